@@ -1,0 +1,44 @@
+"""Errors a user can put right. Only ``cli.main`` turns them into a message and an exit code.
+
+TripletkitError
+├── ConfigError   settings or flags
+├── RulesError    a file of rules
+├── SourceError   a book or a user's file
+├── TableError    a missing, foreign or damaged table
+├── EncoderError  an encoder that cannot be loaded, or was not improved
+└── HubError      the Hub, or a dataset folder
+"""
+
+from __future__ import annotations
+
+
+class TripletkitError(Exception):
+    """What went wrong (with the value and the place), and what to do next."""
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(f"{problem}\n  {hint}" if hint else problem)
+        self.problem, self.hint = problem, hint
+
+
+class ConfigError(TripletkitError):
+    """A setting or flag that cannot be used."""
+
+
+class RulesError(TripletkitError):
+    """A file of rules that cannot be used."""
+
+
+class SourceError(TripletkitError):
+    """A book or a user's file that cannot be read."""
+
+
+class TableError(TripletkitError):
+    """A table that is missing, foreign or damaged."""
+
+
+class EncoderError(TripletkitError):
+    """An encoder that cannot be loaded, or that training did not improve."""
+
+
+class HubError(TripletkitError):
+    """The Hub or a dataset folder that cannot be used."""

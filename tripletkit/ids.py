@@ -1,0 +1,27 @@
+"""Ids from content, randomness from what is drawn: nothing depends on order, clock or machine."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from pathlib import Path
+
+
+def stable_id(kind: str, *parts: str) -> str:
+    """Same content, same id everywhere. Lengths keep ("ab", "c") apart from ("a", "bc")."""
+    payload = "".join(f"{len(part)}:{part}" for part in (kind, *parts))
+    return f"{kind}_{hashlib.sha256(payload.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def rng_for(seed: int, *scope: str) -> random.Random:
+    """A generator fixed by what is drawn for (stage, anchor), not by what was drawn before it."""
+    return random.Random(stable_id("seed", str(seed), *scope))
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's bytes, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

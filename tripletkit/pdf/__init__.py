@@ -1,0 +1,1 @@
+"""PDF pages → words → lines → structure → passages, in small named steps."""

@@ -1,0 +1,192 @@
+"""Words of one page → lines in reading order, column by column.
+
+Columns are found from boxes and from the file's own order: text columns are written one after the other, a table's
+cells row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tripletkit.pdf.reader import RawPage, Word
+
+#: A wider gap (in font sizes) between words on one baseline starts a new fragment. Justified text stays under it.
+FRAGMENT_GAP = 1.6
+#: Narrowest gutter between columns, in points.
+GUTTER_PT = 7.0
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of one column. ``styles`` holds one letter per word of ``text.split()``: r, b, i, z, m (see Word.style)."""
+
+    page: int
+    column: int  # 0-based from the left within its band; -1 where the line spans columns
+    text: str
+    styles: str
+    x0: float
+    x1: float
+    top: float
+    bottom: float
+    baseline: float
+    size: float
+    col_x0: float = 0.0  # left and right edge of the column that holds the line
+    col_x1: float = 0.0
+
+
+@dataclass(slots=True)
+class _Fragment:
+    words: list[Word]
+    x0: float
+    x1: float
+    top: float
+    bottom: float
+    baseline: float
+    size: float
+
+
+def page_lines(page: RawPage) -> list[Line]:
+    """Every word of the page, in exactly one line; lines in reading order."""
+    fragments = words_to_fragments(page.words)
+    gutters = find_gutters(fragments)
+    bands = fragments_to_bands(fragments, gutters)
+    return [line for band in bands for line in _band_lines(page.number, band, gutters)]
+
+
+def words_to_fragments(words: Iterable[Word]) -> list[_Fragment]:
+    """Join words that follow each other on one baseline, as long as the gap stays small."""
+    fragments: list[_Fragment] = []
+    for word in words:
+        last = fragments[-1] if fragments else None
+        if last is not None and _continues(last, word):
+            last.words.append(word)
+            last.x1 = max(last.x1, word.x1)
+            last.top, last.bottom = min(last.top, word.top), max(last.bottom, word.bottom)
+            if word.size > last.size:
+                last.size, last.baseline = word.size, word.baseline
+        else:
+            fragments.append(_Fragment([word], word.x0, word.x1, word.top, word.bottom, word.baseline, word.size))
+    return fragments
+
+
+def _continues(fragment: _Fragment, word: Word) -> bool:
+    size = max(fragment.size, word.size)
+    gap = word.x0 - fragment.x1
+    if not -0.6 * size <= gap <= FRAGMENT_GAP * size:
+        return False
+    shift = abs(word.baseline - fragment.baseline)
+    if shift <= 0.2 * size:
+        return True
+    # Sub- and superscripts: smaller, close by, and overlapping the line's height.
+    return shift <= 0.6 * size and gap <= 0.5 * size
+
+
+def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
+    """x of the middle of each gutter between text columns; empty for one column."""
+    if len(fragments) < 8:
+        return []
+    left, right = min(f.x0 for f in fragments), max(f.x1 for f in fragments)
+    width = int(right - left) + 2
+    cover = [0] * width
+    for f in fragments:
+        for x in range(max(int(f.x0 - left), 0), min(int(f.x1 - left) + 1, width)):
+            cover[x] += 1
+    most_crossing = max(1, len(fragments) // 12)
+    gutters: list[float] = []
+    start: int | None = None
+    for x in range(int(0.12 * width), int(0.9 * width)):
+        if cover[x] <= most_crossing:
+            start = x if start is None else start
+            continue
+        if start is not None and x - start >= GUTTER_PT:
+            middle = _narrowest(cover, start, x) + left
+            if _is_gutter(fragments, middle, gutters[-1] if gutters else left):
+                gutters.append(middle)
+        start = None
+    return gutters
+
+
+def _narrowest(cover: Sequence[int], start: int, end: int) -> float:
+    """Middle of the right-most stretch of least cover: ragged right edges end before it."""
+    least = min(cover[start:end])
+    last = max(x for x in range(start, end) if cover[x] == least)
+    first = last
+    while first > start and cover[first - 1] == least:
+        first -= 1
+    return max((first + last) / 2, last - 4.0)
+
+
+def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float) -> bool:
+    before = [f for f in fragments if f.x1 <= x and f.x0 >= previous - 2]
+    after = [f for f in fragments if f.x0 >= x]
+    if min(len(before), len(after)) < 4:
+        return False
+    # Columns lie side by side: their heights overlap.
+    overlap = min(max(f.bottom for f in before), max(f.bottom for f in after)) - max(min(f.top for f in before), min(f.top for f in after))
+    if overlap < 5 * median(f.size for f in fragments):
+        return False
+    sides = [f.x0 >= x for f in fragments if f.x1 <= x or f.x0 >= x]
+    crossings = sum(a != b for a, b in zip(sides, sides[1:], strict=False))
+    if crossings <= max(4, len(sides) // 10):
+        return True
+    # Written row by row: columns only if both sides are running text, not cells.
+    widths = [median(f.x1 - f.x0 for f in side) for side in (before, after)]
+    spans = [max(f.x1 for f in side) - min(f.x0 for f in side) for side in (before, after)]
+    return all(w >= 0.75 * s and s > 100 for w, s in zip(widths, spans, strict=True))
+
+
+def fragments_to_bands(fragments: Sequence[_Fragment], gutters: Sequence[float]) -> list[list[_Fragment]]:
+    """Cut the page, from the top, at fragments that span a gutter: above and below are read apart."""
+    if not gutters:
+        return [list(fragments)]
+    bands: list[list[_Fragment]] = [[]]
+    spanning = False
+    for f in sorted(fragments, key=lambda f: (f.baseline, f.x0)):
+        spans = any(f.x0 < g - 3 and f.x1 > g + 3 for g in gutters)
+        if bands[-1] and spans != spanning:
+            bands.append([])
+        bands[-1].append(f)
+        spanning = spans
+    return bands
+
+
+def _band_lines(page: int, band: Sequence[_Fragment], gutters: Sequence[float]) -> list[Line]:
+    spans = bool(gutters) and any(f.x0 < g - 3 and f.x1 > g + 3 for g in gutters for f in band[:1])
+    columns: dict[int, list[_Fragment]] = {}
+    for f in band:
+        column = -1 if spans else sum(f.x0 >= g - 3 for g in gutters)
+        columns.setdefault(column, []).append(f)
+    lines = []
+    for column in sorted(columns):
+        held = columns[column]
+        col_x0, col_x1 = min(f.x0 for f in held), max(f.x1 for f in held)
+        for row in _rows(held):
+            lines.append(_line(page, column, row, col_x0, col_x1))
+    return lines
+
+
+def _rows(fragments: Sequence[_Fragment]) -> list[list[_Fragment]]:
+    """Fragments on one baseline are one row."""
+    rows: list[list[_Fragment]] = []
+    for f in sorted(fragments, key=lambda f: (f.baseline, f.x0)):
+        same = rows and abs(f.baseline - rows[-1][0].baseline) <= 0.25 * max(f.size, rows[-1][0].size)
+        if same:
+            rows[-1].append(f)
+        else:
+            rows.append([f])
+    return rows
+
+
+def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: float) -> Line:
+    words = [word for f in sorted(row, key=lambda f: f.x0) for word in f.words]
+    text, styles = words[0].text, words[0].style
+    for before, word in zip(words, words[1:], strict=False):
+        glued = not word.space and 0 <= word.x0 - before.x1 < 0.1 * word.size
+        text += word.text if glued else " " + word.text
+        styles += "" if glued else word.style
+    biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
+    size = median(w.size for w in words for _ in w.text)
+    return Line(page, column, text, styles, min(f.x0 for f in row), max(f.x1 for f in row),
+                min(f.top for f in row), max(f.bottom for f in row), biggest.baseline, round(size, 2), col_x0, col_x1)
