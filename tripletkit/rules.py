@@ -1,0 +1,120 @@
+"""Rules as data: ``rules/*.txt`` → frozen, validated objects that know the file and line they came from.
+
+A rules file holds one entry a line; ``#`` starts a comment line. Which kind of entry a file holds is fixed in KINDS:
+``words`` (compared as they stand, case ignored), ``patterns`` (regular expressions, case ignored) and ``labelled``
+(``label: regular expression``). A user's folder replaces a default by a file of the same name and adds to it by
+``NAME.extra.txt``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tripletkit.errors import RulesError
+
+KINDS = {
+    "abbreviations": "words",  # a full stop after one of these ends no sentence
+    "titles": "labelled",  # headings that tell what follows: glossary, index, bibliography, summary, exercise, toc, front
+    "headings": "patterns",  # what a heading's own number looks like, at its start
+    "captions": "patterns",  # how a caption starts
+    "exercises": "patterns",  # how an exercise starts
+    "stop_terms": "words",  # terms too general to teach anything
+    "term_filters": "labelled",  # reason: what a term to be left out looks like, whole
+    "variants": "labelled",  # two spellings of one word: british: american
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry: its text, its label where the kind has one, and where it stands."""
+
+    text: str
+    label: str
+    place: str
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The entry as a regular expression, case ignored."""
+        return re.compile(self.text, re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Every rule, by the name of its file, and a hash of them all."""
+
+    files: dict[str, tuple[Rule, ...]]
+    fingerprint: str
+
+    def words(self, name: str) -> frozenset[str]:
+        """The entries of a ``words`` file, lower case."""
+        return frozenset(rule.text.lower() for rule in self.files[name])
+
+    def starts(self, name: str, text: str) -> re.Match[str] | None:
+        """The match of the first pattern of file ``name`` that fits the start of ``text``."""
+        return next((m for rule in self.files[name] if (m := rule.pattern.match(text))), None)
+
+    def label(self, name: str, text: str) -> str | None:
+        """The label of the first entry of a ``labelled`` file that fits the whole of ``text``."""
+        return next((rule.label for rule in self.files[name] if rule.pattern.fullmatch(text)), None)
+
+
+def default_folder() -> Path:
+    """Where the packaged rules lie: inside the installed package, or at the top of a checkout."""
+    inside = Path(__file__).parent / "rules"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "rules"
+
+
+def load_rules(extra: Path | None = None) -> Rules:
+    """The packaged rules, replaced and extended by those of the folder ``extra``. Raises RulesError with file and line."""
+    if extra is not None and not extra.is_dir():
+        raise RulesError(f"--rules {extra}: no such folder", f"It should hold files such as {', '.join(f'{n}.txt' for n in list(KINDS)[:3])}.")
+    if extra is not None:
+        _refuse_unknown(extra)
+    files = {}
+    for name in KINDS:
+        own = extra / f"{name}.txt" if extra is not None else None
+        rules = list(_read(own if own is not None and own.exists() else default_folder() / f"{name}.txt", name))
+        more = extra / f"{name}.extra.txt" if extra is not None else None
+        if more is not None and more.exists():
+            rules += _read(more, name)
+        files[name] = tuple(rules)
+    payload = repr([(name, [(r.label, r.text) for r in rules]) for name, rules in files.items()])
+    return Rules(files, hashlib.sha256(payload.encode()).hexdigest()[:16])
+
+
+def _refuse_unknown(folder: Path) -> None:
+    known = {f"{name}{end}" for name in KINDS for end in (".txt", ".extra.txt")}
+    for path in sorted(folder.glob("*.txt")):
+        if path.name not in known:
+            raise RulesError(f"{path}: no rules file of that name is known", f"Known: {', '.join(sorted(known))}.")
+
+
+def _read(path: Path, name: str) -> Iterator[Rule]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError(f"{path}: cannot be read ({error})", "It must be a UTF-8 text file.") from error
+    for number, raw in enumerate(lines, 1):
+        line = raw.strip()
+        if line and not line.startswith("#"):
+            yield _rule(line, KINDS[name], f"{path}:{number}")
+
+
+def _rule(line: str, kind: str, place: str) -> Rule:
+    label = ""
+    if kind == "labelled":
+        label, colon, line = (part.strip() for part in line.partition(":"))
+        if not (label and colon and line):
+            raise RulesError(f"{place}: expected 'label: pattern'", "Write a label, a colon and a regular expression.")
+    rule = Rule(line, label, place)
+    if kind != "words":
+        try:
+            _ = rule.pattern
+        except re.error as error:
+            raise RulesError(f"{place}: {line!r} is not a regular expression ({error})", "Escape a literal ( [ . + * ? with a backslash.") from error
+    return rule
