@@ -34,6 +34,7 @@ class Line:
     size: float
     col_x0: float = 0.0  # left and right edge of the column that holds the line
     col_x1: float = 0.0
+    gaps: int = 0  # wide gaps between words, as between the cells of a table's row
 
 
 @dataclass(slots=True)
@@ -180,13 +181,15 @@ def _rows(fragments: Sequence[_Fragment]) -> list[list[_Fragment]]:
 
 
 def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: float) -> Line:
-    words = [word for f in sorted(row, key=lambda f: f.x0) for word in f.words]
+    ordered = sorted(row, key=lambda f: f.x0)
+    words = [word for f in ordered for word in f.words]
     text, styles = words[0].text, words[0].style
     for before, word in zip(words, words[1:], strict=False):
         glued = not word.space and 0 <= word.x0 - before.x1 < 0.1 * word.size
         text += word.text if glued else " " + word.text
         styles += "" if glued else word.style
+    gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in zip(ordered, ordered[1:], strict=False))
     biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
     size = median(w.size for w in words for _ in w.text)
     return Line(page, column, text, styles, min(f.x0 for f in row), max(f.x1 for f in row),
-                min(f.top for f in row), max(f.bottom for f in row), biggest.baseline, round(size, 2), col_x0, col_x1)
+                min(f.top for f in row), max(f.bottom for f in row), biggest.baseline, round(size, 2), col_x0, col_x1, gaps)

@@ -26,7 +26,7 @@ _SPLIT = re.compile(r"[^\s\x00\u200b]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
 _BOLD = re.compile(r"bold|black|heavy|demi|medi(?!um|eval|a)|(^|[^a-z])(cm|sf|ec|lm)?s?s?bx|-b$|[-_]b[dx]?$", re.I)
 _ITALIC = re.compile(r"ital|obli|slant|cmti|cmsl|cmmi|cmbxti|[-_](it|i|bi|ri)$|(sf|ec)ti\d", re.I)
-_MONO = re.compile(r"mono|courier|typewriter|consol|menlo|code|inconsolata|cmtt|cmsltt|ectt|sftt|lmtt|[a-z]tt\d+$|fixed|beramono|luximono", re.I)
+_MONO = re.compile(r"mono|(^|[-_])tt([-_]|$)|courier|typewriter|consol|menlo|code|inconsolata|cmtt|cmsltt|ectt|sftt|lmtt|[a-z]tt\d+$|fixed|beramono|luximono", re.I)
 
 
 @dataclass(slots=True)
@@ -130,6 +130,11 @@ def read_outline(document: pdfium.PdfDocument, most: int = 20_000) -> list[Bookm
         if title:
             found.append(Bookmark(title, entry.level, index + 1, top))
     return found
+
+
+def read_title(document: pdfium.PdfDocument) -> str:
+    """The title in the PDF's metadata, "" if it has none."""
+    return clean(document.get_metadata_value("Title") or "")
 
 
 def clean(text: str) -> str:

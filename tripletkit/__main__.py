@@ -1,0 +1,5 @@
+"""``python -m tripletkit``."""
+
+from tripletkit.cli import main
+
+main()

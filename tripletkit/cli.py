@@ -1,0 +1,253 @@
+"""Commands: parse, call, print. ``main`` is the only place that turns an error into a message and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import tripletkit
+from tripletkit.errors import ConfigError, TripletkitError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Textbook PDFs into a triplet dataset and a better sentence encoder.\n\n"
+                       "`tripletkit run BOOK.pdf` does it all; each stage is a command of its own and is skipped while nothing it depends on has changed.")
+
+Books = Annotated[list[Path] | None, typer.Argument(help="PDF files, folders or patterns.", show_default=False)]
+HardNegatives = Annotated[bool | None, typer.Option("--hard-negatives/--random-negatives", help="Nearest legal terms by the encoder, or random legal ones.", show_default=False)]
+Terms = Annotated[Path | None, typer.Option("--terms", help="Your own terms: CSV with a column 'term', JSONL, or TXT.", show_default=False)]
+License = Annotated[str | None, typer.Option("--license", help="Licence of every book that has none of its own, e.g. CC-BY-4.0.", show_default=False)]
+AllowWorse = Annotated[bool | None, typer.Option("--allow-worse", help="Succeed even if the tuned encoder is not better.", show_default=False)]
+Recipe = Annotated[str | None, typer.Option("--recipe", help="default, or seed: the original model card's.", show_default=False)]
+Margin = Annotated[float | None, typer.Option("--margin", help="Margin of TripletLoss.", show_default=False)]
+To = Annotated[Path | None, typer.Option("--to", help="Dataset folder (default: OUTPUT/dataset).", show_default=False)]
+Redact = Annotated[bool | None, typer.Option("--redact", help="Publish ids, pages and offsets, no text.", show_default=False)]
+HaveTheRight = Annotated[bool | None, typer.Option("--i-have-the-right", help="Publish although a book's licence is missing or forbids it.", show_default=False)]
+
+
+@dataclass
+class Common:
+    """The options that every stage's command takes."""
+
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for everything that is made (default: output).", show_default=False)] = None
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Settings file (default: tripletkit.toml, if there).", show_default=False)] = None
+    encoder: Annotated[str | None, typer.Option("--encoder", help="SentenceTransformer folder, hub id, or 'embedded'.", show_default=False)] = None
+    rules: Annotated[Path | None, typer.Option("--rules", help="Folder of rules that replace or extend the packaged ones.", show_default=False)] = None
+    seed: Annotated[int | None, typer.Option("--seed", help="Of everything drawn at random (default: 0).", show_default=False)] = None
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. --set mine.negatives=3; may be repeated.", show_default=False)] = None
+    force: Annotated[bool, typer.Option("--force", help="Run even if nothing has changed.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per stage on standard output.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
+    overrides: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def settings(self, **flags: object) -> Any:  # noqa: ANN401 - Settings, imported late
+        """Settings from file, --set and flags, in rising order of weight. ``a__b=value`` is setting ``a.b``."""
+        from tripletkit.config import load_settings
+
+        given: dict[str, Any] = dict(_assignment(text) for text in self.set_ or ())
+        named = {"output": self.output, "encoder": self.encoder, "rules": self.rules, "seed": self.seed, **flags}
+        given |= {key.replace("__", "."): value for key, value in named.items() if value is not None and value != []}
+        file = self.config or (Path("tripletkit.toml") if Path("tripletkit.toml").is_file() else None)
+        return load_settings(file, given)
+
+
+_STATE = {"debug": False}
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Register a command whose first parameter is ``common``; its options are added to the command's own."""
+    from dataclasses import fields
+
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    hints = inspect.get_annotations(Common, eval_str=True)
+    shared = [inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]) for f in fields(Common) if f.init]
+
+    def wrapper(**given: Any) -> None:  # noqa: ANN401
+        common = Common(**{p.name: given.pop(p.name) for p in shared})
+        _STATE["debug"] = common.debug
+        _set_up_logging(common)
+        function(common, **given)
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + shared
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    app.command(function.__name__.rstrip("_"), help=function.__doc__)(wrapper)
+    return function
+
+
+@command
+def extract(common: Common, books: Books = None) -> None:
+    """Read PDFs: pages, lines and passages."""
+    _run(common, ["extract"], books=books)
+
+
+@command
+def glossary(common: Common, terms: Terms = None) -> None:
+    """Harvest the books' index and glossary, and your own terms."""
+    _run(common, ["glossary"], glossary__terms=terms)
+
+
+@command
+def tag(common: Common) -> None:
+    """Find the terms in the passages."""
+    _run(common, ["tag"])
+
+
+@command
+def split(common: Common) -> None:
+    """Part passages into train, validation and test, by chapter or by book."""
+    _run(common, ["split"])
+
+
+@command
+def mine(common: Common, hard_negatives: HardNegatives = None) -> None:
+    """Choose (passage, term in it, negative term) triplets."""
+    _run(common, ["mine"], mine__hard_negatives=hard_negatives)
+
+
+@command
+def publish(common: Common, to: To = None, license_: License = None, redact: Redact = None, i_have_the_right: HaveTheRight = None) -> None:
+    """Write the dataset folder and its card."""
+    _run(common, ["publish"], publish__to=to, publish__license=license_, publish__redact=redact, publish__i_have_the_right=i_have_the_right)
+
+
+@command
+def train(common: Common, recipe: Recipe = None, margin: Margin = None, allow_worse: AllowWorse = None) -> None:
+    """Tune the encoder on the triplets; fails if it is not better on validation passages."""
+    _run(common, ["train"], train__recipe=recipe, train__margin=margin, allow_worse=allow_worse)
+
+
+@command
+def evaluate(common: Common, allow_worse: AllowWorse = None) -> None:
+    """Score the untouched and the tuned encoder on held-out passages."""
+    _run(common, ["evaluate"], allow_worse=allow_worse)
+
+
+@command
+def run(common: Common, books: Books = None, terms: Terms = None, license_: License = None, allow_worse: AllowWorse = None) -> None:
+    """Every stage in order, from books to scores, with hard negatives unless the settings say otherwise."""
+    from tripletkit.pipeline import STAGES
+
+    _run(common, [stage.name for stage in STAGES], books=books, glossary__terms=terms, publish__license=license_, allow_worse=allow_worse)
+
+
+@command
+def report(common: Common) -> None:
+    """What each stage made so far, and what it dropped, by reason."""
+    from tripletkit.report import report_lines
+
+    for line in report_lines(common.settings().output):
+        typer.echo(line)
+
+
+@command
+def doctor(common: Common, books: Books = None) -> None:
+    """Check the machine, the encoder, the books, the settings and the output folder."""
+    from tripletkit.doctor import examine
+
+    checks = list(examine(common.settings(books=books)))
+    for check in checks:
+        typer.echo(f"{'ok  ' if check.fine else 'FAIL'}  {check.what}" + (f"\n      {check.mend}" if check.mend else ""))
+    if not all(check.fine for check in checks):
+        raise typer.Exit(1)
+
+
+@command
+def settings(common: Common) -> None:
+    """Every setting with its value and meaning, as a TOML file."""
+    from tripletkit.report import settings_lines
+
+    for line in settings_lines(common.settings()):
+        typer.echo(line)
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(tripletkit.__version__)
+        raise typer.Exit
+
+
+def _run(common: Common, stages: list[str], **flags: object) -> None:
+    from tripletkit.pipeline import STAGES, Runner
+    from tripletkit.progress import Progress
+
+    wanted = [stage for stage in STAGES if stage.name in stages]
+    whole = len(wanted) > 1
+    if whole and not any(text.startswith("mine.hard_negatives") for text in common.set_ or ()):
+        flags.setdefault("mine__hard_negatives", True)
+    runner = Runner(common.settings(**flags), progress=Progress(quiet=common.quiet or common.as_json), force=common.force)
+    failures: list[Exception] = []
+    for outcome in runner.run(wanted, lenient=whole):
+        _print_report(outcome, common)
+        if outcome.failed is not None and not (outcome.forgivable and runner.settings.allow_worse):
+            failures.append(outcome.failed)
+    if failures:
+        raise TripletkitError("\n".join(str(failure) for failure in failures))
+
+
+def _print_report(outcome: Any, common: Common) -> None:  # noqa: ANN401 - Report, imported late
+    if common.as_json:
+        typer.echo(json.dumps(outcome.as_dict(), ensure_ascii=False))
+        return
+    for note in () if common.quiet else outcome.notes:
+        typer.echo(note, err=not note.startswith(" "))
+    if not common.quiet:
+        for line in outcome.lines():
+            typer.echo(line)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """"mine.negatives=3" as a key and a TOML value; what is no TOML value is a string."""
+    import tomllib
+
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {text!r}: expected KEY=VALUE", "For example --set mine.negatives=3.")
+    try:
+        return key.strip(), tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value
+
+
+def _set_up_logging(common: Common) -> None:
+    level = logging.ERROR if common.quiet else logging.INFO if common.verbose else logging.WARNING
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr, force=True)
+    logging.getLogger("tripletkit").setLevel(level)
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    """Run the app; an error that the user can act on becomes a message and exit code 1."""
+    try:
+        app(args=list(arguments) if arguments is not None else None)
+    except TripletkitError as error:
+        _die(str(error), error)
+    except KeyboardInterrupt as error:
+        _die("stopped; what was finished is kept, run the same command to continue", error, 130)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _die(f"the disk is full ({error.filename or 'while writing'})\n  Free some space and run the same command: finished stages are kept.", error)
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            _die(f"{error.filename}: no right to write or read it ({error.strerror})\n  Choose another --output.", error)
+        raise
+
+
+def _die(message: str, error: BaseException, code: int = 1) -> None:
+    if _STATE["debug"]:
+        raise error
+    typer.echo(f"error: {message}", err=True)
+    raise SystemExit(code) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""Settings: one TOML file, checked by pydantic, overridden by flags. Unknown keys are refused in the user's words."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tripletkit.errors import ConfigError
+
+#: The base model of the original model card; used when the Hub or its cache can be reached.
+DEFAULT_ENCODER = "sentence-transformers/all-mpnet-base-v2"
+
+
+class Section(BaseModel):
+    """Frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExtractSettings(Section):
+    """How books become passages."""
+
+    target_tokens: int = Field(160, ge=16, description="aim for passages of about this many tokens")
+    min_tokens: int = Field(24, ge=1, description="join shorter passages to a neighbour where one is in reach")
+    max_tokens: int | None = Field(None, ge=16, description="hard limit; the encoder's own by default")
+    backend: Literal["pdfium", "pdfplumber"] = Field("pdfium", description="which library reads the PDF")
+
+
+class GlossarySettings(Section):
+    """Where terms come from."""
+
+    terms: Path | None = Field(None, description="your own terms: CSV, JSONL or TXT")
+
+
+class TagSettings(Section):
+    """Which texts are searched for terms."""
+
+    kinds: tuple[str, ...] = Field(("prose", "list", "exercise", "summary", "box", "footnote", "caption"), description="kinds of passage to tag")
+
+
+class SplitSettings(Section):
+    """Which passages train and which judge."""
+
+    by: Literal["auto", "book", "chapter"] = Field("auto", description="auto: by chapter for one book, by book for several")
+    validation: float = Field(0.15, ge=0, lt=1, description="share of passages that chooses")
+    test: float = Field(0.25, ge=0, lt=1, description="share of passages that judges")
+
+
+class MineSettings(Section):
+    """How triplets are chosen."""
+
+    hard_negatives: bool = Field(False, description="nearest legal terms by the encoder, not random legal ones")
+    kinds: tuple[str, ...] = Field(("prose",), description="kinds of passage that become anchors")
+    positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
+    negatives: int = Field(2, ge=1, description="negatives per positive")
+    passages_per_term: int = Field(12, ge=1, description="anchors per positive term, so that none dominates")
+    negative_cap: float = Field(0.01, gt=0, le=1, description="largest share of triplets that one negative may take")
+    relative_bound: float = Field(0.95, gt=0, le=1, description="a negative's cosine is at most this share of its positive's")
+    synonym_bound: float = Field(0.85, gt=0, le=1, description="terms closer than this to the positive are taken for synonyms")
+    page_margin: int = Field(1, ge=0, description="a term that the index cites within so many pages is no negative")
+
+
+class TrainSettings(Section):
+    """How the encoder is trained."""
+
+    recipe: Literal["default", "seed"] = Field("default", description="seed: the original card (Euclidean, margin 5, lr 5e-5, 3 epochs)")
+    distance: Literal["cosine", "euclidean"] = Field("cosine", description="distance in TripletLoss")
+    margin: float = Field(0.2, gt=0, description="margin of TripletLoss, in that distance")
+    learning_rate: float = Field(2e-5, gt=0, description="peak learning rate")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of steps to warm up")
+    batch_size: int = Field(16, ge=1, description="triplets per step")
+    epochs: float = Field(1, gt=0, description="passes over the triplets")
+    max_steps: int | None = Field(None, ge=1, description="stop after this many steps")
+
+
+class EvaluateSettings(Section):
+    """How encoders are judged."""
+
+    split: Literal["validation", "test"] = Field("test", description="which held-out passages")
+
+
+class PublishSettings(Section):
+    """What is published, and under which licence."""
+
+    to: Path | None = Field(None, description="dataset folder; OUTPUT/dataset by default")
+    name: str | None = Field(None, description="the dataset's name on its card")
+    license: str | None = Field(None, description="licence of every book that has none of its own")
+    redact: bool = Field(False, description="publish ids, pages and offsets, no text")
+    i_have_the_right: bool = Field(False, description="publish although a book's licence is missing or forbids it")
+
+
+class Settings(Section):
+    """Everything a run needs to know."""
+
+    books: tuple[Path, ...] = Field((), description="PDF files, folders or patterns")
+    licenses: dict[str, str] = Field(default_factory=dict, description="file name of a book: its licence")
+    output: Path = Field(Path("output"), description="where tables, encoder and scores go")
+    encoder: str = Field("auto", description="folder or hub id; auto: all-mpnet-base-v2, or the embedded MiniLM without a network")
+    rules: Path | None = Field(None, description="folder of rules that replace or extend the packaged ones")
+    seed: int = Field(0, ge=0, description="of everything drawn at random")
+    workers: int = Field(0, ge=0, description="processes that read books; 0 = one per core")
+    allow_worse: bool = Field(False, description="succeed even if the tuned encoder is not better")
+    extract: ExtractSettings = ExtractSettings()
+    glossary: GlossarySettings = GlossarySettings()
+    tag: TagSettings = TagSettings()
+    split: SplitSettings = SplitSettings()
+    mine: MineSettings = MineSettings()
+    publish: PublishSettings = PublishSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+#: What `--recipe seed` means: the public model card's recipe, kept so that its effect can be measured.
+SEED_RECIPE: dict[str, Any] = {"distance": "euclidean", "margin": 5.0, "learning_rate": 5e-5, "warmup": 0.0, "batch_size": 16, "epochs": 3}
+
+
+def load_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:
+    """Settings from a TOML file (none: defaults), then ``overrides`` by dotted key. Raises ConfigError.
+
+    Paths in the file count from the file's own folder, paths in flags from the working directory.
+    """
+    values = _read(file) if file is not None else {}
+    for dotted, value in overrides.items():
+        _place(values, dotted, value)
+    train = values.get("train", {})
+    if isinstance(train, dict) and train.get("recipe") == "seed":
+        values["train"] = {**SEED_RECIPE, **train}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, file) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: no such settings file", "Leave --config out to use the defaults.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{file}: not a readable TOML file ({error})", "See examples/tripletkit.toml for one that works.") from None
+    return _paths_from(file.parent, values)
+
+
+def _paths_from(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Relative paths that the file names, seen from where the file lies; the output folder stays the caller's."""
+    if isinstance(values.get("books"), list):
+        values["books"] = [str(folder / str(book)) for book in values["books"]]
+    if isinstance(values.get("rules"), str):
+        values["rules"] = str(folder / values["rules"])
+    glossary = values.get("glossary")
+    if isinstance(glossary, dict) and isinstance(glossary.get("terms"), str):
+        glossary["terms"] = str(folder / glossary["terms"])
+    return values
+
+
+def _place(values: dict[str, Any], dotted: str, value: Any) -> None:  # noqa: ANN401 - any TOML value
+    *sections, key = dotted.split(".")
+    for name in sections:
+        inner = values.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {dotted}: {name!r} is not a section", "Sections: " + ", ".join(_sections()))
+        values = inner
+    values[key] = value
+
+
+def _sections() -> list[str]:
+    return [name for name, info in Settings.model_fields.items() if isinstance(info.annotation, type) and issubclass(info.annotation, Section)]
+
+
+def _explain(error: ValidationError, file: Path | None) -> ConfigError:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    source = f"{file}: " if file is not None else ""
+    if first["type"] == "extra_forbidden":
+        known = _keys_beside(first["loc"])
+        close = get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+        return ConfigError(f"{source}no setting is called {place!r}", hint)
+    given = first.get("input")
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    return ConfigError(f"{source}{place} = {given!r}: {message}", "`tripletkit settings` lists every setting with its default.")
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in place[:-1]:
+        info = model.model_fields.get(str(part))
+        if info is not None and isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            model = info.annotation
+    return sorted(model.model_fields)

@@ -1,0 +1,1 @@
+"""Encoders: where they lie, what identifies them, their tokens and their vectors."""

@@ -1,0 +1,1 @@
+"""Triplets: which positives, which legal negatives, and why."""

@@ -1,0 +1,128 @@
+"""What one split offers to the miner: its passages, its terms, and who says, cites or relates to what."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tripletkit.tagging.matcher import Form, Matcher
+from tripletkit.text.normalise import term_key
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A kept term said in a passage, with how much the passage is about it."""
+
+    passage: int
+    term: int
+    salience: float
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One split. Rows of masks are passages (or terms), columns are terms, in the order of the id lists."""
+
+    passage_ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    term_ids: tuple[str, ...]
+    names: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    said: Mask  # passages x terms: any form, in any case
+    cited: Mask  # passages x terms: the index cites the term on the passage's pages, or near
+    related: Mask  # terms x terms: one concept, parent or child, see also
+
+
+def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFrame, *, page_margin: int) -> Pool:
+    """The pool of the passages given. Its terms are the kept ones that are said in them, by at least one tagged mention."""
+    passages = passages.sort("passage_id")
+    mentions = mentions.join(passages.select("passage_id"), on="passage_id", how="semi")
+    terms = terms.filter("kept").join(mentions.select("term_id").unique(), on="term_id", how="semi").sort("term_id")
+    rows, held = terms.to_dicts(), passages.to_dicts()
+    cited = _cited(held, rows, page_margin)
+    return Pool(
+        tuple(p["passage_id"] for p in held), tuple(p["text"] for p in held), tuple(t["term_id"] for t in rows), tuple(t["term"] for t in rows),
+        _candidates(held, rows, mentions, _cited(held, rows, 0)), _said(held, rows), cited, _related(rows),
+    )
+
+
+def _said(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, object]]) -> Mask:
+    """Any form of any term, in any case and in any word's plural: a guard errs on the side of refusing."""
+    number = {str(term["term_id"]): i for i, term in enumerate(terms)}
+    matcher = Matcher(Form(str(t["term_id"]), form, canonical=True) for t in terms for form in (str(t["term"]), *_strings(t["forms"])))
+    said = np.zeros((len(passages), len(terms)), dtype=bool)
+    for i, passage in enumerate(passages):
+        for match in matcher.matches(passage["text"]):
+            said[i, number[match.form.term_id]] = True
+    return said
+
+
+def _cited(passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping[str, object]], margin: int) -> Mask:
+    pages: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for i, passage in enumerate(passages):
+        for page in range(_int(passage["page_first"]) - margin, _int(passage["page_last"]) + margin + 1):
+            pages[str(passage["book_id"]), page].append(i)
+    cited = np.zeros((len(passages), len(terms)), dtype=bool)
+    for j, term in enumerate(terms):
+        for page in cited_pages(term):
+            for i in pages.get((str(term["book_id"]), page), ()):
+                cited[i, j] = True
+    return cited
+
+
+def cited_pages(term: Mapping[str, object]) -> set[int]:
+    """Physical pages that the index cites for a row of the terms table."""
+    locators = term["locators"]
+    return {loc["page"] for loc in locators if loc["page"] is not None} if isinstance(locators, list) else set()
+
+
+def _related(terms: Sequence[Mapping[str, object]]) -> Mask:
+    number = {str(term["term_id"]): i for i, term in enumerate(terms)}
+    related = np.eye(len(terms), dtype=bool)
+    by_key: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for i, term in enumerate(terms):
+        for other in (term["parent_id"], *_strings(term["see_also"])):
+            if other in number:
+                related[i, number[str(other)]] = related[number[str(other)], i] = True
+        for key in {term_key(form) for form in (str(term["term"]), *_strings(term["forms"]))}:
+            by_key[key].append(i)
+    for same in by_key.values():  # one concept, perhaps in two books
+        related[np.ix_(same, same)] = True
+    return related
+
+
+def _candidates(passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping[str, object]], mentions: pl.DataFrame, cited: Mask) -> tuple[Candidate, ...]:
+    """Positives by salience: cited on the page by the index, said often here, rare in the book. A term said only inside
+    a longer one ("tree" in "binary tree") is none."""
+    passage_number = {str(p["passage_id"]): i for i, p in enumerate(passages)}
+    term_number = {str(t["term_id"]): i for i, t in enumerate(terms)}
+    places: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for passage_id, term_id, start, end in mentions.select("passage_id", "term_id", "start", "end").iter_rows():
+        if term_id in term_number:
+            places[passage_number[passage_id]].append((start, end, term_number[term_id]))
+    counts: dict[tuple[int, int], int] = defaultdict(int)
+    for passage, spans in places.items():
+        for start, end, term in spans:
+            if not any(a <= start and end <= b and (a, b) != (start, end) for a, b, _ in spans):
+                counts[passage, term] += 1
+    holders = np.zeros(len(terms))
+    for _, term in counts:
+        holders[term] += 1
+    rarity = np.log((1 + len(passages)) / (1 + holders)) / np.log(1 + max(len(passages), 1))
+    return tuple(
+        Candidate(p, t, float(2 * cited[p, t] + 0.5 * min(n, 3) + rarity[t])) for (p, t), n in sorted(counts.items())
+    )
+
+
+def _strings(value: object) -> list[str]:
+    return [str(v) for v in value] if isinstance(value, list) else []
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else int(str(value))

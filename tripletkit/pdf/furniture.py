@@ -1,0 +1,171 @@
+"""Running heads, footers, page numbers and watermarks: what repeats at one place of page after page.
+
+No wording is known here. A row of text at a page's edge is furniture if its text, digits made equal, stands at the same
+height of other pages near by, or if it carries the page's number; and rows inside of a row that stays are text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+
+from tripletkit.pdf.lines import Line
+from tripletkit.pdf.numbers import printed_numbers, roman_value
+
+#: Rows in this share of the page's height, from either edge, can be furniture.
+MARGIN_SHARE = 0.16
+#: Baselines of one place differ by at most this, in points.
+SAME_PLACE_PT = 3.0
+#: A running head is said again on a page at most this far away: books alternate between left and right pages.
+NEAR_PAGES = 4
+#: A page number is confirmed by the pages at most this far away.
+COUNT_WINDOW = 6
+#: A text at one place of this share of all pages is a watermark, wherever on the page it stands.
+WATERMARK_SHARE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What stands on one baseline of a page: the indexes of its lines, and its text from left to right."""
+
+    page: int  # 0-based place in the sequence of pages
+    lines: tuple[int, ...]
+    text: str
+    baseline: float
+    size: float
+    top: float
+    bottom: float
+
+
+def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> set[tuple[int, int]]:
+    """(page, line) indexes of every line that belongs to the pages and not to the text."""
+    rows = [page_rows(number, lines) for number, lines in enumerate(pages)]
+    found: set[tuple[int, int]] = set()
+    sides = [[list(_edge(page, height, from_top)) for page, height in zip(rows, heights, strict=True)] for from_top in (True, False)]
+    # A chapter's first page may carry at its foot the number that the others carry at their head.
+    numbered = set(_numbered([top + foot for top, foot in zip(*sides, strict=True)]))
+    for edges, from_top in zip(sides, (True, False), strict=True):
+        known = _repeating(edges, heights, from_top, numbered)
+        for edge, height in zip(edges, heights, strict=True):
+            for row in _peel(edge, known, height, from_top):
+                found.update((row.page, line) for line in row.lines)
+    return found | _watermarks(rows)
+
+
+def page_rows(number: int, lines: Sequence[Line]) -> list[Row]:
+    """The rows of a page from top to bottom, across its columns."""
+    rows: list[list[int]] = []
+    order = sorted(range(len(lines)), key=lambda i: (lines[i].baseline, lines[i].x0))
+    for i in order:
+        if rows and abs(lines[i].baseline - lines[rows[-1][0]].baseline) <= 2.0:
+            rows[-1].append(i)
+        else:
+            rows.append([i])
+    return [_row(number, sorted(row, key=lambda i: lines[i].x0), lines) for row in rows]
+
+
+def _row(number: int, held: list[int], lines: Sequence[Line]) -> Row:
+    parts = [lines[i] for i in held]
+    return Row(number, tuple(held), " ".join(p.text for p in parts), parts[0].baseline, max(p.size for p in parts),
+               min(p.top for p in parts), max(p.bottom for p in parts))
+
+
+def _edge(rows: Sequence[Row], height: float, from_top: bool) -> Iterator[Row]:
+    """At most four rows next to the page's edge, from the outermost inwards."""
+    limit = MARGIN_SHARE * height
+    for row in list(rows if from_top else reversed(rows))[:4]:
+        if (row.baseline if from_top else height - row.baseline) > limit:
+            return
+        yield row
+
+
+def _place(row: Row, height: float, from_top: bool) -> int:
+    """The row's distance from the page's edge, in steps of SAME_PLACE_PT."""
+    return round((row.baseline if from_top else height - row.baseline) / SAME_PLACE_PT)
+
+
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    """A row's text with its numbers apart: page numbers count up, a chapter's or a date's numbers stay."""
+
+    text: str
+    numbers: tuple[int, ...]
+
+    def repeats(self, other: _Wording, pages_apart: int) -> bool:
+        """Whether ``other`` is the same furniture, that many pages after this."""
+        return self.text == other.text and len(self.numbers) == len(other.numbers) and all(
+            theirs - mine in (0, pages_apart) for mine, theirs in zip(self.numbers, other.numbers, strict=True))
+
+
+def _wording(text: str) -> _Wording:
+    words = text.lower().split()
+    romans = {i: value for i in (0, len(words) - 1) if words and (value := roman_value(words[i])) is not None}
+    shown = " ".join("#" if i in romans else _NUMBER.sub("#", word) for i, word in enumerate(words))
+    return _Wording(shown, (*romans.values(), *(int(n[:9]) for n in _NUMBER.findall(text))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The rows that repeat or carry their page's number, and the places where nearly every row does."""
+
+    rows: frozenset[tuple[int, tuple[int, ...]]]
+    places: frozenset[int]
+
+
+def _repeating(edges: Sequence[Sequence[Row]], heights: Sequence[float], from_top: bool,
+               numbered: Set[tuple[int, tuple[int, ...]]]) -> _Known:
+    at_place: dict[int, list[tuple[Row, _Wording]]] = defaultdict(list)
+    for edge, height in zip(edges, heights, strict=True):
+        for row in edge:
+            at_place[_place(row, height, from_top)].append((row, _wording(row.text)))
+    known = set(numbered)
+    for place, held in at_place.items():
+        near = [pair for other in (place - 1, place, place + 1) for pair in at_place.get(other, ())]
+        known.update((row.page, row.lines) for row, wording in held if _repeats(row, wording, near))
+    # A place is furniture's own where rows hardly ever say something new, as a section's single running head does.
+    places = {place for place, held in at_place.items()
+              if len(held) >= 6 and sum((r.page, r.lines) in known for r, _ in held) >= 0.6 * len(held)}
+    return _Known(frozenset(known), frozenset(places))
+
+
+def _repeats(row: Row, wording: _Wording, near: Sequence[tuple[Row, _Wording]]) -> bool:
+    """Whether a page next to this one or to its facing page says the same at the same place."""
+    return any(0 < abs(other.page - row.page) <= NEAR_PAGES and wording.repeats(said, other.page - row.page) for other, said in near)
+
+
+def _numbered(edges: Sequence[Sequence[Row]]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Rows whose first or last word counts up with the pages."""
+    carried = [(row, value) for edge in edges for row in edge for value in printed_numbers(row.text)]
+    places: dict[tuple[bool, int], list[int]] = defaultdict(list)
+    for row, value in carried:
+        places[value.roman, value.number - row.page].append(row.page)
+    for row, value in carried:
+        near = {p for p in places[value.roman, value.number - row.page] if 0 < abs(p - row.page) <= COUNT_WINDOW}
+        # Any number may fit by chance; one that a third of the pages around agrees with does not.
+        around = min(row.page + COUNT_WINDOW, len(edges) - 1) - max(row.page - COUNT_WINDOW, 0)
+        if len(near) >= max(2, around / 3):
+            yield row.page, row.lines
+
+
+def _peel(edge: Sequence[Row], known: _Known, height: float, from_top: bool) -> Iterator[Row]:
+    """Furniture rows from the edge inwards, up to the first row of text."""
+    for i, row in enumerate(edge):
+        if (row.page, row.lines) not in known.rows:
+            inner = edge[i + 1] if i + 1 < len(edge) else None
+            gap = abs(inner.baseline - row.baseline) if inner else 3 * row.size
+            if _place(row, height, from_top) not in known.places or gap < 1.5 * row.size:
+                return
+        yield row
+
+
+def _watermarks(rows: Sequence[Sequence[Row]]) -> set[tuple[int, int]]:
+    """Lines whose exact text stands at the same place of many pages."""
+    times = Counter((row.text, round(row.baseline / SAME_PLACE_PT)) for page in rows for row in page)
+    least = max(5.0, WATERMARK_SHARE * len(rows))
+    return {(row.page, line) for page in rows for row in page
+            if times[row.text, round(row.baseline / SAME_PLACE_PT)] >= least for line in row.lines}

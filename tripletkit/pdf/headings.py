@@ -1,0 +1,184 @@
+"""Headings among a book's lines, and the section that every line belongs to.
+
+Where the outline or the contents name a heading, it is looked for on its page; below their depth, a heading is known by
+its number and by a style that running text does not have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tripletkit.pdf.contents import Entry
+from tripletkit.pdf.lines import Line
+from tripletkit.rules import Rules
+
+#: Between the headings of a section path.
+PATH_MARK = " › "
+#: Letters this much bigger than the text's make a heading.
+BIGGER = 1.12
+#: A heading takes at most this many lines.
+MOST_LINES = 4
+
+_DEPTH = re.compile(r"(?:[A-Z]|\d+)((?:\.\d+)+)\.?\s+(?=[^\W\d_])")
+_LETTERS = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading at ``lines[first:first + count]``; ``count`` is 0 where a section starts without a line of its own."""
+
+    first: int
+    count: int
+    level: int  # 0 for chapters
+    title: str
+    size: float
+    named: bool  # by the outline or the contents
+
+
+def find_headings(lines: Sequence[Line], entries: Sequence[Entry], body_size: float, rules: Rules) -> list[Heading]:
+    """Headings in order. ``lines`` are the text of the whole book, without furniture."""
+    by_page: dict[int, list[int]] = defaultdict(list)
+    for i, line in enumerate(lines):
+        by_page[line.page].append(i)
+    found: dict[int, Heading] = {}
+    for entry in entries:
+        heading = _place(entry, by_page.get(entry.page, []), lines, rules)
+        if heading is not None and heading.first not in found:
+            found[heading.first] = heading
+    taken = {i for h in found.values() for i in range(h.first, h.first + h.count)}
+    for heading in _styled(lines, taken, body_size, rules):
+        found.setdefault(heading.first, heading)
+    return [_levelled for _levelled in _settle_levels([found[i] for i in sorted(found)])]
+
+
+def _squeeze(text: str) -> str:
+    return "".join(_LETTERS.findall(text.lower()))
+
+
+def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> Heading | None:
+    """The entry's heading on its page, else the bare place where it starts."""
+    if not held:
+        return None
+    wanted = _squeeze(entry.title)
+    best: tuple[float, int, int] | None = None
+    for start in held:
+        text = ""
+        for count in range(1, MOST_LINES + 1):
+            if start + count - 1 > held[-1]:
+                break
+            text = f"{text} {lines[start + count - 1].text}"
+            if _names(text, wanted, rules):
+                far = abs(lines[start].top - entry.top) if entry.top is not None else -lines[start].size
+                best = min(best, (far, start, count)) if best else (far, start, count)
+                break
+            if len(text) > 2 * len(entry.title) + 40:
+                break
+    if best is not None:
+        first, count = _with_number(best[1], best[2], held, lines, rules)
+        title = " ".join(lines[i].text for i in range(first, first + count))
+        return Heading(first, count, entry.level, title, lines[best[1]].size, True)
+    start = next((i for i in held if entry.top is not None and lines[i].bottom >= entry.top - 4), held[0])
+    return Heading(start, 0, entry.level, entry.title, 0.0, True)
+
+
+def _names(text: str, wanted: str, rules: Rules) -> bool:
+    """Whether a heading's printed text is the title that is wanted, either of them with or without its number."""
+    squeezed = _squeeze(text)
+    if not squeezed or len(wanted) < 2:
+        return False
+    if squeezed == wanted:
+        return True
+    number = rules.starts("headings", text.strip())
+    bare = _squeeze(text.strip()[number.end():]) if number else squeezed
+    return bare == wanted or (len(bare) >= 8 and wanted.startswith(bare)) or (len(bare) >= 4 and wanted.endswith(bare) and len(wanted) - len(bare) <= 10)
+
+
+def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> tuple[int, int]:
+    """The heading's lines and the line "Chapter 3" above it, if that stands alone."""
+    if first > held[0]:
+        above = lines[first - 1].text.strip()
+        match = rules.starts("headings", above + " ")
+        if match is not None and match.end() >= len(above) or above.isdigit() and lines[first - 1].size > lines[first].size:
+            return first - 1, count + 1
+    return first, count
+
+
+def _styled(lines: Sequence[Line], taken: set[int], body_size: float, rules: Rules) -> Iterator[Heading]:
+    i = 0
+    while i < len(lines):
+        if i in taken or not _looks_like_heading(i, lines, body_size, rules):
+            i += 1
+            continue
+        count = 1
+        while count < 3 and i + count < len(lines) and i + count not in taken and _continues(lines[i + count - 1], lines[i + count]):
+            count += 1
+        text = " ".join(line.text for line in lines[i:i + count])
+        match = _DEPTH.match(text)
+        yield Heading(i, count, match.group(1).count(".") if match else -1, text, lines[i].size, False)
+        i += count
+
+
+def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: Rules) -> bool:
+    line = lines[i]
+    text = line.text
+    letters = sum(c.isalpha() for c in text)
+    if letters < 3 or len(text) > 110 or letters < 0.5 * len(text.replace(" ", "")) or text[-1] in ".,;=":
+        return False
+    if not (text[0].isupper() or text[0].isdigit() or text[0] == "§"):
+        return False
+    bold = sum(s in "bz" for s in line.styles) >= 0.8 * len(line.styles)
+    if line.size >= BIGGER * body_size:
+        return line.size >= 1.25 * body_size or bold or _gap_above(i, lines) > 1.5 * line.size
+    if not bold or line.size < 0.98 * body_size or rules.starts("captions", text) or rules.starts("exercises", text):
+        return False
+    # Bold text of the text's size: only alone between gaps, or numbered.
+    return (_DEPTH.match(text) is not None and _gap_above(i, lines) > 1.3 * line.size) or (
+        _gap_above(i, lines) > 1.6 * line.size and line.x1 < line.col_x1 - 0.1 * (line.col_x1 - line.col_x0) and line.x0 <= line.col_x0 + 2)
+
+
+def _gap_above(i: int, lines: Sequence[Line]) -> float:
+    """Distance to the baseline above, in points; large at the top of a page or column."""
+    if i == 0 or lines[i - 1].page != lines[i].page or lines[i - 1].column != lines[i].column:
+        return 999.0
+    gap = lines[i].baseline - lines[i - 1].baseline
+    return gap if gap > 0 else 999.0
+
+
+def _continues(line: Line, after: Line) -> bool:
+    same = line.page == after.page and line.column == after.column and abs(line.size - after.size) < 0.3
+    styles = Counter(line.styles).most_common(1)[0][0] == Counter(after.styles).most_common(1)[0][0]
+    return same and styles and 0 < after.baseline - line.baseline < 1.45 * line.size
+
+
+def _settle_levels(headings: Sequence[Heading]) -> Iterator[Heading]:
+    """Headings without a number go below the bigger ones that are open, never above a chapter."""
+    open_: list[Heading] = []
+    for heading in headings:
+        if heading.level < 0:
+            while len(open_) > 1 and open_[-1].level > 0 and open_[-1].size <= heading.size + 0.2:
+                open_.pop()
+            heading = replace(heading, level=open_[-1].level + 1 if open_ else 1)
+        while open_ and open_[-1].level >= heading.level:
+            open_.pop()
+        open_.append(heading)
+        yield heading
+
+
+def section_paths(count: int, headings: Sequence[Heading]) -> list[tuple[str, ...]]:
+    """The path of headings, chapter first, that each of ``count`` lines stands under; () before the first heading."""
+    paths: list[tuple[str, ...]] = []
+    open_: list[Heading] = []
+    coming = list(headings)
+    path: tuple[str, ...] = ()
+    for i in range(count):
+        while coming and coming[0].first <= i:
+            heading = coming.pop(0)
+            while open_ and open_[-1].level >= heading.level:
+                open_.pop()
+            open_.append(heading)
+            path = tuple(h.title for h in open_)
+        paths.append(path)
+    return paths

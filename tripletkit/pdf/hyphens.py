@@ -1,0 +1,65 @@
+"""Words cut at a line's end: joined, or kept with their hyphen, as the book itself writes them elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_TOKEN = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
+_TAIL = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐]$")
+_HEAD = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
+#: Words that differ only in this many last letters are forms of one word.
+ENDING = 3
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """How often the book writes each word within a line, lower case, compounds with their hyphens; and words' beginnings."""
+
+    words: Counter[str]
+    stems: frozenset[str]
+    prefixes: Counter[str]
+
+    def keeps_hyphen(self, left: str, right: str) -> bool:
+        """Whether ``left-right``, cut after its hyphen, is a compound and not one word."""
+        first, second = left.lower(), right.lower()
+        joined, compound = self.words[first + second], self.words[f"{first}-{second}"]
+        if joined or compound:
+            return compound > joined
+        if right[0].isupper():
+            return True
+        last, head = first.rsplit("-", 1)[-1], second.split("-", 1)[0]
+        if len(last + head) >= 6 and (last + head)[:-ENDING] in self.stems and len(last) + 1 <= len(last + head) - ENDING:
+            return False
+        # "self-", "non-", "well-": what the book often writes before a hyphen, and words that stand by themselves.
+        return self.words[head] >= 2 and len(head) >= 3 and (self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4))
+
+
+def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
+    """Words of the lines ``texts``, but for those cut at a line's end or just begun on the line before."""
+    words: Counter[str] = Counter()
+    for text in texts:
+        words.update(token.lower().replace("‐", "-") for token in _TOKEN.findall(_TAIL.sub("", text)))
+    stems = frozenset(word[:end] for word, times in words.items() if "-" not in word
+                      for end in range(max(3, len(word) - ENDING), len(word) + 1))
+    prefixes: Counter[str] = Counter()
+    for word, times in words.items():
+        if "-" in word:
+            prefixes[word.split("-", 1)[0]] += times
+    return Vocabulary(words, stems, prefixes)
+
+
+def join_lines(before: str, after: str, vocabulary: Vocabulary) -> str:
+    """``before`` and ``after`` as running text, the hyphen between them undone where it only marks the line's end."""
+    tail, head = _TAIL.search(before), _HEAD.match(after)
+    if tail is None:
+        # "1990-" + "1995", "x-" + "axis": no syllable is cut here.
+        glue = "" if re.search(r"\w[-‐]$", before) and after[:1].isalnum() else " "
+        return f"{before}{glue}{after}" if before and after else before or after
+    if head is None:
+        return f"{before} {after}" if not after[:1].isalnum() else before + after
+    if vocabulary.keeps_hyphen(tail.group(1), head.group()):
+        return before + after
+    return before[:-1] + after

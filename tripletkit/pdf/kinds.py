@@ -1,0 +1,166 @@
+"""What each line of text is: prose, heading, code, caption, footnote, equation, table, figure, list or exercise.
+
+Each kind has its own test, tried in turn; a second look settles lines between lines of another kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tripletkit.pdf.lines import Line
+from tripletkit.rules import Rules
+
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_MATH = re.compile(r"[=<>≤≥≠≈≡∼∝+×÷±∓∑∏∫√∂∇∞∈∉⊂⊆∪∩∀∃¬∧∨→↔⇒⇔↦⊢⊨⟨⟩|{}^∘·∗−]|[\ue000-\uf8ff�]|\(\d+(\.\d+)*[a-z]?\)$")
+_BULLET = re.compile(r"[•◦▪▸►‣●○■□◆◇✓➢∙⋆–—-]\s|[o\uf0b7\uf0a7]\s")
+_ENUMERATOR = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|(?:\d{1,2}|[A-Z])[.)]\s", 0)
+_NOTE = re.compile(r"(\d{1,3}|[*∗†‡§¶]{1,3})\s?(?=\S)")
+_CAPTION_TAIL = re.compile(r"\s*[:.–—|]|\s*$|\s+(?=[A-Z(])")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What is usual in a book: the text's size and the distance between its baselines, in points."""
+
+    size: float
+    leading: float
+
+
+def book_layout(lines: Sequence[Line]) -> Layout:
+    """The commonest size by characters, and the usual distance between lines of that size."""
+    sizes: Counter[float] = Counter()
+    for line in lines:
+        sizes[round(line.size * 2) / 2] += len(line.text)
+    if not sizes:
+        return Layout(10.0, 12.0)
+    size = max(sizes, key=lambda s: (sizes[s], s))
+    gaps = [b.baseline - a.baseline for a, b in zip(lines, lines[1:], strict=False)
+            if a.page == b.page and a.column == b.column and abs(a.size - size) <= 0.5 and abs(b.size - size) <= 0.5]
+    near = [round(gap * 2) / 2 for gap in gaps if 0.8 * size < gap < 2.2 * size]
+    return Layout(size, Counter(near).most_common(1)[0][0] if near else 1.2 * size)
+
+
+def line_kinds(lines: Sequence[Line], headings: set[int], layout: Layout, rules: Rules) -> list[str]:
+    """One kind a line; ``headings`` are the indexes of heading lines."""
+    kinds = ["heading" if i in headings else _own_kind(line, layout) for i, line in enumerate(lines)]
+    _mark_footnotes(lines, kinds, layout)
+    _mark_captions(lines, kinds, layout, rules)
+    _settle_neighbours(lines, kinds)
+    _mark_lists(lines, kinds, layout)
+    return kinds
+
+
+def _own_kind(line: Line, layout: Layout) -> str:
+    """What the line is by itself: code, equation, table, figure or prose."""
+    mono = line.styles.count("m")
+    if mono >= 0.6 * len(line.styles) and mono:
+        return "code"
+    tokens = line.text.split()
+    words = _WORD.findall(line.text)
+    wordy = sum(map(len, words)) / max(len(line.text.replace(" ", "")), 1)
+    if line.gaps >= 1 and (line.gaps >= 2 or len(tokens) <= 8) and _MATH.search(line.text) is None:
+        return "table"
+    if line.size < 0.82 * layout.size and line.x1 - line.x0 < 0.6 * (line.col_x1 - line.col_x0) and len(tokens) < 12:
+        return "figure"
+    indented = line.x0 > line.col_x0 + 0.8 * layout.size
+    if wordy < 0.5 and len(words) <= 6 and (indented or len(words) <= 1) and not _BULLET.match(line.text):
+        if _MATH.search(line.text):
+            return "equation"
+        if len(tokens) <= 2 and wordy == 0:
+            return "equation" if indented else "prose"
+        if len(words) == 0:
+            return "table" if len(tokens) >= 3 else "equation"
+    return "prose"
+
+
+def _mark_footnotes(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None:
+    """Smaller text at the foot of a column, from its first line that starts with a mark."""
+    for start, end in _columns(lines):
+        first = end
+        while first > start and lines[first - 1].size <= 0.93 * layout.size and kinds[first - 1] not in ("heading", "code"):
+            first -= 1
+        first = next((i for i in range(first, end) if _NOTE.match(lines[i].text)), end)
+        if first > start or end - first <= 3:
+            for i in range(first, end):
+                kinds[i] = "footnote"
+
+
+def _columns(lines: Sequence[Line]) -> list[tuple[int, int]]:
+    """(start, end) of the lines of each column of each page."""
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for i in range(1, len(lines) + 1):
+        if i == len(lines) or (lines[i].page, lines[i].column) != (lines[start].page, lines[start].column):
+            spans.append((start, i))
+            start = i
+    return spans
+
+
+def _mark_captions(lines: Sequence[Line], kinds: list[str], layout: Layout, rules: Rules) -> None:
+    for i, line in enumerate(lines):
+        if kinds[i] not in ("prose", "table", "figure") or not _is_caption(i, lines, layout, rules):
+            continue
+        kinds[i] = "caption"
+        j = i + 1
+        while j < len(lines) and kinds[j] == "prose" and _same_block(lines[j - 1], lines[j]):
+            kinds[j] = "caption"
+            j += 1
+
+
+def _is_caption(i: int, lines: Sequence[Line], layout: Layout, rules: Rules) -> bool:
+    line = lines[i]
+    match = rules.starts("captions", line.text)
+    if match is None or not line.text[0].isupper():
+        return False
+    tail = _CAPTION_TAIL.match(line.text, match.end())
+    if tail is None:
+        return False
+    words = len(line.text[: match.end()].split())
+    marked = line.styles[:words] != line.styles[words:words * 2] and line.styles[0] in "bz" or line.size < 0.95 * layout.size
+    punctuated = tail.group().strip() in (":", "–", "—", "|") or match.end() == len(line.text)
+    apart = i == 0 or not _same_block(lines[i - 1], line)
+    return marked or (apart and (punctuated or tail.group().strip() == "."))
+
+
+def _same_block(before: Line, line: Line) -> bool:
+    """Whether ``line`` follows in the same block of text: same column and size, no more than the usual distance."""
+    if (before.page, before.column) != (line.page, line.column) or abs(before.size - line.size) > 0.6:
+        return False
+    return 0 < line.baseline - before.baseline < 1.55 * max(line.size, before.size)
+
+
+def _settle_neighbours(lines: Sequence[Line], kinds: list[str]) -> None:
+    """Single lines between two of another kind, in one block, are of that kind."""
+    for i in range(1, len(lines) - 1):
+        before, here, after = kinds[i - 1], kinds[i], kinds[i + 1]
+        if here in ("code", "equation", "table", "figure") and before == after == "prose" and _wide(lines[i - 1]) and (
+                here == "code" and _wide(lines[i]) or here == "equation" and _same_block(lines[i - 1], lines[i]) and lines[i].x0 <= lines[i].col_x0 + 2):
+            kinds[i] = "prose"
+        elif here == "prose" and before == after == "code" and _same_block(lines[i - 1], lines[i]) and _same_block(lines[i], lines[i + 1]) and not _wide(lines[i]):
+            kinds[i] = "code"
+        elif here == "prose" and before == after == "table" and not _wide(lines[i]) and len(lines[i].text) < 60:
+            kinds[i] = "table"
+
+
+def _wide(line: Line) -> bool:
+    return line.x1 >= line.col_x0 + 0.9 * (line.col_x1 - line.col_x0)
+
+
+def _mark_lists(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None:
+    """Items that start with a bullet or an enumerator, and their further lines, which hang under the item's text."""
+    item: Line | None = None
+    for i, line in enumerate(lines):
+        if kinds[i] in ("heading", "code", "table"):
+            item = None
+        if kinds[i] != "prose":
+            continue
+        if _BULLET.match(line.text) or (_ENUMERATOR.match(line.text) and (line.x0 > line.col_x0 + 0.4 * layout.size or item is not None)):
+            item = line
+            kinds[i] = "list"
+        elif item is not None and line.x0 > item.x0 + 3 and line.x0 < item.x0 + 4 * layout.size and abs(line.size - item.size) < 0.6:
+            kinds[i] = "list"
+        else:
+            item = None

@@ -1,0 +1,129 @@
+"""Lines → paragraphs: joined over lines, columns and pages, with what interrupts them set aside.
+
+A paragraph that a footnote, figure, table or page edge cuts in two is one paragraph: its second half goes back to the
+first, not to what stands between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from tripletkit.pdf.hyphens import Vocabulary, join_lines
+from tripletkit.pdf.kinds import Layout
+from tripletkit.pdf.lines import Line
+from tripletkit.text.sentences import ends_sentence
+
+#: Kinds that stand between the halves of a paragraph without ending it.
+INTERRUPTIONS = frozenset({"footnote", "figure", "caption", "table", "code", "equation", "list"})
+#: Kinds whose lines stay lines.
+LINEWISE = frozenset({"code", "table", "figure"})
+#: A paragraph's second half is looked for over at most this many pages.
+MOST_PAGES_BETWEEN = 3
+
+
+@dataclass
+class Paragraph:
+    """Text of one kind. ``starts`` holds, per line, the offset in ``text`` where it starts, and its page."""
+
+    kind: str
+    path: tuple[str, ...]
+    text: str
+    starts: list[tuple[int, int]]
+    lines: list[int] = field(default_factory=list)
+
+    def page_at(self, offset: int) -> int:
+        """The physical page of the character at ``offset``."""
+        return next(page for start, page in reversed(self.starts) if start <= offset)
+
+
+def lines_to_paragraphs(lines: Sequence[Line], kinds: Sequence[str], paths: Sequence[tuple[str, ...]], *,
+                        layout: Layout, vocabulary: Vocabulary, abbreviations: AbstractSet[str]) -> list[Paragraph]:
+    """Paragraphs in the order of their first lines. Headings are left out; every other line is in exactly one."""
+    done: list[Paragraph] = []
+    open_prose: Paragraph | None = None
+    last: Paragraph | None = None
+    for i, line in enumerate(lines):
+        kind = kinds[i]
+        if kind == "heading":
+            open_prose = last = None
+            continue
+        home = _home(i, lines, kinds, last, open_prose, layout=layout, abbreviations=abbreviations)
+        if home is not None and home.path == paths[i]:
+            _append(home, i, line, vocabulary)
+        else:
+            home = Paragraph(kind, paths[i], "", [])
+            _append(home, i, line, vocabulary)
+            done.append(home)
+        last = home
+        if home.kind == "prose":
+            open_prose = home
+    return done
+
+
+def _home(i: int, lines: Sequence[Line], kinds: Sequence[str], last: Paragraph | None, open_prose: Paragraph | None, *,
+          layout: Layout, abbreviations: AbstractSet[str]) -> Paragraph | None:
+    """The paragraph that line ``i`` goes on with, None if it starts one."""
+    kind, line = kinds[i], lines[i]
+    if kind == "prose":
+        if last is not None and last.kind == "prose" and last.lines[-1] == i - 1:
+            return None if starts_paragraph(lines[i - 1], line, last.text, layout, abbreviations) else last
+        if open_prose is not None and _resumes(open_prose, lines[open_prose.lines[-1]], line, abbreviations):
+            return open_prose
+        return None
+    if kind == "equation" and open_prose is not None and open_prose is last and not ends_sentence(open_prose.text, abbreviations):
+        return open_prose
+    if last is not None and last.kind == kind and _goes_on(lines[i - 1], line, kind):
+        return last
+    return None
+
+
+def starts_paragraph(before: Line, line: Line, text: str, layout: Layout, abbreviations: AbstractSet[str]) -> bool:
+    """Whether ``line``, next after ``before`` and the ``text`` so far, opens a paragraph: indent, gap or short line above."""
+    ended = ends_sentence(text, abbreviations) or text.endswith(":")
+    if text.endswith(("-", "‐")) or not ended and line.text[:1].islower():
+        return False
+    if (before.page, before.column) != (line.page, line.column):
+        return ended and (_indented(line, layout) or _short(before) or abs(before.size - line.size) > 0.6)
+    gap = line.baseline - before.baseline
+    if gap > 1.45 * layout.leading * max(line.size / layout.size, 1.0) or gap < -2 or abs(before.size - line.size) > 0.12 * layout.size:
+        return True
+    return ended and (line.x0 > before.x0 + 0.6 * line.size or _short(before))
+
+
+def _indented(line: Line, layout: Layout) -> bool:
+    return 0.6 * layout.size < line.x0 - line.col_x0 < 4 * layout.size
+
+
+def _short(line: Line) -> bool:
+    return line.x1 < line.col_x0 + 0.85 * (line.col_x1 - line.col_x0)
+
+
+def _resumes(half: Paragraph, end: Line, line: Line, abbreviations: AbstractSet[str]) -> bool:
+    """Whether prose after an interruption is the second half of an unfinished paragraph."""
+    if line.page - end.page > MOST_PAGES_BETWEEN or abs(end.size - line.size) > 0.15 * end.size:
+        return False
+    if half.text.endswith(("-", "‐")):
+        return True
+    if line.text[:1].islower():
+        return True
+    return not ends_sentence(half.text, abbreviations) and not half.text.endswith(":") and not _short(end)
+
+
+def _goes_on(before: Line, line: Line, kind: str) -> bool:
+    if before.page != line.page or before.column != line.column:
+        return kind in ("code", "footnote")
+    gap = line.baseline - before.baseline
+    return -2 <= gap < (2.6 if kind in LINEWISE else 1.6) * max(before.size, line.size)
+
+
+def _append(paragraph: Paragraph, i: int, line: Line, vocabulary: Vocabulary) -> None:
+    if not paragraph.text:
+        paragraph.text = line.text
+        paragraph.starts.append((0, line.page))
+    else:
+        joined = paragraph.text + "\n" + line.text if paragraph.kind in LINEWISE else join_lines(paragraph.text, line.text, vocabulary)
+        paragraph.starts.append((len(joined) - len(line.text), line.page))
+        paragraph.text = joined
+    paragraph.lines.append(i)

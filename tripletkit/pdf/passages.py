@@ -1,0 +1,151 @@
+"""Paragraphs → passages: cut at sentence ends, near a target size, never over the encoder's limit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import groupby
+
+from tripletkit.errors import ConfigError
+from tripletkit.pdf.paragraphs import Paragraph
+from tripletkit.text.sentences import sentence_spans
+
+CountTokens = Callable[[Sequence[str]], list[int]]
+#: Kinds whose neighbours are packed together; each other paragraph is a passage of its own.
+PACKED = frozenset({"prose", "exercise", "summary", "list", "footnote", "box", "equation", "glossary", "caption", "table", "code"})
+
+
+@dataclass(frozen=True)
+class PassageLimits:
+    """Sizes in the encoder's tokens, special tokens included."""
+
+    max_tokens: int
+    target_tokens: int = 160
+    min_tokens: int = 24
+
+    def __post_init__(self) -> None:
+        if not 3 <= self.min_tokens <= self.target_tokens <= self.max_tokens:
+            raise ConfigError(f"passage limits {self.min_tokens} / {self.target_tokens} / {self.max_tokens} are out of order",
+                              "min_tokens <= target_tokens <= max_tokens must hold, and min_tokens be at least 3.")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text to mine, and the physical pages of its first and last character."""
+
+    kind: str
+    path: tuple[str, ...]
+    text: str
+    page_first: int
+    page_last: int
+    n_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A sentence, or a part of one that alone exceeds the limit. ``glue`` stands before it in a passage."""
+
+    text: str
+    page_first: int
+    page_last: int
+    n_tokens: int  # without special tokens
+    glue: str
+    ends: bool  # whether a passage may end after it
+
+
+def paragraphs_to_passages(paragraphs: Sequence[Paragraph], limits: PassageLimits, count_tokens: CountTokens,
+                           abbreviations: AbstractSet[str]) -> list[Passage]:
+    """Passages in book order; every character of the paragraphs but white space is in exactly one."""
+    special = count_tokens([""])[0]
+    passages: list[Passage] = []
+    for (_, path), group in groupby(_in_runs(paragraphs), key=lambda p: (p.kind, p.path)):
+        held = list(group)
+        pieces = _pieces(held, limits.max_tokens - special, special, count_tokens, abbreviations)
+        for run in _pack(pieces, limits, special):
+            passages.extend(_passages(run, held[0].kind, path, limits.max_tokens, count_tokens))
+    return passages
+
+
+def _in_runs(paragraphs: Sequence[Paragraph]) -> Iterator[Paragraph]:
+    """Within a section, running text first goes on past what interrupts it."""
+    for _, section in groupby(paragraphs, key=lambda p: p.path):
+        held = list(section)
+        kinds = list(dict.fromkeys(p.kind for p in held))
+        for kind in kinds:
+            yield from (p for p in held if p.kind == kind)
+
+
+def _pieces(paragraphs: Sequence[Paragraph], room: int, special: int, count_tokens: CountTokens, abbreviations: AbstractSet[str]) -> list[_Piece]:
+    spans = [(p, start, end, n == 0) for p in paragraphs for n, (start, end) in enumerate(sentence_spans(p.text, abbreviations))]
+    counts = count_tokens([p.text[start:end] for p, start, end, _ in spans]) if spans else []
+    pieces: list[_Piece] = []
+    for (p, start, end, opens), count in zip(spans, counts, strict=True):
+        glue = "\n" if opens or "\n" in p.text[max(start - 1, 0):start] else " "
+        if count - special <= room:
+            pieces.append(_Piece(p.text[start:end], p.page_at(start), p.page_at(end - 1), count - special, glue, True))
+        else:
+            pieces.extend(_broken(p, start, end, room, special, count_tokens, glue))
+    return pieces
+
+
+def _broken(p: Paragraph, start: int, end: int, room: int, special: int, count_tokens: CountTokens, glue: str) -> Iterator[_Piece]:
+    """A sentence over the limit, cut between words; a word over the limit, cut between characters."""
+    words = [(start + m.start(), start + m.end()) for m in re.finditer(r"\S+", p.text[start:end])]
+    counts = [c - special for c in count_tokens([p.text[a:b] for a, b in words])]
+    first = 0
+    held = 0
+    for n, ((a, b), count) in enumerate(zip(words, counts, strict=True)):
+        if held and held + count > room:
+            yield _Piece(p.text[words[first][0]:words[n - 1][1]], p.page_at(words[first][0]), p.page_at(words[n - 1][1] - 1), held, glue, True)
+            first, held, glue = n, 0, " "
+        if count > room:
+            step = max(1, room // 4)
+            for at in range(a, b, step):
+                text = p.text[at:min(at + step, b)]
+                yield _Piece(text, p.page_at(at), p.page_at(at), count_tokens([text])[0] - special, glue, True)
+                glue = ""
+            first, held, glue = n + 1, 0, " "
+        else:
+            held += count
+    if held:
+        yield _Piece(p.text[words[first][0]:words[-1][1]], p.page_at(words[first][0]), p.page_at(words[-1][1] - 1), held, glue, True)
+
+
+def _pack(pieces: Sequence[_Piece], limits: PassageLimits, special: int) -> list[list[_Piece]]:
+    """Runs of pieces near the target; the last takes up a short rest, or gives of its own."""
+    target, most = limits.target_tokens - special, limits.max_tokens - special
+    runs: list[list[_Piece]] = []
+    held = 0
+    for piece in pieces:
+        if runs and held + piece.n_tokens <= target:
+            runs[-1].append(piece)
+            held += piece.n_tokens
+        else:
+            runs.append([piece])
+            held = piece.n_tokens
+    i = 0
+    while i < len(runs):
+        size = sum(p.n_tokens for p in runs[i])
+        if size + special < limits.min_tokens and len(runs) > 1:
+            for j in (i - 1, i + 1):
+                if 0 <= j < len(runs) and size + sum(p.n_tokens for p in runs[j]) <= most:
+                    runs[min(i, j)] = runs[min(i, j)] + runs[max(i, j)]
+                    del runs[max(i, j)]
+                    i = min(i, j)
+                    break
+        i += 1
+    return runs
+
+
+def _passages(run: Sequence[_Piece], kind: str, path: tuple[str, ...], most: int, count_tokens: CountTokens) -> Iterator[Passage]:
+    """One passage, or two halves where the encoder counts more tokens in the whole than in its parts."""
+    text = run[0].text + "".join(p.glue + p.text for p in run[1:])
+    count = count_tokens([text])[0]
+    if count > most and len(run) > 1:
+        half = len(run) // 2
+        yield from _passages(run[:half], kind, path, most, count_tokens)
+        yield from _passages(run[half:], kind, path, most, count_tokens)
+        return
+    yield Passage(kind, path, text, min(p.page_first for p in run), max(p.page_last for p in run), count)

@@ -1,0 +1,325 @@
+"""What each page is for: front, toc, body, glossary, index, bibliography or blank.
+
+Three witnesses, because each of them lies in some book: headings whose text is one of the rules' titles, the PDF's
+outline, and the look of the lines themselves. A labelled heading opens a span that the next heading of its size
+closes; a page belongs to the span that covers nearly all of it. An index is known by its look even without a title.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from statistics import median
+
+from tripletkit.pdf.lines import Line
+from tripletkit.pdf.reader import Bookmark
+from tripletkit.rules import Rules
+
+#: A heading is at least this much bigger than running text.
+HEADING_RATIO = 1.15
+#: Share of a page's letters that a span must hold to give the page its role.
+COVERAGE = 0.9
+#: Share of lines ending in page numbers from which a page looks like an index.
+INDEX_SHARE = 0.55
+#: Front matter does not go on past this share of a book.
+FRONT_SHARE = 0.3
+
+_ROLES = ("front", "toc", "glossary", "index", "bibliography")
+_ROMAN = re.compile(r"[ivxlc]{1,7}", re.I)
+_LOCATOR_END = re.compile(r"\D[\s.,](\d{1,4}|[ivxl]{1,6})(\s?[–—-]\s?\d+)?[nft]{0,2}[.,;]?$|\bsee( also)? .{2,}$")
+_ENTRY_START = re.compile(r"[\"'“‘(]?[^\W\d_]")
+_APPENDIX = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading where it stands: page index from 0, line index, size in points, label from the rules ("" if none)."""
+
+    page: int
+    line: int
+    size: float
+    label: str
+    text: str
+
+
+def page_roles(pages: Sequence[Sequence[Line]], outline: Sequence[Bookmark], rules: Rules) -> list[str]:
+    """The role of each page; ``pages[i]`` holds the lines of physical page i + 1."""
+    body_size = text_size(pages)
+    heads = running_heads(pages)
+    headings = find_headings(pages, heads, body_size, rules)
+    headings = sorted([*headings, *_unseen_bookmarks(pages, outline, headings, body_size, rules)], key=lambda h: (h.page, h.line))
+    looks = [index_share(lines, heads) for lines in pages]
+    roles = _spanned(pages, headings, heads)
+    _settle_index(roles, looks, [len(lines) for lines in pages])
+    _settle_contents(roles, pages, looks)
+    _settle_front(roles, pages, first_chapter(pages, outline, headings, roles, rules))
+    return [role if lines else "blank" for role, lines in zip(roles, pages, strict=True)]
+
+
+def text_size(pages: Sequence[Sequence[Line]]) -> float:
+    """Font size of running text: the one that most letters have."""
+    letters: Counter[float] = Counter()
+    for lines in pages:
+        for line in lines:
+            letters[round(line.size * 2) / 2] += len(line.text)
+    return letters.most_common(1)[0][0] if letters else 10.0
+
+
+def title_label(text: str, rules: Rules) -> str | None:
+    """The rules' label of a heading, its own number left aside."""
+    whole = " ".join(text.split()).strip(" .:*•–—-")
+    if re.fullmatch(r"(\S )+\S", whole):  # letter-spaced: I N D E X
+        whole = whole.replace(" ", "")
+    label = rules.label("titles", whole)
+    if label is None and (number := rules.starts("headings", whole)):
+        label = rules.label("titles", whole[number.end():].strip(" .:–—-"))
+    if label is None and (letter := _APPENDIX.match(whole)):
+        label = rules.label("titles", whole[letter.end():])
+    return label
+
+
+def running_heads(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
+    """Texts, digits left out, that stand at the top or foot of three pages or more."""
+    seen: Counter[str] = Counter()
+    for lines in pages:
+        seen.update({_undigited(line.text) for line in edge_lines(lines)})
+    return frozenset(text for text, count in seen.items() if count >= 3)
+
+
+def edge_lines(lines: Sequence[Line], most: int = 2) -> list[Line]:
+    """The lines on the page's ``most`` highest and lowest baselines."""
+    baselines = sorted({round(line.baseline) for line in lines})
+    edges = set(baselines[:most] + baselines[-most:])
+    return [line for line in lines if round(line.baseline) in edges]
+
+
+def _undigited(text: str) -> str:
+    return re.sub(r"\b(\d+|[ivxlc]+)\b", "", text.lower()).strip()
+
+
+def find_headings(pages: Sequence[Sequence[Line]], heads: frozenset[str], body_size: float, rules: Rules) -> list[Heading]:
+    """Lines set bigger than the text, and labelled titles set bold or in capitals; running heads are neither."""
+    found = []
+    for page, lines in enumerate(pages):
+        edges = {id(line) for line in edge_lines(lines)}
+        for at, line in enumerate(lines):
+            if len(line.text) > 100 or sum(c.isalpha() for c in line.text) < 3:
+                continue
+            big = line.size >= HEADING_RATIO * body_size
+            if not big and id(line) in edges and (_undigited(line.text) in heads or line.size < 0.95 * body_size):
+                continue
+            stressed = set(line.styles) <= set("bz") or line.text.isupper()
+            if big or (stressed and line.size >= 0.95 * body_size):
+                label = title_label(line.text, rules) or ""
+                if big or label:
+                    found.append(Heading(page, at, line.size, label, line.text))
+    return found
+
+
+def _unseen_bookmarks(pages: Sequence[Sequence[Line]], outline: Sequence[Bookmark], headings: Sequence[Heading],
+                      body_size: float, rules: Rules) -> list[Heading]:
+    """Top-level or labelled bookmarks whose heading was not found on their page (it is an image, or set like text)."""
+    busy = {heading.page for heading in headings}
+    titled: dict[str, list[int]] = defaultdict(list)
+    for heading in headings:
+        titled[heading.label].append(heading.page)
+    unseen = []
+    for mark in outline:
+        page = mark.page - 1
+        label = title_label(mark.title, rules) or ""
+        if not 0 <= page < len(pages) or not (mark.level == 0 or label in _ROLES) or page in busy:
+            continue
+        # Some bookmarks point a page or two beside their heading: then the heading is right.
+        if label and any(abs(other - page) <= 3 for other in titled[label]):
+            continue
+        line = sum(1 for line in pages[page] if mark.top is not None and line.bottom < mark.top - 2)
+        unseen.append(Heading(page, line, body_size * (1.6 if mark.level == 0 else 1.3), label, mark.title))
+    return unseen
+
+
+def index_share(lines: Sequence[Line], heads: frozenset[str] = frozenset()) -> float:
+    """Share of the lines that end in page numbers or a see-reference, if their entries are in order; else 0."""
+    edges = {id(line) for line in edge_lines(lines)}
+    own = [line for line in lines if not (id(line) in edges and _undigited(line.text) in heads | {""})]
+    if len(own) < 4:
+        return 0.0
+    entries = [line for line in own if _LOCATOR_END.search(line.text) and _ENTRY_START.match(line.text)]
+    if median(len(line.text) for line in own) > 70 or _rising(entries):
+        return 0.0
+    return len(entries) / len(own) if _in_order(own) else 0.0
+
+
+def _rising(entries: Sequence[Line]) -> bool:
+    """Contents name pages in rising order, an index does not."""
+    numbers = [int(found[-1]) for line in entries if (found := re.findall(r"\d+", line.text))]
+    steps = list(zip(numbers, numbers[1:], strict=False))
+    return len(steps) >= 5 and sum(b >= a for a, b in steps) > 0.85 * len(steps)
+
+
+def _in_order(lines: Sequence[Line]) -> bool:
+    """Whether first letters go up the alphabet; lines further in (subentries, second lines) may not, so a majority decides."""
+    letters = [line.text.lstrip("\"'“‘( ").lower()[:1] for line in lines]
+    letters = [letter for letter in letters if letter.isalpha()]
+    steps = list(zip(letters, letters[1:], strict=False))
+    same_or_next = sum(0 <= ord(b) - ord(a) <= 1 for a, b in steps)
+    return len(steps) >= 3 and same_or_next >= 0.4 * len(steps)
+
+
+def _spanned(pages: Sequence[Sequence[Line]], headings: Sequence[Heading], heads: frozenset[str]) -> list[str]:
+    """Each page's role by the spans that labelled headings open; body where none covers it."""
+    held: list[Counter[str]] = [Counter() for _ in pages]
+    starts = {(h.page, h.line): h for h in headings}
+    current: Heading | None = None
+    for page, lines in enumerate(pages):
+        edges = {id(line) for line in edge_lines(lines)}
+        for at, line in enumerate(lines):
+            heading = starts.get((page, at))
+            if heading is not None and _opens(heading, current):
+                current = heading if heading.label in _ROLES else None
+            if id(line) in edges and _undigited(line.text) in heads | {""}:
+                continue
+            # Reading order may put a title in a right-hand column behind the left-hand one, on the page that it opens.
+            role = current.label if current is not None else "body"
+            held[page][role] += len(line.text)
+    roles = []
+    for page, counts in enumerate(held):
+        best, letters = counts.most_common(1)[0] if counts else ("body", 0)
+        title = next((h for h in headings if h.page == page and h.label in _ROLES and _on_top(h, pages[page])), None)
+        if title is not None and _rules_page(title, headings):
+            roles.append(title.label)
+        else:
+            roles.append(best if letters >= COVERAGE * sum(counts.values()) else "body")
+    return roles
+
+
+def _opens(heading: Heading, current: Heading | None) -> bool:
+    return current is None or heading.size >= 0.95 * current.size
+
+
+def _on_top(heading: Heading, lines: Sequence[Line]) -> bool:
+    """Whether nothing but a running head stands above the heading, in whatever column."""
+    top = lines[heading.line].top if heading.line < len(lines) else 0.0
+    above = [line for line in lines if line.bottom < top]
+    return sum(len(line.text) for line in above) <= 80
+
+
+def _rules_page(title: Heading, headings: Sequence[Heading]) -> bool:
+    """Whether no other heading of its rank follows on the title's page."""
+    return not any(h.page == title.page and h.line != title.line and h.size >= 0.95 * title.size and h.label != title.label
+                   for h in headings)
+
+
+def _settle_index(roles: list[str], looks: Sequence[float], lengths: Sequence[int]) -> None:
+    """Index by look: long enough runs in the book's second half, and not where a titled index only seems to go on."""
+    for first, last in _runs(roles, "index"):
+        if max(looks[first:last]) < 0.25:  # a section named so: Index of refraction
+            roles[first:last] = ["body"] * (last - first)
+    for page, look in enumerate(looks):
+        if roles[page] == "index":
+            opened = page == 0 or roles[page - 1] != "index"
+            if look < 0.15 and not opened and lengths[page] > 5:
+                roles[page] = "body"
+        elif look >= INDEX_SHARE and lengths[page] >= 15 and page >= 0.5 * len(roles) and roles[page] != "toc":
+            roles[page] = "index"
+    for page in range(1, len(roles)):  # an index's short last page
+        if roles[page] == "body" and roles[page - 1] == "index" and looks[page] >= INDEX_SHARE:
+            roles[page] = "index"
+
+
+def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
+    """(first, one after the last) of each run of pages with ``role``."""
+    edges = [i for i in range(len(roles) + 1) if (i < len(roles) and roles[i] == role) != (i > 0 and roles[i - 1] == role)]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], looks: Sequence[float]) -> None:
+    """Contents by look, in the first part of a book: most lines end in a number, and the numbers rise."""
+    for page, lines in enumerate(pages[: int(FRONT_SHARE * len(pages)) + 1]):
+        entries = [line for line in lines if re.search(r"\D[\s.](\d{1,4}|[ivxl]{1,6})$", line.text)]
+        if roles[page] in ("body", "front") and len(entries) >= 8 and len(entries) >= 0.7 * len(lines) and _rising(entries):
+            roles[page] = "toc"
+
+
+def first_chapter(pages: Sequence[Sequence[Line]], outline: Sequence[Bookmark], headings: Sequence[Heading],
+                  roles: Sequence[str], rules: Rules) -> int:
+    """Index of the page where the text proper begins; 0 if nothing tells front matter apart."""
+    last = int(FRONT_SHARE * len(pages))
+    starts = [page for page in (_first_bookmark(outline, rules), _first_heading(headings, roles, rules)) if page is not None and page <= last]
+    start = starts[0] if starts else 0
+    numbered = _numbering_start(pages)
+    return max(start, numbered) if numbered <= last else start
+
+
+def _first_bookmark(outline: Sequence[Bookmark], rules: Rules) -> int | None:
+    """The first bookmark that has others below it, or a number, and is no preface or contents."""
+    inside = -1  # level of a front-matter bookmark whose children are front matter too
+    for mark, after in zip_longest(outline, outline[1:]):
+        if inside >= 0 and mark.level > inside:
+            continue
+        inside = -1
+        if title_label(mark.title, rules) in ("front", "toc"):
+            inside = mark.level
+            continue
+        parent = after is not None and after.level > mark.level and after.page >= mark.page
+        if parent or rules.starts("headings", mark.title):
+            return mark.page - 1
+    return None
+
+
+def _first_heading(headings: Sequence[Heading], roles: Sequence[str], rules: Rules) -> int | None:
+    """The first numbered heading outside the contents, else the first heading after them that is no front matter."""
+    outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
+    numbered = next((h.page for h in outside if rules.starts("headings", h.text)), None)
+    if numbered is not None:
+        return numbered
+    contents = [page for page, role in enumerate(roles[: int(FRONT_SHARE * len(roles))]) if role == "toc"]
+    return next((h.page for h in outside if contents and h.page > contents[-1] and not h.label), None)
+
+
+def _numbering_start(pages: Sequence[Sequence[Line]]) -> int:
+    """Index of the page that is printed as 1, or that follows the last roman number; 0 if the numbers do not tell."""
+    shifts: Counter[int] = Counter()
+    romans: Counter[int] = Counter()
+    for page, lines in enumerate(pages):
+        for token in _folio_tokens(lines):
+            if token.isdigit():
+                shifts[page + 1 - int(token)] += 1
+            elif _ROMAN.fullmatch(token):
+                romans[page + 1 - roman_value(token)] += 1
+    start = 0
+    if shifts and (best := shifts.most_common(1)[0])[1] >= max(5, 0.3 * len(pages)):
+        start = max(best[0], 0)
+    if start == 0 and romans and (shift := romans.most_common(1)[0])[1] >= 3:
+        at = [p for p, lines in enumerate(pages)
+              for t in _folio_tokens(lines) if _ROMAN.fullmatch(t) and p + 1 - roman_value(t) == shift[0]]
+        start = max(at) + 1
+    return start
+
+
+def _folio_tokens(lines: Sequence[Line]) -> set[str]:
+    """First and last words of the lines at the page's edges: where a page number stands."""
+    return {word for line in edge_lines(lines, most=1) for word in (line.text.split()[0], line.text.split()[-1])}
+
+
+def roman_value(numeral: str) -> int:
+    """1 for "i", 12 for "xii". Letters that are no numerals count 0."""
+    values = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}.get(c, 0) for c in numeral.lower()]
+    return sum(-v if any(later > v for later in values[i + 1:i + 2]) else v for i, v in enumerate(values))
+
+
+def _settle_front(roles: list[str], pages: Sequence[Sequence[Line]], first: int) -> None:
+    for page in range(first):
+        if roles[page] == "body":
+            roles[page] = "front"
+    # A preface's span may run on where the first chapter's title was not seen as a heading.
+    for page in range(first, len(roles)):
+        if roles[page] in ("front", "toc") and page < FRONT_SHARE * len(roles) and first > 0:
+            roles[page] = "body"
+
+
+def count_roles(roles: Iterable[str]) -> dict[str, int]:
+    """Pages per role, for a summary line."""
+    return dict(sorted(Counter(roles).items()))

@@ -1,0 +1,197 @@
+"""The stages in order; which are stale; running one, or all."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tripletkit
+from tripletkit.books import find_books
+from tripletkit.config import Settings
+from tripletkit.encoding.locate import EncoderFolder, locate_encoder
+from tripletkit.errors import EncoderError, SourceError, TableError, TripletkitError
+from tripletkit.ids import file_sha256
+from tripletkit.progress import Progress
+from tripletkit.rules import Rules, load_rules
+from tripletkit.schemas import DROPPED, make_table
+from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.publishing.rights import RightsError
+from tripletkit.stages import evaluate, extract, glossary, mine, publish, split, tag, train
+from tripletkit.stages.extract import REFUSED
+from tripletkit.store import Manifest, Store
+
+if TYPE_CHECKING:
+    from tripletkit.encoding.encoder import Encoder
+
+log = logging.getLogger(__name__)
+
+STAGES: tuple[Stage, ...] = (
+    extract.STAGE, glossary.STAGE, tag.STAGE, split.STAGE, mine.STAGE, publish.STAGE, train.STAGE, evaluate.STAGE,
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """How one stage went."""
+
+    stage: str
+    fresh: bool  # nothing had changed, nothing was done
+    summary: str
+    counts: dict[str, int]
+    dropped: dict[str, int]
+    seconds: float
+    made: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+    failed: TripletkitError | None = None
+    forgivable: bool = False  # --allow-worse accepts it
+
+    def lines(self) -> list[str]:
+        """For a person: the summary, what was dropped, where it lies."""
+        time = "fresh, skipped" if self.fresh else f"{self.seconds:.1f} s"
+        told = ", ".join(f"{reason} {count:,}" for reason, count in self.dropped.items())
+        made = ", ".join(str(path) for path in self.made)
+        return [f"{self.stage:9} {self.summary}  [{time}]"] + ([f"          dropped: {told}"] if told else []) + [f"          → {made}"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a machine."""
+        return {"stage": self.stage, "fresh": self.fresh, "summary": self.summary, "counts": self.counts, "dropped": self.dropped,
+                "seconds": round(self.seconds, 2), "made": [str(path) for path in self.made], "notes": list(self.notes),
+                "failed": str(self.failed) if self.failed else None}
+
+
+class Runner:
+    """Runs stages on one output folder with one set of settings. Tools are made once, when first used."""
+
+    def __init__(self, settings: Settings, *, progress: Progress, force: bool = False) -> None:
+        self.settings, self.progress, self.force = settings, progress, force
+        self.store = Store(settings.output)
+        self._encoders: dict[str, Encoder] = {}
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The rules in force."""
+        return load_rules(self.settings.rules)
+
+    @cached_property
+    def books(self) -> tuple[Path, ...]:
+        """The books to read: those named now, else those that this output folder was made from."""
+        if self.settings.books:
+            return find_books(self.settings.books)
+        made = self.store.manifest("extract")
+        if made is None:
+            return find_books(())
+        return tuple(Path(path) for path in made.key["books"])
+
+    @cached_property
+    def place(self) -> EncoderFolder:
+        """The base encoder. "auto" stays with the encoder that this output folder was begun with."""
+        name = self.settings.encoder
+        made = self.store.manifest("extract")
+        if name == "auto" and made is not None and not self.force:
+            name = str(made.key.get("encoder_name", name))
+        return locate_encoder(name)
+
+    def encoder(self, place: EncoderFolder) -> Encoder:
+        """Vectors by the encoder in ``place``, cached in the output folder."""
+        from tripletkit.encoding.encoder import SentenceEncoder
+
+        if place.fingerprint not in self._encoders:
+            cache = self.settings.output / "cache" / "embeddings"
+            self._encoders[place.fingerprint] = SentenceEncoder(place, cache=cache, progress=self.progress)
+        return self._encoders[place.fingerprint]
+
+    def run(self, stages: Iterable[Stage], *, lenient: bool = False) -> Iterator[Report]:
+        """Run each stage that is not fresh, and report it when it is done.
+
+        ``lenient``: a dataset that may not be published is said, and the stages after it go on: training needs no licence.
+        """
+        for stage in stages:
+            try:
+                yield self.run_stage(stage)
+            except RightsError as error:
+                if not lenient:
+                    raise
+                yield Report(stage.name, False, "not written: no licence allows it", {}, {}, 0.0, (), (f"{error}",))
+
+    def run_stage(self, stage: Stage) -> Report:
+        """Run one stage unless it is fresh. Its manifest goes first and comes last, so that a killed stage runs again."""
+        started = time.monotonic()
+        # Read first: a missing or stale input is the user's first question, before any hash or encoder.
+        self.store.check_current(stage.reads)
+        for name in stage.reads:
+            if not self.store.has(name):
+                self.store.read(name)
+        key = self._key(stage)
+        made = self.store.manifest(stage.name)
+        if made is not None and made.key == key and not self.force:
+            self._refuse_foreign(stage, made)
+            failed = EncoderError(made.failed) if made.failed else None
+            return self._report(stage, StageResult(counts=made.counts, summary=made.summary, failed=failed), 0.0, fresh=True)
+        tables = {name: self.store.read(name) for name in stage.reads + (("dropped",) if "dropped" in stage.uses else ())}
+        self.store.forget(stage.name)
+        result = stage.run(Job(tables, self.settings, self.rules, self.store.folder, self.progress, self.books if "books" in stage.uses else (),
+                               lambda: self.place, self.encoder))
+        return self._keep(stage, result, key, time.monotonic() - started)
+
+    def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], seconds: float) -> Report:
+        make_table(DROPPED, list(result.dropped))
+        for name in stage.writes:
+            self.store.write(name, result.tables[name])
+        self.store.write_dropped(stage.name, list(result.dropped))
+        files = [f"{name}.parquet" for name in stage.writes] + list(stage.files_out)
+        outputs = {file: self.store.sha(file) for file in files}
+        failed = str(result.failed) if result.failed else ""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.store.write_manifest(Manifest(stage.name, key, outputs, result.counts, result.summary, round(seconds, 2), now, failed))
+        return self._report(stage, result, seconds, fresh=False)
+
+    def _report(self, stage: Stage, result: StageResult, seconds: float, *, fresh: bool) -> Report:
+        dropped = self._dropped(stage.name)
+        failed = result.failed
+        if failed is None and REFUSED in dropped:
+            failed = SourceError(f"{dropped[REFUSED]} of the books could not be read; the others are done", "See `tripletkit report`, or the table `dropped`.")
+        return Report(stage.name, fresh, result.summary, result.counts, dropped, seconds, self._made(stage), result.notes, failed,
+                      forgivable=result.failed is not None)
+
+    def _key(self, stage: Stage) -> dict[str, Any]:
+        """Everything that the stage's result depends on."""
+        settings = self.settings.model_dump(mode="json")
+        key: dict[str, Any] = {
+            "code": f"{tripletkit.__version__}/{stage.version}",
+            "settings": {name: settings[name] for name in stage.settings},
+            "inputs": {f"{name}.parquet": self.store.sha(f"{name}.parquet") for name in stage.reads} | {f: self.store.sha(f) for f in stage.files_in},
+        }
+        if "rules" in stage.uses:
+            key["rules"] = self.rules.fingerprint
+        if "books" in stage.uses:
+            key["books"] = {str(path): file_sha256(path) if path.is_file() else "" for path in self.books}
+        if "tokenizer" in stage.uses:
+            key["tokenizer"], key["encoder_name"] = self.place.tokenizer_fingerprint, self.place.name
+        if "encoder" in stage.uses:
+            key["encoder"] = self.place.fingerprint
+        terms = self.settings.glossary.terms
+        if "user_terms" in stage.uses and terms is not None:
+            key["user_terms"] = file_sha256(terms) if terms.is_file() else ""
+        return key
+
+    def _refuse_foreign(self, stage: Stage, made: Manifest) -> None:
+        for file, sha in made.outputs.items():
+            if self.store.sha(file) != sha:
+                raise TableError(f"{self.store.folder / file} is not what `tripletkit {stage.name}` made: it was changed or removed since",
+                                 f"Keep a copy if you need it, then run `tripletkit {stage.name} --force`.")
+
+    def _dropped(self, stage: str) -> dict[str, int]:
+        if not self.store.has("dropped"):
+            return {}
+        rows = self.store.read("dropped").filter(stage=stage)
+        return dict(sorted(Counter(rows["reason"].to_list()).items()))
+
+    def _made(self, stage: Stage) -> tuple[Path, ...]:
+        return tuple(self.store.path(name) for name in stage.writes) + tuple(self.store.folder / file for file in stage.files_out)

@@ -1,0 +1,1 @@
+"""Tables → a dataset folder with its card → the Hub."""

@@ -1,0 +1,1 @@
+"""One module per stage, each of one shape: a thin ``run`` around a pure core."""

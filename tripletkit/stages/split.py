@@ -1,0 +1,99 @@
+"""Passages → train, validation and test, by book or by chapter; near-duplicates stay on one side."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+
+import polars as pl
+
+from tripletkit.errors import TableError
+from tripletkit.ids import rng_for
+from tripletkit.schemas import SPLITS, make_table
+from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.text.duplicates import near_duplicate_groups
+
+SEPARATOR = " › "
+
+
+def run(job: Job) -> StageResult:
+    """Every passage gets a split, but for copies of a passage on another side, which are dropped."""
+    settings, seed = job.settings.split, job.settings.seed
+    passages = job.table("passages")
+    units = passage_units(passages, settings.by)
+    sides = units_to_splits(Counter(units.values()), {"validation": settings.validation, "test": settings.test}, seed)
+    split_of = {passage: sides[unit] for passage, unit in units.items()}
+    dropped = _drop_copies(passages, split_of)
+    splits = make_table(SPLITS, [{"passage_id": p, "split": s} for p, s in split_of.items()])
+    sizes = Counter(splits["split"].to_list())
+    for name in ("train", "test"):
+        if not sizes[name]:
+            raise TableError(f"split: no passage is left for {name} ({len(set(units.values()))} units, by {settings.by})",
+                             "Use --set split.by=chapter, other shares, or more books.")
+    told = ", ".join(f"{name} {sizes[name]:,} ({sum(side == name for side in sides.values())})" for name in ("train", "validation", "test"))
+    what = "chapters" if isinstance(next(iter(sides)), tuple) else "books"
+    return StageResult({"splits": splits}, dropped, dict(sizes), f"passages (and {what}): {told}")
+
+
+def passage_units(passages: pl.DataFrame, by: str) -> dict[str, Hashable]:
+    """What each passage may not be parted from: its book's id, or (book, chapter).
+
+    "auto" goes by book for three and more. Two books give too few units to choose and judge on: the larger one trains,
+    the other is parted by chapter.
+    """
+    sizes = Counter(passages["book_id"].to_list())
+    if by == "auto" and len(sizes) == 1:
+        by = "chapter"
+    largest = max(sizes, key=lambda book: (sizes[book], book))
+    units: dict[str, Hashable] = {}
+    for row in passages.select("passage_id", "book_id", "section", "page_first").sort("book_id", "page_first", "passage_id").to_dicts():
+        book = row["book_id"]
+        whole = by == "book" or (by == "auto" and (len(sizes) > 2 or book == largest))
+        units[row["passage_id"]] = book if whole else (book, chapter_of(row["section"]))
+    return units
+
+
+def chapter_of(section: str | None) -> str:
+    """First step of a heading path."""
+    return (section or "").split(SEPARATOR)[0]
+
+
+def units_to_splits(sizes: Mapping[Hashable, int], shares: Mapping[str, float], seed: int) -> dict[Hashable, str]:
+    """Units in a seeded order fill test, then validation, up to their shares; the rest trains. One unit at least is left to train."""
+    order = sorted(sizes, key=lambda unit: (rng_for(seed, "split", repr(unit)).random(), repr(unit)))
+    total = sum(sizes.values())
+    sides: dict[Hashable, str] = {}
+    for name in ("test", "validation"):
+        left, held = [u for u in order if u not in sides], 0
+        for unit in left[: max(len(left) - 1, 0)]:
+            wanted = shares.get(name, 0.0) * total
+            # Take a unit if that brings the share nearer; the first of each side is always taken.
+            if wanted > 0 and (held == 0 or abs(held + sizes[unit] - wanted) < abs(held - wanted)) and (held > 0 or sizes[unit] <= 0.5 * total):
+                sides[unit] = name
+                held += sizes[unit]
+    return {unit: sides.get(unit, "train") for unit in order}
+
+
+def _drop_copies(passages: pl.DataFrame, split_of: dict[str, str]) -> list[Row]:
+    """Where copies stand on several sides, those on the training side stay: a judge must not know the answer."""
+    texts = dict(passages.select("passage_id", "text").sort("passage_id").iter_rows())
+    dropped: list[Row] = []
+    for group in near_duplicate_groups(texts):
+        sides = defaultdict(list)
+        for passage in group:
+            sides[split_of[passage]].append(passage)
+        if len(sides) < 2:
+            continue
+        stay = next(side for side in ("train", "validation", "test") if side in sides)
+        dropped += _leave_out([p for side, ps in sides.items() if side != stay for p in ps], sides[stay][0], split_of)
+    return dropped
+
+
+def _leave_out(copies: Sequence[str], original: str, split_of: dict[str, str]) -> list[Row]:
+    rows: list[Row] = [{"stage": "split", "item": p, "related": original, "reason": "copy on another side", "detail": split_of[p]} for p in copies]
+    for passage in copies:
+        del split_of[passage]
+    return rows
+
+
+STAGE = Stage("split", reads=("passages",), writes=("splits",), run=run, settings=("split", "seed"), help="part passages into train, validation and test")

@@ -1,0 +1,61 @@
+"""Triplets → the tuned encoder, judged on the validation passages with the untouched encoder beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import polars as pl
+
+from tripletkit.encoding.locate import EncoderFolder
+from tripletkit.errors import EncoderError, TableError
+from tripletkit.evaluation import Metrics, build_gold, score
+from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.training import margin_problem, train
+
+
+def run(job: Job) -> StageResult:
+    """Train on the training split only. Not better on validation is said, and fails unless allowed."""
+    settings, place = job.settings.train, job.locate()
+    triplets = job.table("triplets").filter(split="train")
+    if triplets.is_empty():
+        raise TableError("train: triplets holds none of the train split", "Run `tripletkit mine`, or give train a larger share.")
+    notes = [problem for problem in (margin_problem(settings),) if problem]
+    target = job.folder / "encoder"
+    trained = train(list(triplets.select("anchor", "positive", "negative").iter_rows()), place, target, settings, seed=job.settings.seed, progress=job.progress)
+    tuned = dataclasses.replace(place, name=str(target), folder=target)
+    before, after = judge(job, place, "validation"), judge(job, tuned, "validation")
+    summary = f"{triplets.height:,} triplets, {trained.steps:,} steps, mean loss {trained.loss:.4f}"
+    if before is None or after is None:
+        notes.append("no validation passage has an answer: only `evaluate` judges this encoder")
+        return StageResult(counts={"triplets": triplets.height, "steps": trained.steps}, summary=summary, notes=tuple(notes))
+    summary += f"; validation term→passage {told(before, after, 'term→passage', 'nDCG@10')}, passage→term {told(before, after, 'passage→term', 'MAP')}"
+    return StageResult(counts={"triplets": triplets.height, "steps": trained.steps}, summary=summary, notes=tuple(notes),
+                       failed=not_better(before, after, "validation"))
+
+
+def judge(job: Job, place: EncoderFolder, split: str) -> dict[str, Metrics] | None:
+    """Scores of an encoder on a held-out split; None where no term has an answer there."""
+    held = job.table("passages").filter(pl.col("kind").is_in(job.settings.mine.kinds)).join(job.table("splits").filter(split=split), on="passage_id", how="semi")
+    gold = build_gold(held, job.table("terms"), job.table("mentions"))
+    return score(gold, job.encoder(place)) if gold.term_ids else None
+
+
+def told(before: dict[str, Metrics], after: dict[str, Metrics], task: str, metric: str) -> str:
+    """One metric before and after, for a person."""
+    a, b = before[task][metric], after[task][metric]
+    return f"{metric} {a:.3f} → {b:.3f} ({(b - a) / max(a, 1e-9):+.1%})"
+
+
+def not_better(before: dict[str, Metrics], after: dict[str, Metrics], split: str) -> EncoderError | None:
+    """The error to end with if the tuned encoder does not beat the untouched one in term→passage nDCG@10."""
+    a, b = before["term→passage"]["nDCG@10"], after["term→passage"]["nDCG@10"]
+    if b > a:
+        return None
+    return EncoderError(f"the tuned encoder is not better than the untouched one: {split} term→passage nDCG@10 {a:.4f} → {b:.4f}",
+                        "Keep the untouched one, or change the triplets or the recipe; --allow-worse accepts it as it is.")
+
+
+STAGE = Stage(
+    "train", reads=("passages", "terms", "mentions", "splits", "triplets"), writes=(), run=run, settings=("train", "seed"),
+    uses=frozenset({"encoder"}), files_out=("encoder",), help="tune the encoder on the triplets",
+)

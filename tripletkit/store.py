@@ -1,0 +1,146 @@
+"""The output folder: tables that are whole or absent, and what each stage read and made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tripletkit.errors import TableError
+from tripletkit.ids import file_sha256
+from tripletkit.schemas import DROPPED, TABLES, Table, check_table, make_table
+
+#: Which stage makes which table.
+MAKERS = {
+    "books": "extract", "pages": "extract", "lines": "extract", "passages": "extract", "terms": "glossary",
+    "mentions": "tag", "splits": "split", "triplets": "mine",
+}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a finished stage read, with which settings, and what it made."""
+
+    stage: str
+    key: dict[str, Any]  # everything the result depends on; equal key, equal result
+    outputs: dict[str, str]  # file: sha256
+    counts: dict[str, int] = field(default_factory=dict)
+    summary: str = ""
+    seconds: float = 0.0
+    made: str = ""  # UTC, ISO 8601
+    failed: str = ""  # why what was made is not good enough
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside, flush to disk, then rename: nobody ever reads half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class Store:
+    """Tables and manifests under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str) -> Path:
+        """Where table ``name`` lies."""
+        return self.folder / f"{name}.parquet"
+
+    def has(self, name: str) -> bool:
+        """Whether table ``name`` is there."""
+        return self.path(name).is_file()
+
+    def read(self, name: str) -> pl.DataFrame:
+        """A table, checked. Raises TableError that names the command which makes it."""
+        path = self.path(name)
+        if not path.is_file():
+            raise TableError(f"{path}: not there yet", f"Make it with `tripletkit {MAKERS.get(name, 'run')}` (same --output).")
+        try:
+            frame = pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise TableError(f"{path}: not a readable parquet file ({str(error).splitlines()[0]})",
+                             f"Make it again with `tripletkit {MAKERS.get(name, 'run')} --force`.") from error
+        return check_table(frame, TABLES[name], str(path))
+
+    def write(self, name: str, frame: pl.DataFrame) -> None:
+        """Check, sort and write a table, whole or not at all."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            check_table(frame, TABLES[name]).write_parquet(draft, compression="zstd", statistics=False, row_group_size=100_000)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def write_dropped(self, stage: str, rows: list[dict[str, object]]) -> None:
+        """Put ``rows`` in the place of what ``stage`` had dropped before; other stages' rows stay."""
+        table = make_table(DROPPED, rows)
+        if self.has("dropped"):
+            table = pl.concat([self.read("dropped").filter(pl.col("stage") != stage), table])
+        self.write("dropped", table)
+
+    def sha(self, file: str) -> str:
+        """sha256 of a file or, for a folder, of its files' names and hashes; "" if it is not there."""
+        path = self.folder / file
+        if path.is_file():
+            return file_sha256(path)
+        if path.is_dir():
+            return folder_sha256(path)
+        return ""
+
+    def manifest(self, stage: str) -> Manifest | None:
+        """The manifest of a finished stage, None if it never finished."""
+        path = self._manifest_path(stage)
+        if not path.is_file():
+            return None
+        try:
+            return Manifest(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            return None
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Last act of a stage: what it made counts from now on."""
+        text = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False, default=str)
+        write_atomically(self._manifest_path(manifest.stage), text.encode())
+
+    def forget(self, stage: str) -> None:
+        """First act of a stage: what it made before no longer counts."""
+        self._manifest_path(stage).unlink(missing_ok=True)
+
+    def _manifest_path(self, stage: str) -> Path:
+        return self.folder / "manifests" / f"{stage}.json"
+
+    def check_current(self, names: Mapping[str, Table] | tuple[str, ...]) -> None:
+        """Raise TableError if a table was made from tables that have changed since."""
+        for name in names:
+            maker = self.manifest(MAKERS.get(name, ""))
+            if maker is None:
+                continue
+            for source, sha in maker.key.get("inputs", {}).items():
+                if self.sha(source) != sha:
+                    raise TableError(f"{self.path(name)} is stale: {source} changed after it was made",
+                                     f"Run `tripletkit {maker.stage}` (or `tripletkit run`), then try again.")
+
+
+def folder_sha256(folder: Path) -> str:
+    """One hash for a folder's files, by name and content; hidden files and read-mes left aside."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".md"):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Terms in passages: a trie over normalised words."""

@@ -1,0 +1,148 @@
+"""Index pages as rows with an indent: which column a line stands in, and how far in from that column's left edge.
+
+Lines of unequal length hide gutters: a long entry crosses into the gutter, a short one leaves it wide, and a column
+that holds only subentries has no line at its edge. So columns are found from all pages together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from tripletkit.pdf.lines import Line
+
+#: Edges and indents that differ by less than this many font sizes are the same: letters have side bearings.
+SAME_EDGE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of an index: its text and styles, indent and reach in points from its column's left edge."""
+
+    text: str
+    styles: str
+    indent: float
+    reach: float  # right end of the text, from the column's left edge
+    size: float
+    page: int  # physical page, from 1
+    column: int
+    baseline: float
+    gap: float  # to the row above in its column, in points; 0 for the first
+
+    @property
+    def letter_width(self) -> float:
+        """Mean width of a character in points."""
+        return max(self.reach - self.indent, 1.0) / max(len(self.text), 1)
+
+
+def lines_to_rows(pages: Mapping[int, Sequence[Line]]) -> list[Row]:
+    """Rows of all pages (physical number → lines) in reading order: page by page, column by column, top down."""
+    pitches = column_pitches(pages)
+    edges = left_edges(pages, pitches)
+    rows: list[Row] = []
+    for page in sorted(pages):
+        columns: dict[int, list[Line]] = defaultdict(list)
+        bases = [edges[page] + pitch for pitch in pitches]
+        for line in pages[page]:
+            for part in split_at_gutters(line, bases):
+                columns[_column(part.x0, bases, part.size)].append(part)
+        for column in sorted(columns):
+            rows.extend(_rows(columns[column], bases[column], column))
+    return rows
+
+
+def column_pitches(pages: Mapping[int, Sequence[Line]]) -> list[float]:
+    """How far each column's left edge is from the first one's: [0.0] for one column, [0.0, 168.0] for two."""
+    starts: dict[int, list[float]] = defaultdict(list)
+    for lines in pages.values():
+        by_column: dict[int, list[Line]] = defaultdict(list)
+        for line in lines:
+            if line.column >= 0:
+                by_column[line.column].append(line)
+        solid = {column: _edge(held) for column, held in by_column.items() if len(held) >= 3}
+        for column, edge in solid.items():
+            if column > 0 and 0 in solid:
+                starts[column].append(edge - solid[0])
+    usual = {column: values for column, values in starts.items() if len(values) >= max(1, 0.3 * len(pages))}
+    # A column of subentries alone starts too far right, one beside such a column too far left; most pages have neither.
+    pitches = [0.0]
+    for column in sorted(usual):
+        if column == len(pitches):
+            pitches.append(_commonest(usual[column]))
+    return pitches
+
+
+def _commonest(values: Sequence[float]) -> float:
+    return max(values, key=lambda value: (sum(abs(other - value) <= 3 for other in values), -value))
+
+
+def left_edges(pages: Mapping[int, Sequence[Line]], pitches: Sequence[float]) -> dict[int, float]:
+    """Left edge of the first column of each page. Left and right pages are set apart, so neighbours of a kind agree."""
+    seen: dict[int, list[tuple[int, float]]] = {0: [], 1: []}
+    for page, lines in pages.items():
+        bounds = [*pitches, 1e9]
+        left = _edge(lines)
+        found = []
+        for pitch, after in zip(pitches, bounds[1:], strict=True):
+            held = [line for line in lines if left + pitch - 8 <= line.x0 < left + after - 8]
+            if len(held) >= 3:
+                found.append(_edge(held) - pitch)
+        seen[page % 2].append((page, min(found, default=left)))
+    edges = {}
+    for group in seen.values():
+        for page, own in group:
+            # A page is shifted as a whole by scanning at most; by subentries, its edge seems further in by an indent.
+            least = min(edge for _, edge in group)
+            edges[page] = least if own - least <= 60 else own
+    return edges
+
+
+def _edge(lines: Sequence[Line]) -> float:
+    """Left edge: the left-most start that is shared with another line; a lone one may be a title."""
+    starts = sorted(line.x0 for line in lines)
+    tolerance = SAME_EDGE * (median(line.size for line in lines) if lines else 10.0)
+    shared = [a for a, b in zip(starts, starts[1:], strict=False) if b - a <= tolerance]
+    return shared[0] if shared else (starts[0] if starts else 0.0)
+
+
+def _column(x0: float, bases: Sequence[float], size: float) -> int:
+    return max([column for column, base in enumerate(bases) if x0 >= base - SAME_EDGE * size], default=0)
+
+
+def split_at_gutters(line: Line, bases: Sequence[float]) -> list[Line]:
+    """The line cut where it runs over a gutter into the next column, if it reads as two entries side by side."""
+    column = _column(line.x0, bases, line.size)
+    if column + 1 >= len(bases) or line.x1 < bases[column + 1] + 1.5 * line.size:
+        return [line]
+    edge = bases[column + 1]
+    cuts = [m.end() for m in re.finditer(r"\s+(?=[^\s\d.,;])", line.text) if _is_whole(line.text[:m.start()], line.styles)]
+    best = min(cuts, key=lambda cut: abs(_x_at(line, cut) - edge), default=None)
+    if best is None or abs(_x_at(line, best) - edge) > 0.3 * (line.x1 - line.x0):
+        return [line]
+    first = line.text[:best].rstrip()
+    words = len(first.split())
+    left = replace(line, text=first, styles=line.styles[:words], x1=edge - line.size)
+    right = replace(line, text=line.text[best:], styles=line.styles[words:], x0=edge)
+    return [left, *split_at_gutters(right, bases)]
+
+
+def _x_at(line: Line, at: int) -> float:
+    return line.x0 + (line.x1 - line.x0) * at / max(len(line.text), 1)
+
+
+def _is_whole(text: str, styles: str) -> bool:
+    """Whether the text before a cut ends as an entry or is a letter's heading."""
+    return bool(re.search(r"\d[nft]{0,2}[.,;]?$", text)) or (len(text.split()) == 1 and styles[:1] in ("b", "z"))
+
+
+def _rows(lines: Sequence[Line], base: float, column: int) -> list[Row]:
+    rows: list[Row] = []
+    above: Line | None = None
+    for line in sorted(lines, key=lambda line: (round(line.baseline, 1), line.x0)):
+        gap = line.baseline - above.baseline if above is not None else 0.0
+        rows.append(Row(line.text, line.styles, line.x0 - base, line.x1 - base, line.size, line.page, column, line.baseline, gap))
+        above = line
+    return rows

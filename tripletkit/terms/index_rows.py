@@ -1,0 +1,201 @@
+"""Rows of an index → printed entries: second lines joined to their first, each with the indent that tells its level."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from tripletkit.terms.columns import SAME_EDGE, Row
+from tripletkit.terms.joins import Joiner
+from tripletkit.terms.locators import LOCATOR_LIST
+
+_LEADER = re.compile(r"(?:\s?\.){3,}\s?|\s?…+\s?|\s?(?:· ?){3,}|\s?_{3,}\s?")
+_ENDS_IN_LOCATOR = re.compile(r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}|[ivxlc]{1,7})(?:n+\d{0,3}|ff?\.?|t|\*)?(?:\s?(?:passim))?[.;]?$")
+_SEE = re.compile(r"\bsee( also)?( under)?\b", re.I)
+_OPEN_END = re.compile(r"(?:[,–—-]|\bsee|\balso|\bunder|\band|\bof|\bthe|\bin|\bfor|\bto|\bwith|\bby)$", re.I)
+_LETTER = re.compile(r"[^\W\d_](?:\s?[-–—/,&]\s?[^\W\d_])*")
+_GROUP = re.compile(r"(?:symbols?|numbers|numerals|numerics?|digits|signs|punctuation|special (?:characters|symbols)|non-?alphabetic\w*|"
+                    r"other|misc\w*|greek(?: letters)?|[#@*0-9]|[0-9]\s?[-–—]\s?[0-9])(?:\s(?:and|&)\s(?:symbols?|numbers|numerals))?", re.I)
+_CONTINUED = re.compile(r"[\s,]*\(?\b(?:continued|cont(?:’|')?d?\.?)\)?[\s:.]*$", re.I)
+_NOTE = re.compile(r"page (?:numbers?|references?|locators?)|(?:numbers?|entries|terms|references) (?:in|set in|followed by|that are|printed)\b"
+                   r"|\b(?:indicates?|refers? to|denotes?) (?:a |the |to )?(?:figures?|tables?|footnotes?|notes?|pages?|definitions?|main|primary)"
+                   r"|this index\b", re.I)
+
+
+@dataclass
+class Item:
+    """One printed entry: its whole text, its indent, the rows that it came from."""
+
+    text: str
+    styles: str
+    indent: float
+    page: int
+    rows: list[Row] = field(default_factory=list)
+    repeats: bool = False  # "(continued)": a head said again
+
+
+@dataclass(frozen=True)
+class Indents:
+    """The indents that occur, each as the smallest of its cluster, and which of them only second lines have."""
+
+    starts: tuple[float, ...]
+    turnover: frozenset[int]
+    tolerance: float
+
+    def level(self, indent: float) -> int:
+        """Which cluster an indent belongs to, 0 for the column's edge."""
+        return max([i for i, start in enumerate(self.starts) if indent >= start - self.tolerance], default=0)
+
+
+def rows_to_items(rows: Sequence[Row], joiner: Joiner) -> tuple[list[Item], list[tuple[Row, str]]]:
+    """Printed entries in order, and the rows that are none, each with a reason."""
+    kept, dropped = _without_headings(rows)
+    indents = find_indents(kept)
+    items: list[Item] = []
+    for row in kept:
+        text = plain(row.text)
+        if items and continues(items[-1], row, indents, _width(kept)):
+            items[-1].text = joiner.join(items[-1].text, text)
+            items[-1].styles += row.styles
+            items[-1].rows.append(row)
+        else:
+            items.append(Item(text, row.styles, indents.starts[indents.level(row.indent)], row.page, [row]))
+    for item in items:
+        item.text = joiner.join_all([item.text])
+        if _CONTINUED.search(item.text) and not _ENDS_IN_LOCATOR.search(item.text):
+            item.text, item.repeats = _CONTINUED.sub("", item.text), True
+    entries, notes = _without_notes(items)
+    dropped += [(row, "note on the index") for item in notes for row in item.rows]
+    return entries, dropped
+
+
+def plain(text: str) -> str:
+    """Dot leaders become a tab; spaces that kerning put around commas and dashes go."""
+    text = _LEADER.sub("\t", text)
+    text = re.sub(r"\s+([,;])", r"\1", text)
+    text = re.sub(r"(?<=\d)\s?([–—−])\s?(?=\d)", r"\1", text)
+    return re.sub(r"[ \u00a0]+", " ", text).strip(" ")
+
+
+def is_complete(text: str) -> bool:
+    """Whether an entry may end here: in a page number or in a see-reference."""
+    return bool(_ENDS_IN_LOCATOR.search(text.rstrip())) or bool(_SEE.search(text) and not _OPEN_END.search(text))
+
+
+def _width(rows: Sequence[Row]) -> float:
+    """Width of a column: what nearly all rows stay within."""
+    reaches = sorted(row.reach for row in rows)
+    return reaches[int(0.985 * (len(reaches) - 1))] if reaches else 0.0
+
+
+def _without_headings(rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, str]]]:
+    size = median(row.size for row in rows) if rows else 10.0
+    kept: list[Row] = []
+    dropped: list[tuple[Row, str]] = []
+    for row in rows:
+        bold = set(row.styles) <= set("bz") or row.size >= 1.12 * size
+        bare = row.text.strip(" .–—-")
+        if _LETTER.fullmatch(bare) and (len(bare) == 1 or bold) and not (len(bare) == 1 and bare.islower() and not bold):
+            dropped.append((row, "letter heading"))
+        elif bold and _GROUP.fullmatch(bare):
+            dropped.append((row, "letter heading"))
+        elif row.size >= 1.4 * size and not _ENDS_IN_LOCATOR.search(row.text):
+            dropped.append((row, "heading"))
+        elif not bare:
+            dropped.append((row, "no text"))
+        else:
+            kept.append(row)
+    return kept, dropped
+
+
+def find_indents(rows: Sequence[Row]) -> Indents:
+    """Clusters of indents; one is a turnover if its rows nearly always finish a line that was full."""
+    tolerance = SAME_EDGE * median(row.size for row in rows) if rows else 3.0
+    starts: list[float] = []
+    previous = -1e9
+    for indent in sorted(row.indent for row in rows):
+        if indent - previous > tolerance:
+            starts.append(indent)
+        previous = indent
+    plain_indents = Indents(tuple(starts) or (0.0,), frozenset(), tolerance)
+    votes: dict[int, int] = defaultdict(int)
+    width = _width(rows)
+    for above, row in zip(rows, rows[1:], strict=False):
+        level = plain_indents.level(row.indent)
+        if level and (above.page, above.column) == (row.page, row.column):
+            votes[level] += _turnover_vote(above, row, plain_indents, width)
+    turnover = frozenset(level for level in range(1, len(starts)) if votes[level] > 0)
+    return Indents(plain_indents.starts, turnover, tolerance)
+
+
+def _turnover_vote(above: Row, row: Row, indents: Indents, width: float) -> int:
+    if _only_locators(row.text) or (plain(above.text).endswith((",", "-")) and indents.level(above.indent) < indents.level(row.indent)):
+        return 1
+    if is_complete(plain(above.text)) or not _could_wrap(above, row, width):
+        return -2
+    return 1 if indents.level(above.indent) < indents.level(row.indent) else 0
+
+
+def _could_wrap(above: Row, row: Row, width: float) -> bool:
+    """Whether the row's first word had no room on the row above."""
+    words = row.text.split()
+    first = len(words[0]) if words else 0
+    return above.reach + (first + 1) * row.letter_width > width - 0.3 * row.size
+
+
+def _only_locators(text: str) -> bool:
+    return bool(LOCATOR_LIST.fullmatch(plain(text).strip("\t ")))
+
+
+def continues(item: Item, row: Row, indents: Indents, width: float) -> bool:
+    """Whether the row goes on with the entry, rather than begins its own."""
+    last, text = item.rows[-1], item.text.rstrip()
+    level, own = indents.level(row.indent), indents.level(item.indent)
+    same_column = (last.page, last.column) == (row.page, row.column)
+    if item.repeats or _CONTINUED.search(text):
+        return False
+    if _only_locators(row.text):
+        return level > own or text.endswith((",", "–", "\t")) or not is_complete(text)
+    if text.endswith((",", ";")) and not _ENDS_IN_LOCATOR.search(text[:-1]) and same_column and level > own:
+        return True
+    if text.endswith((",", "–", "-")) and level > own:
+        return True
+    if re.search(r"\bsee( also)?( under)?$", text, re.I):
+        return True
+    if level <= own and same_column:
+        return bool(text.endswith("-") and row.text[:1].islower() and _could_wrap(last, row, width) and level == own)
+    if not same_column and level <= own and level not in indents.turnover:
+        return False
+    if is_complete(text) and not (_SEE.search(text) and not _ENDS_IN_LOCATOR.search(text)):
+        return False
+    if not _could_wrap(last, row, width):
+        return False
+    return level in indents.turnover or (level > own and _wraps_anyway(row, indents, level))
+
+
+def _wraps_anyway(row: Row, indents: Indents, level: int) -> bool:
+    """A full line without page numbers before an indent that subentries use too: it is a second line if none else is used."""
+    return not any(turnover > 0 for turnover in indents.turnover) and is_complete(plain(row.text))
+
+
+def _without_notes(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+    """Entries, and the remarks before or among them ("Page numbers in italics refer to figures", an epigraph)."""
+    first = next((at for at, item in enumerate(items) if _ENDS_IN_LOCATOR.search(item.text)), 0)
+    notes: list[Item] = []
+    entries: list[Item] = []
+    for at, item in enumerate(items):
+        remark = _NOTE.search(item.text) is not None and len(item.text) > 25 and not _ENDS_IN_LOCATOR.search(item.text)
+        (notes if remark or (at < first and _is_prose(items, at, first)) else entries).append(item)
+    return entries, notes
+
+
+def _is_prose(items: Sequence[Item], at: int, first: int) -> bool:
+    """Whether an item before the first page number is a remark: one of several, or a sentence. A head may stand there too."""
+    item = items[at]
+    if _SEE.search(item.text):
+        return False
+    head_of_next = at + 1 == first and items[first].indent > item.indent
+    return not head_of_next and (first > 1 or item.text.rstrip().endswith((".", "!", "”")) or len(item.text) > 60)

@@ -1,0 +1,57 @@
+"""Where sentences end: offsets into a text, by full stops, abbreviations and what follows. No model, no import."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+
+#: An end mark with closing quotes or brackets, before white space and something that can open a sentence.
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]»]*(?=\s+[\"'“‘(\[«¿¡]*[^\W_a-zß-öø-ÿ])")
+_LAST_WORD = re.compile(r"[^\s\"'“‘(\[«]+$")
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
+
+
+def sentence_spans(text: str, abbreviations: Set[str]) -> list[tuple[int, int]]:
+    """(start, end) of each sentence. White space between two of them belongs to neither; nothing else is left out.
+
+    ``abbreviations`` are lower case and without their last full stop. A line break is the end of a paragraph, so it ends a sentence.
+    """
+    spans = []
+    start = 0
+    for line in re.finditer(r"[^\n]+", text):
+        start = line.start()
+        for end in _ends(line.group(), abbreviations):
+            spans.append((start, line.start() + end))
+            start = line.start() + end
+        spans.append((start, line.end()))
+    return [trimmed for span in spans if (trimmed := _trim(text, *span))]
+
+
+def ends_sentence(text: str, abbreviations: Set[str]) -> bool:
+    """Whether ``text`` stops where a sentence may stop."""
+    match = re.search(r"[.!?…]+[\"'”’)\]»]*$", text)
+    return match is not None and not _abbreviated(text[: match.start() + 1], abbreviations)
+
+
+def _ends(line: str, abbreviations: Set[str]) -> list[int]:
+    return [m.end() for m in _SENTENCE_END.finditer(line) if not _abbreviated(line[: m.start() + 1], abbreviations)]
+
+
+def _abbreviated(before: str, abbreviations: Set[str]) -> bool:
+    """Whether the full stop at the end of ``before`` belongs to an abbreviation or to initials."""
+    if not before.endswith("."):
+        return False
+    match = _LAST_WORD.search(before[-40:-1])
+    if match is None:
+        return False
+    word = match.group().lower()
+    # "J. Smith", "U.S. Census": a single letter is an initial unless it is the variable that ends a clause, as in "than x."
+    return word in abbreviations or (bool(_INITIALS.fullmatch(word)) and match.group()[-1].isupper())
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int] | None:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return (start, end) if start < end else None
