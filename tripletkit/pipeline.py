@@ -130,8 +130,7 @@ class Runner:
                 self.store.read(name)
         key = self._key(stage)
         made = self.store.manifest(stage.name)
-        if made is not None and made.key == key and not self.force:
-            self._refuse_foreign(stage, made)
+        if made is not None and made.key == key and not self.force and self._still_there(stage, made):
             failed = EncoderError(made.failed) if made.failed else None
             return self._report(stage, StageResult(counts=made.counts, summary=made.summary, failed=failed), 0.0, fresh=True)
         tables = {name: self.store.read(name) for name in stage.reads + (("dropped",) if "dropped" in stage.uses else ())}
@@ -145,8 +144,7 @@ class Runner:
         for name in stage.writes:
             self.store.write(name, result.tables[name])
         self.store.write_dropped(stage.name, list(result.dropped))
-        files = [f"{name}.parquet" for name in stage.writes] + list(stage.files_out)
-        outputs = {file: self.store.sha(file) for file in files}
+        outputs = {file: self.store.sha(file) for file in self._files(stage)}
         failed = str(result.failed) if result.failed else ""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.store.write_manifest(Manifest(stage.name, key, outputs, result.counts, result.summary, round(seconds, 2), now, failed))
@@ -181,11 +179,21 @@ class Runner:
             key["user_terms"] = file_sha256(terms) if terms.is_file() else ""
         return key
 
-    def _refuse_foreign(self, stage: Stage, made: Manifest) -> None:
+    def _still_there(self, stage: Stage, made: Manifest) -> bool:
+        """Whether all that the stage made lies as it left it. What somebody changed is not overwritten without being told."""
         for file, sha in made.outputs.items():
-            if self.store.sha(file) != sha:
-                raise TableError(f"{self.store.folder / file} is not what `tripletkit {stage.name}` made: it was changed or removed since",
+            now = self.store.sha(file)
+            if now and now != sha:
+                raise TableError(f"{self.store.folder / file} is not what `tripletkit {stage.name}` made: it was changed since",
                                  f"Keep a copy if you need it, then run `tripletkit {stage.name} --force`.")
+            if not now:
+                return False
+        return True
+
+    def _files(self, stage: Stage) -> list[str]:
+        files = [f"{name}.parquet" for name in stage.writes]
+        to = self.settings.publish.to
+        return files + ([str(to.absolute())] if stage.name == "publish" and to is not None else list(stage.files_out))
 
     def _dropped(self, stage: str) -> dict[str, int]:
         if not self.store.has("dropped"):
@@ -194,4 +202,4 @@ class Runner:
         return dict(sorted(Counter(rows["reason"].to_list()).items()))
 
     def _made(self, stage: Stage) -> tuple[Path, ...]:
-        return tuple(self.store.path(name) for name in stage.writes) + tuple(self.store.folder / file for file in stage.files_out)
+        return tuple(self.store.folder / file for file in self._files(stage))

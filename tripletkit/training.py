@@ -56,6 +56,9 @@ def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target
     steps = planned_steps(len(triplets), settings)
     work = target.with_name(f"{target.name}.training")
     model: Any = load_model(place)
+    # The library's card would show texts of the book; it also needs the network.
+    model.model_card_data.generate_widget_examples = False
+    model.model_card_data.local_files_only = True
     metric = TripletDistanceMetric.COSINE if settings.distance == "cosine" else TripletDistanceMetric.EUCLIDEAN
     order = list(triplets)
     rng_for(seed, "train").shuffle(order)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -79,12 +80,24 @@ def load_model(place: EncoderFolder) -> object:
     import torch
     from sentence_transformers import SentenceTransformer
 
+    quieten_libraries()
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
     try:
         return SentenceTransformer(str(place.folder), local_files_only=True)
     except Exception as error:  # the library raises whatever its parts raise
         raise EncoderError(f"encoder {place.name!r}: {place.folder} cannot be loaded ({type(error).__name__}: {error})",
                            "Give a folder that SentenceTransformer.save_pretrained wrote, or a hub id.") from error
+
+
+def quieten_libraries() -> None:
+    """Switch off the bars that the libraries draw by themselves: a user sees ours."""
+    import datasets
+    import huggingface_hub.utils
+    import transformers.utils.logging
+
+    datasets.disable_progress_bars()
+    huggingface_hub.utils.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
 
 
 class VectorCache:
@@ -100,7 +113,7 @@ class VectorCache:
             try:
                 with np.load(path, allow_pickle=False) as shard:
                     known.update(zip(shard["keys"].tolist(), shard["vectors"], strict=True))
-            except (OSError, ValueError, KeyError, EOFError) as error:
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
                 log.warning("%s: damaged, its texts are encoded again (%s)", path, error)
         return known
 

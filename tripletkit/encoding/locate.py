@@ -135,9 +135,10 @@ def _download(name: str) -> Path:
     skipped = ["onnx/*", "openvino/*"]
     try:
         return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=skipped, local_files_only=True))
-    except (HFValidationError, ValueError) as error:
-        if not isinstance(error, LocalEntryNotFoundError):
-            raise EncoderError(f"encoder {name!r}: neither a folder nor a hub id ({error})", f"A hub id looks like {DEFAULT_ENCODER}.") from error
+    except LocalEntryNotFoundError:
+        log.info("%s is not in the local cache; asking the Hub", name)
+    except HFValidationError as error:
+        raise EncoderError(f"encoder {name!r}: neither a folder nor a hub id ({error})", f"A hub id looks like {DEFAULT_ENCODER}.") from error
     try:
         return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=skipped, etag_timeout=5))
     except RepositoryNotFoundError as error:

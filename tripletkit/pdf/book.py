@@ -10,12 +10,13 @@ from tripletkit.errors import SourceError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.contents import book_entries, contents_entries
 from tripletkit.pdf.furniture import find_furniture, page_rows
-from tripletkit.pdf.headings import PATH_MARK, find_headings, section_paths
+from tripletkit.pdf.headings import PATH_MARK, chapter_outlines, find_headings, section_paths
 from tripletkit.pdf.hyphens import book_vocabulary
 from tripletkit.pdf.kinds import book_layout, line_kinds
 from tripletkit.pdf.labels import page_labels
 from tripletkit.pdf.lines import Line, page_lines
-from tripletkit.pdf.paragraphs import lines_to_paragraphs
+from tripletkit.pdf.margins import with_margins
+from tripletkit.pdf.paragraphs import lines_to_paragraphs, settle_paragraphs
 from tripletkit.pdf.passages import CountTokens, Passage, PassageLimits, paragraphs_to_passages
 from tripletkit.pdf.reader import Bookmark, RawPage, open_pdf, read_outline, read_page, read_title
 from tripletkit.pdf.roles import page_roles
@@ -87,19 +88,37 @@ def mark_book(book: RawBook, *, limits: PassageLimits, count_tokens: CountTokens
     body = [book.lines[n][i] for n, i in places]
     contents = [line for n, lines in enumerate(book.lines) if roles[n] == "toc" for i, line in enumerate(lines) if (n, i) not in furniture]
     layout = book_layout(body)
+    body = with_margins(body, layout.size)
     abbreviations = rules.words("abbreviations")
+    vocabulary = book_vocabulary(line.text for line in body)
     entries = book_entries(book.outline, contents_entries(contents, _pages_of(labels)), _lines_per_page(body))
-    headings = find_headings(body, [e for e in entries if roles[e.page - 1] == "body"], layout.size, rules)
+    headings = find_headings(body, [e for e in entries if roles[e.page - 1] == "body"], body_size=layout.size,
+                             vocabulary=vocabulary, rules=rules)
     heads = {i for h in headings for i in range(h.first, h.first + h.count)}
     body_kinds = line_kinds(body, heads, layout, rules)
     paths = section_paths(len(body), headings)
-    paragraphs = lines_to_paragraphs(body, body_kinds, paths, layout=layout, vocabulary=book_vocabulary(line.text for line in body),
-                                     abbreviations=abbreviations)
+    paragraphs = lines_to_paragraphs(body, body_kinds, paths, layout=layout, vocabulary=vocabulary, abbreviations=abbreviations)
+    settle_paragraphs(paragraphs, body, lambda path: _section_role(path, rules),
+                      exercise=lambda text: rules.starts("exercises", text) is not None, abbreviations=abbreviations)
+    for paragraph in paragraphs:
+        for i in paragraph.lines:
+            body_kinds[i] = paragraph.kind if body_kinds[i] == "prose" else body_kinds[i]
+    paragraphs += chapter_outlines(headings, paths, body)
     passages = paragraphs_to_passages(paragraphs, limits, count_tokens, abbreviations)
     kinds = [["furniture" if (n, i) in furniture else "prose" for i in range(len(lines))] for n, lines in enumerate(book.lines)]
     for (n, i), kind in zip(places, body_kinds, strict=True):
         kinds[n][i] = kind
     return MarkedBook(labels, roles, kinds, passages)
+
+
+def _section_role(path: tuple[str, ...], rules: Rules) -> str | None:
+    """What the nearest telling heading says about a section: exercise, summary, glossary or bibliography."""
+    for title in reversed(path):
+        number = rules.starts("headings", title)
+        role = rules.label("titles", title[number.end():].strip() if number else title) or rules.label("titles", title)
+        if role in ("exercise", "summary", "glossary", "bibliography"):
+            return role
+    return None
 
 
 def _role(role: str, page: RawPage) -> str:

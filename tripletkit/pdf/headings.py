@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tripletkit.pdf.contents import Entry
+from tripletkit.pdf.hyphens import Vocabulary, join_lines
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.paragraphs import Paragraph, without_notes
 from tripletkit.rules import Rules
 
 #: Between the headings of a section path.
@@ -38,7 +40,7 @@ class Heading:
     named: bool  # by the outline or the contents
 
 
-def find_headings(lines: Sequence[Line], entries: Sequence[Entry], body_size: float, rules: Rules) -> list[Heading]:
+def find_headings(lines: Sequence[Line], entries: Sequence[Entry], *, body_size: float, vocabulary: Vocabulary, rules: Rules) -> list[Heading]:
     """Headings in order. ``lines`` are the text of the whole book, without furniture."""
     by_page: dict[int, list[int]] = defaultdict(list)
     for i, line in enumerate(lines):
@@ -51,7 +53,15 @@ def find_headings(lines: Sequence[Line], entries: Sequence[Entry], body_size: fl
     taken = {i for h in found.values() for i in range(h.first, h.first + h.count)}
     for heading in _styled(lines, taken, body_size, rules):
         found.setdefault(heading.first, heading)
-    return [_levelled for _levelled in _settle_levels([found[i] for i in sorted(found)])]
+    return [replace(heading, title=_title(lines[heading.first:heading.first + heading.count], vocabulary) or heading.title)
+            for heading in _settle_levels([found[i] for i in sorted(found)])]
+
+
+def _title(lines: Sequence[Line], vocabulary: Vocabulary) -> str:
+    text = ""
+    for line in lines:
+        text = join_lines(text, without_notes(line), vocabulary)
+    return text
 
 
 def _squeeze(text: str) -> str:
@@ -63,37 +73,39 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
     if not held:
         return None
     wanted = _squeeze(entry.title)
-    best: tuple[float, int, int] | None = None
+    found: list[tuple[int, float, int, int]] = []
     for start in held:
         text = ""
-        for count in range(1, MOST_LINES + 1):
-            if start + count - 1 > held[-1]:
-                break
-            text = f"{text} {lines[start + count - 1].text}"
-            if _names(text, wanted, rules):
-                far = abs(lines[start].top - entry.top) if entry.top is not None else -lines[start].size
-                best = min(best, (far, start, count)) if best else (far, start, count)
-                break
+        for count in range(1, min(MOST_LINES, held[-1] - start + 1) + 1):
+            text = f"{text} {lines[start + count - 1].text}".strip()
+            doubt = _doubt(text, wanted, rules)
+            if doubt is not None:
+                far = abs(lines[start].top - entry.top) if entry.top is not None else 0.0
+                found.append((doubt, round(far / 40) - lines[start].size / 4, start, count))
             if len(text) > 2 * len(entry.title) + 40:
                 break
-    if best is not None:
-        first, count = _with_number(best[1], best[2], held, lines, rules)
+    if found:
+        _, _, start, count = min(found)
+        first, count = _with_number(start, count, held, lines, rules)
         title = " ".join(lines[i].text for i in range(first, first + count))
-        return Heading(first, count, entry.level, title, lines[best[1]].size, True)
+        return Heading(first, count, entry.level, title, max(lines[i].size for i in range(first, first + count)), True)
     start = next((i for i in held if entry.top is not None and lines[i].bottom >= entry.top - 4), held[0])
     return Heading(start, 0, entry.level, entry.title, 0.0, True)
 
 
-def _names(text: str, wanted: str, rules: Rules) -> bool:
-    """Whether a heading's printed text is the title that is wanted, either of them with or without its number."""
+def _doubt(text: str, wanted: str, rules: Rules) -> int | None:
+    """None if a printed text cannot be the title ``wanted``; 0 if it is, with or without a number; more if only a part is."""
     squeezed = _squeeze(text)
     if not squeezed or len(wanted) < 2:
-        return False
-    if squeezed == wanted:
-        return True
-    number = rules.starts("headings", text.strip())
-    bare = _squeeze(text.strip()[number.end():]) if number else squeezed
-    return bare == wanted or (len(bare) >= 8 and wanted.startswith(bare)) or (len(bare) >= 4 and wanted.endswith(bare) and len(wanted) - len(bare) <= 10)
+        return None
+    number = rules.starts("headings", text)
+    bare = _squeeze(text[number.end():]) if number else squeezed
+    if wanted in (squeezed, bare):
+        return 0
+    if len(bare) >= 4 and wanted.endswith(bare) and len(wanted) - len(bare) <= 10:
+        return 1
+    # Outlines carry more than is printed: icons, levels of difficulty, other forms of a title. The longest part is the best.
+    return 1000 - len(bare) if len(bare) >= 8 and wanted.startswith(bare) else None
 
 
 def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> tuple[int, int]:
@@ -109,15 +121,15 @@ def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Li
 def _styled(lines: Sequence[Line], taken: set[int], body_size: float, rules: Rules) -> Iterator[Heading]:
     i = 0
     while i < len(lines):
-        if i in taken or not _looks_like_heading(i, lines, body_size, rules):
-            i += 1
-            continue
         count = 1
-        while count < 3 and i + count < len(lines) and i + count not in taken and _continues(lines[i + count - 1], lines[i + count]):
-            count += 1
-        text = " ".join(line.text for line in lines[i:i + count])
-        match = _DEPTH.match(text)
-        yield Heading(i, count, match.group(1).count(".") if match else -1, text, lines[i].size, False)
+        if i not in taken and _looks_like_heading(i, lines, body_size, rules):
+            while i + count < len(lines) and i + count not in taken and _continues(lines[i + count - 1], lines[i + count]):
+                count += 1
+            text = " ".join(line.text for line in lines[i:i + count])
+            # More lines, or a full stop, make it a paragraph in big or bold letters.
+            if count <= MOST_LINES - 1 and text[-1] not in ".,;":
+                match = _DEPTH.match(text)
+                yield Heading(i, count, match.group(1).count(".") if match else -1, text, lines[i].size, False)
         i += count
 
 
@@ -150,7 +162,7 @@ def _gap_above(i: int, lines: Sequence[Line]) -> float:
 def _continues(line: Line, after: Line) -> bool:
     same = line.page == after.page and line.column == after.column and abs(line.size - after.size) < 0.3
     styles = Counter(line.styles).most_common(1)[0][0] == Counter(after.styles).most_common(1)[0][0]
-    return same and styles and 0 < after.baseline - line.baseline < 1.45 * line.size
+    return same and styles and 0 < after.baseline - line.baseline < 1.7 * line.size
 
 
 def _settle_levels(headings: Sequence[Heading]) -> Iterator[Heading]:
@@ -182,3 +194,18 @@ def section_paths(count: int, headings: Sequence[Heading]) -> list[tuple[str, ..
             path = tuple(h.title for h in open_)
         paths.append(path)
     return paths
+
+
+def chapter_outlines(headings: Sequence[Heading], paths: Sequence[tuple[str, ...]], lines: Sequence[Line]) -> list[Paragraph]:
+    """One text of kind "heading" a chapter, its printed headings line by line: they are read too, but belong to no prose."""
+    chapters: dict[tuple[str, ...], Paragraph] = {}
+    for heading in headings:
+        held = list(range(heading.first, heading.first + heading.count))
+        if not held:
+            continue
+        path = paths[heading.first][:1]
+        outline = chapters.setdefault(path, Paragraph("heading", path, "", []))
+        outline.starts.append((len(outline.text) + bool(outline.text), lines[held[0]].page))
+        outline.text += ("\n" if outline.text else "") + " ".join(lines[i].text for i in held)
+        outline.lines += held
+    return list(chapters.values())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _TAIL = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐]$")
 _HEAD = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
+_LOOSE = re.compile(r"([^\W\d_]+)- ([^\W\d_]+)")
 #: Words that differ only in this many last letters are forms of one word.
 ENDING = 3
 
@@ -53,13 +54,25 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
 
 def join_lines(before: str, after: str, vocabulary: Vocabulary) -> str:
     """``before`` and ``after`` as running text, the hyphen between them undone where it only marks the line's end."""
-    tail, head = _TAIL.search(before), _HEAD.match(after)
+    tail, head = _TAIL.search(before[-80:]) if before.endswith(("-", "‐")) else None, _HEAD.match(after)
     if tail is None:
         # "1990-" + "1995", "x-" + "axis": no syllable is cut here.
-        glue = "" if re.search(r"\w[-‐]$", before) and after[:1].isalnum() else " "
+        glue = "" if re.search(r"\w[-‐]$", before[-2:]) and after[:1].isalnum() else " "
         return f"{before}{glue}{after}" if before and after else before or after
     if head is None:
         return f"{before} {after}" if not after[:1].isalnum() else before + after
     if vocabulary.keeps_hyphen(tail.group(1), head.group()):
         return before + after
     return before[:-1] + after
+
+
+def mend(text: str, vocabulary: Vocabulary) -> str:
+    """``text`` with "double- blind" made one word where the book writes it so; "over- or under-estimate" stays."""
+    return _LOOSE.sub(lambda m: _mended(m.group(1), m.group(2), vocabulary), text) if "- " in text else text
+
+
+def _mended(left: str, right: str, vocabulary: Vocabulary) -> str:
+    one, compound = vocabulary.words[(left + right).lower()], vocabulary.words[f"{left}-{right}".lower()]
+    if one or compound:
+        return f"{left}-{right}" if compound > one else left + right
+    return f"{left}- {right}"

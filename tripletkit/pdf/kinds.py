@@ -15,9 +15,9 @@ from tripletkit.rules import Rules
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _MATH = re.compile(r"[=<>≤≥≠≈≡∼∝+×÷±∓∑∏∫√∂∇∞∈∉⊂⊆∪∩∀∃¬∧∨→↔⇒⇔↦⊢⊨⟨⟩|{}^∘·∗−]|[\ue000-\uf8ff�]|\(\d+(\.\d+)*[a-z]?\)$")
-_BULLET = re.compile(r"[•◦▪▸►‣●○■□◆◇✓➢∙⋆–—-]\s|[o\uf0b7\uf0a7]\s")
+_BULLET = re.compile(r"[•◦▪▸►‣●○■□◆◇✓✔➢➤∙⋆⊲⊳▷◁–—-]\s|[o\uf0b7\uf0a7]\s")
 _ENUMERATOR = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|(?:\d{1,2}|[A-Z])[.)]\s", 0)
-_NOTE = re.compile(r"(\d{1,3}|[*∗†‡§¶]{1,3})\s?(?=\S)")
+_NOTE = re.compile(r"\d{1,3}[.)]?\s+(?=[^\W\d_]{2}|[“\"‘'(])")
 _CAPTION_TAIL = re.compile(r"\s*[:.–—|]|\s*$|\s+(?=[A-Z(])")
 
 
@@ -46,6 +46,7 @@ def book_layout(lines: Sequence[Line]) -> Layout:
 def line_kinds(lines: Sequence[Line], headings: set[int], layout: Layout, rules: Rules) -> list[str]:
     """One kind a line; ``headings`` are the indexes of heading lines."""
     kinds = ["heading" if i in headings else _own_kind(line, layout) for i, line in enumerate(lines)]
+    _mark_stacks(lines, kinds, layout)
     _mark_footnotes(lines, kinds, layout)
     _mark_captions(lines, kinds, layout, rules)
     _settle_neighbours(lines, kinds)
@@ -76,16 +77,36 @@ def _own_kind(line: Line, layout: Layout) -> str:
     return "prose"
 
 
+def _mark_stacks(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None:
+    """Lines nearer to each other than lines of text ever are: fractions, sums and matrices of a display."""
+    for i in range(1, len(lines)):
+        before, line = lines[i - 1], lines[i]
+        if (before.page, before.column) != (line.page, line.column) or not 0 < line.baseline - before.baseline < 0.72 * layout.leading:
+            continue
+        for j in (i - 1, i):
+            if kinds[j] == "prose" and not _wide(lines[j]) and lines[j].x0 > lines[j].col_x0 + 0.8 * layout.size and len(lines[j].text) < 60:
+                kinds[j] = "equation"
+
+
 def _mark_footnotes(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None:
-    """Smaller text at the foot of a column, from its first line that starts with a mark."""
+    """Smaller text at the foot of a column: from the gap above it, else from its first line that starts with a mark."""
     for start, end in _columns(lines):
+        size = lines[end - 1].size
         first = end
-        while first > start and lines[first - 1].size <= 0.93 * layout.size and kinds[first - 1] not in ("heading", "code"):
+        while first > start and lines[first - 1].size <= 0.93 * layout.size and abs(lines[first - 1].size - size) <= 0.5 and (
+                kinds[first - 1] not in ("heading", "code")):
             first -= 1
-        first = next((i for i in range(first, end) if _NOTE.match(lines[i].text)), end)
-        if first > start or end - first <= 3:
-            for i in range(first, end):
-                kinds[i] = "footnote"
+        marked = next((i for i in range(first, end) if _opens_note(lines[i], layout)), None)
+        if marked is None:
+            continue
+        # What stands above the first mark goes on from the page before, if it is set off from the text.
+        apart = first > start and lines[first].baseline - lines[first - 1].baseline > 1.15 * layout.leading
+        for i in range(first if apart and marked - first <= 12 else marked, end):
+            kinds[i] = "footnote"
+
+
+def _opens_note(line: Line, layout: Layout) -> bool:
+    return 0 in line.notes or (line.size <= 0.88 * layout.size and _NOTE.match(line.text) is not None)
 
 
 def _columns(lines: Sequence[Line]) -> list[tuple[int, int]]:

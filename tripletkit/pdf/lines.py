@@ -6,6 +6,7 @@ cells row by row.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -16,6 +17,7 @@ from tripletkit.pdf.reader import RawPage, Word
 FRAGMENT_GAP = 1.6
 #: Narrowest gutter between columns, in points.
 GUTTER_PT = 7.0
+_TAKES_NOTE = re.compile(r"[^\W\d_]{3}$|[.,;:!?)\]”’'\"]$")
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Line:
     size: float
     col_x0: float = 0.0  # left and right edge of the column that holds the line
     col_x1: float = 0.0
+    notes: tuple[int, ...] = ()  # words of text.split() that are marks of footnotes
     gaps: int = 0  # wide gaps between words, as between the cells of a table's row
 
 
@@ -50,10 +53,24 @@ class _Fragment:
 
 def page_lines(page: RawPage) -> list[Line]:
     """Every word of the page, in exactly one line; lines in reading order."""
+    lower_drop_caps(page.words)
     fragments = words_to_fragments(page.words)
     gutters = find_gutters(fragments)
     bands = fragments_to_bands(fragments, gutters)
     return [line for band in bands for line in _band_lines(page.number, band, gutters)]
+
+
+def lower_drop_caps(words: Sequence[Word]) -> None:
+    """Give a chapter's big first letter the place of the word that it begins, so that it stands on the first line."""
+    for cap, word in zip(words, words[1:], strict=False):
+        if len(cap.text) == 1 and cap.text.isupper() and cap.size >= 1.6 * word.size and word.text[0].isalpha():
+            gap = word.x0 - cap.x1
+            if not (-0.2 * cap.size <= gap <= 0.6 * word.size and cap.top - word.size <= word.top < word.baseline < cap.baseline + 1):
+                continue
+            cap.size, cap.baseline, cap.top, cap.bottom = word.size, word.baseline, word.top, word.bottom
+            # "A new": some letters are words.
+            if cap.text not in "AIO" or gap < 0.15 * word.size:
+                cap.x1, word.space = word.x0, False
 
 
 def words_to_fragments(words: Iterable[Word]) -> list[_Fragment]:
@@ -183,13 +200,34 @@ def _rows(fragments: Sequence[_Fragment]) -> list[list[_Fragment]]:
 def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: float) -> Line:
     ordered = sorted(row, key=lambda f: f.x0)
     words = [word for f in ordered for word in f.words]
-    text, styles = words[0].text, words[0].style
+    parts, styles = [words[0].text], words[0].style
+    notes = [0] if len(words) > 1 and _opens_note(words[0], words[1]) else []
     for before, word in zip(words, words[1:], strict=False):
-        glued = not word.space and 0 <= word.x0 - before.x1 < 0.1 * word.size
-        text += word.text if glued else " " + word.text
-        styles += "" if glued else word.style
+        note = word.note or _raised(before, word)
+        if not note and not word.space and 0 <= word.x0 - before.x1 < 0.1 * word.size and not before.note:
+            parts[-1] += word.text
+            continue
+        if note:
+            notes.append(len(parts))
+        parts.append(word.text)
+        styles += word.style
     gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in zip(ordered, ordered[1:], strict=False))
     biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
     size = median(w.size for w in words for _ in w.text)
-    return Line(page, column, text, styles, min(f.x0 for f in row), max(f.x1 for f in row),
-                min(f.top for f in row), max(f.bottom for f in row), biggest.baseline, round(size, 2), col_x0, col_x1, gaps)
+    return Line(page, column, " ".join(parts), styles, min(f.x0 for f in row), max(f.x1 for f in row),
+                min(f.top for f in row), max(f.bottom for f in row), biggest.baseline, round(size, 2), col_x0, col_x1, tuple(notes), gaps)
+
+
+def _raised(before: Word, word: Word) -> bool:
+    """Whether a word of its own is the mark of a footnote to the word before it."""
+    return (word.text.isdigit() and len(word.text) <= 3 and word.size < 0.85 * before.size and before.baseline - word.baseline > 0.15 * before.size
+            and _TAKES_NOTE.search(before.text) is not None)
+
+
+def _opens_note(word: Word, after: Word) -> bool:
+    """Whether a line starts with a footnote's own mark: smaller and raised, or a sign that nothing else starts with."""
+    if word.note:
+        return True
+    if word.text.isdigit() and len(word.text) <= 3:
+        return word.size < 0.85 * after.size and after.baseline - word.baseline > 0.1 * after.size
+    return word.text.strip("*∗†‡§") == "" and len(word.text) <= 3 and word.size < 0.95 * after.size

@@ -6,7 +6,8 @@ first, not to what stands between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -106,9 +107,7 @@ def _resumes(half: Paragraph, end: Line, line: Line, abbreviations: AbstractSet[
         return False
     if half.text.endswith(("-", "‐")):
         return True
-    if line.text[:1].islower():
-        return True
-    return not ends_sentence(half.text, abbreviations) and not half.text.endswith(":") and not _short(end)
+    return not ends_sentence(half.text, abbreviations) and (line.text[:1].islower() or not half.text.endswith(":") and not _short(end))
 
 
 def _goes_on(before: Line, line: Line, kind: str) -> bool:
@@ -119,11 +118,57 @@ def _goes_on(before: Line, line: Line, kind: str) -> bool:
 
 
 def _append(paragraph: Paragraph, i: int, line: Line, vocabulary: Vocabulary) -> None:
+    text = without_notes(line)
     if not paragraph.text:
-        paragraph.text = line.text
+        paragraph.text = text
         paragraph.starts.append((0, line.page))
-    else:
-        joined = paragraph.text + "\n" + line.text if paragraph.kind in LINEWISE else join_lines(paragraph.text, line.text, vocabulary)
-        paragraph.starts.append((len(joined) - len(line.text), line.page))
+    elif text:
+        joined = paragraph.text + "\n" + text if paragraph.kind in LINEWISE else join_lines(paragraph.text, text, vocabulary)
+        paragraph.starts.append((len(joined) - len(text), line.page))
         paragraph.text = joined
     paragraph.lines.append(i)
+
+
+def without_notes(line: Line) -> str:
+    """The line's text without the marks of footnotes."""
+    if not line.notes:
+        return line.text
+    return " ".join(word for i, word in enumerate(line.text.split()) if i not in line.notes)
+
+
+def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], roles: Callable[[tuple[str, ...]], str | None],
+                      *, exercise: Callable[[str], bool], abbreviations: AbstractSet[str]) -> None:
+    """Second look, now that whole texts are known: prose that does not read so is a figure's or a table's text, and a
+    section's heading may say what all of its prose is (``roles`` of a path: exercise, summary, glossary, bibliography).
+    """
+    for p in paragraphs:
+        if p.kind == "prose" and not _reads_as_prose(p, lines, abbreviations):
+            p.kind = _fragment_kind(p, lines)
+        if p.kind not in ("prose", "list", "equation"):
+            continue
+        role = roles(p.path)
+        if role is not None and (p.kind != "equation" or role == "exercise"):
+            p.kind = "footnote" if role == "bibliography" else role
+        elif p.kind == "prose" and exercise(p.text):
+            p.kind = "exercise"
+
+
+_WORDLIKE = re.compile(r"[(\[“‘\"']*[^\W\d_]{2,}(?:[-–’'‐][^\W\d_]+)*[)\]”’\"'.,;:!?]*")
+
+
+def _reads_as_prose(p: Paragraph, lines: Sequence[Line], abbreviations: AbstractSet[str]) -> bool:
+    """Whether most of a paragraph is words, in small letters, that end like a sentence or fill a line."""
+    tokens = p.text.split()
+    words = [t for t in tokens if _WORDLIKE.fullmatch(t)]
+    small = sum(t.islower() for t in words)
+    ended = ends_sentence(p.text, abbreviations) or p.text.endswith(":")
+    wide = any(not _short(lines[i]) for i in p.lines)
+    if len(words) < 0.45 * len(tokens) or small < 2:
+        return False
+    return (ended and small >= 3) or (wide and len(words) >= 8 and len(words) >= 0.6 * len(tokens))
+
+
+def _fragment_kind(p: Paragraph, lines: Sequence[Line]) -> str:
+    if any(lines[i].gaps for i in p.lines):
+        return "table"
+    return "equation" if re.search(r"[=<>≤≥∈∀∃¬∧∨→↔⊢⊨∑∫√]", p.text) else "figure"

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from tripletkit.errors import ConfigError
 from tripletkit.pdf.paragraphs import Paragraph
-from tripletkit.text.sentences import sentence_spans
+from tripletkit.text.sentences import ends_sentence, sentence_spans
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 #: Kinds whose neighbours are packed together; each other paragraph is a passage of its own.
@@ -53,6 +53,7 @@ class _Piece:
     n_tokens: int  # without special tokens
     glue: str
     ends: bool  # whether a passage may end after it
+    opens: bool  # whether a passage may start with it
 
 
 def paragraphs_to_passages(paragraphs: Sequence[Paragraph], limits: PassageLimits, count_tokens: CountTokens,
@@ -62,7 +63,7 @@ def paragraphs_to_passages(paragraphs: Sequence[Paragraph], limits: PassageLimit
     passages: list[Passage] = []
     for (_, path), group in groupby(_in_runs(paragraphs), key=lambda p: (p.kind, p.path)):
         held = list(group)
-        pieces = _pieces(held, limits.max_tokens - special, special, count_tokens, abbreviations)
+        pieces = list(_Cutter(limits.max_tokens - special, special, count_tokens, abbreviations).pieces(held))
         for run in _pack(pieces, limits, special):
             passages.extend(_passages(run, held[0].kind, path, limits.max_tokens, count_tokens))
     return passages
@@ -77,49 +78,62 @@ def _in_runs(paragraphs: Sequence[Paragraph]) -> Iterator[Paragraph]:
             yield from (p for p in held if p.kind == kind)
 
 
-def _pieces(paragraphs: Sequence[Paragraph], room: int, special: int, count_tokens: CountTokens, abbreviations: AbstractSet[str]) -> list[_Piece]:
-    spans = [(p, start, end, n == 0) for p in paragraphs for n, (start, end) in enumerate(sentence_spans(p.text, abbreviations))]
-    counts = count_tokens([p.text[start:end] for p, start, end, _ in spans]) if spans else []
-    pieces: list[_Piece] = []
-    for (p, start, end, opens), count in zip(spans, counts, strict=True):
-        glue = "\n" if opens or "\n" in p.text[max(start - 1, 0):start] else " "
-        if count - special <= room:
-            pieces.append(_Piece(p.text[start:end], p.page_at(start), p.page_at(end - 1), count - special, glue, True))
-        else:
-            pieces.extend(_broken(p, start, end, room, special, count_tokens, glue))
-    return pieces
+@dataclass(frozen=True)
+class _Cutter:
+    """Cuts paragraphs into pieces of at most ``room`` tokens, the encoder's special tokens not counted."""
 
+    room: int
+    special: int
+    count_tokens: CountTokens
+    abbreviations: AbstractSet[str]
 
-def _broken(p: Paragraph, start: int, end: int, room: int, special: int, count_tokens: CountTokens, glue: str) -> Iterator[_Piece]:
-    """A sentence over the limit, cut between words; a word over the limit, cut between characters."""
-    words = [(start + m.start(), start + m.end()) for m in re.finditer(r"\S+", p.text[start:end])]
-    counts = [c - special for c in count_tokens([p.text[a:b] for a, b in words])]
-    first = 0
-    held = 0
-    for n, ((a, b), count) in enumerate(zip(words, counts, strict=True)):
-        if held and held + count > room:
-            yield _Piece(p.text[words[first][0]:words[n - 1][1]], p.page_at(words[first][0]), p.page_at(words[n - 1][1] - 1), held, glue, True)
-            first, held, glue = n, 0, " "
-        if count > room:
-            step = max(1, room // 4)
-            for at in range(a, b, step):
-                text = p.text[at:min(at + step, b)]
-                yield _Piece(text, p.page_at(at), p.page_at(at), count_tokens([text])[0] - special, glue, True)
-                glue = ""
-            first, held, glue = n + 1, 0, " "
-        else:
-            held += count
-    if held:
-        yield _Piece(p.text[words[first][0]:words[-1][1]], p.page_at(words[first][0]), p.page_at(words[-1][1] - 1), held, glue, True)
+    def pieces(self, paragraphs: Sequence[Paragraph]) -> Iterator[_Piece]:
+        """Sentences in order, those over the limit broken."""
+        spans = [(p, start, end, n == 0) for p in paragraphs for n, (start, end) in enumerate(sentence_spans(p.text, self.abbreviations))]
+        counts = self.count_tokens([p.text[start:end] for p, start, end, _ in spans]) if spans else []
+        for (p, start, end, opens), count in zip(spans, counts, strict=True):
+            glue = "\n" if opens or "\n" in p.text[max(start - 1, 0):start] else " "
+            if count - self.special <= self.room:
+                yield self._piece(p, start, end, count - self.special, glue)
+            else:
+                yield from self._broken(p, start, end, glue)
+
+    def _piece(self, p: Paragraph, start: int, end: int, tokens: int, glue: str) -> _Piece:
+        text = p.text[start:end]
+        # "Proof." and "Solution." belong to what follows.
+        title = start == 0 and end - start < 20
+        whole = p.kind != "prose" or (text.endswith(":") or ends_sentence(text, self.abbreviations)) and not title
+        return _Piece(text, p.page_at(start), p.page_at(end - 1), tokens, glue, whole, not text[0].islower())
+
+    def _broken(self, p: Paragraph, start: int, end: int, glue: str) -> Iterator[_Piece]:
+        """A sentence over the limit, cut between words; a word over the limit, cut between characters."""
+        first, last, held = start, start, 0
+        words = [(a, b) for m in re.finditer(r"\S+", p.text[start:end]) for a, b in self._bits(start + m.start(), start + m.end())]
+        counts = self.count_tokens([p.text[a:b] for a, b in words])
+        for (a, b), count in zip(words, counts, strict=True):
+            if held and held + count - self.special > self.room:
+                yield self._piece(p, first, last, held, glue)
+                first, held, glue = a, 0, "" if a == last else " "
+            last, held = b, held + count - self.special
+        yield self._piece(p, first, last, held, glue)
+
+    def _bits(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """A word, cut so that no part can exceed the limit: a character makes at most four byte tokens."""
+        step = max(1, self.room // 4)
+        return ((a, min(a + step, end)) for a in range(start, end, step))
 
 
 def _pack(pieces: Sequence[_Piece], limits: PassageLimits, special: int) -> list[list[_Piece]]:
     """Runs of pieces near the target; the last takes up a short rest, or gives of its own."""
-    target, most = limits.target_tokens - special, limits.max_tokens - special
+    most = limits.max_tokens - special
+    total = sum(piece.n_tokens for piece in pieces)
+    # Equal parts, not full ones and a short rest.
+    aim = total / max(1, round(total / max(limits.target_tokens - special, 1)))
     runs: list[list[_Piece]] = []
     held = 0
     for piece in pieces:
-        if runs and held + piece.n_tokens <= target:
+        unfinished = bool(runs) and not (runs[-1][-1].ends and piece.opens)
+        if runs and held + piece.n_tokens <= most and (unfinished or held + piece.n_tokens / 2 <= aim):
             runs[-1].append(piece)
             held += piece.n_tokens
         else:

@@ -24,6 +24,9 @@ from tripletkit.errors import SourceError
 HYPHEN_MARKS = "\x02\ufffe"
 _SPLIT = re.compile(r"[^\s\x00\u200b]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
+_NOTE_SIGNS = "0123456789*∗†‡§"
+_NOTE_AFTER = re.compile(r"(?:(?<=[^\W\d_]{3})|(?<=[.,;:!?)\]”’'\"]))(?:\d{1,3}|[*∗†‡§]{1,2})$")
+_NOTE_BEFORE = re.compile(r"(?:\d{1,3}|[*∗†‡§]{1,2})(?=[^\W\d_]|[“\"‘'(])")
 _BOLD = re.compile(r"bold|black|heavy|demi|medi(?!um|eval|a)|(^|[^a-z])(cm|sf|ec|lm)?s?s?bx|-b$|[-_]b[dx]?$", re.I)
 _ITALIC = re.compile(r"ital|obli|slant|cmti|cmsl|cmmi|cmbxti|[-_](it|i|bi|ri)$|(sf|ec)ti\d", re.I)
 _MONO = re.compile(r"mono|(^|[-_])tt([-_]|$)|courier|typewriter|consol|menlo|code|inconsolata|cmtt|cmsltt|ectt|sftt|lmtt|[a-z]tt\d+$|fixed|beramono|luximono", re.I)
@@ -42,6 +45,7 @@ class Word:
     size: float  # font size in points, as drawn
     style: str  # r, b (bold), i (italic), z (bold italic), m (monospaced)
     space: bool  # white space or a line break stood before it
+    note: bool = False  # the raised mark of a footnote, not part of the word before it
 
 
 @dataclass(slots=True)
@@ -151,21 +155,56 @@ def _label(document: pdfium.PdfDocument, number: int) -> str:
         return ""
 
 
+class _Glyphs:
+    """Boxes, fonts and sizes of one page's characters. Its buffers are used again for every question: they are many."""
+
+    def __init__(self, text: raw.FPDF_TEXTPAGE, left: float, top: float) -> None:
+        self.text, self.left, self.top = text, left, top
+        self.fonts: dict[int, str] = {}
+        self._doubles = tuple(ctypes.c_double() for _ in range(4))
+        self._pointers = tuple(ctypes.byref(value) for value in self._doubles)
+        self._matrix = raw.FS_MATRIX()
+
+    def box(self, index: int) -> tuple[float, float, float, float] | None:
+        """Left, right, bottom and top of a character, in the PDF's own coordinates."""
+        if not raw.FPDFText_GetCharBox(self.text, index, *self._pointers):
+            return None
+        x0, x1, y0, y1 = self._doubles
+        return x0.value, x1.value, y0.value, y1.value
+
+    def baseline(self, index: int) -> float:
+        """Height of a character's origin."""
+        raw.FPDFText_GetCharOrigin(self.text, index, self._pointers[0], self._pointers[1])
+        return float(self._doubles[1].value)
+
+    def size(self, index: int) -> float:
+        """Font size as drawn, in points; 0 if the file does not say."""
+        raw.FPDFText_GetMatrix(self.text, index, self._matrix)
+        return float(raw.FPDFText_GetFontSize(self.text, index) * math.hypot(self._matrix.c, self._matrix.d))
+
+
 def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> list[Word]:
     count = raw.FPDFText_CountChars(text)
     if count <= 0:
         return []
-    codes = [raw.FPDFText_GetUnicode(text, i) for i in range(count)]
-    string = "".join(chr(c) if 0 < c < 0x110000 and not 0xD800 <= c < 0xE000 else " " if c == 0 else "\ufffd" for c in codes)
-    fonts: dict[int, str] = {}
+    unicode_at = raw.FPDFText_GetUnicode
+    codes = [unicode_at(text, i) for i in range(count)]
+    string = "".join([chr(c) if 0 < c < 0x110000 and not 0xD800 <= c < 0xE000 else " " if c == 0 else "\ufffd" for c in codes])
+    glyphs = _Glyphs(text, left, top)
     words: list[Word] = []
     for match in _SPLIT.finditer(string):
-        for start, end in _between_marks(string, match.start(), match.end()):
-            word = _word(text, string, start, end, fonts, left, top)
-            if word is not None:
-                word.space = start == match.start() and start > 0
-                words.append(word)
+        start, end = match.span()
+        for first, last in _between_marks(string, start, end) if _has_mark(match.group()) else ((start, end),):
+            for a, b, note in _note_parts(string, first, last, glyphs):
+                word = _word(string, a, b, glyphs)
+                if word is not None:
+                    word.space, word.note = a == start and start > 0, note
+                    words.append(word)
     return words
+
+
+def _has_mark(text: str) -> bool:
+    return any(mark in text for mark in HYPHEN_MARKS)
 
 
 def _between_marks(string: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -178,33 +217,40 @@ def _between_marks(string: str, start: int, end: int) -> Iterator[tuple[int, int
         yield start, end
 
 
-def _word(text: raw.FPDF_TEXTPAGE, string: str, start: int, end: int, fonts: dict[int, str], left: float, top: float) -> Word | None:
+def _note_parts(string: str, start: int, end: int, glyphs: _Glyphs) -> tuple[tuple[int, int, bool], ...]:
+    """(start, end, whether it is a note's mark) of a word's parts, as in ``environments).9`` and ``9Some``; an exponent stays."""
+    match = _NOTE_AFTER.search(string, start, end) if string[end - 1] in _NOTE_SIGNS else None
+    if match is not None and match.start() > start and _is_raised(match.start(), start, glyphs):
+        return (start, match.start(), False), (match.start(), end, True)
+    match = _NOTE_BEFORE.match(string, start, end) if string[start] in _NOTE_SIGNS else None
+    if match is not None and match.end() < end and _is_raised(start, match.end(), glyphs):
+        return (start, match.end(), True), (match.end(), end, False)
+    return ((start, end, False),)
+
+
+def _is_raised(index: int, beside: int, glyphs: _Glyphs) -> bool:
+    size = glyphs.size(beside)
+    return glyphs.size(index) < 0.85 * size and glyphs.baseline(index) > glyphs.baseline(beside) + 0.1 * size
+
+
+def _word(string: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
     content = string[start:end]
-    for mark in HYPHEN_MARKS:
-        content = content.replace(mark, "-")
-    content = clean(content)
-    if not content:
+    if not (content.isascii() and content.isprintable()):
+        for mark in HYPHEN_MARKS:
+            content = content.replace(mark, "-")
+        content = clean(content)
+    box = glyphs.box(start)
+    if not content or box is None:
         return None
-    x0, x1, y0, y1 = (ctypes.c_double() for _ in range(4))
-    last = end - 1
-    ok = raw.FPDFText_GetCharBox(text, start, x0, x1, y0, y1)
-    box_left, low, high = x0.value, y0.value, y1.value
-    right = x1.value
-    if last > start:
-        ok = raw.FPDFText_GetCharBox(text, last, x0, x1, y0, y1) or ok
-        right = max(right, x1.value)
-        low, high = min(low, y0.value), max(high, y1.value)
-    if not ok:
-        return None
-    raw.FPDFText_GetCharOrigin(text, start, x0, y0)
-    matrix = raw.FS_MATRIX()
-    raw.FPDFText_GetMatrix(text, start, matrix)
-    size = raw.FPDFText_GetFontSize(text, start) * math.hypot(matrix.c, matrix.d)
+    x0, x1, low, high = box
+    if end - 1 > start and (last := glyphs.box(end - 1)) is not None:
+        x1, low, high = max(x1, last[1]), min(low, last[2]), max(high, last[3])
+    size = glyphs.size(start)
     if size <= 0:
         size = max(high - low, 1.0)
-    style = _style(text, start, fonts)
-    baseline = top - y0.value
-    return Word(content, box_left - left, right - left, top - high, top - low, baseline, round(size, 2), style, True)
+    baseline = glyphs.top - glyphs.baseline(start)
+    return Word(content, x0 - glyphs.left, x1 - glyphs.left, glyphs.top - high, glyphs.top - low, baseline, round(size, 2),
+                _style(glyphs.text, start, glyphs.fonts), True)
 
 
 def _style(text: raw.FPDF_TEXTPAGE, index: int, fonts: dict[int, str]) -> str:

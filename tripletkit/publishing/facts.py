@@ -8,9 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TypeAlias
 
+from tripletkit.publishing.figures import Figures
 from tripletkit.publishing.frontmatter import Yaml
+from tripletkit.publishing.rights import DatasetLicense
 
 Setting: TypeAlias = str | int | float | bool | None
+
+#: Stands in a card for the name that a push gives it.
+PLACEHOLDER = "OWNER/NAME"
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class CardFacts:
     version: str  # tripletkit's
     encoder: str  # name of the encoder that mined
     fingerprint: str  # hash of its weights, tokenizer, pooling, length and prompt
-    repo: str = "OWNER/NAME"
+    repo: str = PLACEHOLDER
     license: str | None = None  # the dataset's own; None: what the books' licences allow
     language: tuple[str, ...] = ("en",)
     settings: Mapping[str, Setting] = field(default_factory=dict)  # "mine.negatives": 2
@@ -64,6 +69,23 @@ class Configuration:
     columns: Mapping[str, str]
     features: Sequence[Yaml]
     shards: tuple[Shards, ...]
+
+
+@dataclass(frozen=True)
+class CardContent:
+    """Everything that a card is made of."""
+
+    facts: CardFacts
+    figures: Figures
+    configurations: tuple[Configuration, ...]  # the first is the default
+    license: DatasetLicense
+    notes: tuple[str, ...] = ()  # what stayed out, in sentences
+    redacted: bool = False
+
+    @property
+    def triplets(self) -> int:
+        """Rows of all splits together."""
+        return sum(split.triplets for split in self.figures.splits)
 
 
 def public_settings(settings: Mapping[str, Setting]) -> dict[str, Setting]:

@@ -62,6 +62,7 @@ class Leakage:
     copies: int  # passages whose text, case and white space forgiven, another split has too
     near_copies: int  # held-out passages that say at least half of their word runs after an earlier split
     anchors: int  # anchors in more than one split
+    foreign_negatives: int  # triplets whose negative is said in no passage of their split
     held_out_positives: int  # distinct positives of validation and test
     seen_positives: int  # of these, positives of training too
 
@@ -110,10 +111,12 @@ def _splits(tables: Tables) -> Iterable[SplitFigures]:
     for name in SPLIT_NAMES:
         triplets, home = tables["triplets"].filter(pl.col("split") == name), passages.filter(pl.col("split") == name)
         if triplets.height or home.height:
+            anchor, positive, negative = (triplets[column] for column in ("anchor", "positive", "negative"))
             yield SplitFigures(
-                name, home.height, triplets.height, int(triplets["masked"].sum()), triplets["anchor"].n_unique(), triplets["positive"].n_unique(),
-                triplets["negative"].n_unique(), spread([tokens[i] for i in triplets["passage_id"]]), spread([len(t) for t in triplets["positive"]]),
-                spread([len(t) for t in triplets["negative"]]), tuple(_cosines(triplets)))
+                name, home.height, triplets.height, int(triplets["masked"].sum()),
+                anchor.n_unique(), positive.n_unique(), negative.n_unique(),
+                spread([tokens[passage_id] for passage_id in triplets["passage_id"]]), spread([len(text) for text in positive]),
+                spread([len(text) for text in negative]), tuple(_cosines(triplets)))
 
 
 def spread(lengths: list[int]) -> Spread:
@@ -149,7 +152,13 @@ def leakage(tables: Tables) -> Leakage:
     return Leakage(
         books=passages.group_by("book_id").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1).height,
         copies=sum(homes[text] > 1 for texts in plain.values() for text in texts), near_copies=_near_copies(plain),
-        anchors=sum(n > 1 for n in anchors.values()), held_out_positives=len(held_out), seen_positives=len(held_out & positives["train"]))
+        anchors=sum(n > 1 for n in anchors.values()), foreign_negatives=_foreign_negatives(tables),
+        held_out_positives=len(held_out), seen_positives=len(held_out & positives["train"]))
+
+
+def _foreign_negatives(tables: Tables) -> int:
+    said = tables["mentions"].join(tables["splits"], on="passage_id").select(pl.col("term_id").alias("negative_id"), "split").unique()
+    return tables["triplets"].join(said, on=["negative_id", "split"], how="anti").height
 
 
 def _column(tables: Tables, split: str, name: str) -> set[str]:

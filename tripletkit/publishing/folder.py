@@ -16,7 +16,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from polars.datatypes import DataType, DataTypeClass
 
 from tripletkit.errors import HubError
-from tripletkit.publishing.card import CardFacts, Configuration, Shards, make_card, public_settings
+from tripletkit.publishing.card import CardContent, CardFacts, Configuration, Shards, make_card, public_settings
 from tripletkit.publishing.figures import figures
 from tripletkit.publishing.frontmatter import Yaml
 from tripletkit.publishing.redaction import redacted_views
@@ -24,12 +24,14 @@ from tripletkit.publishing.rights import DatasetLicense, check_dataset_license, 
 from tripletkit.publishing.views import SPLIT_NAMES, Tables, View, check_tables, open_views
 
 MANIFEST = "tripletkit.json"
+NO_TEXT = DatasetLicense("other", "no-text-included", "", "no text of the books is included")
 MAX_SHARD_BYTES = 256 << 20  # in memory; a shard on disk is smaller
 ROW_GROUP_ROWS = 10_000  # the Hub's viewer reads a row group at a time
 
 #: Types of the tables: polars → the name that `datasets` uses, and Arrow's own. Polars alone would write large_string.
 TYPES: tuple[tuple[DataType, str, pa.DataType], ...] = (
-    (pl.String(), "string", pa.string()), (pl.Int32(), "int32", pa.int32()), (pl.Float32(), "float32", pa.float32()), (pl.Boolean(), "bool", pa.bool_()),
+    (pl.String(), "string", pa.string()), (pl.Int32(), "int32", pa.int32()), (pl.Float32(), "float32", pa.float32()),
+    (pl.Boolean(), "bool", pa.bool_()),
 )
 
 
@@ -49,11 +51,14 @@ class DatasetReport:
         """One line for a stage to end with."""
         first, splits = next(iter(self.rows.items()))
         counts = ", ".join(f"{split} {n:,}" for split, n in splits.items())
-        return (f"{self.folder}: {len(self.rows)} configurations, {first}: {counts}; {len(self.files)} files, {sum(self.files.values()):,} bytes, "
+        return (f"{self.folder}: {len(self.rows)} configurations, {first}: {counts}; "
+                f"{len(self.files)} files, {sum(self.files.values()):,} bytes, "
                 f"licence {self.license}{', without text' if self.redacted else ''}")
 
 
-def write_dataset(tables: Tables, folder: Path, *, facts: CardFacts, redact: bool = False, max_shard_bytes: int = MAX_SHARD_BYTES) -> DatasetReport:
+def write_dataset(
+    tables: Tables, folder: Path, *, facts: CardFacts, redact: bool = False, max_shard_bytes: int = MAX_SHARD_BYTES,
+) -> DatasetReport:
     """Publish ``tables`` into ``folder``, in the place of an older dataset.
 
     Raises RightsError for books without the right, TableError for tables that do not fit together, HubError if ``folder``
@@ -66,8 +71,8 @@ def write_dataset(tables: Tables, folder: Path, *, facts: CardFacts, redact: boo
     views = redacted_views(checked) if redact else open_views(checked)
     notes = tuple(note for view in views for note in view.notes)
     with _draft_of(folder) as draft:
-        written = [_write_view(view, draft, max_shard_bytes) for view in views]
-        card = make_card(facts, figures(checked), written, license_, notes=notes, redacted=redact)
+        written = tuple(_write_view(view, draft, max_shard_bytes) for view in views)
+        card = make_card(CardContent(facts, figures(checked), written, license_, notes, redact))
         (draft / "README.md").write_bytes(card.encode())
         (draft / MANIFEST).write_bytes(_manifest(checked, facts, written, redact).encode())
         files = {path.relative_to(draft).as_posix(): path.stat().st_size for path in sorted(draft.rglob("*")) if path.is_file()}
@@ -80,7 +85,8 @@ def read_manifest(folder: Path) -> dict[str, object]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise HubError(f"{folder}: not a dataset folder of tripletkit ({type(error).__name__} at {MANIFEST})", "Make one with `tripletkit publish --to DIR`.") from error
+        raise HubError(f"{folder}: not a dataset folder of tripletkit ({type(error).__name__} at {MANIFEST})",
+                       "Make one with `tripletkit publish --to DIR`.") from error
     if not isinstance(manifest, dict):
         raise HubError(f"{folder / MANIFEST}: not a JSON object", "Make the folder again with `tripletkit publish --to DIR`.")
     return manifest
@@ -90,18 +96,18 @@ def _license(books: pl.DataFrame, facts: CardFacts, redact: bool) -> DatasetLice
     texts = [text or "none" for text in books["license"]]
     if redact:
         # Nothing of the books is in it, so their licences do not bind it; the publisher may still choose one.
-        return check_dataset_license(facts.license, ()) if facts.license else DatasetLicense("other", "no-text-included", "", "no text of the books is included")
+        return check_dataset_license(facts.license, ()) if facts.license else NO_TEXT
     return check_dataset_license(facts.license, texts) if facts.license else combine_licenses(texts)
 
 
 def _manifest(tables: Tables, facts: CardFacts, written: Iterable[Configuration], redact: bool) -> str:
     # No path: where a book lay on the publisher's disk is nobody's business.
     books = tables["books"].select("book_id", "title", "pages", "license").to_dicts()
-    pages = tables["pages"].to_dicts()
     rows = {one.name: {shards.split: shards.rows for shards in one.shards} for one in written}
     dropped = tables["dropped"].group_by("stage", "reason").len("rows").sort("stage", "reason").to_dicts()
     told = {**asdict(facts), "settings": public_settings(facts.settings)}
-    content = {"format": 1, "redacted": redact, "local_only": facts.local_only, "rows": rows, "books": books, "pages": pages, "dropped": dropped, "facts": told}
+    content = {"format": 1, "redacted": redact, "local_only": facts.local_only, "rows": rows, "books": books,
+               "dropped": dropped, "facts": told}
     return json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
 
 

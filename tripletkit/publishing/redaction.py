@@ -67,8 +67,9 @@ def _refuse_free_text(view: str, values: pl.Series) -> None:
     words = values.drop_nulls().unique().to_list()
     long = [word for word in words if len(word) > LONGEST_WORD]
     if long or len(words) > MOST_WORDS:
-        raise TableError(f"{view}: column {values.name!r} holds {len(words)} different values, the longest of {max(map(len, words))} characters, "
-                         "so it may hold the book's text", "A redacted dataset cannot carry it; make the tables again with this version.")
+        raise TableError(f"{view}: column {values.name!r} holds {len(words)} different values, the longest of {max(map(len, words))} "
+                         "characters, so it may hold the book's text",
+                         "A redacted dataset cannot carry it; make the tables again with this version.")
 
 
 def _hashes(texts: pl.Series) -> pl.Series:

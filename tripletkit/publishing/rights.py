@@ -182,7 +182,7 @@ def _credit_only(given: list[License]) -> DatasetLicense:
 
 
 def _mixed(given: list[License]) -> DatasetLicense:
-    return DatasetLicense("other", "each-book-its-own", "", _note(given, "no one licence covers them all, so each book's text stays under its own"))
+    return DatasetLicense("other", "each-book-its-own", "", _note(given, "no one licence covers all; each book's text stays under its own"))
 
 
 def _note(given: list[License], verdict: str) -> str:
@@ -201,6 +201,8 @@ def check_dataset_license(stated: str, texts: Iterable[str]) -> DatasetLicense:
         frees = book.share_alike and own.hub not in {book.hub, combined.hub} - {"other"}
         sells = book.noncommercial and not own.noncommercial
         if frees or sells:
-            raise RightsError(f"the dataset cannot be {stated}: a book is {book.name}, which {'must be passed on' if frees else 'forbids commercial use'}",
+            raise RightsError(f"the dataset cannot be {stated}: a book is {book.name}, which "
+                              f"{'must be passed on' if frees else 'forbids commercial use'}",
                               f"Leave the dataset's licence out; it would be {combined.hub}.")
-    return DatasetLicense(own.hub, "" if own.hub != "other" else _slug(stated), own.link if own.hub == "other" else "", f"{stated}, chosen by its publisher")
+    named = (_slug(stated), own.link) if own.hub == "other" else ("", "")
+    return DatasetLicense(own.hub, *named, f"{stated}, chosen by its publisher")

@@ -64,7 +64,8 @@ def _check_splits(tables: Tables) -> None:
         raise TableError(f"triplets: {torn['triplet_id'][0]!r} is not in its passage's split ({torn.height} such rows)",
                          "Mine again: `tripletkit mine`.")
     if not tables["triplets"].height:
-        raise TableError("triplets: the table is empty, so there is nothing to publish", "`tripletkit mine` makes it and says what stood in the way.")
+        raise TableError("triplets: the table is empty, so there is nothing to publish",
+                         "`tripletkit mine` makes it and says what stood in the way.")
 
 
 def open_views(tables: Tables) -> tuple[View, ...]:
@@ -92,7 +93,8 @@ def n_tuple_view(tables: Tables) -> View:
     width = max(range(1, _highest(sizes) + 1), key=lambda n: (n * int((sizes >= n).sum()), n))
     whole = groups.filter(pl.col("negative").list.len() >= width)
     frame = whole.with_columns(pl.col("negative").list.get(n).alias(f"negative_{n + 1}") for n in range(width))
-    columns = {**_meanings(TRIPLETS, "anchor", "positive"), **{f"negative_{n + 1}": f"negative {n + 1} by nearness to the anchor" for n in range(width)}}
+    nearest = {f"negative_{n + 1}": f"negative {n + 1} by nearness to the anchor" for n in range(width)}
+    columns = {**_meanings(TRIPLETS, "anchor", "positive"), **nearest}
     short = groups.height - whole.height
     notes = (f"n-tuple: {short} of {groups.height} (anchor, positive) with fewer than {width} negatives are not in it.",) if short else ()
     return _view("n-tuple", f"anchor, positive and its {width} nearest legal negatives", columns, frame, notes)
@@ -110,7 +112,8 @@ def pairs_view(tables: Tables) -> View:
 
 def definitions_view(tables: Tables) -> View:
     """The kept terms that are defined."""
-    frame = tables["terms"].filter(pl.col("kept") & pl.col("definition").is_not_null()).join(term_splits(tables), on="term_id", how="left", maintain_order="left")
+    defined = tables["terms"].filter(pl.col("kept") & pl.col("definition").is_not_null())
+    frame = defined.join(term_splits(tables), on="term_id", how="left", maintain_order="left")
     return _view("definitions", "definition and the term it defines", _meanings(TERMS, "definition", "term"), frame)
 
 
@@ -149,7 +152,8 @@ def full_view(tables: Tables) -> View:
 
 def term_splits(tables: Tables) -> pl.DataFrame:
     """term_id → split: the earliest of train, validation and test that says the term, so that what a test asks for by its
-    definition no training passage has said; a term nowhere said goes with its book's earliest split."""
+    definition no training passage has said; a term nowhere said goes with its book's earliest split.
+    """
     order = pl.col("split").replace_strict(dict(zip(SPLIT_NAMES, range(3), strict=True)), return_dtype=pl.Int32)
     said = tables["mentions"].join(tables["splits"], on="passage_id").group_by("term_id").agg(order.min().alias("said"))
     homes = tables["passages"].join(tables["splits"], on="passage_id").group_by("book_id").agg(order.min().alias("home"))

@@ -103,8 +103,7 @@ def _outcome(task: _Task, future: Future[str | None]) -> str | None:
 def _read(task: _Task) -> str | None:
     """Read one book and keep its tables; the mark "done" comes last. Returns what the user should know if it cannot be read."""
     try:
-        tables = extract_book(task.path, book_id=task.book_id, limits=task.limits, count_tokens=task.place.token_counter(), rules=task.rules,
-                              backend=task.backend)
+        tables = extract_book(task.path, book_id=task.book_id, limits=task.limits, count_tokens=task.place.token_counter(), rules=task.rules)
     except TripletkitError as error:
         return str(error)
     task.part.mkdir(parents=True, exist_ok=True)

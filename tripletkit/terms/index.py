@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from tripletkit.rules import Rules
 from tripletkit.terms.book import Book, without_edges
 from tripletkit.terms.columns import Row, lines_to_rows
-from tripletkit.terms.index_rows import Item, plain, rows_to_items
+from tripletkit.terms.index_rows import LEADER, Item, plain, rows_to_items
 from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.roles import title_label
 
 _SEE = re.compile(r"(?P<before>^|[\s,.;:(\[]+)(?P<word>see(?P<also>\s+also)?(?:\s+under)?|cf\.)\s+(?P<target>\S.*?)[)\]]?$", re.I)
-_TAIL_NUMBER = re.compile(r"(?P<head>.*?)(?P<sep>,\s*|\s*\t\s*|:\s+|;\s+|\s+)$", re.S)
+_SEPARATOR = re.compile(rf",\s*|\s*{LEADER}\s*|:\s+|;\s+|\s+")
 _NAMES = re.compile(r"\b(names?|authors?|persons?|people|citations?)\b", re.I)
 _SYMBOLS = re.compile(r"\b(symbols?|notations?)\b", re.I)
 
@@ -105,6 +105,7 @@ def index_kind(title: str) -> str:
 def items_to_entries(items: Sequence[Item], labels: Labels, kind: str = "subject") -> tuple[list[Entry], list[Leftover]]:
     """Entries of one index; heads without locators are entries too, as their subentries' parents."""
     comma = _separates_by_comma(items, labels)
+    _part_glued_numbers(items)
     entries: list[Entry] = []
     left: list[Leftover] = []
     stack: list[tuple[float, str]] = []
@@ -124,6 +125,14 @@ def items_to_entries(items: Sequence[Item], labels: Labels, kind: str = "subject
             entries.extend(_attach(entries, own, parents))
         entries.extend(entry for entry in found if entry.term and not (item.repeats and entry is own))
     return entries, left
+
+
+def _part_glued_numbers(items: Sequence[Item]) -> None:
+    """In an index with dot leaders, a term that left no room for dots runs into its number."""
+    if sum(LEADER in item.text for item in items) > 0.5 * len(items):
+        for item in items:
+            if LEADER not in item.text:
+                item.text = re.sub(r"(?<=[^\W\d_])(?=\d{1,4}$)", f" {LEADER} ", item.text)
 
 
 def _attach(entries: list[Entry], own: Entry, parents: tuple[str, ...]) -> list[Entry]:
@@ -211,7 +220,7 @@ def _targets(target: str, labels: Labels) -> tuple[str, str]:
 def split_locators(text: str, labels: Labels, strict: bool) -> tuple[str, tuple[Span, ...]]:
     """The term and its locators. Numbers that no page of the book bears stay with the term ("Olympics, 1984, 45")."""
     text = text.strip()
-    for match in re.finditer(r",\s*|\s*\t\s*|:\s+|;\s+|\s+", text):
+    for match in _SEPARATOR.finditer(text):
         if match.start() == 0:
             if not match.group().strip(" "):
                 continue
@@ -238,7 +247,7 @@ def _is_words(spans: Sequence[Span]) -> bool:
 
 def clean_term(text: str) -> str:
     """The term as it would be said: end punctuation and stray brackets gone, quotes and inner commas kept."""
-    text = " ".join(text.replace("\t", " ").split()).strip(" ,;:.•·–—")
+    text = " ".join(text.replace(LEADER, " ").split()).strip(" ,;:.•·–—")
     if text.count("(") > text.count(")") and text.endswith(tuple("abcdefghijklmnopqrstuvwxyz")):
         text += ")"
     return text

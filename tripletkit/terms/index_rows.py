@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from tripletkit.terms.columns import SAME_EDGE, Row
 from tripletkit.terms.joins import Joiner
 from tripletkit.terms.locators import LOCATOR_LIST
 
-_LEADER = re.compile(r"(?:\s?\.){3,}\s?|\s?…+\s?|\s?(?:· ?){3,}|\s?_{3,}\s?")
-_ENDS_IN_LOCATOR = re.compile(r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}|[ivxlc]{1,7})(?:n+\d{0,3}|ff?\.?|t|\*)?(?:\s?(?:passim))?[.;]?$")
+#: Stands for a row of dots between a term and its pages.
+LEADER = "\u2026"
+_LEADER = re.compile(r"\s\.(?:\s?\.)*\s*(?=\d|[ivxlc]+$)|(?:\s?\.){3,}\s?|\s?…+\s?|\s?(?:· ?){3,}|\s?_{3,}\s?")
+_ENDS_IN_LOCATOR = re.compile(r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}[–—−-])?(?:\d{1,4}|[ivxlc]{1,7})(?:n+\d{0,3}|ff?\.?|t|\*)?(?:\s?(?:passim))?[.;]?$"
+                              r"|[ivxlc][–—−-][ivxlc]+$")
 _SEE = re.compile(r"\bsee( also)?( under)?\b", re.I)
 _OPEN_END = re.compile(r"(?:[,–—-]|\bsee|\balso|\bunder|\band|\bof|\bthe|\bin|\bfor|\bto|\bwith|\bby)$", re.I)
 _LETTER = re.compile(r"[^\W\d_](?:\s?[-–—/,&]\s?[^\W\d_])*")
@@ -43,6 +46,7 @@ class Indents:
 
     starts: tuple[float, ...]
     turnover: frozenset[int]
+    wrapped: frozenset[int]  # those that surely hold some second lines, beside subentries maybe
     tolerance: float
 
     def level(self, indent: float) -> int:
@@ -58,7 +62,7 @@ def rows_to_items(rows: Sequence[Row], joiner: Joiner) -> tuple[list[Item], list
     for row in kept:
         text = plain(row.text)
         if items and continues(items[-1], row, indents, _width(kept)):
-            items[-1].text = joiner.join(items[-1].text, text)
+            items[-1].text = _go_on(items[-1].text, text, joiner)
             items[-1].styles += row.styles
             items[-1].rows.append(row)
         else:
@@ -72,9 +76,15 @@ def rows_to_items(rows: Sequence[Row], joiner: Joiner) -> tuple[list[Item], list
     return entries, dropped
 
 
+def _go_on(text: str, more: str, joiner: Joiner) -> str:
+    if _only_locators(more) and not text.rstrip().endswith((",", "–", "-", LEADER)) and not is_complete(text):
+        return f"{text} {LEADER} {more}"
+    return joiner.join(text, more)
+
+
 def plain(text: str) -> str:
-    """Dot leaders become a tab; spaces that kerning put around commas and dashes go."""
-    text = _LEADER.sub("\t", text)
+    """Dot leaders become LEADER; spaces that kerning put around commas and dashes go."""
+    text = _LEADER.sub(f" {LEADER} ", text)
     text = re.sub(r"\s+([,;])", r"\1", text)
     text = re.sub(r"(?<=\d)\s?([–—−])\s?(?=\d)", r"\1", text)
     return re.sub(r"[ \u00a0]+", " ", text).strip(" ")
@@ -95,7 +105,10 @@ def _without_headings(rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, s
     size = median(row.size for row in rows) if rows else 10.0
     kept: list[Row] = []
     dropped: list[tuple[Row, str]] = []
+    has_letters = sum(1 for row in rows if _is_letter(row)) >= 2
     for row in rows:
+        if has_letters:
+            row = _without_letter(row)
         bold = set(row.styles) <= set("bz") or row.size >= 1.12 * size
         bare = row.text.strip(" .–—-")
         if _LETTER.fullmatch(bare) and (len(bare) == 1 or bold) and not (len(bare) == 1 and bare.islower() and not bold):
@@ -104,11 +117,24 @@ def _without_headings(rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, s
             dropped.append((row, "letter heading"))
         elif row.size >= 1.4 * size and not _ENDS_IN_LOCATOR.search(row.text):
             dropped.append((row, "heading"))
-        elif not bare:
+        elif not any(c.isalnum() for c in bare) and len(bare) < 2:
             dropped.append((row, "no text"))
         else:
             kept.append(row)
     return kept, dropped
+
+
+def _is_letter(row: Row) -> bool:
+    return set(row.styles) <= set("bz") and len(row.text) == 1 and row.text.isalpha()
+
+
+def _without_letter(row: Row) -> Row:
+    """The row without a letter's heading that an unseen gutter put before it."""
+    first, _, rest = row.text.partition(" ")
+    fused = row.styles[:1] in ("b", "z") and rest and not set(row.styles[1:]) & set("bz")
+    if fused and (_GROUP.fullmatch(first) or (len(first) == 1 and first.isalpha() and rest[:1].lower() == first.lower())):
+        return replace(row, text=rest, styles=row.styles[1:])
+    return row
 
 
 def find_indents(rows: Sequence[Row]) -> Indents:
@@ -120,23 +146,31 @@ def find_indents(rows: Sequence[Row]) -> Indents:
         if indent - previous > tolerance:
             starts.append(indent)
         previous = indent
-    plain_indents = Indents(tuple(starts) or (0.0,), frozenset(), tolerance)
+    plain_indents = Indents(tuple(starts) or (0.0,), frozenset(), frozenset(), tolerance)
     votes: dict[int, int] = defaultdict(int)
+    wrapped = set()
     width = _width(rows)
     for above, row in zip(rows, rows[1:], strict=False):
         level = plain_indents.level(row.indent)
         if level and (above.page, above.column) == (row.page, row.column):
             votes[level] += _turnover_vote(above, row, plain_indents, width)
+            if _surely_wraps(above, row, plain_indents):
+                wrapped.add(level)
     turnover = frozenset(level for level in range(1, len(starts)) if votes[level] > 0)
-    return Indents(plain_indents.starts, turnover, tolerance)
+    return Indents(plain_indents.starts, turnover, frozenset(wrapped), tolerance)
 
 
 def _turnover_vote(above: Row, row: Row, indents: Indents, width: float) -> int:
-    if _only_locators(row.text) or (plain(above.text).endswith((",", "-")) and indents.level(above.indent) < indents.level(row.indent)):
+    if _surely_wraps(above, row, indents):
         return 1
     if is_complete(plain(above.text)) or not _could_wrap(above, row, width):
         return -2
     return 1 if indents.level(above.indent) < indents.level(row.indent) else 0
+
+
+def _surely_wraps(above: Row, row: Row, indents: Indents) -> bool:
+    deeper = indents.level(above.indent) < indents.level(row.indent)
+    return deeper and (_only_locators(row.text) or plain(above.text).endswith((",", "-")))
 
 
 def _could_wrap(above: Row, row: Row, width: float) -> bool:
@@ -147,7 +181,7 @@ def _could_wrap(above: Row, row: Row, width: float) -> bool:
 
 
 def _only_locators(text: str) -> bool:
-    return bool(LOCATOR_LIST.fullmatch(plain(text).strip("\t ")))
+    return bool(LOCATOR_LIST.fullmatch(plain(text).strip(f"{LEADER} ")))
 
 
 def continues(item: Item, row: Row, indents: Indents, width: float) -> bool:
@@ -158,7 +192,7 @@ def continues(item: Item, row: Row, indents: Indents, width: float) -> bool:
     if item.repeats or _CONTINUED.search(text):
         return False
     if _only_locators(row.text):
-        return level > own or text.endswith((",", "–", "\t")) or not is_complete(text)
+        return level > own or text.endswith((",", "–", LEADER)) or not is_complete(text)
     if text.endswith((",", ";")) and not _ENDS_IN_LOCATOR.search(text[:-1]) and same_column and level > own:
         return True
     if text.endswith((",", "–", "-")) and level > own:
@@ -177,8 +211,8 @@ def continues(item: Item, row: Row, indents: Indents, width: float) -> bool:
 
 
 def _wraps_anyway(row: Row, indents: Indents, level: int) -> bool:
-    """A full line without page numbers before an indent that subentries use too: it is a second line if none else is used."""
-    return not any(turnover > 0 for turnover in indents.turnover) and is_complete(plain(row.text))
+    """A full line without page numbers, before an indent that subentries have: it goes on there if others surely do."""
+    return level in indents.wrapped and not indents.turnover and is_complete(plain(row.text))
 
 
 def _without_notes(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:

@@ -7,6 +7,7 @@ from collections.abc import Set
 
 #: An end mark with closing quotes or brackets, before white space and something that can open a sentence.
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]»]*(?=\s+[\"'“‘(\[«¿¡]*[^\W_a-zß-öø-ÿ])")
+_AT_END = re.compile(r"[.!?…]+[\"'”’)\]»]*$")
 _LAST_WORD = re.compile(r"[^\s\"'“‘(\[«]+$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 
@@ -29,8 +30,9 @@ def sentence_spans(text: str, abbreviations: Set[str]) -> list[tuple[int, int]]:
 
 def ends_sentence(text: str, abbreviations: Set[str]) -> bool:
     """Whether ``text`` stops where a sentence may stop."""
-    match = re.search(r"[.!?…]+[\"'”’)\]»]*$", text)
-    return match is not None and not _abbreviated(text[: match.start() + 1], abbreviations)
+    tail = text[-60:]
+    match = _AT_END.search(tail)
+    return match is not None and not _abbreviated(tail[: match.start() + 1], abbreviations)
 
 
 def _ends(line: str, abbreviations: Set[str]) -> list[int]:

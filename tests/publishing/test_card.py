@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
+import polars as pl
+import pytest
+from huggingface_hub import DatasetCard
+
+from tests.publishing.tables import ALPHA, BETA, FACTS, Book, small_tables, unlicensed
+from tripletkit.publishing.card import FalseNegatives
+from tripletkit.publishing.figures import figures, word_runs
+from tripletkit.publishing.folder import write_dataset
+from tripletkit.publishing.frontmatter import front_matter
+from tripletkit.publishing.markdown import plain
+
+
+def card_of(tmp_path: Path, *books: Book, **facts: object) -> str:
+    write_dataset(small_tables(*books), tmp_path / "set", facts=replace(FACTS, **facts))  # type: ignore[arg-type]
+    return (tmp_path / "set/README.md").read_text(encoding="utf-8")
+
+
+def rows_of(card: str, head: str) -> dict[str, list[str]]:
+    """The table whose first heading is ``head``, by its first column."""
+    block = next(block for block in card.split("\n\n") if block.startswith(f"| {head} |"))
+    cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in block.splitlines()[2:]]
+    return {first: rest for first, *rest in cells}
+
+
+def test_hub_reads_the_metadata(tmp_path: Path) -> None:
+    data = DatasetCard(card_of(tmp_path)).data.to_dict()
+    assert data["license"] == "cc-by-sa-4.0"
+    assert (data["language"], data["size_categories"]) == (["en"], ["n<1K"])
+    assert "sentence-transformers" in data["tags"]
+    assert data["task_categories"] == ["sentence-similarity", "feature-extraction", "text-retrieval"]
+    assert [config["config_name"] for config in data["configs"] if config.get("default")] == ["triplet"]
+    info = {one["config_name"]: {split["name"]: split["num_examples"] for split in one["splits"]} for one in data["dataset_info"]}
+    assert info["triplet"] == {"train": 24, "validation": 6, "test": 15}
+    for config in data["configs"]:
+        for entry in config["data_files"]:
+            paths = sorted((tmp_path / "set").glob(entry["path"]))
+            assert sum(pl.read_parquet(path).height for path in paths) == info[config["config_name"]][entry["split"]]
+
+
+def test_mixed_licences_have_a_name_on_the_hub(tmp_path: Path) -> None:
+    data = DatasetCard(card_of(tmp_path, ALPHA, unlicensed(BETA, "GFDL"))).data.to_dict()
+    assert (data["license"], data["license_name"]) == ("other", "each-book-its-own")
+
+
+def test_counts_equal_the_tables(tmp_path: Path) -> None:
+    tables, card = small_tables(), card_of(tmp_path)
+    passages = tables["passages"].join(tables["splits"], on="passage_id")
+    counted = rows_of(card, "split")
+    for split in ("train", "validation", "test"):
+        mine = [row for row in tables["triplets"].to_dicts() if row["split"] == split]
+        tokens = {row["passage_id"]: row["n_tokens"] for row in passages.to_dicts()}
+        lengths = ([tokens[row["passage_id"]] for row in mine], [len(row["positive"]) for row in mine], [len(row["negative"]) for row in mine])
+        different = [str(len({row[name] for row in mine})) for name in ("anchor", "positive", "negative")]
+        assert counted[split] == [
+            str(passages.filter(pl.col("split") == split).height), str(len(mine)), str(sum(row["masked"] for row in mine)), *different,
+            *(f"{min(some)} / {mean(some):.1f} / {max(some)}" for some in lengths),
+        ]
+
+
+def test_books_rules_and_losses_equal_the_tables(tmp_path: Path) -> None:
+    tables, card = small_tables(), card_of(tmp_path, credits={ALPHA.book_id: "Ann Author"})
+    books = rows_of(card, "book")
+    assert books["The alpha book"] == ["Ann Author", "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)", "10", "10", "5", "30",
+                                       "train, validation", f"`{ALPHA.book_id}`"]
+    assert books["The beta book"][2:] == ["5", "5", "5", "15", "test", f"`{BETA.book_id}`"]
+    rules = rows_of(card, "rule that chose the negative")
+    assert {rule: int(n) for rule, (n,) in rules.items()} == dict(tables["triplets"].group_by("rule").len().iter_rows())
+    assert rows_of(card, "stage") == {"mine": ["said in the passage", "3"], "glossary": ["stop term", "1"]}
+
+
+def test_similarities_equal_the_tables(tmp_path: Path) -> None:
+    tables, card = small_tables(), card_of(tmp_path)
+    medians = re.findall(r"\| test \| anchor and negative \| \S+ \| \S+ \| (\S+) \|", card)
+    assert medians == [f"{tables['triplets'].filter(pl.col('split') == 'test')['cos_an'].median():.3f}"]
+    bars = re.findall(r"^ +(-?\d\.\d) │ █* +(\d+) │ █* +(\d+)$", card, re.MULTILINE)
+    assert sum(int(ap) for _, ap, _ in bars) == sum(int(an) for *_, an in bars) == tables["triplets"].height
+    low = tables["triplets"].filter(pl.col("cos_an") < 0.1).height
+    assert dict((edge, int(an)) for edge, _, an in bars)["0.0"] == low
+
+
+def test_leaks_are_counted(tmp_path: Path) -> None:
+    checks = rows_of(card_of(tmp_path), "check")
+    assert checks["books with passages in more than one split"] == ["1"]
+    assert checks["passages that another split has too, word for word"] == ["0"]
+    # Alpha's parts 8 and 9 (validation) are parts 3 and 4 (train) but for words 3 and 17 of 17: six of ten runs hold neither.
+    assert checks["held-out passages half of whose 8-word runs an earlier split has"] == ["2"]
+    # The term hidden, beta's five passages read like alpha's first five.
+    assert checks["anchors in more than one split"] == ["5"]
+    assert checks["triplets whose negative is said in no passage of their split"] == ["6"]  # validation says layer and kernel, not these
+    assert checks["distinct positives of validation and test"] == ["7"]
+    assert checks["… that are positives of training too"] == ["2"]
+
+
+def test_a_copied_passage_is_a_leak() -> None:
+    tables = small_tables()
+    texts = tables["passages"].join(tables["splits"], on="passage_id")
+    source = texts.filter(pl.col("split") == "train")["text"][0]
+    target = texts.filter(pl.col("split") == "test")["passage_id"][0]
+    copied = pl.when(pl.col("passage_id") == target).then(pl.lit(source.upper() + " ")).otherwise(pl.col("text")).alias("text")
+    before, after = figures(tables).leakage, figures({**tables, "passages": tables["passages"].with_columns(copied)}).leakage
+    assert (before.copies, after.copies) == (0, 2)
+    assert after.near_copies == before.near_copies + 1
+
+
+def test_word_runs_by_hand() -> None:
+    assert len(word_runs("a b c d e f g h i")) == 2  # a–h, b–i
+    assert word_runs("a b c") == set()
+    assert word_runs("a b c d e f g h") < word_runs("a b c d e f g h i")
+
+
+def test_facts_are_told(tmp_path: Path) -> None:
+    card = card_of(tmp_path, false_negatives=FalseNegatives(0.0125, 400, "read by two people"), scores={"nDCG@10": (0.511, 0.61)},
+                   rules="ru1e5", libraries={"polars": "2.1.0"}, repo="ann/books")
+    assert "1.25% of 400 triplets (read by two people)" in card
+    assert rows_of(card, "measure") == {"nDCG@10": ["0.511", "0.610"]}
+    for told in ("fingerprint `f00d`", "`ru1e5`", "polars 2.1.0", 'load_dataset("ann/books", "triplet")', "| `mine.negatives` | `2` |"):
+        assert told in card
+    assert "has not been measured" in card_of(tmp_path)
+
+
+def test_secrets_and_places_stay_out(tmp_path: Path) -> None:
+    settings = {"publish.hub_token": "hf_verysecret", "glossary.terms": "/home/ann/terms.csv", "train.max_tokens": 256}
+    card_of(tmp_path, settings=settings)
+    told = "".join((tmp_path / "set" / name).read_text() for name in ("README.md", "tripletkit.json"))
+    assert "terms.csv" in told
+    assert "256" in told
+    assert "verysecret" not in told
+    assert "/home" not in told
+
+
+def test_titles_cannot_break_the_card(tmp_path: Path) -> None:
+    evil = 'Maths | "1 < 2"\n---\nlicense: mit # <script>'
+    data = DatasetCard(card_of(tmp_path, pretty_name=evil)).data.to_dict()
+    assert (data["pretty_name"], data["license"]) == (evil, "cc-by-sa-4.0")
+    assert plain(evil) == 'Maths \\| "1 \\< 2" --- license: mit \\# \\<script\\>'
+
+
+@pytest.mark.parametrize("value", ["no", "1.0", "2020-01-01", "n<1K", "a: b", "é #", "", "data/*.parquet", "~", "1e3", "line\nbreak", "yes"])
+def test_front_matter_keeps_strings(value: str) -> None:
+    import yaml  # type: ignore[import-untyped]
+
+    values = {"key": value, "list": [value], "deep": [{"a": {"b": value}, "c": [{"d": value}]}]}
+    assert yaml.safe_load(front_matter(values).strip("-\n")) == values

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.publishing.tables import ALPHA, BETA, FACTS, small_tables, unlicensed
+from tripletkit.errors import HubError, TableError
+from tripletkit.publishing.folder import read_manifest, write_dataset
+from tripletkit.publishing.redaction import apply_edits, text_edits
+from tripletkit.publishing.rights import RightsError
+
+#: Opens every configuration with the real library and prints rows and types; offline, with a cache of its own.
+LOAD_ALL = """
+import json, sys
+from datasets import get_dataset_config_names, load_dataset
+folder, names = sys.argv[1], sys.argv[2:] or get_dataset_config_names(sys.argv[1])
+out = {}
+for name in names:
+    data = load_dataset(folder, name)
+    out[name] = {split: {"rows": rows.to_list(), "types": str(rows.features)} for split, rows in data.items()}
+default = load_dataset(folder)
+print(json.dumps({"configs": out, "default": default["train"].column_names}))
+"""
+
+
+def loaded(folder: Path, home: Path) -> dict[str, dict[str, dict[str, list[dict[str, object]]]]]:
+    env = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    done = subprocess.run([sys.executable, "-c", LOAD_ALL, str(folder)], env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    result: dict[str, dict[str, dict[str, list[dict[str, object]]]]] = json.loads(done.stdout)
+    return result
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_load_dataset_opens_every_configuration(tmp_path: Path) -> None:
+    tables = small_tables()
+    report = write_dataset(tables, tmp_path / "set", facts=FACTS)
+    got = loaded(tmp_path / "set", tmp_path / "home")
+    configs = got["configs"]
+    assert {name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in configs.items()} == report.rows
+    assert set(report.rows) == {"triplet", "n-tuple", "pairs", "definitions", "corpus", "terms", "mentions", "full"}
+    assert got["default"] == ["anchor", "positive", "negative"]
+    assert not any("large_string" in split["types"] for splits in configs.values() for split in splits.values())
+    for split in ("train", "validation", "test"):
+        here = tables["triplets"].filter(pl.col("split") == split)
+        assert configs["triplet"][split]["rows"] == here.select("anchor", "positive", "negative").to_dicts()
+        assert [row["triplet_id"] for row in configs["full"][split]["rows"]] == here["triplet_id"].to_list()
+
+
+def test_rows_of_every_configuration(tmp_path: Path) -> None:
+    report = write_dataset(small_tables(), tmp_path / "set", facts=FACTS)
+    # Per passage: two negatives for the plain anchor, one for the masked one. 8 + 2 passages of alpha, 5 of beta.
+    assert report.rows["triplet"] == {"train": 24, "validation": 6, "test": 15}
+    assert report.rows["n-tuple"] == {"train": 8, "validation": 2, "test": 5}  # the masked ones have too few
+    assert report.rows["pairs"] == {"train": 16, "validation": 4, "test": 10}
+    assert report.rows["corpus"] == {"train": 8, "validation": 2, "test": 5}
+    assert report.rows["definitions"] == {"train": 4, "test": 4}  # four of five terms are defined; validation says none first
+    assert report.rows["mentions"] == {"train": 16, "validation": 4, "test": 10}
+    assert "15 of 30 (anchor, positive) with fewer than 2 negatives" in report.notes[0]
+    assert report.summary.startswith(f"{tmp_path / 'set'}: 8 configurations, triplet: train 24, validation 6, test 15; ")
+    assert report.files == {name: len(data) for name, data in files(tmp_path / "set").items()}
+
+
+def test_spans_point_at_the_positive(tmp_path: Path) -> None:
+    write_dataset(small_tables(), tmp_path / "set", facts=FACTS)
+    full = pl.read_parquet(tmp_path / "set/full/train-*.parquet").filter(~pl.col("masked"))
+    assert full.height == 16
+    for row in full.iter_rows(named=True):
+        assert [row["anchor"][span["start"]:span["end"]] for span in row["spans"]] == [row["positive"]] * 2
+
+
+def test_a_term_stands_in_the_earliest_split_that_says_it(tmp_path: Path) -> None:
+    book = unlicensed(ALPHA, "CC BY 4.0")
+    tables = small_tables(book)
+    # Passages 0 to 7 train and say the five terms in turn; were only 0 and 1 to train, "epoch" would first be said in validation.
+    later = tables["splits"].join(tables["passages"], on="passage_id").filter(pl.col("page_first") > 2)["passage_id"]
+    moved = pl.when(pl.col("passage_id").is_in(later.implode())).then(pl.lit("validation")).otherwise(pl.col("split")).alias("split")
+    tables = {**tables, "splits": tables["splits"].with_columns(moved), "triplets": tables["triplets"].with_columns(moved)}
+    write_dataset(tables, tmp_path / "set", facts=FACTS)
+    terms = {split: set(pl.read_parquet(tmp_path / f"set/terms/{split}-*.parquet")["term"]) for split in ("train", "validation")}
+    assert terms == {"train": {"gradient xylophone", "loss function xylophone"},
+                     "validation": {"epoch xylophone", "layer xylophone", "kernel xylophone"}}
+
+
+def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
+    tables = small_tables()
+    write_dataset(tables, tmp_path / "one", facts=FACTS)
+    write_dataset({name: table.reverse() for name, table in tables.items()}, tmp_path / "two", facts=FACTS)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+
+
+def test_shards_are_bounded_and_whole(tmp_path: Path) -> None:
+    write_dataset(small_tables(), tmp_path / "set", facts=FACTS, max_shard_bytes=1_000)
+    shards = sorted((tmp_path / "set/triplet").glob("train-*.parquet"))
+    assert [path.name for path in shards] == [f"train-0000{n}-of-00004.parquet" for n in range(4)]
+    assert [pl.read_parquet(path).height for path in shards] == [6, 6, 6, 6]
+    write_dataset(small_tables(), tmp_path / "whole", facts=FACTS)
+    assert pl.read_parquet(tmp_path / "set/triplet/train-*.parquet").equals(pl.read_parquet(tmp_path / "whole/triplet/train-*.parquet"))
+
+
+def test_publishing_again_replaces_and_failing_leaves_what_was(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    write_dataset(small_tables(), folder, facts=FACTS)
+    before = files(folder)
+    with pytest.raises(RightsError):
+        write_dataset(small_tables(unlicensed(ALPHA)), folder, facts=FACTS)
+    broken = {**small_tables(), "dropped": pl.DataFrame({"stage": ["mine"]})}
+    with pytest.raises(TableError, match="not a tripletkit dropped table"):
+        write_dataset(broken, folder, facts=FACTS)
+    assert files(folder) == before
+    write_dataset(small_tables(ALPHA), folder, facts=FACTS)
+    assert not (folder / "triplet/test-00000-of-00001.parquet").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]  # no draft is left behind
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(HubError, match="holds no dataset of tripletkit"):
+        write_dataset(small_tables(), tmp_path, facts=FACTS)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    with pytest.raises(HubError, match=r"not a dataset folder of tripletkit \(FileNotFoundError"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "change", "match"), [
+    ("terms", pl.col("term_id") != "", "mentions: term_id"),
+    ("passages", pl.lit(value=True), "splits: passage_id"),
+    ("splits", pl.col("split") == "test", "triplets: passage_id"),
+    ("triplets", pl.lit(value=True), "triplets: the table is empty"),
+])
+def test_tables_that_do_not_fit(tmp_path: Path, name: str, change: pl.Expr, match: str) -> None:
+    tables = small_tables()
+    with pytest.raises(TableError, match=match):
+        write_dataset({**tables, name: tables[name].filter(~change)}, tmp_path / "set", facts=FACTS)
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_triplet_outside_its_passages_split_is_refused(tmp_path: Path) -> None:
+    tables = small_tables()
+    torn = {**tables, "triplets": tables["triplets"].with_columns(pl.lit("train").alias("split"))}
+    with pytest.raises(TableError, match=r"not in its passage's split \(21 such rows\)"):
+        write_dataset(torn, tmp_path / "set", facts=FACTS)
+
+
+def test_passages_without_a_split_are_counted_not_published(tmp_path: Path) -> None:
+    tables = small_tables()
+    idle = tables["triplets"].filter(pl.col("split") == "test")["passage_id"].unique().sort().head(2).implode()
+    rest = {name: tables[name].filter(~pl.col("passage_id").is_in(idle)) for name in ("splits", "triplets")}
+    report = write_dataset({**tables, **rest}, tmp_path / "set", facts=FACTS)
+    assert report.rows["corpus"]["test"] == 3
+    assert any("corpus: 2 of 15 passages belong to no split" in note for note in report.notes)
+    assert report.notes[-1] in (tmp_path / "set/README.md").read_text()
+
+
+# Redaction
+
+
+def everything_said(folder: Path) -> str:
+    """Every file as text: read-mes and manifests as they are, tables as their decoded values."""
+    tables = [str(pl.read_parquet(path).to_dicts()) for path in sorted(folder.rglob("*.parquet"))]
+    others = [path.read_text() for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".parquet"]
+    return "\n".join(tables + others)
+
+
+def test_redacted_files_say_nothing_of_the_books(tmp_path: Path) -> None:
+    books = (unlicensed(ALPHA), unlicensed(BETA, "All rights reserved"))
+    report = write_dataset(small_tables(*books), tmp_path / "set", facts=FACTS, redact=True)
+    said = everything_said(tmp_path / "set").lower()
+    assert set(report.rows) == {"full", "corpus", "terms", "mentions"}
+    for book in books:
+        assert book.book_id in said
+        assert [secret for secret in book.secrets if secret in said] == []
+    assert "someone" not in said  # the path of the file
+    # The same search does find it all where it may be said, so it can fail.
+    write_dataset(small_tables(), tmp_path / "open", facts=FACTS)
+    assert all(secret.lower() in everything_said(tmp_path / "open").lower() for book in books for secret in book.secrets)
+
+
+def test_redacted_set_loads(tmp_path: Path) -> None:
+    report = write_dataset(small_tables(unlicensed(ALPHA)), tmp_path / "set", facts=FACTS, redact=True)
+    got = loaded(tmp_path / "set", tmp_path / "home")["configs"]
+    assert {name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in got.items()} == report.rows
+    masked = [row for row in got["full"]["train"]["rows"] if row["masked"]]
+    assert [edit["insert"] for row in masked for edit in row["edits"]] == ["[MASK] "] * 16  # type: ignore[attr-defined]
+
+
+def test_unlicensed_text_needs_a_claim_that_the_card_repeats(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    tables = small_tables(unlicensed(ALPHA))
+    with pytest.raises(RightsError, match="'The alpha book'"):
+        write_dataset(tables, tmp_path / "set", facts=FACTS)
+    report = write_dataset(tables, tmp_path / "set", facts=replace(FACTS, have_the_right=True))
+    assert report.license == "each-book-its-own"
+    assert "they have the right to publish the text of: The alpha book." in (tmp_path / "set/README.md").read_text()
+
+
+def test_free_text_in_a_vocabulary_stops_redaction(tmp_path: Path) -> None:
+    tables = small_tables(unlicensed(ALPHA))
+    said = {**tables, "triplets": tables["triplets"].with_columns((pl.lit("sibling, see: ") + pl.col("anchor")).alias("rule"))}
+    with pytest.raises(TableError, match="full: column 'rule' holds 20 different values, the longest of"):
+        write_dataset(said, tmp_path / "set", facts=FACTS, redact=True)
+
+
+@pytest.mark.parametrize(("text", "anchor"), [
+    ("The gradient is small.", "The gradient is small."),
+    ("The gradient (slope) of a gradient.", "The [MASK] ([MASK]) of a [MASK]."),
+    ("Gradient descent", "[MASK]"),
+    ("a gradient\nb", "a ____\nb"),
+])
+def test_edits_rebuild_the_anchor(text: str, anchor: str) -> None:
+    edits = text_edits(text, anchor)
+    assert edits is not None
+    assert apply_edits(text, edits) == anchor
+
+
+def test_edits_that_would_tell_the_text_are_withheld() -> None:
+    assert text_edits("the loss falls as the epoch ends", "as the epoch ends the loss falls") is None

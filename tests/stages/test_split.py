@@ -1,0 +1,36 @@
+import polars as pl
+
+from tripletkit.stages.split import passage_units, units_to_splits
+
+
+def passages(rows: list[tuple[str, str, str | None]]) -> pl.DataFrame:
+    return pl.DataFrame([{"passage_id": p, "book_id": b, "section": s, "page_first": 1} for p, b, s in rows])
+
+
+def test_one_book_goes_by_chapter() -> None:
+    units = passage_units(passages([("p1", "a", "1 Intro › 1.1 Why"), ("p2", "a", "1 Intro"), ("p3", "a", "2 More"), ("p4", "a", None)]), "auto")
+    assert units == {"p1": ("a", "1 Intro"), "p2": ("a", "1 Intro"), "p3": ("a", "2 More"), "p4": ("a", "")}
+
+
+def test_of_two_books_the_larger_trains_whole() -> None:
+    units = passage_units(passages([("p1", "a", "1"), ("p2", "a", "2"), ("p3", "b", "1"), ("p4", "b", "2"), ("p5", "b", "2")]), "auto")
+    assert units == {"p1": ("a", "1"), "p2": ("a", "2"), "p3": "b", "p4": "b", "p5": "b"}
+
+
+def test_three_books_go_by_book() -> None:
+    units = passage_units(passages([("p1", "a", "1"), ("p2", "b", "1"), ("p3", "c", "1")]), "auto")
+    assert units == {"p1": "a", "p2": "b", "p3": "c"}
+
+
+def test_shares_are_met_as_near_as_whole_units_allow() -> None:
+    sizes = {f"c{i}": 10 for i in range(20)}
+    sides = units_to_splits(sizes, {"test": 0.25, "validation": 0.15}, seed=0)
+    count = {name: sum(side == name for side in sides.values()) for name in ("train", "validation", "test")}
+    assert count == {"train": 12, "validation": 3, "test": 5}
+    assert sides == units_to_splits(dict(reversed(sizes.items())), {"test": 0.25, "validation": 0.15}, seed=0)
+    assert sides != units_to_splits(sizes, {"test": 0.25, "validation": 0.15}, seed=1)
+
+
+def test_something_is_always_left_to_train() -> None:
+    assert sorted(units_to_splits({"a": 5, "b": 5, "c": 5}, {"test": 0.3, "validation": 0.3}, seed=0).values()) == ["test", "train", "validation"]
+    assert list(units_to_splits({"a": 5}, {"test": 0.3, "validation": 0.3}, seed=0).values()) == ["train"]

@@ -1,0 +1,33 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tripletkit.text.normalise import is_acronym, term_key, tokens
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ("Binary search trees", "binary search-tree"), ("neighbours", "neighbor"), ("principal component analyses", "principal component analysis"),
+    ("Bayes’ theorem", "Bayes' theorem"), ("matrices", "matrix"), ("normalisation", "normalization"), ("ﬁnite automata", "finite automaton"),
+    ("Dijkstra’s algorithm", "Dijkstra algorithm"), ("classes", "class"), ("boxes", "box"), ("families", "family"),
+])
+def test_ways_to_write_one_term_share_a_key(one: str, other: str) -> None:
+    assert term_key(one) == term_key(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ("mean", "means"), ("C", "C++"), ("spacing", "space"), ("bias", "bia"), ("four", "for"), ("tree search", "search tree"), ("sort", "sorting"),
+])
+def test_other_terms_do_not(one: str, other: str) -> None:
+    assert term_key(one) != term_key(other)
+
+
+@given(st.text())
+def test_offsets_point_into_the_text_as_it_is(text: str) -> None:
+    found = list(tokens(text))
+    assert all(0 <= t.start < t.end <= len(text) for t in found)
+    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+
+
+@pytest.mark.parametrize(("form", "answer"), [("CNN", True), ("MLPs", True), ("TF-IDF", True), ("Set", False), ("a", False), ("SSet", False), ("heap", False)])
+def test_acronyms_are_told_by_case(form: str, answer: bool) -> None:
+    assert is_acronym(form) is answer

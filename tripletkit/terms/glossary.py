@@ -1,0 +1,206 @@
+"""Glossaries → terms with their definitions, whole over lines, columns and pages.
+
+How a glossary tells a term from its definition is found out per section: by type ("**term** definition", on one line or
+two), by a sign ("term: definition", "term — definition"), or by indent alone (the term on a line of its own).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from tripletkit.rules import Rules
+from tripletkit.terms.book import Book
+from tripletkit.terms.columns import SAME_EDGE, Row, lines_to_rows
+from tripletkit.terms.index import Leftover
+from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators
+from tripletkit.terms.sections import Section, glossary_sections
+
+#: A section under a glossary's title is one only from this many entries on.
+FEWEST_ENTRIES = 3
+_SIGN = re.compile(r"(?P<term>[^:–—]{2,80}?)\s*(?P<sign>:|\s[–—-]{1,2}(?=\s)|—)\s*(?P<rest>\S.*)?$")
+_SPEECH = re.compile(r"\s*[(\[](?:n|v|vb|adj|adv|noun|verb|adjective|pl|plural)\.?[)\]]$", re.I)
+_ALSO = re.compile(r"(?:^|[(.;,]\s*)(?:also|sometimes|often)?\s*(?:called|known as|referred to as|termed|abbreviated(?: as)?)\s+"
+                   r"(?:an?\s|the\s)?([^().,;:]{2,50})(?=[).,;]|$)|^\((?:or|also)\s+([^()]{2,50})\)", re.I)
+_REFERENCE = re.compile(r"^\(?(see(?P<also> also)?)\s+(?P<target>[^.()]{2,60})[.)]*$", re.I)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A glossary entry. ``see`` is set where the definition only refers to another term."""
+
+    term: str
+    text: str
+    page: int
+    forms: tuple[str, ...] = ()
+    see: str = ""
+    locators: tuple[Span, ...] = ()
+
+
+@dataclass
+class _Draft:
+    term: list[str]
+    page: int
+    lines: list[str] = field(default_factory=list)
+
+
+def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[Leftover]]:
+    """Every glossary's entries in order, and the lines under a glossary's title that gave none."""
+    found: list[Definition] = []
+    left: list[Leftover] = []
+    sections = glossary_sections(book, rules)
+    usual = _starter([row for section in sections for row in _rows(section)])
+    for section in sections:
+        rows = _rows(section)
+        starter = _starter(rows) or usual
+        drafts, loose = rows_to_drafts(rows, starter) if starter else ([], rows)
+        entries = [entry for draft in drafts if (entry := _definition(draft, book)) is not None]
+        if len(entries) < FEWEST_ENTRIES or len(loose) > len(rows) / 2:
+            left.append(Leftover(section.title or rows[0].text, section.page, f"no glossary entries recognised in {len(rows)} lines"))
+            continue
+        found.extend(entries)
+        left.extend(Leftover(row.text, row.page, "glossary line before any term") for row in loose)
+    return _without_shared_locators(found), left
+
+
+def _rows(section: Section) -> list[Row]:
+    """The section's rows in reading order, headings of letters and subsections left out."""
+    rows = lines_to_rows(section.pages)
+    size = median(row.size for row in rows)
+    return [row for row in rows if len(row.text) > 1 and not (row.size > 1.12 * size and set(row.styles) <= set("bz"))]
+
+
+Starter = Callable[[Row], "tuple[str, str] | None"]
+
+
+def _starter(rows: Sequence[Row]) -> Starter | None:
+    """How this glossary marks an entry's first row: a function from a row to (term, rest), or None for other rows."""
+    base = [row for row in rows if _at_edge(row)]
+    options: list[tuple[int, Starter]] = []
+    for stress in ("bz", "iz", "m"):
+        by_type = _by_type(stress)
+        options.append((sum(by_type(row) is not None for row in base), by_type))
+    best, starter = max(options, key=lambda option: option[0])
+    if best >= FEWEST_ENTRIES and best >= 0.15 * len(base):
+        return starter
+    if sum(_by_sign(row) is not None for row in base) >= max(FEWEST_ENTRIES, 0.3 * len(base)):
+        return _by_sign
+    hanging = [row for row in rows if not _at_edge(row)]
+    if len(base) >= FEWEST_ENTRIES and len(hanging) >= len(base) and median(len(row.text) for row in base) <= 40:
+        return lambda row: (row.text, "")
+    return None
+
+
+def _at_edge(row: Row) -> bool:
+    return row.indent <= SAME_EDGE * row.size
+
+
+def _by_type(stress: str) -> Starter:
+    def start(row: Row) -> tuple[str, str] | None:
+        words = row.text.split()
+        count = stressed_words(row.styles, stress)
+        return (" ".join(words[:count]), " ".join(words[count:])) if count else None
+    return start
+
+
+def stressed_words(styles: str, stress: str) -> int:
+    """How many words at the start are set in the stressed type; a letter in italics among them is one of them."""
+    count = 0
+    for at, style in enumerate(styles):
+        if style in stress:
+            count = at + 1
+        elif not (style in "im" and any(later in stress for later in styles[at + 1:at + 2])):
+            break
+    return count
+
+
+def _by_sign(row: Row) -> tuple[str, str] | None:
+    match = _SIGN.match(row.text)
+    if match is None or len(match["term"].split()) > 9 or match["term"].endswith((".", ",")):
+        return None
+    return match["term"], match["rest"] or ""
+
+
+def rows_to_drafts(rows: Sequence[Row], starter: Starter) -> tuple[list[_Draft], list[Row]]:
+    """Entries as lists of lines, and the rows before the first."""
+    drafts: list[_Draft] = []
+    loose: list[Row] = []
+    hangs = _hangs(rows)
+    above: Row | None = None
+    for row in rows:
+        parts = starter(row)
+        draft = drafts[-1] if drafts else None
+        if parts is not None and draft is not None and not draft.lines and starter is not _by_sign and _term_goes_on(row, above, hangs):
+            draft.term.append(parts[0])
+            draft.lines.extend([parts[1]] if parts[1] else [])
+        elif parts is not None and (_at_edge(row) if hangs else _begins(row, above)):
+            drafts.append(_Draft([parts[0]], row.page, [parts[1]] if parts[1] else []))
+        elif draft is not None:
+            draft.lines.append(row.text)
+        else:
+            loose.append(row)
+        above = row
+    return drafts, loose
+
+
+def _term_goes_on(row: Row, above: Row | None, hangs: bool) -> bool:
+    """Whether a row that starts stressed goes on with a term that filled the row above."""
+    if above is None:
+        return False
+    near = row.column != above.column or row.baseline - above.baseline <= 1.35 * row.size
+    return near and (not _at_edge(row) if hangs else above.reach > 60)
+
+
+def _hangs(rows: Sequence[Row]) -> bool:
+    """Whether second lines are set in, so that only lines at the edge begin an entry."""
+    return sum(not _at_edge(row) for row in rows) >= 0.25 * len(rows)
+
+
+def _begins(row: Row, above: Row | None) -> bool:
+    """Without a hanging indent: an entry begins after the end of a sentence, a short line or a gap."""
+    if above is None or (row.page, row.column) != (above.page, above.column):
+        return True
+    ended = above.text.rstrip().endswith((".", "!", "?", ")", "”", ";")) or above.reach < 0.8 * max(row.reach, 1.0)
+    return ended or row.gap > 1.3 * row.size * 1.2
+
+
+def _definition(draft: _Draft, book: Book) -> Definition | None:
+    term = book.joiner.join_all(draft.term).strip(" :.–—-•")
+    if term.count("(") < term.count(")"):
+        term = term.strip("()")
+    term = _SPEECH.sub("", term)
+    text = book.joiner.join_all(draft.lines).lstrip(" :–—-")
+    if not term or not any(c.isalpha() for c in term) or not text or len(term) > 100:
+        return None
+    text, spans = split_page_list(text, book.labels)
+    reference = _REFERENCE.match(text)
+    see = reference["target"].strip() if reference and not reference["also"] else ""
+    return Definition(term, text, draft.page, _synonyms(text, term), see, spans)
+
+
+def split_page_list(text: str, labels: Labels) -> tuple[str, tuple[Span, ...]]:
+    """A definition and the page list after its last full stop, which some glossaries put there."""
+    match = re.search(r"(?P<end>[.)!?”])(?P<dots>\s*\.)?\s+(?P<list>[\divxlc][\divxlc,;\s–-]*)$", text)
+    if match and LOCATOR_LIST.fullmatch(match["list"]):
+        spans = parse_locators(match["list"], labels)
+        if spans and all(labels.plausible(span.first) for span in spans):
+            return text[: match.end("end")], spans
+    return text, ()
+
+
+def _synonyms(text: str, term: str) -> tuple[str, ...]:
+    found = (match.group(1) or match.group(2) for match in _ALSO.finditer(text[:300]))
+    names = (re.sub(r"^(?:an?|the)\s", "", name.strip(" “”\"'‘’")) for name in found)
+    return tuple(dict.fromkeys(name for name in names if name and name.lower() != term.lower() and len(name.split()) <= 5))
+
+
+def _without_shared_locators(entries: list[Definition]) -> list[Definition]:
+    """A page that most entries cite is the glossary's own, not one about the term."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        for span in entry.locators:
+            counts[span.first] = counts.get(span.first, 0) + 1
+    common = {label for label, count in counts.items() if count > 0.5 * len(entries) and count > 3}
+    return [Definition(e.term, e.text, e.page, e.forms, e.see, tuple(s for s in e.locators if s.first not in common)) for e in entries]

@@ -1,0 +1,94 @@
+"""Index subentries as terms one would say: "distribution / binomial" → "binomial distribution".
+
+Which order of head and modifier is English is asked of the book's own text; where that is silent, of a word's ending.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from tripletkit.text.normalise import is_acronym, term_key
+
+_PREPOSITION = (r"(?:of|in|for|with|without|on|to|by|from|as|at|and|or|versus|vs\.?|via|under|over|between|among|against|using|through|within|"
+                r"into|than|during|not|is|are|that|which|when|where|after|before|across)")
+_LEADS_ON = re.compile(rf"{_PREPOSITION}\b", re.I)
+_LEADS_IN = re.compile(rf"\b(?:{_PREPOSITION})(?:\s(?:a|an|the))?$", re.I)
+_ARTICLE = re.compile(r"\b(?:a|an|the)$", re.I)
+_ADJECTIVE = re.compile(r"(?:al|ic|ive|ed|ing|ous|ary|ory|ar|less|ble|ful|ite|ian|ean|ant|ent|ese|like|based|free)$", re.I)
+_ACTION = re.compile(r"(?:tions?|sions?|ments?|ities|ity|ness|ances?|ences?|proofs?|uses?|methods?|applications|examples?|propert(?:y|ies)|analysis)$", re.I)
+
+
+class Corpus:
+    """What the book's running text says: how often a phrase stands in it, and which words it writes in lower case."""
+
+    def __init__(self, paragraphs: Iterable[str]) -> None:
+        texts = list(paragraphs)
+        self._keys = f" {' | '.join(' '.join(term_key(text)) for text in texts)} "
+        self._lower = {word for text in texts for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
+        self._counts: dict[str, int] = {}
+
+    def count(self, phrase: str) -> int:
+        """Times that the phrase is said, whatever its case, number and hyphens."""
+        key = " ".join(term_key(phrase))
+        if key not in self._counts:
+            self._counts[key] = self._keys.count(f" {key} ") if key else 0
+        return self._counts[key]
+
+    def uncapitalised(self, phrase: str) -> str:
+        """The phrase with a small first letter, if the book writes its first word so."""
+        first = re.match(r"[^\W\d_]+", phrase)
+        if first and first.group().istitle() and first.group().lower() in self._lower:
+            return phrase[0].lower() + phrase[1:]
+        return phrase
+
+
+def subentry_forms(sub: str, head: str, corpus: Corpus) -> list[str]:
+    """How the subentry is said with its head, the most readable first; others only if the book says them."""
+    if _holds(sub, head):
+        return [sub]
+    small = corpus.uncapitalised(head)
+    orders = _orders(sub, head, small, corpus)
+    if not _open(sub) and _stands_alone(sub) and _is_said_alone(sub, orders, corpus):
+        return [sub, *(order for order in orders if corpus.count(order) > 0)]
+    best = max(orders, key=lambda order: (corpus.count(order), -orders.index(order)))
+    rest = [order for order in orders if order != best and (corpus.count(order) > 0 or (_open(sub) and order == orders[0]))]
+    return [best, *rest]
+
+
+def _orders(sub: str, head: str, small: str, corpus: Corpus) -> list[str]:
+    if _LEADS_ON.match(sub):
+        return [f"{head} {sub}"]
+    low = corpus.uncapitalised(sub)
+    if _LEADS_IN.search(sub) or _ARTICLE.search(sub):
+        closed = _ARTICLE.search(sub) is not None
+        return [f"{sub} {small}"] if closed else [f"{sub} {small}", f"{sub} a {small}", f"{sub} an {small}", f"{sub} the {small}"]
+    before, after, of = f"{sub} {small}", f"{head} {low}", f"{sub} of {small}"
+    more = [f"{sub} of a {small}", f"{sub} of the {small}", f"{head} of {low}", f"{head} of a {low}", f"{sub} in {small}", f"{sub} for {small}"]
+    more = [order for order in more if corpus.count(order) > 0]
+    last = sub.split()[-1] if sub.split() else sub
+    if _ACTION.search(last):
+        return [of, before, after, *more]
+    if _ADJECTIVE.search(last) or len(sub.split()) == 1:
+        return [before, after, of, *more]
+    return [before, of, after, *more]
+
+
+def _holds(sub: str, head: str) -> bool:
+    """Whether the subentry already says its head ("mean / weighted mean")."""
+    own, above = term_key(sub), term_key(head)
+    return bool(above) and any(own[i:i + len(above)] == above for i in range(len(own) - len(above) + 1))
+
+
+def _open(sub: str) -> bool:
+    return bool(_LEADS_ON.match(sub) or _LEADS_IN.search(sub) or _ARTICLE.search(sub))
+
+
+def _stands_alone(sub: str) -> bool:
+    """Whether the subentry can name a concept without its head: several words, or a proper or coined name."""
+    return len(term_key(sub)) >= 2 or is_acronym(sub) or bool(re.search(r"[a-z][A-Z]|[A-Z]{2}|\w-\w", sub))
+
+
+def _is_said_alone(sub: str, orders: Sequence[str], corpus: Corpus) -> bool:
+    alone, together = corpus.count(sub), sum(corpus.count(order) for order in orders)
+    return alone >= 2 and alone - together >= 5 * together
