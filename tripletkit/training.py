@@ -13,7 +13,7 @@ from typing import Any
 from tripletkit.config import TrainSettings
 from tripletkit.encoding.encoder import load_model
 from tripletkit.encoding.locate import EncoderFolder
-from tripletkit.ids import rng_for
+from tripletkit.ids import rng_for, stable_id
 from tripletkit.progress import Progress
 
 #: Largest distance between unit vectors: a margin at or over it can never be met, and the loss never rests.
@@ -54,7 +54,7 @@ def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target
     from sentence_transformers.sentence_transformer.losses import TripletDistanceMetric, TripletLoss
 
     steps = planned_steps(len(triplets), settings)
-    work = target.with_name(f"{target.name}.training")
+    work = target.with_name(f"{target.name}.training") / _key_of(triplets, place, settings, seed)
     model: Any = load_model(place)
     # The library's card would show texts of the book; it also needs the network.
     model.model_card_data.generate_widget_examples = False
@@ -75,8 +75,13 @@ def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target
         trainer.add_callback(_step_callback(advance))
         outcome = trainer.train(resume_from_checkpoint=_last_checkpoint(work))
     _save(model, place, target, settings, steps)
-    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(work.parent, ignore_errors=True)
     return Trained(steps, float(outcome.training_loss))
+
+
+def _key_of(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, settings: TrainSettings, seed: int) -> str:
+    """Checkpoints of another training are not continued."""
+    return stable_id("training", place.fingerprint, settings.model_dump_json(), str(seed), *(text for row in triplets for text in row))
 
 
 def _has_gpu() -> bool:

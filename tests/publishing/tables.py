@@ -65,8 +65,9 @@ def _add_book(rows: dict[str, Rows], book: Book) -> None:
     rows["books"].append({"book_id": book.book_id, "path": f"/home/someone/{book.name}.pdf", "title": f"The {book.name} book",
                           "pages": len(book.splits), "license": book.license})
     rows["terms"] += [{
-        "term_id": _term_id(book, name), "book_id": book.book_id, "term": _term(book, name), "forms": [_term(book, name), f"{name}s {book.word}"],
-        "sources": ["index"], "definition": f"A {name} as the {book.word} has it." if name != "kernel" else None, "parent_id": None, "see_also": [],
+        "term_id": _term_id(book, name), "book_id": book.book_id, "term": _term(book, name),
+        "forms": [_term(book, name), f"{name}s {book.word}"], "sources": ["index"],
+        "definition": f"A {name} as the {book.word} has it." if name != "kernel" else None, "parent_id": None, "see_also": [],
         "locators": [{"label": "1", "page": 1, "range_end": None}], "kept": True, "reason": None,
     } for name in TERMS]
 
@@ -83,8 +84,8 @@ def _add_passage(rows: dict[str, Rows], book: Book, number: int, split: str) -> 
     })
     rows["splits"].append({"passage_id": passage_id, "split": split})
     places = [text.index(term), text.rindex(term)]
-    rows["mentions"] += [{"passage_id": passage_id, "term_id": _term_id(book, name), "start": at, "end": at + len(term), "surface": term, "how": "exact"}
-                         for at in places]
+    rows["mentions"] += [{"passage_id": passage_id, "term_id": _term_id(book, name), "start": at, "end": at + len(term), "surface": term,
+                          "how": "exact"} for at in places]
     negatives = [other for other in TERMS if other != name][:2]
     rows["triplets"] += [_triplet(book, passage_id, text, (name, negative), split) for negative in negatives]
     rows["triplets"].append(_triplet(book, passage_id, text.replace(term, "[MASK]"), (name, negatives[0]), split))
@@ -97,8 +98,9 @@ def _triplet(book: Book, passage_id: str, anchor: str, pair: tuple[str, str], sp
     chance = hashlib.sha256(f"{anchor}{negative}".encode()).digest()[0] / 512
     return {
         "triplet_id": stable_id("triplet", passage_id, positive, negative, str(masked)), "passage_id": passage_id,
-        "positive_id": _term_id(book, positive), "negative_id": _term_id(book, negative), "anchor": anchor, "positive": _term(book, positive),
-        "negative": _term(book, negative), "cos_ap": 0.5 + chance, "cos_an": chance, "cos_pn": 0.25, "rank": 3,
+        "positive_id": _term_id(book, positive), "negative_id": _term_id(book, negative), "anchor": anchor,
+        "positive": _term(book, positive), "negative": _term(book, negative), "cos_ap": 0.5 + chance,
+        "cos_an": chance, "cos_pn": 0.25, "rank": 3,
         "rule": "nearest" if negative == "gradient" else "sibling", "masked": masked, "split": split, "round": 0, "encoder": "f00d",
     }
 

@@ -22,7 +22,8 @@ from tripletkit.publishing.rights import (
     ("Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International", "cc-by-nc-sa-4.0"),
     ("https://creativecommons.org/licenses/by-sa/4.0/", "cc-by-sa-4.0"),
     ("CC BY-SA 2.0", "other"),  # the Hub has no name for it
-    ("CC0 1.0", "cc0-1.0"), ("GFDL-1.3-or-later", "gfdl"), ("GNU Free Documentation License", "gfdl"), ("MIT", "mit"), ("GPL v3", "gpl-3.0"),
+    ("CC0 1.0", "cc0-1.0"), ("GFDL-1.3-or-later", "gfdl"), ("GNU Free Documentation License", "gfdl"),
+    ("MIT", "mit"), ("GPL v3", "gpl-3.0"),
 ])
 def test_licenses_by_many_names(text: str, hub: str) -> None:
     license_ = parse_license(text)
@@ -30,7 +31,8 @@ def test_licenses_by_many_names(text: str, hub: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "why"), [
-    ("CC BY-ND 4.0", "adaptations"), ("CC BY-NC-ND 3.0", "adaptations"), ("Attribution-NonCommercial-NoDerivs 3.0 (Creative Commons)", "adaptations"),
+    ("CC BY-ND 4.0", "adaptations"), ("CC BY-NC-ND 3.0", "adaptations"),
+    ("Attribution-NonCommercial-NoDerivs 3.0 (Creative Commons)", "adaptations"),
     ("All rights reserved", "reserves all rights"), ("Copyright 2020 MIT Press", "does not know"), ("by permission", "does not know"),
 ])
 def test_licenses_that_forbid(text: str, why: str) -> None:
@@ -87,7 +89,8 @@ def test_no_objection_to_free_books() -> None:
 
 
 @pytest.mark.parametrize(("content", "license_"), [
-    ("CC BY 4.0\n", "CC BY 4.0"), ("\nSPDX-FileCopyrightText: 2020 Ann\nSPDX-License-Identifier: CC-BY-SA-4.0\n", "CC-BY-SA-4.0"), ("\n", None),
+    ("CC BY 4.0\n", "CC BY 4.0"),
+    ("\nSPDX-FileCopyrightText: 2020 Ann\nSPDX-License-Identifier: CC-BY-SA-4.0\n", "CC-BY-SA-4.0"), ("\n", None),
 ])
 def test_sidecar(tmp_path: Path, content: str, license_: str | None) -> None:
     book = tmp_path / "book.pdf"

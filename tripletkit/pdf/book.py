@@ -99,7 +99,7 @@ def mark_book(book: RawBook, *, limits: PassageLimits, count_tokens: CountTokens
     paths = section_paths(len(body), headings)
     paragraphs = lines_to_paragraphs(body, body_kinds, paths, layout=layout, vocabulary=vocabulary, abbreviations=abbreviations)
     settle_paragraphs(paragraphs, body, lambda path: _section_role(path, rules),
-                      exercise=lambda text: rules.starts("exercises", text) is not None, abbreviations=abbreviations)
+                      layout=layout, exercise=lambda text: rules.starts("exercises", text) is not None, abbreviations=abbreviations)
     for paragraph in paragraphs:
         for i in paragraph.lines:
             body_kinds[i] = paragraph.kind if body_kinds[i] == "prose" else body_kinds[i]

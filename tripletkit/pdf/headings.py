@@ -135,20 +135,24 @@ def _styled(lines: Sequence[Line], taken: set[int], body_size: float, rules: Rul
 
 def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: Rules) -> bool:
     line = lines[i]
-    text = line.text
-    letters = sum(c.isalpha() for c in text)
-    if letters < 3 or len(text) > 110 or letters < 0.5 * len(text.replace(" ", "")) or text[-1] in ".,;=":
-        return False
-    if not (text[0].isupper() or text[0].isdigit() or text[0] == "§"):
+    bigger = line.size >= BIGGER * body_size
+    if not bigger and (line.size < 0.98 * body_size or line.styles[0] not in "bz") or not _reads_as_title(line.text):
         return False
     bold = sum(s in "bz" for s in line.styles) >= 0.8 * len(line.styles)
-    if line.size >= BIGGER * body_size:
+    if bigger:
         return line.size >= 1.25 * body_size or bold or _gap_above(i, lines) > 1.5 * line.size
-    if not bold or line.size < 0.98 * body_size or rules.starts("captions", text) or rules.starts("exercises", text):
+    if not bold or rules.starts("captions", line.text) or rules.starts("exercises", line.text):
         return False
     # Bold text of the text's size: only alone between gaps, or numbered.
-    return (_DEPTH.match(text) is not None and _gap_above(i, lines) > 1.3 * line.size) or (
+    return (_DEPTH.match(line.text) is not None and _gap_above(i, lines) > 1.3 * line.size) or (
         _gap_above(i, lines) > 1.6 * line.size and line.x1 < line.col_x1 - 0.1 * (line.col_x1 - line.col_x0) and line.x0 <= line.col_x0 + 2)
+
+
+def _reads_as_title(text: str) -> bool:
+    if len(text) > 110 or text[-1] in ".,;=" or not (text[0].isupper() or text[0].isdigit() or text[0] == "§"):
+        return False
+    letters = sum(c.isalpha() for c in text)
+    return letters >= 3 and letters >= 0.5 * len(text.replace(" ", ""))
 
 
 def _gap_above(i: int, lines: Sequence[Line]) -> float:

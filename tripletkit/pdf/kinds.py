@@ -57,7 +57,7 @@ def line_kinds(lines: Sequence[Line], headings: set[int], layout: Layout, rules:
 def _own_kind(line: Line, layout: Layout) -> str:
     """What the line is by itself: code, equation, table, figure or prose."""
     mono = line.styles.count("m")
-    if mono >= 0.6 * len(line.styles) and mono:
+    if mono >= 0.6 * len(line.styles) and (line.styles[0] == "m" or mono >= 0.8 * len(line.styles)):
         return "code"
     tokens = line.text.split()
     words = _WORD.findall(line.text)
@@ -89,20 +89,31 @@ def _mark_stacks(lines: Sequence[Line], kinds: list[str], layout: Layout) -> Non
 
 
 def _mark_footnotes(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None:
-    """Smaller text at the foot of a column: from the gap above it, else from its first line that starts with a mark."""
+    """Smaller text at the foot of a column, from the line with a note's mark on, or from where a note of the page before goes on."""
+    open_size: float | None = None  # of a note that its page's end cut off
     for start, end in _columns(lines):
-        size = lines[end - 1].size
-        first = end
-        while first > start and lines[first - 1].size <= 0.93 * layout.size and abs(lines[first - 1].size - size) <= 0.5 and (
-                kinds[first - 1] not in ("heading", "code")):
-            first -= 1
-        marked = next((i for i in range(first, end) if _opens_note(lines[i], layout)), None)
-        if marked is None:
-            continue
-        # What stands above the first mark goes on from the page before, if it is set off from the text.
-        apart = first > start and lines[first].baseline - lines[first - 1].baseline > 1.15 * layout.leading
-        for i in range(first if apart and marked - first <= 12 else marked, end):
-            kinds[i] = "footnote"
+        low = end
+        while low > start and lines[low - 1].size <= 0.93 * layout.size:
+            low -= 1
+        marked = next((i for i in range(low, end) if _opens_note(lines[i], layout)), None)
+        first = _note_start(lines, low, end if marked is None else marked, end, layout)
+        if marked is None and (open_size is None or first == start or abs(lines[end - 1].size - open_size) > 0.5):
+            first = end
+        for i in range(first, end):
+            kinds[i] = "footnote" if kinds[i] != "heading" else kinds[i]
+        open_size = lines[end - 1].size if first < end and lines[end - 1].text[-1] not in ".)”\"" else None
+
+
+def _note_start(lines: Sequence[Line], low: int, marked: int, end: int, layout: Layout) -> int:
+    """Where the notes start: at the gap above the lines that stand before the first mark, else at the mark."""
+    size = lines[min(marked, end - 1)].size
+    first = marked
+    while first > low and abs(lines[first - 1].size - size) <= 0.5 and (
+            first == end or 0 < lines[first].baseline - lines[first - 1].baseline <= 1.1 * layout.leading):
+        first -= 1
+    if first == marked or first == 0 or (lines[first - 1].page, lines[first - 1].column) != (lines[first].page, lines[first].column):
+        return marked
+    return first if lines[first].baseline - lines[first - 1].baseline > 1.15 * layout.leading else marked
 
 
 def _opens_note(line: Line, layout: Layout) -> bool:

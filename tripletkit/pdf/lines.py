@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import median
 
 from tripletkit.pdf.reader import RawPage, Word
@@ -107,10 +108,11 @@ def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
         return []
     left, right = min(f.x0 for f in fragments), max(f.x1 for f in fragments)
     width = int(right - left) + 2
-    cover = [0] * width
+    steps = [0] * (width + 1)
     for f in fragments:
-        for x in range(max(int(f.x0 - left), 0), min(int(f.x1 - left) + 1, width)):
-            cover[x] += 1
+        steps[max(int(f.x0 - left), 0)] += 1
+        steps[min(int(f.x1 - left) + 1, width)] -= 1
+    cover = list(accumulate(steps))[:width]
     most_crossing = max(1, len(fragments) // 12)
     gutters: list[float] = []
     start: int | None = None
@@ -213,7 +215,7 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
         styles += word.style
     gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in zip(ordered, ordered[1:], strict=False))
     biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
-    size = median(w.size for w in words for _ in w.text)
+    size = _usual_size(words)
     return Line(page, column, " ".join(parts), styles, min(f.x0 for f in row), max(f.x1 for f in row),
                 min(f.top for f in row), max(f.bottom for f in row), biggest.baseline, round(size, 2), col_x0, col_x1, tuple(notes), gaps)
 
@@ -231,3 +233,11 @@ def _opens_note(word: Word, after: Word) -> bool:
     if word.text.isdigit() and len(word.text) <= 3:
         return word.size < 0.85 * after.size and after.baseline - word.baseline > 0.1 * after.size
     return word.text.strip("*∗†‡§") == "" and len(word.text) <= 3 and word.size < 0.95 * after.size
+
+
+def _usual_size(words: Sequence[Word]) -> float:
+    """Median size by characters."""
+    first = words[0].size
+    if all(word.size == first for word in words):
+        return first
+    return median(word.size for word in words for _ in word.text)

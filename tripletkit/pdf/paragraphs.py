@@ -7,11 +7,12 @@ first, not to what stands between.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from tripletkit.pdf.hyphens import Vocabulary, join_lines
+from tripletkit.pdf.hyphens import Vocabulary, join_lines, mend
 from tripletkit.pdf.kinds import Layout
 from tripletkit.pdf.lines import Line
 from tripletkit.text.sentences import ends_sentence
@@ -22,6 +23,8 @@ INTERRUPTIONS = frozenset({"footnote", "figure", "caption", "table", "code", "eq
 LINEWISE = frozenset({"code", "table", "figure"})
 #: A paragraph's second half is looked for over at most this many pages.
 MOST_PAGES_BETWEEN = 3
+#: So many paragraphs back, an unfinished one may still be waiting for its second half: labels in a figure look like prose at first.
+OPEN_HALVES = 6
 
 
 @dataclass
@@ -43,41 +46,41 @@ def lines_to_paragraphs(lines: Sequence[Line], kinds: Sequence[str], paths: Sequ
                         layout: Layout, vocabulary: Vocabulary, abbreviations: AbstractSet[str]) -> list[Paragraph]:
     """Paragraphs in the order of their first lines. Headings are left out; every other line is in exactly one."""
     done: list[Paragraph] = []
-    open_prose: Paragraph | None = None
+    halves: deque[Paragraph] = deque(maxlen=OPEN_HALVES)
     last: Paragraph | None = None
     for i, line in enumerate(lines):
-        kind = kinds[i]
-        if kind == "heading":
-            open_prose = last = None
+        if kinds[i] == "heading":
+            halves.clear()
+            last = None
             continue
-        home = _home(i, lines, kinds, last, open_prose, layout=layout, abbreviations=abbreviations)
-        if home is not None and home.path == paths[i]:
-            _append(home, i, line, vocabulary)
-        else:
-            home = Paragraph(kind, paths[i], "", [])
-            _append(home, i, line, vocabulary)
+        home = _home(i, lines, kinds, last, halves, layout=layout, abbreviations=abbreviations)
+        if home is None or home.path != paths[i]:
+            home = Paragraph(kinds[i], paths[i], "", [])
             done.append(home)
+            if home.kind == "prose":
+                halves.append(home)
+        _append(home, i, line, vocabulary)
         last = home
-        if home.kind == "prose":
-            open_prose = home
     return done
 
 
-def _home(i: int, lines: Sequence[Line], kinds: Sequence[str], last: Paragraph | None, open_prose: Paragraph | None, *,
+def _home(i: int, lines: Sequence[Line], kinds: Sequence[str], last: Paragraph | None, halves: Sequence[Paragraph], *,
           layout: Layout, abbreviations: AbstractSet[str]) -> Paragraph | None:
-    """The paragraph that line ``i`` goes on with, None if it starts one."""
+    """The paragraph that line ``i`` goes on with, None if it starts one. ``halves`` are the last paragraphs of prose."""
     kind, line = kinds[i], lines[i]
     if kind == "prose":
-        if last is not None and last.kind == "prose" and last.lines[-1] == i - 1:
-            return None if starts_paragraph(lines[i - 1], line, last.text, layout, abbreviations) else last
-        if open_prose is not None and _resumes(open_prose, lines[open_prose.lines[-1]], line, abbreviations):
-            return open_prose
-        return None
-    if kind == "equation" and open_prose is not None and open_prose is last and not ends_sentence(open_prose.text, abbreviations):
-        return open_prose
+        if last is not None and last.kind == "prose" and last.lines[-1] == i - 1 and not _starts_paragraph(i, lines, last, layout, abbreviations):
+            return last
+        return next((half for half in reversed(halves) if half is not last and _resumes(half, lines[half.lines[-1]], line, abbreviations)), None)
+    if kind == "equation" and last is not None and last.kind == "prose" and not ends_sentence(last.text, abbreviations):
+        return last
     if last is not None and last.kind == kind and _goes_on(lines[i - 1], line, kind):
         return last
     return None
+
+
+def _starts_paragraph(i: int, lines: Sequence[Line], last: Paragraph, layout: Layout, abbreviations: AbstractSet[str]) -> bool:
+    return starts_paragraph(lines[i - 1], lines[i], last.text, layout, abbreviations)
 
 
 def starts_paragraph(before: Line, line: Line, text: str, layout: Layout, abbreviations: AbstractSet[str]) -> bool:
@@ -106,7 +109,7 @@ def _resumes(half: Paragraph, end: Line, line: Line, abbreviations: AbstractSet[
     if line.page - end.page > MOST_PAGES_BETWEEN or abs(end.size - line.size) > 0.15 * end.size:
         return False
     if half.text.endswith(("-", "‐")):
-        return True
+        return line.text[:1].isalpha()
     return not ends_sentence(half.text, abbreviations) and (line.text[:1].islower() or not half.text.endswith(":") and not _short(end))
 
 
@@ -118,7 +121,7 @@ def _goes_on(before: Line, line: Line, kind: str) -> bool:
 
 
 def _append(paragraph: Paragraph, i: int, line: Line, vocabulary: Vocabulary) -> None:
-    text = without_notes(line)
+    text = mend(without_notes(line), vocabulary)
     if not paragraph.text:
         paragraph.text = text
         paragraph.starts.append((0, line.page))
@@ -137,12 +140,12 @@ def without_notes(line: Line) -> str:
 
 
 def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], roles: Callable[[tuple[str, ...]], str | None],
-                      *, exercise: Callable[[str], bool], abbreviations: AbstractSet[str]) -> None:
+                      *, layout: Layout, exercise: Callable[[str], bool], abbreviations: AbstractSet[str]) -> None:
     """Second look, now that whole texts are known: prose that does not read so is a figure's or a table's text, and a
     section's heading may say what all of its prose is (``roles`` of a path: exercise, summary, glossary, bibliography).
     """
     for p in paragraphs:
-        if p.kind == "prose" and not _reads_as_prose(p, lines, abbreviations):
+        if p.kind == "prose" and not _reads_as_prose(p, lines, layout, abbreviations):
             p.kind = _fragment_kind(p, lines)
         if p.kind not in ("prose", "list", "equation"):
             continue
@@ -156,7 +159,7 @@ def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], ro
 _WORDLIKE = re.compile(r"[(\[“‘\"']*[^\W\d_]{2,}(?:[-–’'‐][^\W\d_]+)*[)\]”’\"'.,;:!?]*")
 
 
-def _reads_as_prose(p: Paragraph, lines: Sequence[Line], abbreviations: AbstractSet[str]) -> bool:
+def _reads_as_prose(p: Paragraph, lines: Sequence[Line], layout: Layout, abbreviations: AbstractSet[str]) -> bool:
     """Whether most of a paragraph is words, in small letters, that end like a sentence or fill a line."""
     tokens = p.text.split()
     words = [t for t in tokens if _WORDLIKE.fullmatch(t)]
@@ -165,6 +168,8 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], abbreviations: Abstract
     wide = any(not _short(lines[i]) for i in p.lines)
     if len(words) < 0.45 * len(tokens) or small < 2:
         return False
+    if len(words) >= 0.8 * len(tokens) and small >= 5 and abs(lines[p.lines[0]].size - layout.size) <= 0.06 * layout.size:
+        return True
     return (ended and small >= 3) or (wide and len(words) >= 8 and len(words) >= 0.6 * len(tokens))
 
 

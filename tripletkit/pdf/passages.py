@@ -60,12 +60,16 @@ def paragraphs_to_passages(paragraphs: Sequence[Paragraph], limits: PassageLimit
                            abbreviations: AbstractSet[str]) -> list[Passage]:
     """Passages in book order; every character of the paragraphs but white space is in exactly one."""
     special = count_tokens([""])[0]
-    passages: list[Passage] = []
-    for (_, path), group in groupby(_in_runs(paragraphs), key=lambda p: (p.kind, p.path)):
+    cutter = _Cutter(limits.max_tokens - special, special, count_tokens, abbreviations)
+    found: list[tuple[Paragraph, list[_Piece]]] = []
+    for _, group in groupby(_in_runs(paragraphs), key=lambda p: (p.kind, p.path)):
         held = list(group)
-        pieces = list(_Cutter(limits.max_tokens - special, special, count_tokens, abbreviations).pieces(held))
-        for run in _pack(pieces, limits, special):
-            passages.extend(_passages(run, held[0].kind, path, limits.max_tokens, count_tokens))
+        found.extend((held[0], run) for run in _pack(list(cutter.pieces(held)), limits, special))
+    texts = [_joined(run) for _, run in found]
+    counts = count_tokens(texts) if texts else []
+    passages: list[Passage] = []
+    for (head, run), text, count in zip(found, texts, counts, strict=True):
+        passages.extend(_passages(run, text, count, head, limits.max_tokens, count_tokens))
     return passages
 
 
@@ -153,13 +157,15 @@ def _pack(pieces: Sequence[_Piece], limits: PassageLimits, special: int) -> list
     return runs
 
 
-def _passages(run: Sequence[_Piece], kind: str, path: tuple[str, ...], most: int, count_tokens: CountTokens) -> Iterator[Passage]:
+def _joined(run: Sequence[_Piece]) -> str:
+    return run[0].text + "".join(piece.glue + piece.text for piece in run[1:])
+
+
+def _passages(run: Sequence[_Piece], text: str, count: int, head: Paragraph, most: int, count_tokens: CountTokens) -> Iterator[Passage]:
     """One passage, or two halves where the encoder counts more tokens in the whole than in its parts."""
-    text = run[0].text + "".join(p.glue + p.text for p in run[1:])
-    count = count_tokens([text])[0]
     if count > most and len(run) > 1:
-        half = len(run) // 2
-        yield from _passages(run[:half], kind, path, most, count_tokens)
-        yield from _passages(run[half:], kind, path, most, count_tokens)
+        for half in (run[: len(run) // 2], run[len(run) // 2:]):
+            text = _joined(half)
+            yield from _passages(half, text, count_tokens([text])[0], head, most, count_tokens)
         return
-    yield Passage(kind, path, text, min(p.page_first for p in run), max(p.page_last for p in run), count)
+    yield Passage(head.kind, head.path, text, min(p.page_first for p in run), max(p.page_last for p in run), count)

@@ -160,7 +160,8 @@ class _Glyphs:
 
     def __init__(self, text: raw.FPDF_TEXTPAGE, left: float, top: float) -> None:
         self.text, self.left, self.top = text, left, top
-        self.fonts: dict[int, str] = {}
+        self._styles: dict[int, str] = {}
+        self._runs: dict[int, _Run] = {}
         self._doubles = tuple(ctypes.c_double() for _ in range(4))
         self._pointers = tuple(ctypes.byref(value) for value in self._doubles)
         self._matrix = raw.FS_MATRIX()
@@ -172,24 +173,65 @@ class _Glyphs:
         x0, x1, y0, y1 = self._doubles
         return x0.value, x1.value, y0.value, y1.value
 
-    def baseline(self, index: int) -> float:
-        """Height of a character's origin."""
-        raw.FPDFText_GetCharOrigin(self.text, index, self._pointers[0], self._pointers[1])
-        return float(self._doubles[1].value)
+    def run(self, index: int) -> _Run:
+        """Baseline, size and style of a character: asked once per text object, in which they are the same."""
+        obj = raw.FPDFText_GetTextObject(self.text, index)
+        if not obj:
+            return self._ask(index, None)
+        key = ctypes.addressof(obj.contents)
+        run = self._runs.get(key)
+        if run is None:
+            run = self._ask(index, obj)
+            if run.level:
+                self._runs[key] = run
+        return run
 
-    def size(self, index: int) -> float:
-        """Font size as drawn, in points; 0 if the file does not say."""
+    def _ask(self, index: int, obj: object) -> _Run:
+        raw.FPDFText_GetCharOrigin(self.text, index, self._pointers[0], self._pointers[1])
         raw.FPDFText_GetMatrix(self.text, index, self._matrix)
-        return float(raw.FPDFText_GetFontSize(self.text, index) * math.hypot(self._matrix.c, self._matrix.d))
+        size = raw.FPDFText_GetFontSize(self.text, index) * math.hypot(self._matrix.c, self._matrix.d)
+        return _Run(self._doubles[1].value, round(size, 2), self._style(index, obj), abs(self._matrix.b) < 1e-3)
+
+    def _style(self, index: int, obj: object) -> str:
+        font = raw.FPDFTextObj_GetFont(obj) if obj else None
+        if not font:
+            return "r"
+        key = ctypes.addressof(font.contents)
+        if key not in self._styles:
+            length = raw.FPDFFont_GetBaseFontName(font, None, 0)
+            buffer = ctypes.create_string_buffer(max(length, 1))
+            raw.FPDFFont_GetBaseFontName(font, buffer, length)
+            self._styles[key] = style_of(buffer.value.decode("utf-8", "replace"), raw.FPDFText_GetFontWeight(self.text, index))
+        return self._styles[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the characters of one text object share. ``level`` is False for turned text, whose baseline runs on."""
+
+    baseline: float  # in the PDF's own coordinates, upwards
+    size: float
+    style: str
+    level: bool
+
+
+def _page_string(text: raw.FPDF_TEXTPAGE, count: int) -> str:
+    """The page's characters, one per index that PDFium counts."""
+    buffer = (ctypes.c_ushort * (count + 1))()
+    written = raw.FPDFText_GetText(text, 0, count, buffer)
+    string = bytes(buffer)[: 2 * (written - 1)].decode("utf-16-le", "replace")
+    if len(string) == count and "\x00" not in string:
+        return string
+    # PDFium leaves characters without a code out: ask for each, so that indexes stay true.
+    codes = [raw.FPDFText_GetUnicode(text, i) for i in range(count)]
+    return "".join([chr(c) if 0 < c < 0x110000 and not 0xD800 <= c < 0xE000 else " " if c == 0 else "\ufffd" for c in codes])
 
 
 def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> list[Word]:
     count = raw.FPDFText_CountChars(text)
     if count <= 0:
         return []
-    unicode_at = raw.FPDFText_GetUnicode
-    codes = [unicode_at(text, i) for i in range(count)]
-    string = "".join([chr(c) if 0 < c < 0x110000 and not 0xD800 <= c < 0xE000 else " " if c == 0 else "\ufffd" for c in codes])
+    string = _page_string(text, count)
     glyphs = _Glyphs(text, left, top)
     words: list[Word] = []
     for match in _SPLIT.finditer(string):
@@ -204,7 +246,7 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> list[Word]:
 
 
 def _has_mark(text: str) -> bool:
-    return any(mark in text for mark in HYPHEN_MARKS)
+    return "\x02" in text or "\ufffe" in text
 
 
 def _between_marks(string: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -229,8 +271,8 @@ def _note_parts(string: str, start: int, end: int, glyphs: _Glyphs) -> tuple[tup
 
 
 def _is_raised(index: int, beside: int, glyphs: _Glyphs) -> bool:
-    size = glyphs.size(beside)
-    return glyphs.size(index) < 0.85 * size and glyphs.baseline(index) > glyphs.baseline(beside) + 0.1 * size
+    mark, text = glyphs.run(index), glyphs.run(beside)
+    return mark.size < 0.85 * text.size and mark.baseline > text.baseline + 0.1 * text.size
 
 
 def _word(string: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
@@ -245,23 +287,6 @@ def _word(string: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
     x0, x1, low, high = box
     if end - 1 > start and (last := glyphs.box(end - 1)) is not None:
         x1, low, high = max(x1, last[1]), min(low, last[2]), max(high, last[3])
-    size = glyphs.size(start)
-    if size <= 0:
-        size = max(high - low, 1.0)
-    baseline = glyphs.top - glyphs.baseline(start)
-    return Word(content, x0 - glyphs.left, x1 - glyphs.left, glyphs.top - high, glyphs.top - low, baseline, round(size, 2),
-                _style(glyphs.text, start, glyphs.fonts), True)
-
-
-def _style(text: raw.FPDF_TEXTPAGE, index: int, fonts: dict[int, str]) -> str:
-    obj = raw.FPDFText_GetTextObject(text, index)
-    font = raw.FPDFTextObj_GetFont(obj) if obj else None
-    if not font:
-        return "r"
-    key = ctypes.addressof(font.contents)
-    if key not in fonts:
-        length = raw.FPDFFont_GetBaseFontName(font, None, 0)
-        buffer = ctypes.create_string_buffer(max(length, 1))
-        raw.FPDFFont_GetBaseFontName(font, buffer, length)
-        fonts[key] = style_of(buffer.value.decode("utf-8", "replace"), raw.FPDFText_GetFontWeight(text, index))
-    return fonts[key]
+    run = glyphs.run(start)
+    left, top = glyphs.left, glyphs.top
+    return Word(content, x0 - left, x1 - left, top - high, top - low, top - run.baseline, run.size if run.size > 0 else max(high - low, 1.0), run.style, True)

@@ -200,10 +200,13 @@ def _opens(heading: Heading, current: Heading | None) -> bool:
 
 
 def _on_top(heading: Heading, lines: Sequence[Line]) -> bool:
-    """Whether nothing but a running head stands above the heading, in whatever column."""
-    top = lines[heading.line].top if heading.line < len(lines) else 0.0
-    above = [line for line in lines if line.bottom < top]
-    return sum(len(line.text) for line in above) <= 80
+    """Whether the page begins with the heading: only a running head above it, and no other column beside it."""
+    if heading.line >= len(lines):
+        return heading.line == 0
+    own = lines[heading.line]
+    above = [line for line in lines if line.bottom < own.top]
+    beside = [line for line in lines if line is not own and line.top < own.bottom and line.bottom >= own.top]
+    return sum(len(line.text) for line in above) <= 80 and not beside
 
 
 def _rules_page(title: Heading, headings: Sequence[Heading]) -> bool:

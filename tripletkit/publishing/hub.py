@@ -1,7 +1,7 @@
 """A folder → a repository on the Hub, in one commit or none. Nobody else imports huggingface_hub.
 
-The Hub's own client retries uploads but not the commit, so that is done here: everything from opening the repository to
-the tag is one attempt, and an attempt that is repeated sends only what is not there yet.
+The Hub's own client repeats uploads that fail but not the commit, so that is done here: everything from opening the
+repository to the tag is one attempt, and an attempt that is repeated sends only what is not there yet.
 """
 
 from __future__ import annotations
@@ -10,190 +10,77 @@ import hashlib
 import logging
 import re
 import secrets
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_token
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    HFValidationError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi, get_token
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import validate_repo_id
 
 from tripletkit.errors import HubError
-from tripletkit.publishing.facts import PLACEHOLDER
-from tripletkit.publishing.folder import MANIFEST, read_manifest
+from tripletkit.ids import file_sha256
+from tripletkit.publishing.plan import CARD, MAIN, MARKERS, STALE, Kind, PushOptions, PushPlan, PushReport, Source, plan_push
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["dataset", "model"]
-Files = Mapping[str, "Path | bytes"]
-
-MAIN = "main"
-CARD = "README.md"
-#: What shows that a repository holds our kind of thing, so that nothing else is ever overwritten.
-MARKERS: dict[Kind, str] = {"dataset": MANIFEST, "model": "modules.json"}
-#: Data of an older version that a new one does not name would still be loaded: it goes in the same commit.
-STALE: dict[Kind, tuple[str, ...]] = {"dataset": ("*.parquet",), "model": ("*.safetensors", "*.bin")}
-IGNORED = (".*", "*/.*", "checkpoint-*", "*.partial", "__pycache__*")
 #: Answers that a later try may get past: time-outs, a head that moved, too many requests, a server in trouble.
 RETRY_STATUS = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
 QUOTA = re.compile(r"storage limit|quota|out of storage|exceed\w* .*storage|payment required", re.IGNORECASE)
-#: The base class of what the client raises when no answer comes; httpx or httpx2, as the client has it.
+#: What the client raises when no answer comes; from httpx or httpx2, whichever the client is built on.
 TransportError: type[Exception] = HfHubHTTPError.__mro__[1]
-
-
-@dataclass(frozen=True)
-class PushOptions:
-    """Where on the Hub, and how patiently."""
-
-    private: bool = True
-    revision: str = MAIN
-    tag: str | None = None
-    message: str = "Publish with tripletkit"
-    tries: int = 5
-    first_wait_s: float = 1.0
-    most_wait_s: float = 60.0
-    endpoint: str | None = None  # None: HF_ENDPOINT, else huggingface.co
-    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
-
-
-@dataclass(frozen=True)
-class PushPlan:
-    """What a push would send; made without the network or a token."""
-
-    kind: Kind
-    repo: str
-    endpoint: str
-    options: PushOptions
-    files: Mapping[str, int]  # path in the repository → bytes
-
-    @property
-    def url(self) -> str:
-        """The repository's page."""
-        return f"{self.endpoint}/{'datasets/' if self.kind == 'dataset' else ''}{self.repo}"
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """What a dry run prints."""
-        tag = f", tag {self.options.tag}" if self.options.tag else ""
-        head = f"{self.kind} {self.url} ({'private' if self.options.private else 'public'}), revision {self.options.revision}{tag}"
-        total = f"{len(self.files)} files, {sum(self.files.values()):,} bytes; nothing was sent"
-        return (head, *(f"{size:>14,}  {path}" for path, size in self.files.items()), total)
-
-
-@dataclass(frozen=True)
-class PushReport:
-    """What a push did."""
-
-    url: str
-    commit: str
-    changed: bool  # whether a commit was made
-    sent: tuple[str, ...]  # paths that differed
-    deleted: tuple[str, ...]
-    tries: int
-    private: bool
-    tag: str | None
-
-    @property
-    def summary(self) -> str:
-        """One line for a command to end with."""
-        done = f"{len(self.sent)} files sent, {len(self.deleted)} removed" if self.changed else "nothing had changed, no commit made"
-        return (f"{self.url} ({'private' if self.private else 'public'}): {done}; at {self.commit[:12]}{f', tag {self.tag}' if self.tag else ''}")
-
-
-def plan_push(folder: Path, repo: str, kind: Kind, options: PushOptions | None = None) -> PushPlan:
-    """What ``push_dataset`` or ``push_model`` would send. Raises HubError for a folder or name that cannot be pushed."""
-    return _plan(_files(folder, repo, kind), repo, kind, options or PushOptions())
 
 
 def push_dataset(folder: Path, repo: str, options: PushOptions | None = None) -> PushReport:
     """A folder of ``write_dataset`` → dataset OWNER/NAME, whose name its card then bears. Raises HubError."""
-    return _push(folder, repo, "dataset", options or PushOptions())
+    return push(plan_push(folder, repo, "dataset", options))
 
 
 def push_model(folder: Path, repo: str, options: PushOptions | None = None) -> PushReport:
     """A SentenceTransformer's folder → model OWNER/NAME. Raises HubError."""
-    return _push(folder, repo, "model", options or PushOptions())
+    return push(plan_push(folder, repo, "model", options))
 
 
-def _plan(files: Files, repo: str, kind: Kind, options: PushOptions) -> PushPlan:
-    try:
-        validate_repo_id(repo)
-    except HFValidationError as error:
-        raise HubError(f"{repo!r} is no repository name: {error}", "Write OWNER/NAME.") from None
-    if repo.count("/") != 1:
-        raise HubError(f"{repo!r} is no repository name: it has no owner", "Write OWNER/NAME.")
-    sizes = {path: len(source) if isinstance(source, bytes) else source.stat().st_size for path, source in files.items()}
-    return PushPlan(kind, repo, options.endpoint or constants.ENDPOINT, options, sizes)
-
-
-def _files(folder: Path, repo: str, kind: Kind) -> dict[str, Path | bytes]:
-    if kind == "dataset" and read_manifest(folder).get("local_only"):
-        raise HubError(f"{folder}: was filled from a redacted dataset, and its text is not yours to publish",
-                       "Publish from your own tables; `tripletkit publish` checks the books' licences.")
-    paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    files: dict[str, Path | bytes] = {name: path for name, path in paths.items() if not any(fnmatch(name, pattern) for pattern in IGNORED)}
-    if MARKERS[kind] not in files:
-        raise HubError(f"{folder}: no {MARKERS[kind]} in it, so it is no {kind} that can be pushed", "Make it with `tripletkit publish` or `train`.")
-    if kind == "dataset" and CARD in paths:
-        files[CARD] = paths[CARD].read_bytes().replace(PLACEHOLDER.encode(), repo.encode())
-    return files
-
-
-def _push(folder: Path, repo: str, kind: Kind, options: PushOptions) -> PushReport:
-    files = _files(folder, repo, kind)
-    plan = _plan(files, repo, kind, options)
+def push(plan: PushPlan) -> PushReport:
+    """Carry out ``plan``, trying again where that may help. Raises HubError."""
     token = get_token()
     if token is None:
         raise HubError(f"no token for {plan.endpoint}", "Set HF_TOKEN, or log in with `hf auth login`.")
-    push = _Push(HfApi(endpoint=plan.endpoint, token=token), plan, files)
-    for attempt in range(1, options.tries + 1):
+    way = _Way(HfApi(endpoint=plan.endpoint, token=token), plan)
+    for number in range(1, max(1, plan.options.tries)):
         try:
-            return push.attempt(attempt)
-        except HubError:
-            raise
+            return way.attempt(number)
         except (TransportError, RuntimeError, ValueError, OSError) as error:
-            wait = _wait_s(_root(error), attempt, options)
-            if wait is None or attempt == options.tries:
-                # Not chained: the client's errors carry addresses that are signed for this user.
-                raise _explain(_root(error), plan, token) from None
-            log.warning("%s: try %d of %d failed (%s), next in %.1f s", plan.repo, attempt, options.tries, _label(_root(error)), wait)
-            options.sleep(wait)
-    raise HubError(f"options.tries = {options.tries} allows no try", "Allow at least one.")
+            _wait_or_raise(_root(error), number, plan, token)
+    try:
+        return way.attempt(max(1, plan.options.tries))
+    except (TransportError, RuntimeError, ValueError, OSError) as error:
+        # Not chained: the client's errors carry addresses that are signed for this user.
+        raise _explain(_root(error), plan, token) from None
 
 
 @dataclass(frozen=True)
-class _Push:
-    """One folder on its way; ``attempt`` may be called again whatever came of the last."""
+class _Way:
+    """A plan on its way; ``attempt`` may be called again whatever came of the last."""
 
     api: HfApi
     plan: PushPlan
-    files: Files
 
     def attempt(self, number: int) -> PushReport:
         private = self._open()
-        heads = self._branches()
+        heads = self._heads()
         revision = self.plan.options.revision
-        base = revision if revision in heads else MAIN
-        remote = self._remote(heads.get(base, base))
-        sent = tuple(path for path, source in self.files.items() if not _same(source, remote.get(path)))
-        deleted = tuple(path for path in remote if path not in self.files and any(fnmatch(path, p) for p in STALE[self.plan.kind]))
-        commit = heads.get(base, "")
+        commit = heads.get(revision, heads.get(MAIN, ""))
+        remote = self._remote(commit or MAIN)
+        sent = self._different(remote)
+        deleted = tuple(path for path in remote if path not in self.plan.sources and _is_stale(path, self.plan.kind))
         if sent or deleted:
             commit = self._commit(sent, deleted, heads)
         elif revision not in heads:
             self._branch()
         self._tag(commit)
-        return PushReport(self.plan.url, commit, bool(sent or deleted), sent, deleted, number, private, self.plan.options.tag)
+        return PushReport(self.plan.url, commit, sent, deleted, number, private, self.plan.options.tag)
 
     def _open(self) -> bool:
         """Create the repository if it is not there; whether it is private."""
@@ -203,12 +90,12 @@ class _Push:
         except RepositoryNotFoundError:
             self._create()
             return plan.options.private
-        names = {sibling.rfilename for sibling in info.siblings or ()}
+        names = set(self.api.list_repo_files(plan.repo, repo_type=plan.kind))
         if MARKERS[plan.kind] not in names and names - {".gitattributes", CARD}:
             raise HubError(f"{plan.url} is taken: it holds something that tripletkit did not make", "Choose another name.")
         if plan.options.private and not info.private:
             raise HubError(f"{plan.url} is there already and is public, but a private push was asked for",
-                           "Say --public if everybody may see it, or choose another name.")
+                           "Ask for a public push if everybody may see it, or choose another name.")
         return bool(info.private)
 
     def _create(self) -> None:
@@ -216,7 +103,7 @@ class _Push:
         try:
             self.api.create_repo(plan.repo, repo_type=plan.kind, private=plan.options.private)
         except HfHubHTTPError as error:
-            # Made by somebody else since we looked, or there all along and not for our eyes: the next try will see.
+            # Somebody made it since we looked, and the next try will see it; or it was there all along, not for our eyes.
             if _status(error) != 409 or self._visible():
                 raise
             raise HubError(f"the name {plan.repo} is taken", "Choose another name, or ask its owner for write access.") from None
@@ -228,7 +115,7 @@ class _Push:
             return False
         return True
 
-    def _branches(self) -> dict[str, str]:
+    def _heads(self) -> dict[str, str]:
         refs = self.api.list_repo_refs(self.plan.repo, repo_type=self.plan.kind)
         return {branch.name: branch.target_commit for branch in refs.branches}
 
@@ -239,23 +126,24 @@ class _Push:
             return {}  # a repository without a commit
         return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
 
+    def _different(self, remote: Mapping[str, RepoFile]) -> tuple[str, ...]:
+        return tuple(path for path, source in self.plan.sources.items() if not _same(source, remote.get(path)))
+
     def _commit(self, sent: tuple[str, ...], deleted: tuple[str, ...], heads: Mapping[str, str]) -> str:
-        repo, kind, revision = self.plan.repo, self.plan.kind, self.plan.options.revision
-        additions = [CommitOperationAdd(path, _readable(self.files[path])) for path in sent]
-        if revision not in heads and heads:
+        repo, kind, options = self.plan.repo, self.plan.kind, self.plan.options
+        additions = [CommitOperationAdd(path, _readable(self.plan.sources[path])) for path in sent]
+        if options.revision not in heads and heads:
             # Large files first: the branch appears when nothing but the commit is left to do.
             self.api.preupload_lfs_files(repo, additions, repo_type=kind, revision=MAIN, free_memory=False)
             self._branch()
-        made = self.api.create_commit(repo, [*additions, *(CommitOperationDelete(path) for path in deleted)], repo_type=kind, revision=revision,
-                                      commit_message=self.plan.options.message, parent_commit=heads.get(revision, heads.get(MAIN)))
-        self._verify(made.oid)
-        return made.oid
-
-    def _verify(self, commit: str) -> None:
-        remote = self._remote(commit)
-        wrong = [path for path, source in self.files.items() if not _same(source, remote.get(path))]
+        operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [*additions, *(CommitOperationDelete(path) for path in deleted)]
+        parent = heads.get(options.revision, heads.get(MAIN))  # the commit is refused if somebody was quicker
+        made = self.api.create_commit(repo, operations, repo_type=kind, revision=options.revision, commit_message=options.message,
+                                      parent_commit=parent)
+        wrong = self._different(self._remote(made.oid))
         if wrong:
-            raise HubError(f"{self.plan.url} at {commit[:12]} does not hold what was sent: {', '.join(wrong[:3])}", "Push again.")
+            raise HubError(f"{self.plan.url} at {made.oid[:12]} does not hold what was sent: {', '.join(wrong[:3])}", "Push again.")
+        return made.oid
 
     def _branch(self) -> None:
         self.api.create_branch(self.plan.repo, repo_type=self.plan.kind, branch=self.plan.options.revision, exist_ok=True)
@@ -266,23 +154,28 @@ class _Push:
             return
         tags = {one.name: one.target_commit for one in self.api.list_repo_refs(plan.repo, repo_type=plan.kind).tags}
         if tags.get(tag, commit) != commit:
-            raise HubError(f"{plan.url} has a tag {tag!r} already, at other data ({tags[tag][:12]}, this is {commit[:12]})", "Choose a new tag.")
+            raise HubError(f"{plan.url} has a tag {tag!r} already, at other data ({tags[tag][:12]}, this is {commit[:12]})",
+                           "Choose a new tag.")
         if tag not in tags:
-            self.api.create_tag(plan.repo, repo_type=plan.kind, tag=tag, revision=commit, exist_ok=True)
+            self.api.create_tag(plan.repo, repo_type=plan.kind, tag=tag, revision=commit)
 
 
-def _readable(source: Path | bytes) -> str | bytes:
+def _is_stale(path: str, kind: Kind) -> bool:
+    return any(fnmatch(path, pattern) for pattern in STALE[kind])
+
+
+def _readable(source: Source) -> str | bytes:
     return source if isinstance(source, bytes) else str(source)
 
 
-def _same(source: Path | bytes, remote: RepoFile | None) -> bool:
+def _same(source: Source, remote: RepoFile | None) -> bool:
     """Whether the Hub holds these very bytes: large files are known by sha256, small ones by git's own hash."""
     if remote is None:
         return False
-    data = source if isinstance(source, bytes) else source.read_bytes()
     if remote.lfs is not None:
-        return hashlib.sha256(data).hexdigest() == remote.lfs.sha256
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest() == remote.blob_id
+        return remote.lfs.sha256 == (hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else file_sha256(source))
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    return remote.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _root(error: BaseException) -> BaseException:
@@ -293,33 +186,32 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _status(error: BaseException) -> int | None:
-    return error.response.status_code if isinstance(error, HfHubHTTPError) and error.response is not None else None
+    return int(error.response.status_code) if isinstance(error, HfHubHTTPError) else None
 
 
-def _label(error: BaseException) -> str:
+def _wait_or_raise(error: BaseException, number: int, plan: PushPlan, token: str) -> None:
+    """Wait before the next try, or raise HubError if another try would end the same."""
     status = _status(error)
-    return f"HTTP {status}" if status else type(error).__name__
+    hopeless = status not in RETRY_STATUS if status is not None else not isinstance(error, TransportError)
+    if hopeless or QUOTA.search(_said(error, token)):
+        raise _explain(error, plan, token) from None
+    wait = _wait_s(error, number, plan.options)
+    log.warning("%s: try %d of %d failed (%s), next in %.1f s", plan.repo, number, plan.options.tries,
+                f"HTTP {status}" if status else type(error).__name__, wait)
+    plan.options.sleep(wait)
 
 
-def _wait_s(error: BaseException, attempt: int, options: PushOptions) -> float | None:
-    """Seconds before the next try, None if another try would end the same."""
-    status = _status(error)
-    if isinstance(error, OfflineModeIsEnabled) or (status is not None and status not in RETRY_STATUS):
-        return None
-    if status is None and not isinstance(error, TransportError):
-        return None
-    wait = options.first_wait_s * 2 ** (attempt - 1)
-    if isinstance(error, HfHubHTTPError) and error.response is not None:
-        asked = error.response.headers.get("Retry-After", "")
-        wait = max(wait, float(asked)) if asked.isdecimal() else wait
+def _wait_s(error: BaseException, number: int, options: PushOptions) -> float:
+    asked = str(error.response.headers.get("Retry-After", "")) if isinstance(error, HfHubHTTPError) else ""
+    wait = max(options.first_wait_s * 2 ** (number - 1), float(asked) if asked.isdecimal() else 0.0)
     # Two pushes that met once should not meet again.
-    return min(wait, options.most_wait_s) * (0.75 + secrets.randbelow(501) / 1000)
+    return float(min(wait, options.most_wait_s)) * (0.75 + secrets.randbelow(501) / 1000)
 
 
 def _explain(error: BaseException, plan: PushPlan, token: str) -> HubError:
     status, said = _status(error), _said(error, token)
     if QUOTA.search(said) or status in (402, 413, 507):
-        return HubError(f"{plan.url}: no room ({said})", "Free storage, upgrade the account, or push with --public, which has more room.")
+        return HubError(f"{plan.url}: no room ({said})", "Free some storage or upgrade the account, then run the same command again.")
     if status == 401:
         return HubError(f"{plan.endpoint} does not accept the token ({said})", "Make a new one, then set HF_TOKEN or run `hf auth login`.")
     if status in (403, 404):

@@ -38,10 +38,13 @@ class Row:
         return max(self.reach - self.indent, 1.0) / max(len(self.text), 1)
 
 
-def lines_to_rows(pages: Mapping[int, Sequence[Line]]) -> list[Row]:
-    """Rows of all pages (physical number → lines) in reading order: page by page, column by column, top down."""
-    pitches = column_pitches(pages)
-    edges = left_edges(pages, pitches)
+def lines_to_rows(pages: Mapping[int, Sequence[Line]], whole: Mapping[int, Sequence[Line]] | None = None) -> list[Row]:
+    """Rows of all pages (physical number → lines) in reading order: page by page, column by column, top down.
+
+    ``whole`` holds the same pages with all their lines, where ``pages`` has a part too small to show the columns.
+    """
+    pitches = column_pitches(whole or pages)
+    edges = left_edges(whole or pages, pitches)
     rows: list[Row] = []
     for page in sorted(pages):
         columns: dict[int, list[Line]] = defaultdict(list)

@@ -7,10 +7,11 @@ two), by a sign ("term: definition", "term — definition"), or by indent alone 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from tripletkit.pdf.lines import Line
 from tripletkit.rules import Rules
 from tripletkit.terms.book import Book
 from tripletkit.terms.columns import SAME_EDGE, Row, lines_to_rows
@@ -51,9 +52,11 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
     found: list[Definition] = []
     left: list[Leftover] = []
     sections = glossary_sections(book, rules)
-    usual = _starter([row for section in sections for row in _rows(section)])
+    # One section is often too short to show the book's columns: all pages that hold any are looked at together.
+    around = {page: book.pages[page - 1] for section in sections for page in section.pages}
+    usual = _starter([row for section in sections for row in _rows(section, around)])
     for section in sections:
-        rows = _rows(section)
+        rows = _rows(section, around)
         starter = _starter(rows) or usual
         drafts, loose = rows_to_drafts(rows, starter) if starter else ([], rows)
         entries = [entry for draft in drafts if (entry := _definition(draft, book)) is not None]
@@ -65,9 +68,9 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
     return _without_shared_locators(found), left
 
 
-def _rows(section: Section) -> list[Row]:
+def _rows(section: Section, around: Mapping[int, Sequence[Line]]) -> list[Row]:
     """The section's rows in reading order, headings of letters and subsections left out."""
-    rows = lines_to_rows(section.pages)
+    rows = lines_to_rows(section.pages, around)
     size = median(row.size for row in rows)
     return [row for row in rows if len(row.text) > 1 and not (row.size > 1.12 * size and set(row.styles) <= set("bz"))]
 

@@ -24,7 +24,9 @@ class Corpus:
 
     def __init__(self, paragraphs: Iterable[str]) -> None:
         texts = list(paragraphs)
-        self._keys = f" {' | '.join(' '.join(term_key(text)) for text in texts)} "
+        self.pages = len(texts)
+        self._pages = [f" {' '.join(term_key(text))} " for text in texts]
+        self._keys = "|".join(self._pages)
         self._lower = {word for text in texts for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
         self._counts: dict[str, int] = {}
 
@@ -34,6 +36,13 @@ class Corpus:
         if key not in self._counts:
             self._counts[key] = self._keys.count(f" {key} ") if key else 0
         return self._counts[key]
+
+    def pages_with(self, forms: Iterable[str], said: int) -> int:
+        """Pages that say any of the forms; ``said`` is how often they do, which is enough to know when it is small."""
+        if said <= self.pages / 2:
+            return min(said, self.pages)
+        keys = [f" {key} " for form in forms if (key := " ".join(term_key(form)))]
+        return sum(any(key in page for key in keys) for page in self._pages)
 
     def uncapitalised(self, phrase: str) -> str:
         """The phrase with a small first letter, if the book writes its first word so."""

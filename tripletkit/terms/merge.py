@@ -1,0 +1,204 @@
+"""One concept, one term: candidates that share a form become one row, with every form, source and page.
+
+Joined are equal keys (case, plural, hyphen and spelling aside), a term and the acronym it spells out, and what a
+see-reference or a glossary calls the same. Nothing is joined by likeness.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tripletkit.ids import stable_id
+from tripletkit.terms.acronyms import own_pair
+from tripletkit.text.normalise import is_acronym, term_key
+
+Key = tuple[str, ...]
+_OR = re.compile(r"(?P<term>.+?)\s*\((?:or|also|also called|also known as|a\.?k\.?a\.?|aka|i\.e\.,?|formerly)\s+(?P<other>[^()]+)\)$", re.I)
+_TRAILING = re.compile(r"(?P<term>.{3,}?)\s*\([^()]*\)$")
+_PLAIN_SIGNS = frozenset("'\"`,.;:()[]{}/&!?")
+#: Which source's wording names a concept, best first.
+RANK = ("user", "glossary", "index", "index_head", "acronym", "bold")
+
+
+@dataclass
+class Candidate:
+    """A term as one source gives it. ``refers`` names terms that mean the same, ``see_also`` terms near by."""
+
+    forms: list[str]  # the first is the one to show
+    source: str
+    definition: str | None = None
+    locators: list[dict[str, object]] = field(default_factory=list)
+    parent: int | None = None  # position of the candidate above it
+    refers: tuple[str, ...] = ()
+    see_also: tuple[str, ...] = ()
+    kind: str = "subject"
+    mono: bool = False
+
+
+@dataclass
+class Concept:
+    """Candidates that are one: what a row of the terms table says, references still as positions."""
+
+    members: list[int]
+    term: str
+    forms: list[str]
+    sources: list[str]
+    definition: str | None
+    locators: list[dict[str, object]]
+    kind: str
+    mono: bool
+
+
+def form_key(form: str) -> Key:
+    """What two forms must share to be one: ``term_key``, signs that carry meaning ("B*-tree"), capitals of an acronym."""
+    words = term_key(form)
+    plain = unicodedata.normalize("NFKC", form)
+    signs = "".join(sorted(c for c in plain if not c.isalnum() and not c.isspace() and c not in _PLAIN_SIGNS and _tells(c)))
+    acronym = ("=",) if is_acronym(form) else ()
+    return (*words, *((f"sign {signs}",) if signs else ()), *acronym) if words or signs else (f"text {plain}",)
+
+
+def _tells(sign: str) -> bool:
+    # "+" and "#" at a word's end are part of its token already ("C++"), a hyphen never tells two terms apart.
+    return unicodedata.category(sign) not in ("Pd", "Pi", "Pf", "Mn") and sign not in "_’‘"
+
+
+def own_forms(term: str) -> list[str]:
+    """The forms that a printed term spells out, the one to show first: "principal component analysis (PCA)" has three."""
+    pair = own_pair(term)
+    if pair is not None:
+        return [pair.long, pair.short, term]
+    if other := _OR.fullmatch(term):
+        return [other["term"], other["other"], term]
+    inverted = _uninverted(term)
+    return [term, inverted] if inverted else [term]
+
+
+def _uninverted(term: str) -> str | None:
+    """ "closure, of a set" is said "closure of a set"; a person's name is said given name first."""
+    head, comma, rest = term.partition(", ")
+    if not comma or "," in rest or "(" in term or not head or not rest:
+        return None
+    if re.match(r"(?:of|in|for|on|to|by|with|under|between|versus|vs\.?)\b", rest):
+        return f"{head} {rest}"
+    return f"{rest} {head}" if rest[0].isupper() == head[0].isupper() and len(rest.split()) <= 3 else None
+
+
+def merge(candidates: Sequence[Candidate], said: Callable[[str], int]) -> tuple[list[Concept], list[int], list[tuple[str, str, str]]]:
+    """Concepts, the concept of each candidate, and references that name nothing (from, to, reason).
+
+    ``said`` counts a phrase in the running text: it settles which of several wordings to show.
+    """
+    groups = _Groups(len(candidates))
+    by_key: dict[tuple[str, Key], int] = {}
+    for at, candidate in enumerate(candidates):
+        for form in candidate.forms:
+            groups.join(by_key.setdefault((candidate.kind, form_key(form)), at), at)
+    dangling = _join_references(candidates, groups, by_key)
+    _strip_qualifiers(candidates, by_key)
+    members: dict[int, list[int]] = {}
+    for at in range(len(candidates)):
+        members.setdefault(groups.find(at), []).append(at)
+    concepts = [_concept([candidates[at] for at in held], held, said) for held in members.values()]
+    owner = {at: number for number, concept in enumerate(concepts) for at in concept.members}
+    return concepts, [owner[at] for at in range(len(candidates))], dangling
+
+
+class _Groups:
+    """Union-find; the earliest member leads."""
+
+    def __init__(self, size: int) -> None:
+        self._leader = list(range(size))
+
+    def find(self, at: int) -> int:
+        while self._leader[at] != at:
+            self._leader[at] = self._leader[self._leader[at]]
+            at = self._leader[at]
+        return at
+
+    def join(self, one: int, other: int) -> None:
+        first, second = sorted((self.find(one), self.find(other)))
+        self._leader[second] = first
+
+
+def _join_references(candidates: Sequence[Candidate], groups: _Groups, by_key: dict[tuple[str, Key], int]) -> list[tuple[str, str, str]]:
+    """Join each candidate that says "see X" to X. An X of its own name nowhere becomes the candidate's shown form."""
+    dangling = []
+    for at, candidate in enumerate(candidates):
+        if len(candidate.refers) > 1:  # several targets: near each of them, the same as none
+            candidate.see_also = (*candidate.see_also, *candidate.refers)
+            continue
+        for name in candidate.refers:
+            target = find_target(name, candidate.kind, by_key)
+            if target is not None:
+                groups.join(target, at)
+            elif re.search(r"\b(individual|specific|particular|under|entries|names? of)\b", name, re.I):
+                dangling.append((candidate.forms[0], name, "see-reference to no single entry"))
+            else:
+                candidate.forms[:0] = own_forms(name)
+                by_key.setdefault((candidate.kind, form_key(name)), at)
+    return dangling
+
+
+def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int | None:
+    """The candidate that a reference names: "interface", "tree, binary", "tree: binary", "degrees of freedom (df)"."""
+    parts = re.split(r"\s*[,:!]\s+", name, maxsplit=1)
+    wordings = [name, *own_forms(name)]
+    if len(parts) == 2:
+        wordings += [f"{parts[1]} {parts[0]}", f"{parts[0]} {parts[1]}", f"{parts[1]} of {parts[0]}"]
+    for wording in wordings:
+        if (found := by_key.get((kind, form_key(wording)))) is not None:
+            return found
+    return by_key.get((kind, (*form_key(name), "="))) or next((by_key[k, form_key(name)] for k in ("subject", "names", "symbols")
+                                                               if (k, form_key(name)) in by_key), None)
+
+
+def _strip_qualifiers(candidates: Sequence[Candidate], by_key: dict[tuple[str, Key], int]) -> None:
+    """ "momentum (optimization)" is said "momentum", unless another term, or a second qualifier, claims that."""
+    claims: Counter[tuple[str, Key]] = Counter()
+    bare: list[tuple[Candidate, str]] = []
+    for candidate in candidates:
+        if match := _TRAILING.fullmatch(candidate.forms[0]):
+            bare.append((candidate, match["term"]))
+            claims[candidate.kind, form_key(match["term"])] += 1
+    for candidate, term in bare:
+        if claims[candidate.kind, form_key(term)] == 1 and (candidate.kind, form_key(term)) not in by_key:
+            candidate.forms.append(term)
+
+
+def _concept(held: Sequence[Candidate], members: list[int], said: Callable[[str], int]) -> Concept:
+    lead = min(held, key=lambda c: (bool(c.refers), RANK.index(c.source) if c.source in RANK else len(RANK), c.parent is not None))
+    term = _shown(lead, held, said)
+    forms = list(dict.fromkeys([term, *sorted({form for c in held for form in c.forms})]))
+    definitions = [c.definition for c in sorted(held, key=lambda c: (bool(c.refers), c.source != "user")) if c.definition]
+    locators: dict[tuple[object, object], dict[str, object]] = {}
+    cited = [c for c in held if c.source == "index" and c.locators] or list(held)
+    for locator in (locator for c in cited for locator in c.locators):
+        locators.setdefault((locator["label"], locator["page"]), locator)
+    return Concept(members, term, forms, sorted({c.source for c in held}), definitions[0] if definitions else None, list(locators.values()),
+                   lead.kind, all(c.mono for c in held))
+
+
+def _shown(lead: Candidate, held: Sequence[Candidate], said: Callable[[str], int]) -> str:
+    """The lead's own wording; of its spellings (case, number), the small and singular one, if the book has it in small."""
+    key = form_key(lead.forms[0])
+    same = {c.forms[0] for c in held if form_key(c.forms[0]) == key}
+    return min(same, key=lambda form: (form != form.lower(), len(form), form)) if said(lead.forms[0]) else lead.forms[0]
+
+
+def second_definitions(concepts: Iterable[Concept], candidates: Sequence[Candidate]) -> list[tuple[str, str]]:
+    """Definitions that a row has no room for: (term, definition)."""
+    return [(concept.term, definition) for concept in concepts
+            for definition in dict.fromkeys(candidates[at].definition for at in concept.members)
+            if definition is not None and definition != concept.definition]
+
+
+def concept_ids(concepts: Sequence[Concept], book_id: str | None) -> list[str]:
+    """One id per concept from the book and its shown form; kind and forms tell apart what is shown alike."""
+    plain = Counter(concept.term for concept in concepts)
+    return [stable_id("term", book_id or "", concept.term, *([concept.kind, *sorted(concept.forms)] if plain[concept.term] > 1 else []))
+            for concept in concepts]
