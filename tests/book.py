@@ -47,7 +47,7 @@ _OPENINGS = (
 
 
 def write_book(path: Path, *, title: str = "Earth") -> Path:
-    """Twenty-two pages: two of front matter, three a chapter, two of index. Printed page n is physical page n + 2."""
+    """Twenty-one pages: two of front matter, three a chapter, one of index. Printed page n is physical page n + 2."""
     pages = [[Text(120, 200, f"The {title} Reader", 24, "b")], _contents()]
     cited: dict[str, int] = {}
     for number, (chapter, terms) in enumerate(CHAPTERS.items(), 1):
@@ -91,12 +91,7 @@ def _wrap(text: str, width: int) -> list[str]:
 
 def _index(cited: dict[str, int], printed: int) -> list[list[Text]]:
     entries = [f"{term}, {page}" for term, page in sorted(cited.items())]
-    entries.insert(6, "ice cliff, see crevasse")
-    half = (len(entries) + 1) // 2
-    pages = []
-    for i, part in enumerate((entries[:half], entries[half:])):
-        column = (len(part) + 1) // 2
-        lines = [Text(60, 80, "Index", 20, "b")] if i == 0 else [Text(60, 40, "Index", 9, "i")]
-        lines += [Text(60 + 160 * (n // column), 120 + 12 * (n % column), entry, 9) for n, entry in enumerate(part)]
-        pages.append([*lines, Text(205, 570, str(printed + i))])
-    return pages
+    entries.insert(entries.index(next(e for e in entries if e.startswith("igneous"))), "ice cliff, see crevasse")
+    column = (len(entries) + 1) // 2
+    lines = [Text(60 + 160 * (n // column), 120 + 12 * (n % column), entry, 9) for n, entry in enumerate(entries)]
+    return [[Text(60, 80, "Index", 20, "b"), *lines, Text(205, 570, str(printed))]]

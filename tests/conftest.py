@@ -1,4 +1,4 @@
-"""Shared by all tests: no network but this machine's own, a book of twenty-two pages, a random encoder of a few thousand weights."""
+"""Shared by all tests: no network but this machine's own, a book of twenty-one pages, a random encoder of a few thousand weights."""
 
 from __future__ import annotations
 

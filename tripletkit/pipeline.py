@@ -56,8 +56,10 @@ class Report:
         """For a person: the summary, what was dropped, where it lies."""
         time = "fresh, skipped" if self.fresh else f"{self.seconds:.1f} s"
         told = ", ".join(f"{reason} {count:,}" for reason, count in self.dropped.items())
-        made = ", ".join(str(path) for path in self.made)
-        return [f"{self.stage:9} {self.summary}  [{time}]"] + ([f"          dropped: {told}"] if told else []) + [f"          → {made}"]
+        # One folder, then the names in it.
+        folder = self.made[0].parent if self.made else Path()
+        made = f"{folder}/ " + " ".join(path.name if path.parent == folder else str(path) for path in self.made)
+        return [f"{self.stage:9} {self.summary}  [{time}]"] + ([f"          dropped: {told}"] if told else []) + ([f"          → {made}"] if self.made else [])
 
     def as_dict(self) -> dict[str, Any]:
         """For a machine."""

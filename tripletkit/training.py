@@ -57,7 +57,7 @@ def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target
     work = target.with_name(f"{target.name}.training") / _key_of(triplets, place, settings, seed)
     model: Any = load_model(place)
     # The library's card would show texts of the book; it also needs the network.
-    model.model_card_data.generate_widget_examples = False
+    model.model_card_data.set_widget_examples = lambda _: None
     model.model_card_data.local_files_only = True
     metric = TripletDistanceMetric.COSINE if settings.distance == "cosine" else TripletDistanceMetric.EUCLIDEAN
     order = list(triplets)

@@ -37,6 +37,7 @@ class Book:
 
 ALPHA = Book("alpha", "xylophone", "CC BY 4.0", ("train",) * 8 + ("validation",) * 2)
 BETA = Book("beta", "quicksilver", "CC BY-SA 4.0", ("test",) * 5)
+GAMMA = Book("gamma", "zephyr", "CC BY 4.0", ("train",) * 4)
 
 Rows = list[dict[str, Any]]
 

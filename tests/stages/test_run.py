@@ -1,4 +1,4 @@
-"""The whole flow on a book of twenty-two pages with a random encoder: order, freshness, resume, equal bytes, errors."""
+"""The whole flow on a book of twenty-one pages with a random encoder: order, freshness, resume, equal bytes, errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from tripletkit.cli import main
 from tripletkit.store import Store
 
 TABLES = ("books", "pages", "lines", "passages", "terms", "mentions", "splits", "triplets", "dropped")
-FLAGS = ["--set", "train.max_steps=2", "--set", "train.batch_size=4", "--allow-worse", "--license", "CC-BY-4.0"]
+FLAGS = ["--set", "train.max_steps=2", "--set", "train.batch_size=4", "--allow-worse", "--license", "CC-BY-4.0",
+         # A random encoder finds all texts alike.
+         "--set", "mine.synonym_bound=1", "--set", "mine.relative_bound=1"]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ def test_triplets_keep_the_rules(done: Path) -> None:
     said = set(mentions.select("passage_id", "term_id").iter_rows())
     assert all((row["passage_id"], row["positive_id"]) in said for row in triplets.to_dicts())
     assert not any((row["passage_id"], row["negative_id"]) in said for row in triplets.to_dicts())
-    assert (triplets["cos_an"] <= 0.95 * triplets["cos_ap"] + 1e-6).all()
+    assert (triplets["cos_an"] <= triplets["cos_ap"]).all()
 
 
 def test_counts_add_up(done: Path) -> None:
@@ -210,8 +212,9 @@ def test_a_removed_table_is_made_again(book: Path, tiny_encoder: Path, output: P
 
 
 def test_a_stale_table_is_refused(tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main_ok(["split", "--output", str(output), "--encoder", str(tiny_encoder), "--set", "split.test=0.4"])
-    main_ok(["mine", "--output", str(output), "--encoder", str(tiny_encoder)])
+    main_ok(["split", "--output", str(output), "--encoder", str(tiny_encoder), "--set", "split.test=0.6"])
+    main_ok(["mine", "--output", str(output), "--encoder", str(tiny_encoder), *FLAGS[-4:]])
+    capsys.readouterr()
     main_ok(["split", "--output", str(output), "--encoder", str(tiny_encoder)])
     assert main_fails(["train", "--output", str(output), "--encoder", str(tiny_encoder)]) == 1
     assert "triplets.parquet is stale: splits.parquet changed" in capsys.readouterr().err
@@ -229,7 +232,7 @@ def test_the_other_books_finish(book: Path, tiny_encoder: Path, tmp_path: Path, 
     assert main_fails(["extract", str(bad), str(book), "--output", str(output), "--encoder", str(tiny_encoder)]) == 1
     captured = capsys.readouterr()
     assert f"{bad}: is not a PDF" in captured.err and "1 of the books could not be read" in captured.err
-    assert "100 passages" in captured.out or "1 book, 22 pages" in captured.out
+    assert "1 book, 21 pages" in captured.out
     dropped = Store(output).read("dropped").filter(reason="book refused").to_dicts()
     assert [row["item"] for row in dropped] == [str(bad)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.numbers import roman_value
@@ -13,7 +14,8 @@ from tripletkit.pdf.reader import Bookmark
 #: A page with at most this many lines, whose first chapter starts on a later page, is the title page of a part.
 PART_PAGE_LINES = 8
 
-_PART = re.compile(r"part\s+(\w+)\b|([IVXL]+)[.:\s]", re.IGNORECASE)
+_PART = re.compile(r"part\s+(\d+|[ivxl]+|one|two|three|four|five|six|seven|eight|nine|ten|[a-z])\b|appendices$", re.IGNORECASE)
+_ROMAN = re.compile(r"([IVXL]+)[.:]?\s")
 _LEADER = re.compile(r"(\s*\.){3,}\s*|\s*…+\s*|\s*·{3,}\s*")
 _ENTRY = re.compile(r"(?P<title>.*[^\W\d_].*?)[\s,]+(?P<label>\d{1,4}|[ivxlc]{1,7})$")
 _NUMBER = re.compile(r"(?:(?:chapter|section|appendix|unit|lesson|module)\s+)?(\d+|[A-Z])((?:\.\d+)*)[.:]?\s", re.IGNORECASE)
@@ -29,34 +31,44 @@ class Entry:
     top: float | None
 
 
-def book_entries(outline: Sequence[Bookmark], printed: Sequence[Entry], page_lines: Mapping[int, int]) -> list[Entry]:
-    """The finer of outline and printed contents, parts left out so that chapters are at level 0.
+def book_entries(outline: Sequence[Bookmark], printed: Sequence[Entry], first_texts: Mapping[int, str]) -> list[Entry]:
+    """The finer of outline and printed contents, with chapters at level 0, beside the parts that hold them.
 
-    ``page_lines`` holds the number of lines of text on each physical page.
+    ``first_texts`` holds the first line of text on each physical page that has few lines: a part's title page is one.
     """
     entries = [Entry(b.title, b.level, b.page, b.top) for b in outline]
     if len(printed) > 1.5 * len(entries):
         entries = list(printed)
-    return list(_without_parts(entries, page_lines))
+    return list(_parts_levelled(entries, first_texts))
 
 
-def _without_parts(entries: Sequence[Entry], page_lines: Mapping[int, int]) -> Iterator[Entry]:
+def _parts_levelled(entries: Sequence[Entry], first_texts: Mapping[int, str]) -> Iterator[Entry]:
+    roman = _roman_parts(entries)
     under_part = 0
     for i, entry in enumerate(entries):
         if entry.level == 0:
             child = entries[i + 1] if i + 1 < len(entries) and entries[i + 1].level == 1 else None
-            part = child is not None and _is_part(entry, child, page_lines)
+            part = child is not None and _is_part(entry, child, first_texts, roman)
             under_part = 1 if part else 0
-            if part:
-                continue
         yield replace(entry, level=max(entry.level - under_part, 0))
 
 
-def _is_part(entry: Entry, child: Entry, page_lines: Mapping[int, int]) -> bool:
-    match = _PART.match(entry.title)
-    if match is not None and (match.group(1) or roman_value(match.group(2))):
+def _is_part(entry: Entry, child: Entry, first_texts: Mapping[int, str], roman: bool) -> bool:
+    if _PART.match(entry.title) or _PART.match(first_texts.get(entry.page, "")):
         return True
-    return child.page > entry.page and page_lines.get(entry.page, 0) <= PART_PAGE_LINES
+    return _roman_start(entry.title) and (roman or (child.page > entry.page and entry.page in first_texts))
+
+
+def _roman_start(title: str) -> bool:
+    match = _ROMAN.match(title)
+    return match is not None and roman_value(match.group(1)) is not None
+
+
+def _roman_parts(entries: Sequence[Entry]) -> bool:
+    """Whether roman numbers at the top name parts: the chapters under them are counted on from part to part."""
+    numbers = [match.group(1) for above, entry in pairwise(entries)
+               if above.level == 0 and entry.level == 1 and _roman_start(above.title) and (match := _NUMBER.match(entry.title))]
+    return len(set(numbers)) > 1
 
 
 def contents_entries(lines: Sequence[Line], pages_of: Mapping[str, Sequence[int]]) -> list[Entry]:
@@ -65,19 +77,19 @@ def contents_entries(lines: Sequence[Line], pages_of: Mapping[str, Sequence[int]
     ``pages_of`` gives the physical pages of a label. Levels follow the titles' numbers, else their indentation.
     """
     found: list[tuple[str, float, int]] = []
-    open_title, open_x0 = "", 0.0
+    opened: Line | None = None
     last = 0
     for line in lines:
-        text = _LEADER.sub("  ", line.text)
-        match = _ENTRY.match(f"{open_title} {text}".strip())
+        above = opened if opened is not None and abs(opened.size - line.size) < 0.5 else None
+        match = _ENTRY.match(f"{above.text if above else ''} {_LEADER.sub('  ', line.text)}".strip())
         if match is None:
-            open_title, open_x0 = (text, line.x0) if len(text) < 90 and not open_title else ("", 0.0)
+            opened = line if above is None and len(line.text) < 90 else None
             continue
         page = next((p for p in pages_of.get(match["label"], ()) if p >= last), None)
         if page is not None:
-            found.append((match["title"].strip(" ."), open_x0 or line.x0, page))
+            found.append((match["title"].strip(" ."), above.x0 if above else line.x0, page))
             last = page
-        open_title, open_x0 = "", 0.0
+        opened = None
     return [Entry(title, level, page, None) for (title, _, page), level in zip(found, _levels(found), strict=True)]
 
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from statistics import median
 
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.numbers import printed_numbers, roman_value
@@ -19,7 +20,9 @@ MARGIN_SHARE = 0.16
 #: Baselines of one place differ by at most this, in points.
 SAME_PLACE_PT = 3.0
 #: A running head is said again on a page at most this far away: books alternate between left and right pages.
-NEAR_PAGES = 4
+NEAR_PAGES = 2
+#: In letters this much bigger than usual it may be a heading, such as "Exercises" on top of a page, and must be said more often.
+BIGGER = 1.1
 #: A page number is confirmed by the pages at most this far away.
 COUNT_WINDOW = 6
 #: A text at one place of this share of all pages is a watermark, wherever on the page it stands.
@@ -46,8 +49,9 @@ def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
     sides = [[list(_edge(page, height, from_top)) for page, height in zip(rows, heights, strict=True)] for from_top in (True, False)]
     # A chapter's first page may carry at its foot the number that the others carry at their head.
     numbered = set(_numbered([top + foot for top, foot in zip(*sides, strict=True)]))
+    usual_size = median([row.size for page in rows for row in page] or [1.0])
     for edges, from_top in zip(sides, (True, False), strict=True):
-        known = _repeating(edges, heights, from_top, numbered)
+        known = _repeating(edges, heights, from_top, numbered, usual_size)
         for edge, height in zip(edges, heights, strict=True):
             for row in _peel(edge, known, height, from_top):
                 found.update((row.page, line) for line in row.lines)
@@ -118,7 +122,7 @@ class _Known:
 
 
 def _repeating(edges: Sequence[Sequence[Row]], heights: Sequence[float], from_top: bool,
-               numbered: Set[tuple[int, tuple[int, ...]]]) -> _Known:
+               numbered: Set[tuple[int, tuple[int, ...]]], usual_size: float) -> _Known:
     at_place: dict[int, list[tuple[Row, _Wording]]] = defaultdict(list)
     for edge, height in zip(edges, heights, strict=True):
         for row in edge:
@@ -126,16 +130,19 @@ def _repeating(edges: Sequence[Sequence[Row]], heights: Sequence[float], from_to
     known = set(numbered)
     for place, held in at_place.items():
         near = [pair for other in (place - 1, place, place + 1) for pair in at_place.get(other, ())]
-        known.update((row.page, row.lines) for row, wording in held if _repeats(row, wording, near))
+        known.update((row.page, row.lines) for row, wording in held if _repeats(row, wording, near, usual_size))
     # A place is furniture's own where rows hardly ever say something new, as a section's single running head does.
     places = {place for place, held in at_place.items()
               if len(held) >= 6 and sum((r.page, r.lines) in known for r, _ in held) >= 0.6 * len(held)}
     return _Known(frozenset(known), frozenset(places))
 
 
-def _repeats(row: Row, wording: _Wording, near: Sequence[tuple[Row, _Wording]]) -> bool:
+def _repeats(row: Row, wording: _Wording, near: Sequence[tuple[Row, _Wording]], usual_size: float) -> bool:
     """Whether a page next to this one or to its facing page says the same at the same place."""
-    return any(0 < abs(other.page - row.page) <= NEAR_PAGES and wording.repeats(said, other.page - row.page) for other, said in near)
+    big = row.size >= BIGGER * usual_size
+    pages = {other.page for other, said in near
+             if 0 < abs(other.page - row.page) <= (2 * NEAR_PAGES if big else NEAR_PAGES) and wording.repeats(said, other.page - row.page)}
+    return len(pages) >= (3 if big else 1)
 
 
 def _numbered(edges: Sequence[Sequence[Row]]) -> Iterator[tuple[int, tuple[int, ...]]]:

@@ -40,7 +40,8 @@ class Heading:
     named: bool  # by the outline or the contents
 
 
-def find_headings(lines: Sequence[Line], entries: Sequence[Entry], *, body_size: float, vocabulary: Vocabulary, rules: Rules) -> list[Heading]:
+def find_headings(lines: Sequence[Line], entries: Sequence[Entry], *,
+                  body_size: float, vocabulary: Vocabulary, rules: Rules) -> list[Heading]:
     """Headings in order. ``lines`` are the text of the whole book, without furniture."""
     by_page: dict[int, list[int]] = defaultdict(list)
     for i, line in enumerate(lines):
@@ -89,6 +90,9 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
         first, count = _with_number(start, count, held, lines, rules)
         title = " ".join(lines[i].text for i in range(first, first + count))
         return Heading(first, count, entry.level, title, max(lines[i].size for i in range(first, first + count)), True)
+    if rules.label("titles", entry.title) is not None:
+        # A wrong page: no text of a chapter's end may become "Bibliography".
+        return None
     start = next((i for i in held if entry.top is not None and lines[i].bottom >= entry.top - 4), held[0])
     return Heading(start, 0, entry.level, entry.title, 0.0, True)
 
@@ -113,7 +117,7 @@ def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Li
     if first > held[0]:
         above = lines[first - 1].text.strip()
         match = rules.starts("headings", above + " ")
-        if match is not None and match.end() >= len(above) or above.isdigit() and lines[first - 1].size > lines[first].size:
+        if (match is not None and match.end() >= len(above)) or (above.isdigit() and lines[first - 1].size > lines[first].size):
             return first - 1, count + 1
     return first, count
 
@@ -136,7 +140,7 @@ def _styled(lines: Sequence[Line], taken: set[int], body_size: float, rules: Rul
 def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: Rules) -> bool:
     line = lines[i]
     bigger = line.size >= BIGGER * body_size
-    if not bigger and (line.size < 0.98 * body_size or line.styles[0] not in "bz") or not _reads_as_title(line.text):
+    if (not bigger and (line.size < 0.98 * body_size or line.styles[0] not in "bz")) or not _reads_as_title(line.text):
         return False
     bold = sum(s in "bz" for s in line.styles) >= 0.8 * len(line.styles)
     if bigger:

@@ -5,6 +5,7 @@ Each kind has its own test, tried in turn; a second look settles lines between l
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ def book_layout(lines: Sequence[Line]) -> Layout:
     if not sizes:
         return Layout(10.0, 12.0)
     size = max(sizes, key=lambda s: (sizes[s], s))
-    gaps = [b.baseline - a.baseline for a, b in zip(lines, lines[1:], strict=False)
+    gaps = [b.baseline - a.baseline for a, b in itertools.pairwise(lines)
             if a.page == b.page and a.column == b.column and abs(a.size - size) <= 0.5 and abs(b.size - size) <= 0.5]
     near = [round(gap * 2) / 2 for gap in gaps if 0.8 * size < gap < 2.2 * size]
     return Layout(size, Counter(near).most_common(1)[0][0] if near else 1.2 * size)
@@ -66,7 +67,7 @@ def _own_kind(line: Line, layout: Layout) -> str:
         return "table"
     if line.size < 0.82 * layout.size and line.x1 - line.x0 < 0.6 * (line.col_x1 - line.col_x0) and len(tokens) < 12:
         return "figure"
-    indented = line.x0 > line.col_x0 + 0.8 * layout.size
+    indented = _indented(line, layout)
     if wordy < 0.5 and len(words) <= 6 and (indented or len(words) <= 1) and not _BULLET.match(line.text):
         if _MATH.search(line.text):
             return "equation"
@@ -84,8 +85,12 @@ def _mark_stacks(lines: Sequence[Line], kinds: list[str], layout: Layout) -> Non
         if (before.page, before.column) != (line.page, line.column) or not 0 < line.baseline - before.baseline < 0.72 * layout.leading:
             continue
         for j in (i - 1, i):
-            if kinds[j] == "prose" and not _wide(lines[j]) and lines[j].x0 > lines[j].col_x0 + 0.8 * layout.size and len(lines[j].text) < 60:
+            if kinds[j] == "prose" and not _wide(lines[j]) and _indented(lines[j], layout) and len(lines[j].text) < 60:
                 kinds[j] = "equation"
+
+
+def _indented(line: Line, layout: Layout) -> bool:
+    return line.x0 > line.col_x0 + 0.8 * layout.size
 
 
 def _mark_footnotes(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None:
@@ -132,7 +137,7 @@ def _columns(lines: Sequence[Line]) -> list[tuple[int, int]]:
 
 
 def _mark_captions(lines: Sequence[Line], kinds: list[str], layout: Layout, rules: Rules) -> None:
-    for i, line in enumerate(lines):
+    for i, _line in enumerate(lines):
         if kinds[i] not in ("prose", "table", "figure") or not _is_caption(i, lines, layout, rules):
             continue
         kinds[i] = "caption"
@@ -151,7 +156,7 @@ def _is_caption(i: int, lines: Sequence[Line], layout: Layout, rules: Rules) -> 
     if tail is None:
         return False
     words = len(line.text[: match.end()].split())
-    marked = line.styles[:words] != line.styles[words:words * 2] and line.styles[0] in "bz" or line.size < 0.95 * layout.size
+    marked = (line.styles[:words] != line.styles[words:words * 2] and line.styles[0] in "bz") or line.size < 0.95 * layout.size
     punctuated = tail.group().strip() in (":", "–", "—", "|") or match.end() == len(line.text)
     apart = i == 0 or not _same_block(lines[i - 1], line)
     return marked or (apart and (punctuated or tail.group().strip() == "."))
@@ -167,14 +172,14 @@ def _same_block(before: Line, line: Line) -> bool:
 def _settle_neighbours(lines: Sequence[Line], kinds: list[str]) -> None:
     """Single lines between two of another kind, in one block, are of that kind."""
     for i in range(1, len(lines) - 1):
-        before, here, after = kinds[i - 1], kinds[i], kinds[i + 1]
-        if here in ("code", "equation", "table", "figure") and before == after == "prose" and _wide(lines[i - 1]) and (
-                here == "code" and _wide(lines[i]) or here == "equation" and _same_block(lines[i - 1], lines[i]) and lines[i].x0 <= lines[i].col_x0 + 2):
+        before, line = lines[i - 1], lines[i]
+        around = kinds[i - 1] if kinds[i - 1] == kinds[i + 1] else ""
+        if around == "prose" and _wide(before) and (
+                (kinds[i] == "code" and _wide(line)) or (kinds[i] == "equation" and _same_block(before, line) and line.x0 <= line.col_x0 + 2)):
             kinds[i] = "prose"
-        elif here == "prose" and before == after == "code" and _same_block(lines[i - 1], lines[i]) and _same_block(lines[i], lines[i + 1]) and not _wide(lines[i]):
-            kinds[i] = "code"
-        elif here == "prose" and before == after == "table" and not _wide(lines[i]) and len(lines[i].text) < 60:
-            kinds[i] = "table"
+        elif kinds[i] == "prose" and not _wide(line) and (
+                (around == "code" and _same_block(before, line) and _same_block(line, lines[i + 1])) or (around == "table" and len(line.text) < 60)):
+            kinds[i] = around
 
 
 def _wide(line: Line) -> bool:

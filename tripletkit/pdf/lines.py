@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from statistics import median
 
 from tripletkit.pdf.reader import RawPage, Word
@@ -63,7 +63,7 @@ def page_lines(page: RawPage) -> list[Line]:
 
 def lower_drop_caps(words: Sequence[Word]) -> None:
     """Give a chapter's big first letter the place of the word that it begins, so that it stands on the first line."""
-    for cap, word in zip(words, words[1:], strict=False):
+    for cap, word in pairwise(words):
         if len(cap.text) == 1 and cap.text.isupper() and cap.size >= 1.6 * word.size and word.text[0].isalpha():
             gap = word.x0 - cap.x1
             if not (-0.2 * cap.size <= gap <= 0.6 * word.size and cap.top - word.size <= word.top < word.baseline < cap.baseline + 1):
@@ -103,7 +103,7 @@ def _continues(fragment: _Fragment, word: Word) -> bool:
 
 
 def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
-    """x of the middle of each gutter between text columns; empty for one column."""
+    """X of the middle of each gutter between text columns; empty for one column."""
     if len(fragments) < 8:
         return []
     left, right = min(f.x0 for f in fragments), max(f.x1 for f in fragments)
@@ -148,7 +148,7 @@ def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float) -> boo
     if overlap < 5 * median(f.size for f in fragments):
         return False
     sides = [f.x0 >= x for f in fragments if f.x1 <= x or f.x0 >= x]
-    crossings = sum(a != b for a, b in zip(sides, sides[1:], strict=False))
+    crossings = sum(a != b for a, b in pairwise(sides))
     if crossings <= max(4, len(sides) // 10):
         return True
     # Written row by row: columns only if both sides are running text, not cells.
@@ -182,8 +182,7 @@ def _band_lines(page: int, band: Sequence[_Fragment], gutters: Sequence[float]) 
     for column in sorted(columns):
         held = columns[column]
         col_x0, col_x1 = min(f.x0 for f in held), max(f.x1 for f in held)
-        for row in _rows(held):
-            lines.append(_line(page, column, row, col_x0, col_x1))
+        lines.extend(_line(page, column, row, col_x0, col_x1) for row in _rows(held))
     return lines
 
 
@@ -204,7 +203,7 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
     words = [word for f in ordered for word in f.words]
     parts, styles = [words[0].text], words[0].style
     notes = [0] if len(words) > 1 and _opens_note(words[0], words[1]) else []
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         note = word.note or _raised(before, word)
         if not note and not word.space and 0 <= word.x0 - before.x1 < 0.1 * word.size and not before.note:
             parts[-1] += word.text
@@ -213,7 +212,7 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
             notes.append(len(parts))
         parts.append(word.text)
         styles += word.style
-    gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in zip(ordered, ordered[1:], strict=False))
+    gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in pairwise(ordered))
     biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
     size = _usual_size(words)
     return Line(page, column, " ".join(parts), styles, min(f.x0 for f in row), max(f.x1 for f in row),
@@ -222,8 +221,8 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
 
 def _raised(before: Word, word: Word) -> bool:
     """Whether a word of its own is the mark of a footnote to the word before it."""
-    return (word.text.isdigit() and len(word.text) <= 3 and word.size < 0.85 * before.size and before.baseline - word.baseline > 0.15 * before.size
-            and _TAKES_NOTE.search(before.text) is not None)
+    small = word.size < 0.85 * before.size and before.baseline - word.baseline > 0.15 * before.size
+    return small and word.text.isdigit() and len(word.text) <= 3 and _TAKES_NOTE.search(before.text) is not None
 
 
 def _opens_note(word: Word, after: Word) -> bool:

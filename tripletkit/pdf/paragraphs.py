@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from tripletkit.pdf.hyphens import Vocabulary, join_lines, mend
 from tripletkit.pdf.kinds import Layout
 from tripletkit.pdf.lines import Line
+from tripletkit.rules import Rules
 from tripletkit.text.sentences import ends_sentence
 
 #: Kinds that stand between the halves of a paragraph without ending it.
@@ -69,9 +70,11 @@ def _home(i: int, lines: Sequence[Line], kinds: Sequence[str], last: Paragraph |
     """The paragraph that line ``i`` goes on with, None if it starts one. ``halves`` are the last paragraphs of prose."""
     kind, line = kinds[i], lines[i]
     if kind == "prose":
-        if last is not None and last.kind == "prose" and last.lines[-1] == i - 1 and not _starts_paragraph(i, lines, last, layout, abbreviations):
+        adjoins = last is not None and last.kind == "prose" and last.lines[-1] == i - 1
+        if last is not None and adjoins and not starts_paragraph(lines[i - 1], line, last.text, layout, abbreviations):
             return last
-        return next((half for half in reversed(halves) if half is not last and _resumes(half, lines[half.lines[-1]], line, abbreviations)), None)
+        waiting = (half for half in reversed(halves) if half is not last)
+        return next((half for half in waiting if _resumes(half, lines[half.lines[-1]], line, abbreviations)), None)
     if kind == "equation" and last is not None and last.kind == "prose" and not ends_sentence(last.text, abbreviations):
         return last
     if last is not None and last.kind == kind and _goes_on(lines[i - 1], line, kind):
@@ -79,14 +82,10 @@ def _home(i: int, lines: Sequence[Line], kinds: Sequence[str], last: Paragraph |
     return None
 
 
-def _starts_paragraph(i: int, lines: Sequence[Line], last: Paragraph, layout: Layout, abbreviations: AbstractSet[str]) -> bool:
-    return starts_paragraph(lines[i - 1], lines[i], last.text, layout, abbreviations)
-
-
 def starts_paragraph(before: Line, line: Line, text: str, layout: Layout, abbreviations: AbstractSet[str]) -> bool:
     """Whether ``line``, next after ``before`` and the ``text`` so far, opens a paragraph: indent, gap or short line above."""
     ended = ends_sentence(text, abbreviations) or text.endswith(":")
-    if text.endswith(("-", "‐")) or not ended and line.text[:1].islower():
+    if text.endswith(("-", "‐")) or (not ended and line.text[:1].islower()):
         return False
     if (before.page, before.column) != (line.page, line.column):
         return ended and (_indented(line, layout) or _short(before) or abs(before.size - line.size) > 0.6)
@@ -110,7 +109,7 @@ def _resumes(half: Paragraph, end: Line, line: Line, abbreviations: AbstractSet[
         return False
     if half.text.endswith(("-", "‐")):
         return line.text[:1].isalpha()
-    return not ends_sentence(half.text, abbreviations) and (line.text[:1].islower() or not half.text.endswith(":") and not _short(end))
+    return not ends_sentence(half.text, abbreviations) and (line.text[:1].islower() or (not half.text.endswith(":") and not _short(end)))
 
 
 def _goes_on(before: Line, line: Line, kind: str) -> bool:
@@ -139,21 +138,30 @@ def without_notes(line: Line) -> str:
     return " ".join(word for i, word in enumerate(line.text.split()) if i not in line.notes)
 
 
-def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], roles: Callable[[tuple[str, ...]], str | None],
-                      *, layout: Layout, exercise: Callable[[str], bool], abbreviations: AbstractSet[str]) -> None:
+def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], layout: Layout, rules: Rules) -> None:
     """Second look, now that whole texts are known: prose that does not read so is a figure's or a table's text, and a
-    section's heading may say what all of its prose is (``roles`` of a path: exercise, summary, glossary, bibliography).
+    section's heading may say what all of its prose is.
     """
+    abbreviations = rules.words("abbreviations")
     for p in paragraphs:
         if p.kind == "prose" and not _reads_as_prose(p, lines, layout, abbreviations):
             p.kind = _fragment_kind(p, lines)
-        if p.kind not in ("prose", "list", "equation"):
-            continue
-        role = roles(p.path)
+        role = section_role(p.path, rules) if p.kind in ("prose", "list", "equation") else None
         if role is not None and (p.kind != "equation" or role == "exercise"):
+            # References to literature are notes to the text.
             p.kind = "footnote" if role == "bibliography" else role
-        elif p.kind == "prose" and exercise(p.text):
+        elif p.kind == "prose" and rules.starts("exercises", p.text):
             p.kind = "exercise"
+
+
+def section_role(path: tuple[str, ...], rules: Rules) -> str | None:
+    """What the nearest telling heading says about a section: exercise, summary, glossary or bibliography."""
+    for title in reversed(path):
+        number = rules.starts("headings", title)
+        role = rules.label("titles", title[number.end():].strip() if number else title) or rules.label("titles", title)
+        if role in ("exercise", "summary", "glossary", "bibliography"):
+            return role
+    return None
 
 
 _WORDLIKE = re.compile(r"[(\[“‘\"']*[^\W\d_]{2,}(?:[-–’'‐][^\W\d_]+)*[)\]”’\"'.,;:!?]*")

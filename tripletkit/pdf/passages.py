@@ -106,7 +106,7 @@ class _Cutter:
         text = p.text[start:end]
         # "Proof." and "Solution." belong to what follows.
         title = start == 0 and end - start < 20
-        whole = p.kind != "prose" or (text.endswith(":") or ends_sentence(text, self.abbreviations)) and not title
+        whole = p.kind != "prose" or ((text.endswith(":") or ends_sentence(text, self.abbreviations)) and not title)
         return _Piece(text, p.page_at(start), p.page_at(end - 1), tokens, glue, whole, not text[0].islower())
 
     def _broken(self, p: Paragraph, start: int, end: int, glue: str) -> Iterator[_Piece]:

@@ -29,7 +29,7 @@ _NOTE_AFTER = re.compile(r"(?:(?<=[^\W\d_]{3})|(?<=[.,;:!?)\]”’'\"]))(?:\d{1
 _NOTE_BEFORE = re.compile(r"(?:\d{1,3}|[*∗†‡§]{1,2})(?=[^\W\d_]|[“\"‘'(])")
 _BOLD = re.compile(r"bold|black|heavy|demi|medi(?!um|eval|a)|(^|[^a-z])(cm|sf|ec|lm)?s?s?bx|-b$|[-_]b[dx]?$", re.I)
 _ITALIC = re.compile(r"ital|obli|slant|cmti|cmsl|cmmi|cmbxti|[-_](it|i|bi|ri)$|(sf|ec)ti\d", re.I)
-_MONO = re.compile(r"mono|(^|[-_])tt([-_]|$)|courier|typewriter|consol|menlo|code|inconsolata|cmtt|cmsltt|ectt|sftt|lmtt|[a-z]tt\d+$|fixed|beramono|luximono", re.I)
+_MONO = re.compile(r"mono|(^|[-_])tt([-_]|$)|courier|typewriter|consol|menlo|code|inconsolata|(cm|cmsl|ec|sf|lm)tt|[a-z]tt\d+$|fixed", re.I)
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ def read_page(document: pdfium.PdfDocument, number: int) -> RawPage:
 
 def read_outline(document: pdfium.PdfDocument, most: int = 20_000) -> list[Bookmark]:
     """The outline in order, at most ``most`` entries (a damaged outline can loop)."""
-    found = []
+    found: list[Bookmark] = []
     for entry in document.get_toc(max_depth=8):
         if len(found) >= most:
             break
@@ -289,4 +289,5 @@ def _word(string: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
         x1, low, high = max(x1, last[1]), min(low, last[2]), max(high, last[3])
     run = glyphs.run(start)
     left, top = glyphs.left, glyphs.top
-    return Word(content, x0 - left, x1 - left, top - high, top - low, top - run.baseline, run.size if run.size > 0 else max(high - low, 1.0), run.style, True)
+    size = run.size if run.size > 0 else max(high - low, 1.0)
+    return Word(content, x0 - left, x1 - left, top - high, top - low, top - run.baseline, size, run.style, True)

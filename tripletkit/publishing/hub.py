@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi, get_token, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
@@ -40,6 +40,15 @@ def push_dataset(folder: Path, repo: str, options: PushOptions | None = None) ->
 def push_model(folder: Path, repo: str, options: PushOptions | None = None) -> PushReport:
     """A SentenceTransformer's folder → model OWNER/NAME. Raises HubError."""
     return push(plan_push(folder, repo, "model", options))
+
+
+def fetch_dataset(repo: str, revision: str = MAIN, endpoint: str | None = None) -> Path:
+    """The folder of dataset OWNER/NAME, from the Hub or the cache that it shares with `datasets`. Raises HubError."""
+    try:
+        return Path(snapshot_download(repo, repo_type="dataset", revision=revision, endpoint=endpoint))
+    except (TransportError, RuntimeError, ValueError, OSError) as error:
+        said = _said(error, get_token() or "hf_***")
+        raise HubError(f"dataset {repo} at {revision} cannot be fetched ({said})", "Check its name, your access and the network.") from None
 
 
 def push(plan: PushPlan) -> PushReport:
@@ -136,7 +145,8 @@ class _Way:
             # Large files first: the branch appears when nothing but the commit is left to do.
             self.api.preupload_lfs_files(repo, additions, repo_type=kind, revision=MAIN, free_memory=False)
             self._branch()
-        operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [*additions, *(CommitOperationDelete(path) for path in deleted)]
+        operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [*additions]
+        operations += [CommitOperationDelete(path) for path in deleted]
         parent = heads.get(options.revision, heads.get(MAIN))  # the commit is refused if somebody was quicker
         made = self.api.create_commit(repo, operations, repo_type=kind, revision=options.revision, commit_message=options.message,
                                       parent_commit=parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import polars as pl
@@ -24,7 +25,8 @@ def run(job: Job) -> StageResult:
     gold = build_gold(held, job.table("terms"), job.table("mentions"))
     if not gold.term_ids:
         raise TableError(f"evaluate: no term has an answer among the {held.height} {split} passages", "Give the split a larger share, or use more books.")
-    places = {"untouched": job.locate(), "tuned": locate_encoder(str(folder))}
+    # The folder's own name, not its path: two runs give equal scores wherever they lie.
+    places = {"untouched": job.locate(), "tuned": dataclasses.replace(locate_encoder(str(folder)), name=folder.name)}
     scores = {name: score(gold, job.encoder(place)) for name, place in places.items()}
     report = _report(places, scores, split, gold.source, len(gold.term_ids), len(gold.passage_ids))
     write_atomically(job.folder / "scores.json", (json.dumps(report, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())

@@ -7,35 +7,30 @@ import polars as pl
 from tripletkit.errors import SourceError
 from tripletkit.schemas import TERMS, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
-from tripletkit.terms.harvest import harvest, merge_user_terms
+from tripletkit.terms.harvest import Harvest, harvest, merge_user_terms
+from tripletkit.terms.user import read_user_terms
 
 
 def run(job: Job) -> StageResult:
     """Harvest each book by itself, then join the user's terms. No term at all is an error that says what was sought."""
-    lines, pages = job.table("lines"), job.table("pages")
-    terms: list[Row] = []
-    dropped: list[Row] = []
-    sought: list[str] = []
-    books = job.table("books")
+    lines, pages, books = job.table("lines"), job.table("pages"), job.table("books")
+    found = Harvest([], [], [])
     with job.progress.bar("harvesting", books.height, "books") as advance:
         for book in books.to_dicts():
             of_book = pl.col("book_id") == book["book_id"]
-            found = harvest(str(book["book_id"]), lines.filter(of_book), pages.filter(of_book), job.rules)
-            terms += found.terms
-            dropped += found.dropped
-            sought += [f"{book['title']}: {line}" for line in found.sought]
+            own = harvest(str(book["book_id"]), lines.filter(of_book), pages.filter(of_book), job.rules)
+            found = Harvest(found.terms + own.terms, found.dropped + own.dropped, found.sought + [f"{book['title']}: {line}" for line in own.sought])
             advance(1)
     user_file = job.settings.glossary.terms
     if user_file is not None:
-        terms, more = merge_user_terms(terms, user_file, job.rules)
-        dropped += more
-    if not terms:
-        raise SourceError("no glossary was found: " + "; ".join(sought),
+        found = merge_user_terms(found, read_user_terms(user_file), books["book_id"].to_list())
+    if not found.terms:
+        raise SourceError("no glossary was found: " + "; ".join(found.sought),
                           "Pass your own terms: --terms FILE (CSV with a column 'term', JSONL, or TXT with one term a line).")
-    return _result(make_table(TERMS, terms), dropped, tuple(sought))
+    return _result(make_table(TERMS, found.terms), found.dropped)
 
 
-def _result(terms: pl.DataFrame, dropped: list[Row], sought: tuple[str, ...]) -> StageResult:
+def _result(terms: pl.DataFrame, dropped: list[Row]) -> StageResult:
     kept = terms["kept"].sum()
     dropped = dropped + [{"stage": "glossary", "item": row["term_id"], "related": row["term"], "reason": row["reason"], "detail": None}
                          for row in terms.filter(~pl.col("kept")).to_dicts()]

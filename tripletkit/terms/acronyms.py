@@ -47,11 +47,11 @@ def own_pair(term: str) -> Pair | None:
 def _pair_at(before: str, inside: str) -> Pair | None:
     inside = re.split(r"[,;]", inside)[0].strip()
     if is_short(inside):
-        words = re.split(r"(?<=[.;:!?,])\s", before)[-1].split()
-        long = expansion(inside, " ".join(words[-(min(len(_letters(inside)) + 5, 2 * len(_letters(inside)) + 1)):]))
+        clause = re.split(r"(?<=[.;:!?,()])\s", before)[-1]
+        long = expansion(inside, clause)
         return Pair(inside, long) if long else None
     last = before.split()[-1] if before.split() else ""
-    if is_short(last) and expansion(last, inside) == inside and len(inside.split()) > 1:
+    if is_short(last) and len(inside.split()) > 1 and expansion(last, inside) == inside:
         return Pair(last, inside)
     return None
 
@@ -63,12 +63,32 @@ def is_short(text: str) -> bool:
 
 
 def _letters(short: str) -> str:
-    return re.sub(r"[^\w]", "", re.sub(r"(?<=[A-Z])s$", "", short)).lower()
+    return re.sub(r"[\W_]", "", re.sub(r"(?<=[A-Z])s$", "", short)).lower()
 
 
 def expansion(short: str, before: str) -> str:
-    """The shortest end of ``before`` whose letters spell the acronym, its first letter at a word's start; "" if none does."""
+    """The end of ``before`` that the acronym stands for; "" if none does.
+
+    Words whose initials spell it are best; else its letters may stand inside words, if every word but the smallest gives one.
+    """
     letters = _letters(short)
+    starts = [match.start() for match in re.finditer(r"(?<![\w’'])[^\W_]", before)][-(len(letters) + 5):]
+    for start in reversed(starts):
+        long = before[start:].strip()
+        if _initials(long) == letters or _initials(long, small=True) == letters:
+            return long if _believable(short, long) else ""
+    return "" if short.islower() else _by_letters(short, letters, before)
+
+
+def _words(long: str) -> list[str]:
+    return [word for word in re.split(r"[\s/–—-]+", long) if word]
+
+
+def _initials(long: str, *, small: bool = False) -> str:
+    return "".join(word[0].lower() for word in _words(long) if small or word.lower() not in _SMALL)
+
+
+def _by_letters(short: str, letters: str, before: str) -> str:
     at = len(before)
     low = before.lower()
     for position in range(len(letters) - 1, -1, -1):
@@ -78,18 +98,16 @@ def expansion(short: str, before: str) -> str:
         if at < 0:
             return ""
     long = before[at:].strip()
-    return long if _believable(short, long, letters) else ""
+    telling = [word for word in _words(long) if word.lower() not in _SMALL]
+    spelled = all(word[0].lower() in letters for word in telling)
+    return long if spelled and len(telling) <= len(letters) and _believable(short, long) else ""
 
 
-def _believable(short: str, long: str, letters: str) -> bool:
-    words = [word for word in re.split(r"[\s/–—-]+", long) if word]
-    telling = [word for word in words if word.lower() not in _SMALL]
-    if len(words) < 2 and not short.islower() or len(long) <= len(short) or short in long.split():
-        return False
-    if len(words) < 2:  # "covariance (cov)" shortens a word, it is no acronym
-        return False
-    starts = sum(word[0].lower() in letters for word in telling)
-    return len(words) <= min(len(letters) + 5, 2 * len(letters)) and starts >= 0.75 * len(telling) and len(telling) <= len(letters) + 1
+def _believable(short: str, long: str) -> bool:
+    """Several plain words, none of them the acronym or a number, not many more than it has letters."""
+    words = _words(long)
+    return (1 < len(words) <= min(len(short) + 5, 2 * len(short)) and short not in words and len(long) > len(short)
+            and not re.search(r"[()=<>\[\]{}|]|(?<!\w)\d+(?!\w)", long) and words[0].lower() not in _SMALL)
 
 
 def unambiguous(pairs: Counter[Pair]) -> list[tuple[Pair, int]]:

@@ -17,6 +17,7 @@ class Facts:
     sources: frozenset[str]
     kind: str = "subject"  # of the index that names it
     mono: bool = False  # set in a typewriter face there
+    cited: bool = False  # by the index, on some page
     said: int = 1  # times that any form stands in the book's running text
     sections: int = 1  # pages of running text on which it stands
     pages: int = 1  # pages of running text in the book
@@ -49,7 +50,8 @@ def _by_face(term: str, facts: Facts, rules: Rules) -> str | None:
 
 
 def _by_word(term: str, facts: Facts, rules: Rules) -> str | None:
-    return "too general" if term.lower() in rules.words("stop_terms") else None
+    """Words that every book indexes; one that this book defines is its own."""
+    return "too general" if term.lower() in rules.words("stop_terms") and "glossary" not in facts.sources else None
 
 
 def _by_letters(term: str, facts: Facts, rules: Rules) -> str | None:
@@ -61,7 +63,7 @@ def _by_letters(term: str, facts: Facts, rules: Rules) -> str | None:
 
 
 def _by_frequency(term: str, facts: Facts, rules: Rules) -> str | None:
-    if facts.said == 0:
+    if facts.said == 0 and not facts.cited and "glossary" not in facts.sources:
         return "not in the text"
     if facts.pages >= FEW_PAGES and facts.sections > EVERYWHERE * facts.pages and "glossary" not in facts.sources:
         return "everywhere in the text"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -14,11 +15,12 @@ from tripletkit.terms.filters import Facts, objection
 from tripletkit.terms.glossary import Definition, parse_glossaries
 from tripletkit.terms.index import Entry, Leftover, parse_index
 from tripletkit.terms.merge import Candidate, Concept, concept_ids, find_target, form_key, merge, own_forms, second_definitions
-from tripletkit.terms.phrases import Corpus, subentry_forms
+from tripletkit.terms.phrases import Corpus, is_category, subentry_forms
 from tripletkit.terms.user import UserTerm
 
 #: An acronym that no index or glossary knows becomes a term if the text says it at least so often.
 FEWEST_ACRONYM_USES = 3
+_DEFINES = re.compile(r"(?:definitions?|meaning|concept|introduction|overview)(?: of| to)?|defined|introduced", re.I)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def harvest(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame, rules: Rules
     corpus = Corpus(running_text(book))
     entries, index_left = parse_index(book, rules)
     definitions, glossary_left = parse_glossaries(book, rules)
-    pairs = unambiguous(find_pairs(running_text(book)))
+    pairs = unambiguous(find_pairs(running_text(book, ("body",))))
     candidates = [*index_candidates(entries, book, corpus), *glossary_candidates(definitions, book)]
     acronyms = acronym_candidates(pairs, candidates, corpus)
     found = candidates_to_rows([*candidates, *acronyms], book_id, corpus, rules)
@@ -72,9 +74,9 @@ def _texts(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list | tuple) else []
 
 
-def running_text(book: Book) -> list[str]:
+def running_text(book: Book, roles: Sequence[str] = ("body", "front")) -> list[str]:
     """The book's text page by page, without contents, glossary pages, index and bibliography; line ends undone."""
-    pages = [page for page, role in enumerate(book.roles) if role in ("body", "front")]
+    pages = [page for page, role in enumerate(book.roles) if role in roles]
     return [book.joiner.join_all(line.text for line in book.pages[page]) for page in pages]
 
 
@@ -82,26 +84,39 @@ def index_candidates(entries: Sequence[Entry], book: Book, corpus: Corpus) -> li
     """One candidate an entry. A head that cites no page has the source index_head: it is there for its subentries."""
     candidates: list[Candidate] = []
     place: dict[tuple[str, tuple[str, ...]], int] = {}
+    categories = _categories(entries, corpus)
     for entry in entries:
         parent = place.get((entry.kind, entry.parents)) if entry.parents else None
         above = candidates[parent] if parent is not None else None
-        forms = own_forms(entry.term) if not entry.parents else _sub_forms(entry, above, corpus)
+        forms = own_forms(entry.term) if not entry.parents else _sub_forms(entry, above, corpus, entry.parents in categories)
         cited = bool(entry.locators or entry.see)
+        refers = entry.see
+        if above is not None and _DEFINES.fullmatch(entry.term) and not refers:
+            refers = (above.forms[0],)  # where a term is defined or introduced is about the term itself
         candidate = Candidate(forms, "index" if cited else "index_head", None, book.labels.expand(entry.locators), parent,
-                              entry.see, entry.see_also, entry.kind, entry.mono)
+                              refers, entry.see_also, entry.kind, entry.mono)
         place.setdefault((entry.kind, (*entry.parents, entry.term)), len(candidates))
         candidates.append(candidate)
     return candidates
 
 
-def _sub_forms(entry: Entry, above: Candidate | None, corpus: Corpus) -> list[str]:
-    """A subentry with its head; below a subentry, also with the nearest head alone ("standard / normal" → "standard normal")."""
+def _categories(entries: Sequence[Entry], corpus: Corpus) -> set[tuple[str, ...]]:
+    """Heads, with those above them, that only gather their subentries."""
+    subs: dict[tuple[str, ...], list[str]] = {}
+    for entry in entries:
+        if entry.parents:
+            subs.setdefault(entry.parents, []).append(entry.term)
+    return {parents for parents, terms in subs.items() if is_category(parents[-1], terms, corpus)}
+
+
+def _sub_forms(entry: Entry, above: Candidate | None, corpus: Corpus, category: bool) -> list[str]:
+    """A subentry with its head as that is said, and with the head as printed: below a subentry, "standard / normal" is both."""
     head = above.forms[0] if above is not None else entry.parents[-1]
-    forms = subentry_forms(entry.term, head, corpus)
-    if head != entry.parents[-1]:
+    forms = subentry_forms(entry.term, head, corpus, category=category)
+    if head != entry.parents[-1] and not category:
         near = subentry_forms(entry.term, entry.parents[-1], corpus)
-        said = max(corpus.count(forms[0]), corpus.count(near[0]))
-        forms = [*near, *forms] if said and corpus.count(near[0]) == said or not said else [*forms, *near]
+        short = len(entry.parents) > 1 and corpus.count(near[0]) >= corpus.count(forms[0])
+        forms = [*near, *forms] if short else [*forms, *near]
     return list(dict.fromkeys(form for name in forms for form in own_forms(name)))
 
 
@@ -148,7 +163,7 @@ def candidates_to_rows(candidates: list[Candidate], book_id: str | None, corpus:
 
 def _judge(concept: Concept, corpus: Corpus, rules: Rules) -> str | None:
     said = sum(corpus.count(form) for form in concept.forms)
-    facts = Facts(concept.forms, frozenset(concept.sources), concept.kind, concept.mono, said, corpus.pages_with(concept.forms, said), corpus.pages)
+    facts = Facts(concept.forms, frozenset(concept.sources), concept.kind, concept.mono, bool(concept.locators), said, corpus.pages_with(concept.forms, said), corpus.pages)
     return objection(concept.term, facts, rules)
 
 

@@ -247,7 +247,9 @@ def _is_words(spans: Sequence[Span]) -> bool:
 
 def clean_term(text: str) -> str:
     """The term as it would be said: end punctuation and stray brackets gone, quotes and inner commas kept."""
-    text = " ".join(text.replace(LEADER, " ").split()).strip(" ,;:.•·–—")
+    text = " ".join(text.replace(LEADER, " ").split()).strip(" ,;:•·–—")
+    # An initial keeps its full stop: "Jordan, C."
+    text = text if re.search(r"\b[A-Z]\.$", text) else text.rstrip(" .")
     if text.count("(") > text.count(")") and text.endswith(tuple("abcdefghijklmnopqrstuvwxyz")):
         text += ")"
     return text

@@ -85,7 +85,9 @@ def _uninverted(term: str) -> str | None:
         return None
     if re.match(r"(?:of|in|for|on|to|by|with|under|between|versus|vs\.?)\b", rest):
         return f"{head} {rest}"
-    return f"{rest} {head}" if rest[0].isupper() == head[0].isupper() and len(rest.split()) <= 3 else None
+    if rest[0].isupper() == head[0].isupper():
+        return f"{rest} {head}" if len(rest.split()) <= 3 or re.search(r"\b(?:of|in|for|on|to|by|with)$", rest) else None
+    return f"{rest} {head[0].lower()}{head[1:]}" if rest[0].islower() and head[1:].islower() and len(rest.split()) == 1 else None
 
 
 def merge(candidates: Sequence[Candidate], said: Callable[[str], int]) -> tuple[list[Concept], list[int], list[tuple[str, str, str]]]:
@@ -99,7 +101,7 @@ def merge(candidates: Sequence[Candidate], said: Callable[[str], int]) -> tuple[
         for form in candidate.forms:
             groups.join(by_key.setdefault((candidate.kind, form_key(form)), at), at)
     dangling = _join_references(candidates, groups, by_key)
-    _strip_qualifiers(candidates, by_key)
+    _strip_qualifiers(candidates, groups, by_key)
     members: dict[int, list[int]] = {}
     for at in range(len(candidates)):
         members.setdefault(groups.find(at), []).append(at)
@@ -157,17 +159,20 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
                                                                if (k, form_key(name)) in by_key), None)
 
 
-def _strip_qualifiers(candidates: Sequence[Candidate], by_key: dict[tuple[str, Key], int]) -> None:
+def _strip_qualifiers(candidates: Sequence[Candidate], groups: _Groups, by_key: dict[tuple[str, Key], int]) -> None:
     """ "momentum (optimization)" is said "momentum", unless another term, or a second qualifier, claims that."""
     claims: Counter[tuple[str, Key]] = Counter()
-    bare: list[tuple[Candidate, str]] = []
-    for candidate in candidates:
+    bare: list[tuple[int, str]] = []
+    for at, candidate in enumerate(candidates):
         if match := _TRAILING.fullmatch(candidate.forms[0]):
-            bare.append((candidate, match["term"]))
+            bare.append((at, match["term"]))
             claims[candidate.kind, form_key(match["term"])] += 1
-    for candidate, term in bare:
-        if claims[candidate.kind, form_key(term)] == 1 and (candidate.kind, form_key(term)) not in by_key:
-            candidate.forms.append(term)
+    for at, term in bare:
+        key = candidates[at].kind, form_key(term)
+        rival = by_key.get(key)
+        if claims[key] == 1 and (rival is None or candidates[rival].source == "acronym"):
+            candidates[at].forms.append(term)
+            groups.join(at, by_key.setdefault(key, at))
 
 
 def _concept(held: Sequence[Candidate], members: list[int], said: Callable[[str], int]) -> Concept:

@@ -12,11 +12,16 @@ from tripletkit.text.normalise import is_acronym, term_key
 
 _PREPOSITION = (r"(?:of|in|for|with|without|on|to|by|from|as|at|and|or|versus|vs\.?|via|under|over|between|among|against|using|through|within|"
                 r"into|than|during|not|is|are|that|which|when|where|after|before|across)")
-_LEADS_ON = re.compile(rf"{_PREPOSITION}\b", re.I)
+_LEADS_ON = re.compile(rf"{_PREPOSITION}(?![\w-])", re.I)
 _LEADS_IN = re.compile(rf"\b(?:{_PREPOSITION})(?:\s(?:a|an|the))?$", re.I)
 _ARTICLE = re.compile(r"\b(?:a|an|the)$", re.I)
 _ADJECTIVE = re.compile(r"(?:al|ic|ive|ed|ing|ous|ary|ory|ar|less|ble|ful|ite|ian|ean|ant|ent|ese|like|based|free)$", re.I)
 _ACTION = re.compile(r"(?:tions?|sions?|ments?|ities|ity|ness|ances?|ences?|proofs?|uses?|methods?|applications|examples?|propert(?:y|ies)|analysis)$", re.I)
+
+
+# Words on both sides of a pause are no phrase. The stand-in is no word of any language.
+_PAUSE = re.compile(r"[.,;:!?()\[\]“”—]+(?=\s|$)|(?<=\s)[(\[“—]+")
+_STOP = " zqz "
 
 
 class Corpus:
@@ -25,7 +30,7 @@ class Corpus:
     def __init__(self, paragraphs: Iterable[str]) -> None:
         texts = list(paragraphs)
         self.pages = len(texts)
-        self._pages = [f" {' '.join(term_key(text))} " for text in texts]
+        self._pages = [f" {' '.join(term_key(_PAUSE.sub(_STOP, text)))} " for text in texts]
         self._keys = "|".join(self._pages)
         self._lower = {word for text in texts for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
         self._counts: dict[str, int] = {}
@@ -52,17 +57,31 @@ class Corpus:
         return phrase
 
 
-def subentry_forms(sub: str, head: str, corpus: Corpus) -> list[str]:
-    """How the subentry is said with its head, the most readable first; others only if the book says them."""
+def subentry_forms(sub: str, head: str, corpus: Corpus, *, category: bool = False) -> list[str]:
+    """How the subentry is said with its head, the most readable first; others only if the book says them.
+
+    ``category``: the head only gathers its subentries ("applications"), so they are said without it.
+    """
     if _holds(sub, head):
         return [sub]
-    small = corpus.uncapitalised(head)
-    orders = _orders(sub, head, small, corpus)
-    if not _open(sub) and _stands_alone(sub) and _is_said_alone(sub, orders, corpus):
+    orders = _orders(sub, head, corpus.uncapitalised(head), corpus)
+    if not _open(sub) and (category or (_stands_alone(sub) and _is_said_alone(sub, orders, corpus))):
         return [sub, *(order for order in orders if corpus.count(order) > 0)]
     best = max(orders, key=lambda order: (corpus.count(order), -orders.index(order)))
-    rest = [order for order in orders if order != best and (corpus.count(order) > 0 or (_open(sub) and order == orders[0]))]
+    few = max(2, corpus.count(best) // 5)
+    rest = [order for order in orders if order != best and (corpus.count(order) >= few or (_open(sub) and order == orders[0]))]
     return [best, *rest]
+
+
+def is_category(head: str, subs: Sequence[str], corpus: Corpus) -> bool:
+    """Whether the book hardly ever says the head with its subentries, but says most of them alone."""
+    closed = [sub for sub in subs if not _open(sub)]
+    if len(closed) < 4:
+        return False
+    small = corpus.uncapitalised(head)
+    together = sum(any(corpus.count(order) > 0 for order in _orders(sub, head, small, corpus)) for sub in closed)
+    alone = sum(corpus.count(re.sub(r"\s*\(.*\)$", "", sub)) > 0 for sub in closed)
+    return together <= 0.25 * len(closed) and alone >= 0.5 * len(closed)
 
 
 def _orders(sub: str, head: str, small: str, corpus: Corpus) -> list[str]:
@@ -95,7 +114,7 @@ def _open(sub: str) -> bool:
 
 def _stands_alone(sub: str) -> bool:
     """Whether the subentry can name a concept without its head: several words, or a proper or coined name."""
-    return len(term_key(sub)) >= 2 or is_acronym(sub) or bool(re.search(r"[a-z][A-Z]|[A-Z]{2}|\w-\w", sub))
+    return len(sub.split()) >= 2 or is_acronym(sub) or bool(re.search(r"[a-z][A-Z]|[A-Z]{2}", sub))
 
 
 def _is_said_alone(sub: str, orders: Sequence[str], corpus: Corpus) -> bool:

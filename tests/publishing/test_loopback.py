@@ -1,0 +1,147 @@
+"""The real clients in processes of their own, with HF_ENDPOINT at a Hub on 127.0.0.1 before anything is imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.publishing.loopback_hub import WRITER, LoopbackHub, running_hub
+from tests.publishing.tables import FACTS, small_tables
+from tripletkit.publishing.folder import write_dataset
+
+ROOT = Path(__file__).parents[2]
+NOWHERE = "http://127.0.0.1:9"  # nothing listens there: what asks for another machine fails at once
+
+PUSH_AND_LOAD = """
+import json, sys
+from pathlib import Path
+from tripletkit.publishing.hub import PushOptions, fetch_dataset, push_dataset
+folder, options = Path(sys.argv[1]), PushOptions(tag="v1")
+first, second = (push_dataset(folder, "ann/small", options) for _ in range(2))
+from datasets import get_dataset_config_names, load_dataset
+def rows(name, **more):
+    return {split: data.to_list() for split, data in load_dataset("ann/small", name, **more).items()}
+names = get_dataset_config_names("ann/small")
+streamed = list(load_dataset("ann/small", "triplet", split="test", revision="v1", streaming=True))
+print(json.dumps({
+    "commits": [first.commit, second.commit], "changed": [first.changed, second.changed], "names": names,
+    "hub": {name: rows(name) for name in names}, "default": load_dataset("ann/small")["train"].column_names, "streamed": streamed,
+    "folder": {name: {split: data.to_list() for split, data in load_dataset(str(folder), name).items()} for name in names},
+    "fetched": sorted(path.name for path in fetch_dataset("ann/small", "v1").iterdir()),
+}))
+"""
+
+PUSH = """
+import json, sys
+from pathlib import Path
+from tripletkit.publishing.hub import push_dataset
+report = push_dataset(Path(sys.argv[1]), "ann/small")
+print(json.dumps({"commit": report.commit, "tries": report.tries}))
+"""
+
+#: Runs the code of the published card as it stands, but for the encoder's name.
+MODEL = """
+import json, re, sys
+from pathlib import Path
+from huggingface_hub import hf_hub_download
+from sentence_transformers import SentenceTransformer
+from tripletkit.publishing.hub import push_dataset, push_model
+report = push_model(Path(sys.argv[2]), "ann/encoder")
+again = push_model(Path(sys.argv[2]), "ann/encoder")
+text = ["the gradient of the loss"]
+from_hub, from_disk = (SentenceTransformer(name, device="cpu").encode(text).tolist() for name in ("ann/encoder", sys.argv[2]))
+push_dataset(Path(sys.argv[1]), "ann/small")
+card = Path(hf_hub_download("ann/small", "README.md", repo_type="dataset")).read_text()
+code = re.search(r"```python\\n(.*?)```", card, re.S)[1]
+assert "all-MiniLM-L6-v2" in code
+names = {}
+exec(code.replace("sentence-transformers/all-MiniLM-L6-v2", "ann/encoder"), names)
+tuned = names["model"].encode(text).tolist()
+print(json.dumps({"commits": [report.commit, again.commit], "same": from_hub == from_disk, "moved": tuned != from_disk,
+                  "steps": names["trainer"].state.global_step, "loss": names["trainer"].state.log_history[-1]["train_loss"]}))
+"""
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    with running_hub() as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_dataset(small_tables(), tmp_path / "set", facts=FACTS)
+    return tmp_path / "set"
+
+
+def start(hub: LoopbackHub, code: str, home: Path, *arguments: Path) -> subprocess.Popen[str]:
+    """``code`` in a new process that knows no Hub but ``hub``, with a cache of its own in ``home``."""
+    home.mkdir(exist_ok=True)
+    settings = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0", "HF_HOME": str(home), "HF_TOKEN": WRITER,
+                "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
+                "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE, "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], env={**os.environ, **settings}, cwd=home,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def result(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err[-4000:]
+    assert WRITER not in out + err
+    return dict(json.loads(out.splitlines()[-1]))
+
+
+def test_push_then_load_every_configuration(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
+    got = result(start(hub, PUSH_AND_LOAD, tmp_path / "home", folder))
+    assert got["changed"] == [True, False]
+    assert got["commits"][0] == got["commits"][1]
+    assert hub.count("POST", "/commit/") == 1
+    assert set(got["names"]) == {"triplet", "n-tuple", "pairs", "definitions", "corpus", "terms", "mentions", "full"}
+    assert got["hub"] == got["folder"]
+    rows = small_tables()["triplets"].select("split", "anchor", "positive", "negative").to_dicts()
+    for split, published in got["hub"]["triplet"].items():
+        assert published == [{key: row[key] for key in ("anchor", "positive", "negative")} for row in rows if row["split"] == split]
+    assert got["streamed"] == got["hub"]["triplet"]["test"]
+    assert got["default"] == ["anchor", "positive", "negative"]
+    assert {"README.md", "tripletkit.json", "triplet"} <= set(got["fetched"])
+
+
+def test_a_push_that_was_killed_goes_on_where_it_was(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
+    process = start(hub, PUSH, tmp_path / "home", folder)
+    arrived: list[str] = []
+
+    def kill_at_the_eighth(oid: str) -> None:
+        arrived.append(oid)
+        if len(arrived) == 8:
+            process.send_signal(signal.SIGKILL)
+
+    hub.on_put = kill_at_the_eighth
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    hub.on_put = None
+    repo, kept = hub.repos["dataset", "ann/small"], set(hub.store)
+    assert len(kept) >= 8
+    assert set(repo.commits[repo.branches["main"]]) == {".gitattributes"}  # nothing half-made to be seen
+    uploads = hub.count("PUT", "/store/")
+    report = result(start(hub, PUSH, tmp_path / "home", folder))
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.parquet")}
+    assert hub.count("PUT", "/store/") - uploads == len(files) - len(kept)
+    assert len(repo.commits) == 2
+    assert {path: blob.data for path, blob in repo.commits[report["commit"]].items() if path.endswith(".parquet")} == files
+
+
+def test_model_goes_up_comes_back_and_trains_by_the_card(hub: LoopbackHub, folder: Path, tmp_path: Path, tiny_encoder: Path) -> None:
+    got = result(start(hub, MODEL, tmp_path / "home", folder, tiny_encoder))
+    assert got["commits"][0] == got["commits"][1]
+    assert got["same"]
+    assert got["moved"]
+    assert got["steps"] == 9  # 24 triplets in batches of 8, three times
+    assert 0 < got["loss"] < 1

@@ -1,0 +1,131 @@
+"""What each page and each line of a book is, and the passages that its body makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from tripletkit.pdf.contents import PART_PAGE_LINES, Entry, book_entries, contents_entries
+from tripletkit.pdf.furniture import find_furniture, page_rows
+from tripletkit.pdf.headings import Heading, chapter_outlines, find_headings, section_paths
+from tripletkit.pdf.hyphens import book_vocabulary
+from tripletkit.pdf.kinds import book_layout, line_kinds
+from tripletkit.pdf.labels import page_labels
+from tripletkit.pdf.lines import Line
+from tripletkit.pdf.margins import with_margins
+from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
+from tripletkit.pdf.passages import CountTokens, Passage, PassageLimits, paragraphs_to_passages
+from tripletkit.pdf.reader import Bookmark, RawPage
+from tripletkit.pdf.roles import page_roles
+from tripletkit.rules import Rules
+
+
+@dataclass(frozen=True)
+class RawBook:
+    """A book as read: its pages, their lines, its outline, and its title ("" if it names none)."""
+
+    title: str
+    pages: list[RawPage]
+    lines: list[list[Line]]
+    outline: list[Bookmark]
+
+
+@dataclass(frozen=True)
+class MarkedPages:
+    """Labels and roles of a book's pages, and the (page, line) indexes of what belongs to the pages and not to the text."""
+
+    book: RawBook
+    labels: list[str]
+    roles: list[str]
+    furniture: set[tuple[int, int]]
+
+    def text_places(self, role: str) -> Iterator[tuple[int, int]]:
+        """(page, line) indexes of the text on pages of one role, in order."""
+        for page, lines in enumerate(self.book.lines):
+            if self.roles[page] == role:
+                yield from ((page, i) for i in range(len(lines)) if (page, i) not in self.furniture)
+
+    @cached_property
+    def body_places(self) -> list[tuple[int, int]]:
+        """Where the body's lines stand."""
+        return list(self.text_places("body"))
+
+    def lines_at(self, places: Sequence[tuple[int, int]]) -> list[Line]:
+        """The lines at these places."""
+        return [self.book.lines[page][i] for page, i in places]
+
+
+@dataclass(frozen=True)
+class MarkedBook:
+    """Pages, one kind per line of each page, and the passages."""
+
+    pages: MarkedPages
+    kinds: list[list[str]]
+    passages: list[Passage]
+
+
+def mark_book(book: RawBook, *, limits: PassageLimits, count_tokens: CountTokens, rules: Rules) -> MarkedBook:
+    """All that can be said of a book's pages and lines, and the passages of its body."""
+    pages = mark_pages(book, rules)
+    body_kinds, paragraphs = mark_body(pages, rules)
+    passages = paragraphs_to_passages(paragraphs, limits, count_tokens, rules.words("abbreviations"))
+    kinds = [["furniture" if (n, i) in pages.furniture else "prose" for i in range(len(lines))] for n, lines in enumerate(book.lines)]
+    for (n, i), kind in zip(pages.body_places, body_kinds, strict=True):
+        kinds[n][i] = kind
+    return MarkedBook(pages, kinds, passages)
+
+
+def mark_pages(book: RawBook, rules: Rules) -> MarkedPages:
+    """Labels, roles and furniture."""
+    furniture = find_furniture(book.lines, [page.height for page in book.pages])
+    edges = [[row.text for row in page_rows(n, [line for i, line in enumerate(lines) if (n, i) in furniture])]
+             for n, lines in enumerate(book.lines)]
+    labels = page_labels([page.label for page in book.pages], edges)
+    roles = ["image_only" if page.images and not page.words else role
+             for role, page in zip(page_roles(book.lines, book.outline, rules), book.pages, strict=True)]
+    return MarkedPages(book, labels, roles, furniture)
+
+
+def mark_body(pages: MarkedPages, rules: Rules) -> tuple[list[str], list[Paragraph]]:
+    """One kind per line of the body, and its paragraphs with their sections."""
+    found = pages.lines_at(pages.body_places)
+    layout = book_layout(found)
+    lines = with_margins(found, layout.size)
+    vocabulary = book_vocabulary(line.text for line in lines)
+    headings = find_headings(lines, _entries(pages, lines), body_size=layout.size, vocabulary=vocabulary, rules=rules)
+    kinds = line_kinds(lines, _heading_lines(headings), layout, rules)
+    paths = section_paths(len(lines), headings)
+    abbreviations = rules.words("abbreviations")
+    paragraphs = lines_to_paragraphs(lines, kinds, paths, layout=layout, vocabulary=vocabulary, abbreviations=abbreviations)
+    settle_paragraphs(paragraphs, lines, layout, rules)
+    for paragraph in paragraphs:
+        for i in paragraph.lines:
+            kinds[i] = paragraph.kind if kinds[i] == "prose" else kinds[i]
+    return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines)]
+
+
+def _heading_lines(headings: Sequence[Heading]) -> set[int]:
+    return {i for heading in headings for i in range(heading.first, heading.first + heading.count)}
+
+
+def _entries(pages: MarkedPages, body: Sequence[Line]) -> list[Entry]:
+    """Chapters and sections that start on pages of the body, by outline or printed contents."""
+    contents = pages.lines_at(list(pages.text_places("toc")))
+    entries = book_entries(pages.book.outline, contents_entries(contents, _pages_of(pages.labels)), _title_pages(body))
+    return [entry for entry in entries if pages.roles[entry.page - 1] == "body"]
+
+
+def _pages_of(labels: Sequence[str]) -> dict[str, list[int]]:
+    pages: dict[str, list[int]] = {}
+    for number, label in enumerate(labels, 1):
+        pages.setdefault(label, []).append(number)
+    return pages
+
+
+def _title_pages(lines: Sequence[Line]) -> dict[int, str]:
+    """The first text of every page with few lines."""
+    held: dict[int, list[str]] = {}
+    for line in lines:
+        held.setdefault(line.page, []).append(line.text)
+    return {page: texts[0] for page, texts in held.items() if len(texts) <= PART_PAGE_LINES}
