@@ -42,7 +42,8 @@ class HashEncoder:
         for row, text in zip(rows, texts, strict=True):
             for word in term_key(text):
                 row[sum(ord(c) * 31**i for i, c in enumerate(word)) % 256] += 1
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+        unit: npt.NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+        return unit
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_what_is_wrong_is_said_in_the_users_words(tmp_path: Path, text: str, mes
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere.toml: no such settings file"):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: no such settings file"):
         load_settings(tmp_path / "nowhere.toml", {})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -144,9 +144,9 @@ DROPPED = Table("dropped", ("stage", "reason", "item", "related", "detail"), {
 TABLES = {table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, DROPPED)}
 
 
-def make_table(table: Table, rows: list[dict[str, object]] | list[tuple[object, ...]]) -> pl.DataFrame:
+def make_table(table: Table, rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
     """Rows as a checked table, sorted by its key; equal rows give an equal table whatever their order."""
-    return check_table(pl.DataFrame(rows, schema=table.schema, orient=None if rows and isinstance(rows[0], dict) else "row"), table)
+    return check_table(pl.DataFrame(list(rows), schema=table.schema), table)
 
 
 def check_table(frame: pl.DataFrame, table: Table, source: str = "") -> pl.DataFrame:

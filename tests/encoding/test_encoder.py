@@ -25,7 +25,7 @@ def test_the_cache_answers_without_the_encoder(tiny_encoder: Path, tmp_path: Pat
     place = locate_encoder(str(tiny_encoder))
     first = SentenceEncoder(place, cache=tmp_path, progress=QUIET).encode(TEXTS)
     again = SentenceEncoder(place, cache=tmp_path, progress=QUIET)
-    again._load = lambda: pytest.fail("the model was loaded although every vector was cached")  # type: ignore[method-assign, assignment]
+    again._load = lambda: pytest.fail("the model was loaded although every vector was cached")  # type: ignore[method-assign]
     assert (again.encode(TEXTS) == first).all()
 
 

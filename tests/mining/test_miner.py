@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -35,9 +36,9 @@ def pool(terms: int = 5, *, said: tuple[int, ...] = (0,), cited: tuple[int, ...]
 ANGLES = (20, 25, 40, 60, -80)
 
 
-def run(held: Pool, angles: tuple[float, ...] = ANGLES, **settings: object) -> Mined:
+def run(held: Pool, angles: tuple[float, ...] = ANGLES, **settings: Any) -> Mined:  # noqa: ANN401
     terms = np.array([at(a) for a in angles], dtype=np.float32)
-    chosen = MineSettings(**{"hard_negatives": True, "negatives": 1, "negative_cap": 1, "synonym_bound": 0.999, **settings})  # type: ignore[arg-type]
+    chosen = MineSettings(**{"hard_negatives": True, "negatives": 1, "negative_cap": 1, "synonym_bound": 0.999, **settings})
     return mine(held, np.array([at(0)], dtype=np.float32), terms, chosen, 0, lambda _: None)
 
 
@@ -55,7 +56,7 @@ def test_the_nearest_legal_term_is_taken() -> None:
     (pool(), {"synonym_bound": 0.9}, "near-synonym of the positive", 3),  # 2 is 20° from the positive: .940
     (pool(), {"relative_bound": 0.5}, "too near the anchor", 4),  # half of .940 is .470: 62°
 ])
-def test_each_guard_refuses_and_is_counted(held: Pool, settings: dict[str, object], guard: str, negative: int) -> None:
+def test_each_guard_refuses_and_is_counted(held: Pool, settings: dict[str, Any], guard: str, negative: int) -> None:
     mined = run(held, **settings)
     assert [t.negative for t in mined.triplets] == [negative]
     assert mined.refused[guard] >= 1

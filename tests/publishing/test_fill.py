@@ -60,6 +60,16 @@ def test_another_text_under_the_same_id_is_not_taken(redacted: Path, tmp_path: P
     assert "forged text" not in str(pl.read_parquet(tmp_path / "filled/full").to_dicts())
 
 
+def test_an_anchor_must_have_its_hash(redacted: Path, tmp_path: Path) -> None:
+    path = redacted / "full/test-00000-of-00001.parquet"
+    full = pl.read_parquet(path)
+    wrong = pl.when(pl.col("masked")).then(pl.lit("0" * 64)).otherwise(pl.col("anchor_sha256"))
+    full.with_columns(wrong.alias("anchor_sha256")).write_parquet(path)
+    report = fill_dataset(redacted, TABLES, tmp_path / "filled")
+    assert report.unfilled == {"triplets": 5}
+    assert report.dataset.rows["triplet"]["test"] == 10
+
+
 def test_another_book_or_other_settings_are_named(redacted: Path, tmp_path: Path) -> None:
     stranger = TABLES["passages"].with_columns(pl.lit("book_0000").alias("book_id"))
     with pytest.raises(HubError, match=r"the file of book_0000 is none of the books") as refusal:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from tests.publishing.tables import ALPHA, BETA, FACTS, small_tables, unlicensed
@@ -68,6 +69,33 @@ def test_rows_of_every_configuration(tmp_path: Path) -> None:
     assert "15 of 30 (anchor, positive) with fewer than 2 negatives" in report.notes[0]
     assert report.summary.startswith(f"{tmp_path / 'set'}: 8 configurations, triplet: train 24, validation 6, test 15; ")
     assert report.files == {name: len(data) for name, data in files(tmp_path / "set").items()}
+
+
+def test_a_configuration_without_rows_is_left_out_and_named(tmp_path: Path) -> None:
+    tables = small_tables()
+    undefined = {**tables, "terms": tables["terms"].with_columns(definition=pl.lit(None, dtype=pl.String))}
+    report = write_dataset(undefined, tmp_path / "set", facts=FACTS)
+    assert "definitions" not in report.rows
+    assert not (tmp_path / "set/definitions").exists()
+    card = (tmp_path / "set/README.md").read_text()
+    assert "- definitions: there is no row for it, so it cannot be loaded." in card
+    assert "config_name: definitions" not in card
+
+
+def test_negatives_of_a_tuple_stand_nearest_first(tmp_path: Path) -> None:
+    tables = small_tables()
+    write_dataset(tables, tmp_path / "set", facts=FACTS)
+    cosines = {(row["anchor"], row["negative"]): row["cos_an"] for row in tables["triplets"].to_dicts()}
+    rows = pl.read_parquet(tmp_path / "set/n-tuple").to_dicts()
+    gaps = [cosines[row["anchor"], row["negative_1"]] - cosines[row["anchor"], row["negative_2"]] for row in rows]
+    assert min(gaps) >= 0
+    assert max(gaps) > 0
+
+
+def test_files_name_the_types_of_the_library_that_reads_them(tmp_path: Path) -> None:
+    write_dataset(small_tables(), tmp_path / "set", facts=FACTS)
+    schema = pq.read_schema(tmp_path / "set/terms/train-00000-of-00001.parquet")
+    assert {str(schema.field(name).type).partition("<")[0] for name in ("term", "forms", "locators", "kept")} == {"string", "list", "bool"}
 
 
 def test_spans_point_at_the_positive(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from tests.publishing.loopback_hub import READER, WRITER, Blob, Fault, LoopbackHub, Repo, running_hub
 from tests.publishing.tables import BETA, FACTS, GAMMA, small_tables, unlicensed
@@ -121,9 +121,9 @@ def test_a_push_that_fails_leaves_no_branch(hub: LoopbackHub, folder: Path, wait
     Fault("POST", COMMIT, 429, message="too many requests"),
     Fault("POST", COMMIT, 500), Fault("POST", COMMIT, 503),
     Fault("POST", COMMIT), Fault("POST", COMMIT, after=True),  # cut before, and when all was done
-    Fault("POST", "/api/repos/create", 503), Fault("GET", f"/api/datasets/{REPO}$"), Fault("GET", "/refs$", 502), Fault("GET", "/tree/", 504),
-    Fault("POST", "/api/validate-yaml", 500), Fault("POST", "/preupload/", 503), Fault("POST", "/objects/batch", 503), Fault("PUT", "/store/"),
-    Fault("POST", "/store/verify", 500), Fault("POST", "/tag/", 503),
+    Fault("POST", "/api/repos/create", 503), Fault("GET", f"/api/datasets/{REPO}$"), Fault("GET", "/refs$", 502),
+    Fault("GET", "/tree/", 504), Fault("POST", "/api/validate-yaml", 500), Fault("POST", "/preupload/", 503),
+    Fault("POST", "/objects/batch", 503), Fault("PUT", "/store/"), Fault("POST", "/store/verify", 500), Fault("POST", "/tag/", 503),
 ], ids=lambda fault: f"{fault.path.rsplit('/', 2)[-2]}-{fault.status or 'cut'}{'-after' if fault.after else ''}")
 def test_a_passing_fault_is_passed(hub: LoopbackHub, folder: Path, waits: Waits, fault: Fault) -> None:
     hub.faults.append(replace(fault))  # a copy: the server counts down
@@ -209,10 +209,10 @@ def test_without_a_token(hub: LoopbackHub, folder: Path, waits: Waits, monkeypat
 
 
 def test_tokens_without_the_right(hub: LoopbackHub, folder: Path, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(HubError, match="no right to write to .*bob/small"):
+    with pytest.raises(HubError, match=r"no right to write to .*bob/small"):
         push_dataset(folder, "bob/small", waits.options(hub))
     monkeypatch.setenv("HF_TOKEN", READER)
-    with pytest.raises(HubError, match="no right to write to .*ann/small"):
+    with pytest.raises(HubError, match=r"no right to write to .*ann/small"):
         push_dataset(folder, REPO, waits.options(hub))
     monkeypatch.setenv("HF_TOKEN", "hf_madeup")
     with pytest.raises(HubError, match="does not accept the token") as refusal:

@@ -39,10 +39,9 @@ def output(done: Path, tmp_path: Path) -> Path:
 
 
 def main_ok(arguments: list[str]) -> None:
-    try:
+    with pytest.raises(SystemExit) as end:
         main(arguments)
-    except SystemExit as end:
-        assert not end.code, f"tripletkit {' '.join(arguments)} ended with {end.code}"
+    assert not end.value.code, f"tripletkit {' '.join(arguments)} ended with {end.value.code}"
 
 
 def main_fails(arguments: list[str]) -> int:

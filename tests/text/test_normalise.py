@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def test_other_terms_do_not(one: str, other: str) -> None:
 def test_offsets_point_into_the_text_as_it_is(text: str) -> None:
     found = list(tokens(text))
     assert all(0 <= t.start < t.end <= len(text) for t in found)
-    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(found))
 
 
 @pytest.mark.parametrize(("form", "answer"), [("CNN", True), ("MLPs", True), ("TF-IDF", True), ("Set", False), ("a", False), ("SSet", False), ("heap", False)])

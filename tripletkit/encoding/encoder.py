@@ -92,11 +92,11 @@ def load_model(place: EncoderFolder) -> object:
 def quieten_libraries() -> None:
     """Switch off the bars that the libraries draw by themselves: a user sees ours."""
     import datasets
-    import huggingface_hub.utils
+    from huggingface_hub.utils.tqdm import disable_progress_bars
     import transformers.utils.logging
 
     datasets.disable_progress_bars()
-    huggingface_hub.utils.disable_progress_bars()
+    disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
 
 

@@ -29,17 +29,20 @@ class Query:
 
 def said_in_passage(query: Query) -> Mask:
     """A form of the term stands in the passage: it is a positive."""
-    return query.pool.said[query.passage]
+    row: Mask = query.pool.said[query.passage]
+    return row
 
 
 def cited_on_page(query: Query) -> Mask:
     """The book's own index says that these pages are about the term."""
-    return query.pool.cited[query.passage]
+    row: Mask = query.pool.cited[query.passage]
+    return row
 
 
 def one_family(query: Query) -> Mask:
     """The positive itself, its parent, its children, its see-also terms."""
-    return query.pool.related[query.positive]
+    row: Mask = query.pool.related[query.positive]
+    return row
 
 
 def near_synonym(query: Query) -> Mask:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tripletkit.errors import SourceError
+from tripletkit.errors import ConfigError, SourceError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.headings import PATH_MARK
 from tripletkit.pdf.lines import page_lines
 from tripletkit.pdf.marking import MarkedBook, RawBook, mark_book
 from tripletkit.pdf.passages import CountTokens, PassageLimits
-from tripletkit.pdf.reader import open_pdf, read_outline, read_page, read_title
+from tripletkit.pdf.plumber import read_words
+from tripletkit.pdf.quality import complaint
+from tripletkit.pdf.reader import Word, open_pdf, read_outline, read_page, read_title
 from tripletkit.rules import Rules
+
+__all__ = ["BACKENDS", "BookTables", "PassageLimits", "extract_book", "read_book"]
+
+BACKENDS = ("pdfium", "pdfplumber")
+#: pdfplumber takes a tenth of a second a page: a book that is bad throughout is not read twice.
+MOST_SECOND_OPINIONS = 60
 
 Rows = list[dict[str, object]]
 
@@ -28,12 +37,13 @@ class BookTables:
     dropped: Rows
 
 
-def extract_book(path: Path, *, book_id: str, limits: PassageLimits, count_tokens: CountTokens, rules: Rules) -> BookTables:
+def extract_book(path: Path, *, book_id: str, limits: PassageLimits, count_tokens: CountTokens, rules: Rules,
+                 backend: str = "pdfium") -> BookTables:
     """Everything that extraction knows of one book. ``count_tokens`` includes the encoder's special tokens.
 
-    Raises SourceError for a file that cannot be read, or that has images of text only.
+    ``backend`` is pdfium or pdfplumber. Raises SourceError for a file that cannot be read, or that has images of text only.
     """
-    book = read_book(path)
+    book = read_book(path, backend)
     if not any(page.words for page in book.pages):
         raise SourceError(f"{path}: image-only, none of its {len(book.pages)} pages has a text layer",
                           "Run OCR on it first, for example: ocrmypdf BOOK.pdf BOOK-ocr.pdf")
@@ -43,11 +53,27 @@ def extract_book(path: Path, *, book_id: str, limits: PassageLimits, count_token
                       [*_dropped_pages(marked, book_id), *repeated])
 
 
-def read_book(path: Path) -> RawBook:
-    """The file's pages with their lines."""
+def read_book(path: Path, backend: str = "pdfium") -> RawBook:
+    """The file's pages with their lines. Pages whose text is no good are read again by pdfplumber, which may do better."""
+    if backend not in BACKENDS:
+        raise ConfigError(f"backend {backend!r} is not known", f"Known: {', '.join(BACKENDS)}.")
     with open_pdf(path) as document:
         pages = [read_page(document, number) for number in range(1, len(document) + 1)]
-        return RawBook(read_title(document), pages, [page_lines(page) for page in pages], read_outline(document))
+        title, outline = read_title(document), read_outline(document)
+    if backend == "pdfplumber":
+        words = read_words(path, [page.number for page in pages])
+        pages = [replace(page, words=words.get(page.number, page.words)) for page in pages]
+    bad = {page.number: why for page in pages if (why := complaint(page.words, page.lost)) is not None}
+    mended = _second_opinion(path, sorted(bad)) if backend == "pdfium" else {}
+    pages = [replace(page, words=mended.get(page.number, page.words)) for page in pages]
+    return RawBook(title, pages, [page_lines(page) for page in pages], outline,
+                   {number: why for number, why in bad.items() if number not in mended}, sorted(mended))
+
+
+def _second_opinion(path: Path, bad: Sequence[int]) -> dict[int, list[Word]]:
+    """Pdfplumber's words of those bad pages that it reads better."""
+    found = read_words(path, bad[:MOST_SECOND_OPINIONS]) if bad else {}
+    return {number: words for number, words in found.items() if words and complaint(words) is None}
 
 
 def _page_rows(marked: MarkedBook, book_id: str) -> Rows:
@@ -83,5 +109,10 @@ def _passage_rows(marked: MarkedBook, book_id: str) -> tuple[Rows, Rows]:
 
 
 def _dropped_pages(marked: MarkedBook, book_id: str) -> Rows:
-    return [{"stage": "extract", "item": f"{book_id} page {number}", "related": None, "reason": "image-only page", "detail": "no text layer"}
-            for number, role in enumerate(marked.pages.roles, 1) if role == "image_only"]
+    """Pages whose text is missing, unreadable, or not the reader's first."""
+    book, roles = marked.pages.book, enumerate(marked.pages.roles, 1)
+    told = [(number, "image-only page", "no text layer") for number, role in roles if role == "image_only"]
+    told += [(number, "unreadable page", why) for number, why in sorted(book.unreadable.items())]
+    told += [(number, "first reading of page", "pdfplumber reads it better") for number in book.read_again]
+    return [{"stage": "extract", "item": f"{book_id} page {number}", "related": None, "reason": reason, "detail": detail}
+            for number, reason, detail in sorted(told)]

@@ -174,12 +174,14 @@ def _settle_neighbours(lines: Sequence[Line], kinds: list[str]) -> None:
     for i in range(1, len(lines) - 1):
         before, line = lines[i - 1], lines[i]
         around = kinds[i - 1] if kinds[i - 1] == kinds[i + 1] else ""
-        if around == "prose" and _wide(before) and (
-                (kinds[i] == "code" and _wide(line)) or (kinds[i] == "equation" and _same_block(before, line) and line.x0 <= line.col_x0 + 2)):
-            kinds[i] = "prose"
-        elif kinds[i] == "prose" and not _wide(line) and (
-                (around == "code" and _same_block(before, line) and _same_block(line, lines[i + 1])) or (around == "table" and len(line.text) < 60)):
-            kinds[i] = around
+        if around == "prose" and _wide(before):
+            lone_code = kinds[i] == "code" and _wide(line)
+            lone_formula = kinds[i] == "equation" and _same_block(before, line) and line.x0 <= line.col_x0 + 2
+            kinds[i] = "prose" if lone_code or lone_formula else kinds[i]
+        elif kinds[i] == "prose" and not _wide(line):
+            in_code = around == "code" and _same_block(before, line) and _same_block(line, lines[i + 1])
+            in_table = around == "table" and len(line.text) < 60
+            kinds[i] = around if in_code or in_table else kinds[i]
 
 
 def _wide(line: Line) -> bool:

@@ -178,7 +178,7 @@ def _band_lines(page: int, band: Sequence[_Fragment], gutters: Sequence[float]) 
     for f in band:
         column = -1 if spans else sum(f.x0 >= g - 3 for g in gutters)
         columns.setdefault(column, []).append(f)
-    lines = []
+    lines: list[Line] = []
     for column in sorted(columns):
         held = columns[column]
         col_x0, col_x1 = min(f.x0 for f in held), max(f.x1 for f in held)
@@ -205,7 +205,7 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
     notes = [0] if len(words) > 1 and _opens_note(words[0], words[1]) else []
     for before, word in pairwise(words):
         note = word.note or _raised(before, word)
-        if not note and not word.space and 0 <= word.x0 - before.x1 < 0.1 * word.size and not before.note:
+        if not note and not word.space and -0.2 * word.size < word.x0 - before.x1 < 0.25 * word.size and not before.note:
             parts[-1] += word.text
             continue
         if note:

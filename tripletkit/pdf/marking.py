@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from tripletkit.pdf.contents import PART_PAGE_LINES, Entry, book_entries, contents_entries
@@ -23,12 +23,17 @@ from tripletkit.rules import Rules
 
 @dataclass(frozen=True)
 class RawBook:
-    """A book as read: its pages, their lines, its outline, and its title ("" if it names none)."""
+    """A book as read: its title ("" if it names none), pages, their lines, and outline.
+
+    ``unreadable`` says why pages are, by number; ``read_again`` are the pages that the second reader read better.
+    """
 
     title: str
     pages: list[RawPage]
     lines: list[list[Line]]
     outline: list[Bookmark]
+    unreadable: dict[int, str] = field(default_factory=dict)
+    read_again: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,9 @@ class MarkedPages:
     furniture: set[tuple[int, int]]
 
     def text_places(self, role: str) -> Iterator[tuple[int, int]]:
-        """(page, line) indexes of the text on pages of one role, in order."""
+        """(page, line) indexes of the readable text on pages of one role, in order."""
         for page, lines in enumerate(self.book.lines):
-            if self.roles[page] == role:
+            if self.roles[page] == role and page + 1 not in self.book.unreadable:
                 yield from ((page, i) for i in range(len(lines)) if (page, i) not in self.furniture)
 
     @cached_property
@@ -70,10 +75,15 @@ def mark_book(book: RawBook, *, limits: PassageLimits, count_tokens: CountTokens
     pages = mark_pages(book, rules)
     body_kinds, paragraphs = mark_body(pages, rules)
     passages = paragraphs_to_passages(paragraphs, limits, count_tokens, rules.words("abbreviations"))
-    kinds = [["furniture" if (n, i) in pages.furniture else "prose" for i in range(len(lines))] for n, lines in enumerate(book.lines)]
+    return MarkedBook(pages, kinds_by_page(pages, body_kinds), passages)
+
+
+def kinds_by_page(pages: MarkedPages, body_kinds: Sequence[str]) -> list[list[str]]:
+    """The kind of each line of each page: the body's as given, elsewhere furniture or prose."""
+    kinds = [["furniture" if (n, i) in pages.furniture else "prose" for i in range(len(lines))] for n, lines in enumerate(pages.book.lines)]
     for (n, i), kind in zip(pages.body_places, body_kinds, strict=True):
         kinds[n][i] = kind
-    return MarkedBook(pages, kinds, passages)
+    return kinds
 
 
 def mark_pages(book: RawBook, rules: Rules) -> MarkedPages:

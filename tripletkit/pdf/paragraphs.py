@@ -85,6 +85,8 @@ def _home(i: int, lines: Sequence[Line], kinds: Sequence[str], last: Paragraph |
 def starts_paragraph(before: Line, line: Line, text: str, layout: Layout, abbreviations: AbstractSet[str]) -> bool:
     """Whether ``line``, next after ``before`` and the ``text`` so far, opens a paragraph: indent, gap or short line above."""
     ended = ends_sentence(text, abbreviations) or text.endswith(":")
+    if abs(before.size - line.size) > 0.2 * layout.size:
+        return True
     if text.endswith(("-", "‐")) or (not ended and line.text[:1].islower()):
         return False
     if (before.page, before.column) != (line.page, line.column):
@@ -178,7 +180,7 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], layout: Layout, abbrevi
         return False
     if len(words) >= 0.8 * len(tokens) and small >= 5 and abs(lines[p.lines[0]].size - layout.size) <= 0.06 * layout.size:
         return True
-    return (ended and small >= 3) or (wide and len(words) >= 8 and len(words) >= 0.6 * len(tokens))
+    return (ended and len(words) >= 3) or (wide and len(words) >= 8 and len(words) >= 0.6 * len(tokens))
 
 
 def _fragment_kind(p: Paragraph, lines: Sequence[Line]) -> str:

@@ -10,7 +10,7 @@ import ctypes
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,9 @@ from tripletkit.errors import SourceError
 HYPHEN_MARKS = "\x02\ufffe"
 _SPLIT = re.compile(r"[^\s\x00\u200b]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
+#: Stands where a character takes two of PDFium's places; `clean` takes it out.
+_NOTHING = "\u2060"
+_MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NOTE_SIGNS = "0123456789*∗†‡§"
 _NOTE_AFTER = re.compile(r"(?:(?<=[^\W\d_]{3})|(?<=[.,;:!?)\]”’'\"]))(?:\d{1,3}|[*∗†‡§]{1,2})$")
 _NOTE_BEFORE = re.compile(r"(?:\d{1,3}|[*∗†‡§]{1,2})(?=[^\W\d_]|[“\"‘'(])")
@@ -58,6 +61,7 @@ class RawPage:
     height: float
     words: list[Word]
     images: int
+    lost: int = 0  # characters without a meaning that are in no word
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +113,12 @@ def read_page(document: pdfium.PdfDocument, number: int) -> RawPage:
     width, height = page.get_size()
     left, bottom, _, top = page.get_cropbox()
     textpage = page.get_textpage()
-    words = _words(textpage.raw, left, top if top - bottom >= height - 1 else bottom + height)
+    words, lost = _words(textpage.raw, left, top if top - bottom >= height - 1 else bottom + height)
     images = sum(1 for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=1)) if len(words) < 5 else 0
     label = _label(document, number)
     textpage.close()
     page.close()
-    return RawPage(number, label, width, height, words, images)
+    return RawPage(number, label, width, height, words, images, lost)
 
 
 def read_outline(document: pdfium.PdfDocument, most: int = 20_000) -> list[Bookmark]:
@@ -223,14 +227,28 @@ def _page_string(text: raw.FPDF_TEXTPAGE, count: int) -> str:
     if len(string) == count and "\x00" not in string:
         return string
     # PDFium leaves characters without a code out: ask for each, so that indexes stay true.
-    codes = [raw.FPDFText_GetUnicode(text, i) for i in range(count)]
-    return "".join([chr(c) if 0 < c < 0x110000 and not 0xD800 <= c < 0xE000 else " " if c == 0 else "\ufffd" for c in codes])
+    return _characters([raw.FPDFText_GetUnicode(text, i) for i in range(count)])
 
 
-def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> list[Word]:
+def _characters(codes: Sequence[int]) -> str:
+    """One character per code. Of the two halves of a character beyond U+FFFF, the first stands for both."""
+    found: list[str] = []
+    for i, code in enumerate(codes):
+        after = codes[i + 1] if i + 1 < len(codes) else 0
+        if 0xD800 <= code < 0xDC00 and 0xDC00 <= after < 0xE000:
+            found.append(chr(0x10000 + ((code - 0xD800) << 10) + (after - 0xDC00)))
+        elif 0xDC00 <= code < 0xE000 and i and 0xD800 <= codes[i - 1] < 0xDC00:
+            found.append(_NOTHING)
+        else:
+            found.append(" " if code == 0 else chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd")
+    return "".join(found)
+
+
+def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word], int]:
+    """Words in file order, and how many characters without a meaning were left out."""
     count = raw.FPDFText_CountChars(text)
     if count <= 0:
-        return []
+        return [], 0
     string = _page_string(text, count)
     glyphs = _Glyphs(text, left, top)
     words: list[Word] = []
@@ -242,7 +260,7 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> list[Word]:
                 if word is not None:
                     word.space, word.note = a == start and start > 0, note
                     words.append(word)
-    return words
+    return words, len(_MEANINGLESS.findall(string))
 
 
 def _has_mark(text: str) -> bool:

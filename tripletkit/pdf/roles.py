@@ -11,10 +11,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from statistics import median
 
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.numbers import roman_value
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.rules import Rules
 
@@ -28,7 +29,6 @@ INDEX_SHARE = 0.55
 FRONT_SHARE = 0.3
 
 _ROLES = ("front", "toc", "glossary", "index", "bibliography")
-_ROMAN = re.compile(r"[ivxlc]{1,7}", re.I)
 _LOCATOR_END = re.compile(r"\D[\s.,](\d{1,4}|[ivxl]{1,6})(\s?[–—-]\s?\d+)?[nft]{0,2}[.,;]?$|\bsee( also)? .{2,}$")
 _ENTRY_START = re.compile(r"[\"'“‘(]?[^\W\d_]")
 _APPENDIX = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")
@@ -155,7 +155,7 @@ def index_share(lines: Sequence[Line], heads: frozenset[str] = frozenset()) -> f
 def _rising(entries: Sequence[Line]) -> bool:
     """Contents name pages in rising order, an index does not."""
     numbers = [int(found[-1]) for line in entries if (found := re.findall(r"\d+", line.text))]
-    steps = list(zip(numbers, numbers[1:], strict=False))
+    steps = list(pairwise(numbers))
     return len(steps) >= 5 and sum(b >= a for a, b in steps) > 0.85 * len(steps)
 
 
@@ -163,7 +163,7 @@ def _in_order(lines: Sequence[Line]) -> bool:
     """Whether first letters go up the alphabet; lines further in (subentries, second lines) may not, so a majority decides."""
     letters = [line.text.lstrip("\"'“‘( ").lower()[:1] for line in lines]
     letters = [letter for letter in letters if letter.isalpha()]
-    steps = list(zip(letters, letters[1:], strict=False))
+    steps = list(pairwise(letters))
     same_or_next = sum(0 <= ord(b) - ord(a) <= 1 for a, b in steps)
     return len(steps) >= 3 and same_or_next >= 0.4 * len(steps)
 
@@ -250,7 +250,8 @@ def first_chapter(pages: Sequence[Sequence[Line]], outline: Sequence[Bookmark], 
                   roles: Sequence[str], rules: Rules) -> int:
     """Index of the page where the text proper begins; 0 if nothing tells front matter apart."""
     last = int(FRONT_SHARE * len(pages))
-    starts = [page for page in (_first_bookmark(outline, rules), _first_heading(headings, roles, rules)) if page is not None and page <= last]
+    found = (_first_bookmark(outline, rules), _first_heading(headings, roles, rules))
+    starts = [page for page in found if page is not None and page <= last]
     start = starts[0] if starts else 0
     numbered = _numbering_start(pages)
     return max(start, numbered) if numbered <= last else start
@@ -285,32 +286,23 @@ def _first_heading(headings: Sequence[Heading], roles: Sequence[str], rules: Rul
 def _numbering_start(pages: Sequence[Sequence[Line]]) -> int:
     """Index of the page that is printed as 1, or that follows the last roman number; 0 if the numbers do not tell."""
     shifts: Counter[int] = Counter()
-    romans: Counter[int] = Counter()
+    romans: dict[int, list[int]] = defaultdict(list)
     for page, lines in enumerate(pages):
         for token in _folio_tokens(lines):
-            if token.isdigit():
+            if token.isascii() and token.isdigit():
                 shifts[page + 1 - int(token)] += 1
-            elif _ROMAN.fullmatch(token):
-                romans[page + 1 - roman_value(token)] += 1
-    start = 0
-    if shifts and (best := shifts.most_common(1)[0])[1] >= max(5, 0.3 * len(pages)):
-        start = max(best[0], 0)
-    if start == 0 and romans and (shift := romans.most_common(1)[0])[1] >= 3:
-        at = [p for p, lines in enumerate(pages)
-              for t in _folio_tokens(lines) if _ROMAN.fullmatch(t) and p + 1 - roman_value(t) == shift[0]]
-        start = max(at) + 1
-    return start
+            elif (value := roman_value(token)) is not None:
+                romans[page + 1 - value].append(page)
+    shift, count = shifts.most_common(1)[0] if shifts else (0, 0)
+    if shift > 0 and count >= max(5, 0.3 * len(pages)):
+        return shift
+    steady = max(romans.values(), key=len, default=[])
+    return steady[-1] + 1 if len(steady) >= 3 else 0
 
 
 def _folio_tokens(lines: Sequence[Line]) -> set[str]:
     """First and last words of the lines at the page's edges: where a page number stands."""
     return {word for line in edge_lines(lines, most=1) for word in (line.text.split()[0], line.text.split()[-1])}
-
-
-def roman_value(numeral: str) -> int:
-    """1 for "i", 12 for "xii". Letters that are no numerals count 0."""
-    values = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}.get(c, 0) for c in numeral.lower()]
-    return sum(-v if any(later > v for later in values[i + 1:i + 2]) else v for i, v in enumerate(values))
 
 
 def _settle_front(roles: list[str], pages: Sequence[Sequence[Line]], first: int) -> None:

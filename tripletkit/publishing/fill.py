@@ -46,7 +46,7 @@ def fill_dataset(redacted: Path, tables: Mapping[str, pl.DataFrame], output: Pat
     """
     manifest = read_manifest(redacted)
     if not manifest.get("redacted"):
-        raise HubError(f"{redacted}: is not redacted, its text is there already", "Fill only a dataset whose card says that it is redacted.")
+        raise HubError(f"{redacted}: is not redacted, its text is there already", "Fill only a dataset whose card says it is redacted.")
     _check_books(manifest, tables["passages"])
     filling = _Filling(redacted, tables)
     if not filling.passages:

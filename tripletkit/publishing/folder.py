@@ -69,9 +69,9 @@ def write_dataset(
         refuse_without_rights(checked["books"])
     license_ = _license(checked["books"], facts, redact)
     views = redacted_views(checked) if redact else open_views(checked)
-    notes = tuple(note for view in views for note in view.notes)
+    notes = tuple(note for view in views for note in _notes(view))
     with _draft_of(folder) as draft:
-        written = tuple(_write_view(view, draft, max_shard_bytes) for view in views)
+        written = tuple(_write_view(view, draft, max_shard_bytes) for view in views if view.frame.height)
         card = make_card(CardContent(facts, figures(checked), written, license_, notes, redact))
         (draft / "README.md").write_bytes(card.encode())
         (draft / MANIFEST).write_bytes(_manifest(checked, facts, written, redact).encode())
@@ -109,6 +109,10 @@ def _manifest(tables: Tables, facts: CardFacts, written: Iterable[Configuration]
     content = {"format": 1, "redacted": redact, "local_only": facts.local_only, "rows": rows, "books": books,
                "dropped": dropped, "facts": told}
     return json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+
+
+def _notes(view: View) -> tuple[str, ...]:
+    return view.notes if view.frame.height else (*view.notes, f"{view.name}: there is no row for it, so it cannot be loaded.")
 
 
 def _write_view(view: View, folder: Path, max_shard_bytes: int) -> Configuration:

@@ -37,13 +37,12 @@ def text_hash(text: str) -> str:
 def redacted_views(tables: Tables) -> tuple[View, ...]:
     """``full``, ``corpus``, ``terms`` and ``mentions`` with hashes in the place of text."""
     corpus, terms, mentions, full = corpus_view(tables), terms_view(tables), mentions_view(tables), full_view(tables)
-    views = (
+    return (
         _redacted(full, FULL, {"anchor_sha256": _hashes(full.frame["anchor"]), "edits": _edits(tables, full.frame)}),
         _redacted(corpus, CORPUS, {"text_sha256": _hashes(corpus.frame["text"])}),
         _redacted(terms, TERMS, {"term_sha256": _hashes(terms.frame["term"]), "definition_sha256": _hashes(terms.frame["definition"])}),
         _redacted(mentions, MENTIONS, {}),
     )
-    return tuple(view for view in views if view.frame.height)
 
 
 MEANINGS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import polars as pl
 
@@ -115,16 +115,6 @@ def _cc_code(nc: bool, sa: bool) -> str:
 def _cc_hub(nc: bool, sa: bool, version: str) -> str:
     hub = f"cc-{_cc_code(nc, sa)}-{version}" if version else "cc"
     return hub if hub in HUB_CC or hub == "cc" else "other"
-
-
-def sidecar_license(book: Path) -> str | None:
-    """The licence named in ``BOOK.pdf.license``: its SPDX-License-Identifier, else its first line that says anything."""
-    path = book.with_name(f"{book.name}.license")
-    if not path.is_file():
-        return None
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    tagged = [line.partition(":")[2].strip() for line in lines if line.startswith("SPDX-License-Identifier:")]
-    return next(iter([*tagged, *lines]), None)
 
 
 def objections(books: pl.DataFrame) -> dict[str, str]:

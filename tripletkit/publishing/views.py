@@ -69,12 +69,11 @@ def _check_splits(tables: Tables) -> None:
 
 
 def open_views(tables: Tables) -> tuple[View, ...]:
-    """Every configuration with its text; those without a row are left out."""
-    views = (
+    """Every configuration with its text; the first is the default."""
+    return (
         triplet_view(tables), n_tuple_view(tables), pairs_view(tables), definitions_view(tables),
         corpus_view(tables), terms_view(tables), mentions_view(tables), full_view(tables),
     )
-    return tuple(view for view in views if view.frame.height)
 
 
 def triplet_view(tables: Tables) -> View:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from tripletkit.stage import Job, Row, Stage, StageResult
 from tripletkit.text.duplicates import near_duplicate_groups
 
 SEPARATOR = " › "
+Unit = TypeVar("Unit", bound=Hashable)
 
 
 def run(job: Job) -> StageResult:
@@ -58,11 +60,11 @@ def chapter_of(section: str | None) -> str:
     return (section or "").split(SEPARATOR)[0]
 
 
-def units_to_splits(sizes: Mapping[Hashable, int], shares: Mapping[str, float], seed: int) -> dict[Hashable, str]:
+def units_to_splits(sizes: Mapping[Unit, int], shares: Mapping[str, float], seed: int) -> dict[Unit, str]:
     """Units in a seeded order fill test, then validation, up to their shares; the rest trains. One unit at least is left to train."""
     order = sorted(sizes, key=lambda unit: (rng_for(seed, "split", repr(unit)).random(), repr(unit)))
     total = sum(sizes.values())
-    sides: dict[Hashable, str] = {}
+    sides: dict[Unit, str] = {}
     for name in ("test", "validation"):
         left, held = [u for u in order if u not in sides], 0
         for unit in left[: max(len(left) - 1, 0)]:

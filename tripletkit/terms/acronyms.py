@@ -11,7 +11,7 @@ from tripletkit.text.normalise import term_key
 
 _BRACKETED = re.compile(r"\(([^()]{2,60})\)")
 _SHORT = re.compile(r"[^\W\d_][\w./&+-]{0,8}[^\W_]s?")
-_SMALL = frozenset("of the and for in on a an to with by or at from".split())
+_SMALL = frozenset(("of", "the", "and", "for", "in", "on", "a", "an", "to", "with", "by", "or", "at", "from"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _believable(short: str, long: str) -> bool:
     """Several plain words, none of them the acronym or a number, not many more than it has letters."""
     words = _words(long)
     return (1 < len(words) <= min(len(short) + 5, 2 * len(short)) and short not in words and len(long) > len(short)
-            and not re.search(r"[()=<>\[\]{}|]|(?<!\w)\d+(?!\w)", long) and words[0].lower() not in _SMALL)
+            and not re.search(r"[()=<>\[\]{}|]|(?<!\w)\d+(?!\w)|\w- ", long) and words[0].lower() not in _SMALL)
 
 
 def unambiguous(pairs: Counter[Pair]) -> list[tuple[Pair, int]]:

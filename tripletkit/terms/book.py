@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import polars as pl
 
@@ -57,13 +58,16 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
 def without_edges(lines: Sequence[Line], label: str, heads: frozenset[str], rules: Rules) -> tuple[list[Line], list[Line]]:
     """A page's lines, and those at its edges that are a running head, page number or footer that extraction let pass."""
     baselines = sorted({round(line.baseline) for line in lines})
-    steps = sorted(b - a for a, b in zip(baselines, baselines[1:], strict=False) if b - a > 4)
+    steps = sorted(b - a for a, b in pairwise(baselines) if b - a > 4)
     pitch = steps[len(steps) // 3] if steps else 12.0
     outer = _apart(baselines, pitch) | _apart(baselines[::-1], pitch)
     size = text_size([lines])
-    kept, edges = [], []
+    kept: list[Line] = []
+    edges: list[Line] = []
+    outermost = {*baselines[:2], *baselines[-2:]}
     for line in lines:
-        is_edge = round(line.baseline) in outer and _is_furniture(line, label, heads, size, rules)
+        is_folio = bool(label) and line.text == label and round(line.baseline) in outermost
+        is_edge = is_folio or (round(line.baseline) in outer and _is_furniture(line, label, heads, size, rules))
         (edges if is_edge else kept).append(line)
     return kept, edges
 
@@ -71,7 +75,7 @@ def without_edges(lines: Sequence[Line], label: str, heads: frozenset[str], rule
 def _apart(baselines: Sequence[int], pitch: float) -> set[int]:
     """The outermost baselines, up to two, that stand off from the next by more than a line."""
     found: set[int] = set()
-    for a, b in list(zip(baselines, baselines[1:], strict=False))[:2]:
+    for a, b in list(pairwise(baselines))[:2]:
         found.add(a)
         if abs(b - a) > 1.35 * pitch:
             return found

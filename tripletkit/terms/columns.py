@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median
 
 from tripletkit.pdf.lines import Line
@@ -104,11 +105,14 @@ def left_edges(pages: Mapping[int, Sequence[Line]], pitches: Sequence[float]) ->
 
 
 def _edge(lines: Sequence[Line]) -> float:
-    """Left edge: the left-most start that is shared with another line; a lone one may be a title."""
+    """Left edge: the left-most start; one that no other line has and that lies far out is a title's or a stray sign's."""
     starts = sorted(line.x0 for line in lines)
-    tolerance = SAME_EDGE * (median(line.size for line in lines) if lines else 10.0)
-    shared = [a for a, b in zip(starts, starts[1:], strict=False) if b - a <= tolerance]
-    return shared[0] if shared else (starts[0] if starts else 0.0)
+    if len(starts) < 2:
+        return starts[0] if starts else 0.0
+    size = median(line.size for line in lines)
+    if starts[1] - starts[0] <= 4 * size:
+        return starts[0]
+    return next((a for a, b in pairwise(starts) if b - a <= SAME_EDGE * size), starts[0])
 
 
 def _column(x0: float, bases: Sequence[float], size: float) -> int:

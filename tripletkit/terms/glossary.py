@@ -92,7 +92,7 @@ def _starter(rows: Sequence[Row]) -> Starter | None:
         return _by_sign
     hanging = [row for row in rows if not _at_edge(row)]
     if len(base) >= FEWEST_ENTRIES and len(hanging) >= len(base) and median(len(row.text) for row in base) <= 40:
-        return lambda row: (row.text, "")
+        return lambda row: (row.text, "") if _at_edge(row) else None
     return None
 
 
@@ -135,7 +135,7 @@ def rows_to_drafts(rows: Sequence[Row], starter: Starter) -> tuple[list[_Draft],
     for row in rows:
         parts = starter(row)
         draft = drafts[-1] if drafts else None
-        if parts is not None and draft is not None and not draft.lines and starter is not _by_sign and _term_goes_on(row, above, hangs):
+        if parts is not None and draft is not None and not draft.lines and starter is not _by_sign and _is_next_line(row, above):
             draft.term.append(parts[0])
             draft.lines.extend([parts[1]] if parts[1] else [])
         elif parts is not None and (_at_edge(row) if hangs else _begins(row, above)):
@@ -148,12 +148,9 @@ def rows_to_drafts(rows: Sequence[Row], starter: Starter) -> tuple[list[_Draft],
     return drafts, loose
 
 
-def _term_goes_on(row: Row, above: Row | None, hangs: bool) -> bool:
-    """Whether a row that starts stressed goes on with a term that filled the row above."""
-    if above is None:
-        return False
-    near = row.column != above.column or row.baseline - above.baseline <= 1.35 * row.size
-    return near and (not _at_edge(row) if hangs else above.reach > 60)
+def _is_next_line(row: Row, above: Row | None) -> bool:
+    """Whether no gap parts the two rows: a term without a definition yet goes on there."""
+    return above is not None and (row.column != above.column or row.baseline - above.baseline <= 1.35 * row.size)
 
 
 def _hangs(rows: Sequence[Row]) -> bool:

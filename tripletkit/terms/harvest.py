@@ -15,7 +15,7 @@ from tripletkit.terms.filters import Facts, objection
 from tripletkit.terms.glossary import Definition, parse_glossaries
 from tripletkit.terms.index import Entry, Leftover, parse_index
 from tripletkit.terms.merge import Candidate, Concept, concept_ids, find_target, form_key, merge, own_forms, second_definitions
-from tripletkit.terms.phrases import Corpus, is_category, subentry_forms
+from tripletkit.terms.phrases import Corpus, category_of, subentry_forms
 from tripletkit.terms.user import UserTerm
 
 #: An acronym that no index or glossary knows becomes a term if the text says it at least so often.
@@ -35,11 +35,12 @@ class Harvest:
 def harvest(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame, rules: Rules) -> Harvest:
     """Every term of one book. Lines of index and glossary that gave none are rows of ``dropped``."""
     book = tables_to_book(book_id, lines, pages)
-    corpus = Corpus(running_text(book))
+    text = running_text(book)
+    corpus = Corpus(text.values())
     entries, index_left = parse_index(book, rules)
     definitions, glossary_left = parse_glossaries(book, rules)
-    pairs = unambiguous(find_pairs(running_text(book, ("body",))))
-    candidates = [*index_candidates(entries, book, corpus), *glossary_candidates(definitions, book)]
+    pairs = unambiguous(find_pairs(said for page, said in text.items() if book.roles[page] == "body"))
+    candidates = [*index_candidates(entries, book, corpus, rules), *glossary_candidates(definitions, book)]
     acronyms = acronym_candidates(pairs, candidates, corpus)
     found = candidates_to_rows([*candidates, *acronyms], book_id, corpus, rules)
     left = [_dropped(leftover, book_id) for leftover in (*index_left, *glossary_left)]
@@ -74,21 +75,21 @@ def _texts(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list | tuple) else []
 
 
-def running_text(book: Book, roles: Sequence[str] = ("body", "front")) -> list[str]:
-    """The book's text page by page, without contents, glossary pages, index and bibliography; line ends undone."""
-    pages = [page for page, role in enumerate(book.roles) if role in roles]
-    return [book.joiner.join_all(line.text for line in book.pages[page]) for page in pages]
+def running_text(book: Book) -> dict[int, str]:
+    """The text of each page of body and front matter, by page index; line ends undone."""
+    return {page: book.joiner.join_all(line.text for line in book.pages[page])
+            for page, role in enumerate(book.roles) if role in ("body", "front")}
 
 
-def index_candidates(entries: Sequence[Entry], book: Book, corpus: Corpus) -> list[Candidate]:
+def index_candidates(entries: Sequence[Entry], book: Book, corpus: Corpus, rules: Rules) -> list[Candidate]:
     """One candidate an entry. A head that cites no page has the source index_head: it is there for its subentries."""
     candidates: list[Candidate] = []
     place: dict[tuple[str, tuple[str, ...]], int] = {}
-    categories = _categories(entries, corpus)
+    categories = _categories(entries, corpus, rules)
     for entry in entries:
         parent = place.get((entry.kind, entry.parents)) if entry.parents else None
         above = candidates[parent] if parent is not None else None
-        forms = own_forms(entry.term) if not entry.parents else _sub_forms(entry, above, corpus, entry.parents in categories)
+        forms = own_forms(entry.term) if not entry.parents else _sub_forms(entry, above, corpus, categories.get(entry.parents, ""))
         cited = bool(entry.locators or entry.see)
         refers = entry.see
         if above is not None and _DEFINES.fullmatch(entry.term) and not refers:
@@ -100,16 +101,18 @@ def index_candidates(entries: Sequence[Entry], book: Book, corpus: Corpus) -> li
     return candidates
 
 
-def _categories(entries: Sequence[Entry], corpus: Corpus) -> set[tuple[str, ...]]:
+def _categories(entries: Sequence[Entry], corpus: Corpus, rules: Rules) -> dict[tuple[str, ...], str]:
     """Heads, with those above them, that only gather their subentries."""
     subs: dict[tuple[str, ...], list[str]] = {}
     for entry in entries:
         if entry.parents:
             subs.setdefault(entry.parents, []).append(entry.term)
-    return {parents for parents, terms in subs.items() if is_category(parents[-1], terms, corpus)}
+    found = {parents: category_of(parents[-1], terms, corpus) for parents, terms in subs.items()}
+    general = rules.words("stop_terms")
+    return {parents: "all" if kind and parents[-1].lower() in general else kind for parents, kind in found.items()}
 
 
-def _sub_forms(entry: Entry, above: Candidate | None, corpus: Corpus, category: bool) -> list[str]:
+def _sub_forms(entry: Entry, above: Candidate | None, corpus: Corpus, category: str) -> list[str]:
     """A subentry with its head as that is said, and with the head as printed: below a subentry, "standard / normal" is both."""
     head = above.forms[0] if above is not None else entry.parents[-1]
     forms = subentry_forms(entry.term, head, corpus, category=category)
@@ -146,8 +149,7 @@ def candidates_to_rows(candidates: list[Candidate], book_id: str | None, corpus:
     keys = {(candidate.kind, form_key(form)): at for at, candidate in reversed(list(enumerate(candidates))) for form in candidate.forms}
     rows, dropped = [], [_reference(book_id, source, target, reason) for source, target, reason in dangling]
     for number, (concept, term_id) in enumerate(zip(concepts, ids, strict=True)):
-        parents = (candidates[at].parent for at in concept.members)
-        parent = next((ids[owner[above]] for above in parents if above is not None and owner[above] != number), None)
+        parent = _parent(concept, candidates, owner, number)
         also = []
         for name, kind in ((name, candidates[at].kind) for at in concept.members for name in candidates[at].see_also):
             target = find_target(name, kind, keys)
@@ -155,15 +157,25 @@ def candidates_to_rows(candidates: list[Candidate], book_id: str | None, corpus:
                 dropped.append(_reference(book_id, concept.term, name, "see-also to no entry"))
             elif owner[target] != number:
                 also.append(ids[owner[target]])
-        rows.append(_row(concept, term_id, book_id, parent, sorted(set(also)), _judge(concept, corpus, rules)))
+        above = ids[parent] if parent is not None else None
+        rows.append(_row(concept, term_id, book_id, above, sorted(set(also)), _judge(concept, corpus, rules)))
     dropped += [{"stage": "glossary", "item": term, "related": book_id, "reason": "second definition", "detail": text}
                 for term, text in second_definitions(concepts, candidates)]
     return Harvest(sorted(rows, key=lambda row: str(row["term_id"])), dropped, [])
 
 
+def _parent(concept: Concept, candidates: Sequence[Candidate], owner: Sequence[int], number: int) -> int | None:
+    """The concept above this one in the index; none if the index has this one as a main entry too."""
+    entries = [candidates[at] for at in concept.members if candidates[at].source in ("index", "index_head")]
+    if any(entry.parent is None for entry in entries):
+        return None
+    return next((owner[e.parent] for e in entries if e.parent is not None and owner[e.parent] != number), None)
+
+
 def _judge(concept: Concept, corpus: Corpus, rules: Rules) -> str | None:
     said = sum(corpus.count(form) for form in concept.forms)
-    facts = Facts(concept.forms, frozenset(concept.sources), concept.kind, concept.mono, bool(concept.locators), said, corpus.pages_with(concept.forms, said), corpus.pages)
+    facts = Facts(concept.forms, frozenset(concept.sources), concept.kind, concept.mono, bool(concept.locators), said,
+                  corpus.pages_with(concept.forms, said), corpus.pages)
     return objection(concept.term, facts, rules)
 
 

@@ -10,13 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tripletkit.rules import Rules
-from tripletkit.terms.book import Book, without_edges
-from tripletkit.terms.columns import Row, lines_to_rows
-from tripletkit.terms.index_rows import LEADER, Item, plain, rows_to_items
-from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.roles import title_label
+from tripletkit.rules import Rules
+from tripletkit.terms.book import Book, without_edges
+from tripletkit.terms.columns import lines_to_rows
+from tripletkit.terms.index_rows import LEADER, Item, plain, rows_to_items
+from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators
 
 _SEE = re.compile(r"(?P<before>^|[\s,.;:(\[]+)(?P<word>see(?P<also>\s+also)?(?:\s+under)?|cf\.)\s+(?P<target>\S.*?)[)\]]?$", re.I)
 _SEPARATOR = re.compile(rf",\s*|\s*{LEADER}\s*|:\s+|;\s+|\s+")
@@ -109,12 +109,11 @@ def items_to_entries(items: Sequence[Item], labels: Labels, kind: str = "subject
     entries: list[Entry] = []
     left: list[Leftover] = []
     stack: list[tuple[float, str]] = []
-    for at, item in enumerate(items):
+    for item in items:
         while stack and stack[-1][0] >= item.indent - 1.0:
             stack.pop()
-        has_children = at + 1 < len(items) and items[at + 1].indent > item.indent + 1.0
         parents = tuple(head for _, head in stack)
-        found = list(_item_entries(item, parents, labels, comma or has_children, kind))
+        found = list(_item_entries(item, parents, labels, comma, kind))
         if not found:
             left.append(Leftover(item.text, item.page, "no term"))
             continue
@@ -160,9 +159,8 @@ def _item_entries(item: Item, parents: tuple[str, ...], labels: Labels, strict: 
         first = replace(first, head=colon["head"])
     else:
         entries.append(Entry(first.head, parents, first.locators, first.see, first.see_also, kind, item.page, mono))
-    for sub in rest:
-        if sub.head:
-            entries.append(Entry(sub.head, (*parents, first.head), sub.locators, sub.see, sub.see_also, kind, item.page, mono))
+    above = (*parents, first.head)
+    entries.extend(Entry(sub.head, above, sub.locators, sub.see, sub.see_also, kind, item.page, mono) for sub in rest if sub.head)
     if not entries[0].term and not (first.see or first.see_also):
         return []
     return entries
@@ -186,7 +184,8 @@ def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> _Parsed:
     also: tuple[str, ...] = ()
     match = _SEE.search(text)
     if match and _is_reference(match, text, styles):
-        target, text = match["target"], text[: match.start()].rstrip(" ,;:([")
+        target = match["target"]
+        text = text[: match.start()].rstrip(" ,;:([")
         target, more = _targets(target, labels)
         names = tuple(part.strip(" .,") for part in re.split(r";\s*(?:see also\s+)?", target, flags=re.I) if part.strip(" .,"))
         if match["also"] or match["word"].lower().startswith("cf"):
@@ -221,9 +220,8 @@ def split_locators(text: str, labels: Labels, strict: bool) -> tuple[str, tuple[
     """The term and its locators. Numbers that no page of the book bears stay with the term ("Olympics, 1984, 45")."""
     text = text.strip()
     for match in _SEPARATOR.finditer(text):
-        if match.start() == 0:
-            if not match.group().strip(" "):
-                continue
+        if match.start() == 0 and not match.group().strip(" "):
+            continue
         loose = not match.group().strip(" ")
         if strict and loose:
             continue
@@ -233,10 +231,10 @@ def split_locators(text: str, labels: Labels, strict: bool) -> tuple[str, tuple[
         spans = parse_locators(tail, labels)
         if spans and all(labels.plausible(span.first) for span in spans) and not (loose and _is_words(spans)):
             return text[: match.start()], spans
-    if strict and (match := re.search(r"(?<=[^\W\d])\s+(\d{1,4}(?:[–-]\d{1,4})?(?:,\s*\d{1,4}(?:[–-]\d{1,4})?)+)$", text)):
-        spans = parse_locators(match.group(1), labels)
+    if strict and (unmarked := re.search(r"(?<=[^\W\d])\s+(\d{1,4}(?:[–-]\d{1,4})?(?:,\s*\d{1,4}(?:[–-]\d{1,4})?)+)$", text)):
+        spans = parse_locators(unmarked.group(1), labels)
         if all(labels.plausible(span.first) for span in spans):
-            return text[: match.start()], spans
+            return text[: unmarked.start()], spans
     return text, ()
 
 

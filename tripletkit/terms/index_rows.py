@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 
 from tripletkit.terms.columns import SAME_EDGE, Row
@@ -15,17 +16,19 @@ from tripletkit.terms.locators import LOCATOR_LIST
 #: Stands for a row of dots between a term and its pages.
 LEADER = "\u2026"
 _LEADER = re.compile(r"\s\.(?:\s?\.)*\s*(?=\d|[ivxlc]+$)|(?:\s?\.){3,}\s?|\s?…+\s?|\s?(?:· ?){3,}|\s?_{3,}\s?")
-_ENDS_IN_LOCATOR = re.compile(r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}[–—−-])?(?:\d{1,4}|[ivxlc]{1,7})(?:n+\d{0,3}|ff?\.?|t|\*)?(?:\s?(?:passim))?[.;]?$"
-                              r"|[ivxlc][–—−-][ivxlc]+$")
+_ENDS_IN_LOCATOR = re.compile(r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}[–—−-])?(?:\d{1,4}|[ivxlc]{1,7})"
+                              r"(?:n+\d{0,3}|ff?\.?|t|\*)?(?:\s?passim)?[.;]?$|[ivxlc][–—−-][ivxlc]+$")
 _SEE = re.compile(r"\bsee( also)?( under)?\b", re.I)
 _OPEN_END = re.compile(r"(?:[,–—-]|\bsee|\balso|\bunder|\band|\bof|\bthe|\bin|\bfor|\bto|\bwith|\bby)$", re.I)
 _LETTER = re.compile(r"[^\W\d_](?:\s?[-–—/,&]\s?[^\W\d_])*")
-_GROUP = re.compile(r"(?:symbols?|numbers|numerals|numerics?|digits|signs|punctuation|special (?:characters|symbols)|non-?alphabetic\w*|"
-                    r"other|misc\w*|greek(?: letters)?|[#@*0-9]|[0-9]\s?[-–—]\s?[0-9])(?:\s(?:and|&)\s(?:symbols?|numbers|numerals))?", re.I)
+_GROUP = re.compile(r"(?:symbols?|numbers|numerals|numerics?|digits|signs|punctuation|special (?:characters|symbols)|non-?alphabetic\w*"
+                    r"|other|misc\w*|greek(?: letters)?|[#@*0-9]|[0-9]\s?[-–—]\s?[0-9])"
+                    r"(?:\s(?:and|&)\s(?:symbols?|numbers|numerals))?", re.I)
 _CONTINUED = re.compile(r"[\s,]*\(?\b(?:continued|cont(?:’|')?d?\.?)\)?[\s:.]*$", re.I)
-_NOTE = re.compile(r"page (?:numbers?|references?|locators?)|(?:numbers?|entries|terms|references) (?:in|set in|followed by|that are|printed)\b"
-                   r"|\b(?:indicates?|refers? to|denotes?) (?:a |the |to )?(?:figures?|tables?|footnotes?|notes?|pages?|definitions?|main|primary)"
-                   r"|this index\b", re.I)
+_NOTE = re.compile(r"page (?:numbers?|references?|locators?)"
+                   r"|(?:numbers?|entries|terms|references) (?:in|set in|followed by|that are|printed)\b"
+                   r"|\b(?:indicates?|refers? to|denotes?) (?:a |the |to )?(?:figures?|tables?|footnotes?|notes?|pages?"
+                   r"|definitions?|main|primary)|this index\b", re.I)
 
 
 @dataclass
@@ -111,9 +114,8 @@ def _without_headings(rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, s
             row = _without_letter(row)
         bold = set(row.styles) <= set("bz") or row.size >= 1.12 * size
         bare = row.text.strip(" .–—-")
-        if _LETTER.fullmatch(bare) and (len(bare) == 1 or bold) and not (len(bare) == 1 and bare.islower() and not bold):
-            dropped.append((row, "letter heading"))
-        elif bold and _GROUP.fullmatch(bare):
+        small = len(bare) == 1 and bare.islower() and not bold
+        if (_LETTER.fullmatch(bare) and (len(bare) == 1 or bold) and not small) or (bold and _GROUP.fullmatch(bare)):
             dropped.append((row, "letter heading"))
         elif row.size >= 1.4 * size and not _ENDS_IN_LOCATOR.search(row.text):
             dropped.append((row, "heading"))
@@ -150,7 +152,7 @@ def find_indents(rows: Sequence[Row]) -> Indents:
     votes: dict[int, int] = defaultdict(int)
     wrapped = set()
     width = _width(rows)
-    for above, row in zip(rows, rows[1:], strict=False):
+    for above, row in pairwise(rows):
         level = plain_indents.level(row.indent)
         if level and (above.page, above.column) == (row.page, row.column):
             votes[level] += _turnover_vote(above, row, plain_indents, width)

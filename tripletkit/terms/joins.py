@@ -27,21 +27,31 @@ class Joiner:
 
     def join(self, first: str, second: str) -> str:
         """``first`` and ``second``, two lines in a row, as one text."""
-        first, second = first.rstrip(), second.lstrip()
-        if not first or not second:
-            return first + second
-        before, after = _TAIL.search(first), _HEAD.match(second)
-        if before is None or after is None:
-            # A dash between numbers is a range, a hyphen after a number or sign is its own.
-            return first + second if re.search(r"\w[-–]$", first) else f"{first} {second}"
-        return (first if self._keeps_hyphen(before.group(1), after.group()) else first[:-1]) + second
+        return "".join(self._joined([first, second]))
 
     def join_all(self, lines: Iterable[str]) -> str:
         """Any number of lines as one text, accents repaired, white space single."""
-        whole = ""
-        for line in lines:
-            whole = self.join(whole, line)
-        return " ".join(repair_accents(whole).split())
+        return " ".join(repair_accents("".join(self._joined(lines))).split())
+
+    def _joined(self, lines: Iterable[str]) -> list[str]:
+        parts: list[str] = []
+        for raw in lines:
+            line = raw.strip()
+            if not line:
+                continue
+            if parts:
+                parts[-1] = self._end_before(parts[-1], line)
+            parts.append(line)
+        return parts
+
+    def _end_before(self, first: str, second: str) -> str:
+        """The line as it ends before the next: without its hyphen, with it, or with a space."""
+        if not re.search(r"\w[-–]$", first):
+            return f"{first} "
+        before, after = _TAIL.search(first), _HEAD.match(second)
+        if before is None or after is None:  # a dash between numbers, a hyphen after a number or sign, is its own
+            return first
+        return first if self._keeps_hyphen(before.group(1), after.group()) else first[:-1]
 
     def _keeps_hyphen(self, before: str, after: str) -> bool:
         if after[:1].isupper():

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tripletkit.pdf.roles import roman_value
+from tripletkit.pdf.numbers import roman_value
 
 _NUMBER = r"(?:[A-Z]{1,2}[-.])?\d{1,4}(?:\.\d{1,3})*"
 _ROMAN = r"(?:[ivxlc]{1,8}|[IVXLC]{2,8})"
@@ -61,6 +61,7 @@ class Labels:
         for number, label in enumerate(labels, 1):
             if label:
                 self.pages.setdefault(label, []).append(number)
+        self._roman = any(roman_value(label) is not None for label in self.pages)
         self._most = max((int(label) for label in self.pages if label.isdigit()), default=0)
 
     def plausible(self, locator: str) -> bool:
@@ -69,7 +70,8 @@ class Labels:
             return True
         if locator.isdigit():
             return int(locator) <= self._most + 2 and not (len(locator) > 1 and locator.startswith("0"))
-        return False
+        # Where no page is known by a roman number, front matter may have gone unlabelled; a lone "c" is a letter.
+        return not self._roman and len(locator) > 1 and roman_value(locator) is not None
 
     def expand(self, spans: Iterable[Span]) -> list[dict[str, object]]:
         """One locator for each page that the spans cite: its printed label, physical page and the range's end."""
@@ -91,8 +93,7 @@ class Labels:
             start, stop = self.pages[first][0], self.pages[last][-1]
             if 0 < stop - start <= self.MOST_PAGES:
                 return [self._order[page - 1] for page in range(start, stop + 1) if self._order[page - 1]]
-        values = roman_value(first), roman_value(last)
-        return [first, last] if values[0] != values[1] else [first]
+        return [first, last]
 
     def _own(self, label: str) -> str:
         return label if label in self.pages or label.lower() not in self.pages else label.lower()

@@ -18,7 +18,7 @@ from tripletkit.text.normalise import is_acronym, term_key
 
 Key = tuple[str, ...]
 _OR = re.compile(r"(?P<term>.+?)\s*\((?:or|also|also called|also known as|a\.?k\.?a\.?|aka|i\.e\.,?|formerly)\s+(?P<other>[^()]+)\)$", re.I)
-_TRAILING = re.compile(r"(?P<term>.{3,}?)\s*\([^()]*\)$")
+_TRAILING = re.compile(r"(?P<term>\S.*?\S)\s*\([^()]*\)$")
 _PLAIN_SIGNS = frozenset("'\"`,.;:()[]{}/&!?")
 #: Which source's wording names a concept, best first.
 RANK = ("user", "glossary", "index", "index_head", "acronym", "bold")
@@ -79,7 +79,7 @@ def own_forms(term: str) -> list[str]:
 
 
 def _uninverted(term: str) -> str | None:
-    """ "closure, of a set" is said "closure of a set"; a person's name is said given name first."""
+    """Terms turned round: "closure, of a set" is said "closure of a set"; a person's name is said given name first."""
     head, comma, rest = term.partition(", ")
     if not comma or "," in rest or "(" in term or not head or not rest:
         return None
@@ -160,7 +160,7 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
 
 
 def _strip_qualifiers(candidates: Sequence[Candidate], groups: _Groups, by_key: dict[tuple[str, Key], int]) -> None:
-    """ "momentum (optimization)" is said "momentum", unless another term, or a second qualifier, claims that."""
+    """Qualifiers left off: "momentum (optimization)" is said "momentum", unless another term, or a second qualifier, claims that."""
     claims: Counter[tuple[str, Key]] = Counter()
     bare: list[tuple[int, str]] = []
     for at, candidate in enumerate(candidates):

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 
 from tripletkit.text.normalise import is_acronym, term_key
 
-_PREPOSITION = (r"(?:of|in|for|with|without|on|to|by|from|as|at|and|or|versus|vs\.?|via|under|over|between|among|against|using|through|within|"
-                r"into|than|during|not|is|are|that|which|when|where|after|before|across)")
+_PREPOSITION = (r"(?:of|in|for|with|without|on|to|by|from|as|at|and|or|versus|vs\.?|via|under|over|between|among|against|using|through"
+                r"|within|into|than|during|not|is|are|that|which|when|where|after|before|across)")
 _LEADS_ON = re.compile(rf"{_PREPOSITION}(?![\w-])", re.I)
 _LEADS_IN = re.compile(rf"\b(?:{_PREPOSITION})(?:\s(?:a|an|the))?$", re.I)
 _ARTICLE = re.compile(r"\b(?:a|an|the)$", re.I)
 _ADJECTIVE = re.compile(r"(?:al|ic|ive|ed|ing|ous|ary|ory|ar|less|ble|ful|ite|ian|ean|ant|ent|ese|like|based|free)$", re.I)
-_ACTION = re.compile(r"(?:tions?|sions?|ments?|ities|ity|ness|ances?|ences?|proofs?|uses?|methods?|applications|examples?|propert(?:y|ies)|analysis)$", re.I)
+_LISTED = re.compile(r"(?:applications?|proofs?|uses?|examples?|methods?|propert(?:y|ies)|types?|kinds?)$", re.I)
+_ACTION = re.compile(r"(?:tions?|sions?|ments?|ities|ity|ness|ances?|ences?|analysis)$", re.I)
 
 
 # Words on both sides of a pause are no phrase. The stand-in is no word of any language.
@@ -57,15 +58,16 @@ class Corpus:
         return phrase
 
 
-def subentry_forms(sub: str, head: str, corpus: Corpus, *, category: bool = False) -> list[str]:
+def subentry_forms(sub: str, head: str, corpus: Corpus, *, category: str = "") -> list[str]:
     """How the subentry is said with its head, the most readable first; others only if the book says them.
 
-    ``category``: the head only gathers its subentries ("applications"), so they are said without it.
+    ``category``, as ``category_of`` has it: subentries are said without a head that only gathers them.
     """
     if _holds(sub, head):
         return [sub]
     orders = _orders(sub, head, corpus.uncapitalised(head), corpus)
-    if not _open(sub) and (category or (_stands_alone(sub) and _is_said_alone(sub, orders, corpus))):
+    gathered = category == "all" or (category == "phrases" and len(sub.split()) > 1)
+    if not _open(sub) and (gathered or (_stands_alone(sub) and _is_said_alone(sub, orders, corpus))):
         return [sub, *(order for order in orders if corpus.count(order) > 0)]
     best = max(orders, key=lambda order: (corpus.count(order), -orders.index(order)))
     few = max(2, corpus.count(best) // 5)
@@ -73,15 +75,20 @@ def subentry_forms(sub: str, head: str, corpus: Corpus, *, category: bool = Fals
     return [best, *rest]
 
 
-def is_category(head: str, subs: Sequence[str], corpus: Corpus) -> bool:
-    """Whether the book hardly ever says the head with its subentries, but says most of them alone."""
+def category_of(head: str, subs: Sequence[str], corpus: Corpus) -> str:
+    """Whether a head only gathers: "all" if the book says none of its subentries with it, "phrases" if hardly any, else "".
+
+    Most of them must be said alone, else nothing is known.
+    """
     closed = [sub for sub in subs if not _open(sub)]
     if len(closed) < 4:
-        return False
+        return ""
     small = corpus.uncapitalised(head)
     together = sum(any(corpus.count(order) > 0 for order in _orders(sub, head, small, corpus)) for sub in closed)
     alone = sum(corpus.count(re.sub(r"\s*\(.*\)$", "", sub)) > 0 for sub in closed)
-    return together <= 0.25 * len(closed) and alone >= 0.5 * len(closed)
+    if together > 0.25 * len(closed) or alone < 0.5 * len(closed):
+        return ""
+    return "phrases" if together else "all"
 
 
 def _orders(sub: str, head: str, small: str, corpus: Corpus) -> list[str]:
@@ -92,12 +99,16 @@ def _orders(sub: str, head: str, small: str, corpus: Corpus) -> list[str]:
         closed = _ARTICLE.search(sub) is not None
         return [f"{sub} {small}"] if closed else [f"{sub} {small}", f"{sub} a {small}", f"{sub} an {small}", f"{sub} the {small}"]
     before, after, of = f"{sub} {small}", f"{head} {low}", f"{sub} of {small}"
-    more = [f"{sub} of a {small}", f"{sub} of the {small}", f"{head} of {low}", f"{head} of a {low}", f"{sub} in {small}", f"{sub} for {small}"]
-    more = [order for order in more if corpus.count(order) > 0]
+    more = [order for link in ("of a", "of the", "in", "for") if corpus.count(order := f"{sub} {link} {small}") > 0]
+    more += [order for link in ("of", "of a") if corpus.count(order := f"{head} {link} {low}") > 0]
     last = sub.split()[-1] if sub.split() else sub
+    if _LISTED.search(last):
+        return [of, after, *more]
     if _ACTION.search(last):
         return [of, before, after, *more]
-    if _ADJECTIVE.search(last) or len(sub.split()) == 1:
+    if _ADJECTIVE.search(last):  # "a tree rooted at u" does not make it a tree rooted
+        return [before, of, *more]
+    if len(sub.split()) == 1:
         return [before, after, of, *more]
     return [before, of, after, *more]
 

@@ -55,7 +55,8 @@ def _from_csv(path: Path, text: str) -> Iterator[UserTerm]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise SourceError(f"{path}:{reader.line_num}: not valid CSV ({error})", 'Put a value that holds a quote or comma in "quotes".') from error
+            problem = f"{path}:{reader.line_num}: not valid CSV ({error})"
+            raise SourceError(problem, 'Put a value that holds a quote or comma in "quotes".') from error
         if row is None:
             return
         if not any(cell.strip() for cell in row):

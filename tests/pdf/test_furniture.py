@@ -1,0 +1,58 @@
+from tests.pdf.make import line
+from tripletkit.pdf.furniture import find_furniture
+from tripletkit.pdf.lines import Line
+
+HEIGHT = 600.0
+
+
+def furniture_texts(pages: list[list[Line]]) -> list[str]:
+    found = find_furniture(pages, [HEIGHT] * len(pages))
+    return [pages[page][i].text for page, i in sorted(found)]
+
+
+def text_of(page: int) -> list[Line]:
+    words = ["river", "stone", "cloud", "forest", "desert", "ocean", "valley", "glacier", "island", "meadow", "canyon", "delta"]
+    return [line(f"The {words[(page * 5 + i * 7) % 12]} is like a {words[(page + i * i) % 12]} of {i} parts", page=page, y=80 + 12 * i) for i in range(30)]
+
+
+def test_running_heads_and_page_numbers_go() -> None:
+    pages = [[line("CHAPTER 2. RIVERS", page=n, y=40), *text_of(n), line(str(n + 3), page=n, y=570, x0=190, x1=200)] for n in range(1, 9)]
+    assert furniture_texts(pages) == [text for n in range(1, 9) for text in ("CHAPTER 2. RIVERS", str(n + 3))]
+
+
+def test_head_said_once_goes_where_heads_stand() -> None:
+    heads = [f"{n} RIVERS" if n % 2 else f"THE DELTA {n}" for n in range(1, 9)]
+    heads[4] = "A SECTION OF ONE PAGE"
+    pages = [[line(head, page=n, y=40), *text_of(n)] for n, head in enumerate(heads, 1)]
+    assert "A SECTION OF ONE PAGE" in furniture_texts(pages)
+
+
+def test_example_numbers_on_top_of_pages_are_text() -> None:
+    # They count up, but not with the pages.
+    pages = [[line(f"Example 2.{5 * n}", page=n, y=60), *text_of(n)] for n in range(1, 9)]
+    assert furniture_texts(pages) == []
+
+
+def test_heading_that_repeats_on_top_of_pages_is_text() -> None:
+    pages = [text_of(n) for n in range(1, 9)]
+    for n in (2, 4):
+        pages[n - 1].insert(0, line("Exercises", page=n, y=60, size=14))
+    assert furniture_texts(pages) == []
+
+
+def test_number_at_the_foot_of_a_chapters_first_page() -> None:
+    pages = [[line(f"RIVERS {n}", page=n, y=40), *text_of(n)] if n != 4 else [*text_of(n), line("4", page=n, y=570)] for n in range(1, 9)]
+    assert "4" in furniture_texts(pages)
+
+
+def test_watermark_in_the_middle_of_pages() -> None:
+    pages = [[*text_of(n), line("DRAFT COPY", page=n, y=300, x0=120, x1=260, size=40)] for n in range(1, 9)]
+    # It shares its row with a line of text on no page.
+    for lines in pages:
+        lines[:] = [held for held in lines if held.text == "DRAFT COPY" or abs(held.baseline - 300) > 5]
+    assert furniture_texts(pages) == ["DRAFT COPY"] * 8
+
+
+def test_no_pages_no_furniture() -> None:
+    assert find_furniture([], []) == set()
+    assert find_furniture([[], []], [HEIGHT, HEIGHT]) == set()
