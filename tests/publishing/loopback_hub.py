@@ -1,4 +1,4 @@
-"""A Hub on 127.0.0.1: the HTTP interface that huggingface_hub 2.4 and datasets 5.2 use, in memory, with faults on demand."""
+"""A Hub on 127.0.0.1: the HTTP that huggingface_hub 2.4 and datasets 5.2 use, in memory, with faults on demand."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Repo:
 
 @dataclass
 class Fault:
-    """What befalls the next ``times`` requests that match: an answer, or a connection cut before or after the work is done."""
+    """What befalls the next ``times`` requests that match: an answer, or a connection cut before or after the work."""
 
     method: str
     path: str  # regular expression, searched in the path
@@ -195,12 +195,16 @@ class Handler(BaseHTTPRequestHandler):
             return self._cut()
         self.query, self.body = parse_qs(parts.query), self._read_body()
         if fault and fault.status:
-            return self._answer(fault.status, {"error": fault.message}, {"X-Error-Message": fault.message, **fault.headers})
+            return self._answer(
+                fault.status, {"error": fault.message}, {"X-Error-Message": fault.message, **fault.headers}
+            )
         try:
             answer = self._route(parts.path)
         except Answer as refusal:
             headers = {"X-Error-Code": refusal.code, "X-Error-Message": refusal.message}
-            return self._answer(refusal.status, {"error": refusal.message}, {key: value for key, value in headers.items() if value})
+            return self._answer(
+                refusal.status, {"error": refusal.message}, {key: value for key, value in headers.items() if value}
+            )
         if fault and fault.after:
             return self._cut()
         return self._answer(200, answer, {})
@@ -273,7 +277,12 @@ class Handler(BaseHTTPRequestHandler):
     def on_whoami(self) -> object:
         if not self._token():
             raise Answer(401, "", "Invalid username or password.")
-        return {"type": "user", "name": OWNER, "auth": {"accessToken": {"role": self.hub.tokens[self._token()]}}, "orgs": []}
+        return {
+            "type": "user",
+            "name": OWNER,
+            "auth": {"accessToken": {"role": self.hub.tokens[self._token()]}},
+            "orgs": [],
+        }
 
     def on_create(self) -> object:
         asked = json.loads(self.body)
@@ -292,15 +301,32 @@ class Handler(BaseHTTPRequestHandler):
     def on_info(self, kind: str, name: str, revision: str = "main") -> object:
         repo = self._repo(kind, name)
         oid, tree = self._tree(repo, revision)
-        return {"_id": oid[:24], "id": name, "author": name.split("/")[0], "sha": oid, "private": repo.private, "gated": False,
-                "disabled": False, "downloads": 0, "likes": 0, "tags": [], "createdAt": WHEN, "lastModified": WHEN,
-                "siblings": [{"rfilename": path} for path in tree]}
+        return {
+            "_id": oid[:24],
+            "id": name,
+            "author": name.split("/")[0],
+            "sha": oid,
+            "private": repo.private,
+            "gated": False,
+            "disabled": False,
+            "downloads": 0,
+            "likes": 0,
+            "tags": [],
+            "createdAt": WHEN,
+            "lastModified": WHEN,
+            "siblings": [{"rfilename": path} for path in tree],
+        }
 
     def on_refs(self, kind: str, name: str) -> object:
         repo = self._repo(kind, name)
         groups = (("branches", "heads", repo.branches), ("tags", "tags", repo.tags))
-        return {"converts": [], **{key: [{"name": one, "ref": f"refs/{ref}/{one}", "targetCommit": oid} for one, oid in points.items()]
-                                   for key, ref, points in groups}}
+        return {
+            "converts": [],
+            **{
+                key: [{"name": one, "ref": f"refs/{ref}/{one}", "targetCommit": oid} for one, oid in points.items()]
+                for key, ref, points in groups
+            },
+        }
 
     def on_tree(self, kind: str, name: str, revision: str, path: str = "") -> object:
         _, tree = self._tree(self._repo(kind, name), revision)
@@ -309,8 +335,14 @@ class Handler(BaseHTTPRequestHandler):
         if path and not inside:
             raise Answer(404, "EntryNotFound", f"{path} does not exist on {revision}")
         deep = self.query.get("recursive", ["false"])[0].lower() in ("true", "1")
-        folders = sorted({prefix + "/".join(one.removeprefix(prefix).split("/")[:depth])
-                          for one in inside for depth in range(1, one.removeprefix(prefix).count("/") + 1) if deep or depth == 1})
+        folders = sorted(
+            {
+                prefix + "/".join(one.removeprefix(prefix).split("/")[:depth])
+                for one in inside
+                for depth in range(1, one.removeprefix(prefix).count("/") + 1)
+                if deep or depth == 1
+            }
+        )
         shown = [one for one in inside if deep or "/" not in one.removeprefix(prefix)]
         return [_folder_entry(one) for one in folders] + [_entry(one, tree[one]) for one in shown]
 
@@ -347,14 +379,21 @@ class Handler(BaseHTTPRequestHandler):
 
     def on_batch(self, name: str, kind: str = "models") -> object:
         self._repo(kind, name, write=True)
-        return {"transfer": "basic", "objects": [self._upload(one["oid"], one["size"]) for one in json.loads(self.body)["objects"]]}
+        return {
+            "transfer": "basic",
+            "objects": [self._upload(one["oid"], one["size"]) for one in json.loads(self.body)["objects"]],
+        }
 
     def _upload(self, oid: str, size: int) -> object:
         if oid in self.hub.store:
             return {"oid": oid, "size": size}
         # Addresses are signed for whoever may write, as the Hub's are.
         upload = {"href": f"{self.hub.url}/store/{oid}?X-Amz-Signature=very-secret"}
-        return {"oid": oid, "size": size, "actions": {"upload": upload, "verify": {"href": f"{self.hub.url}/store/verify"}}}
+        return {
+            "oid": oid,
+            "size": size,
+            "actions": {"upload": upload, "verify": {"href": f"{self.hub.url}/store/verify"}},
+        }
 
     def on_put(self, oid: str) -> object:
         if self.hub.on_put:
@@ -399,13 +438,18 @@ class Handler(BaseHTTPRequestHandler):
         if path not in tree:
             raise Answer(404, "EntryNotFound", "Entry not found")
         blob = tree[path]
-        headers = {"ETag": f'"{blob.sha256 if blob.large else blob.git_oid}"', "X-Repo-Commit": oid, "X-Linked-Size": str(len(blob.data)),
-                   "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
+        headers = {
+            "ETag": f'"{blob.sha256 if blob.large else blob.git_oid}"',
+            "X-Repo-Commit": oid,
+            "X-Linked-Size": str(len(blob.data)),
+            "Accept-Ranges": "bytes",
+            "Content-Type": "application/octet-stream",
+        }
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if not asked:
             return 200, blob.data, {**headers, "Content-Length": str(len(blob.data))}
         first, last = int(asked[1]), min(int(asked[2] or len(blob.data) - 1), len(blob.data) - 1)
-        return 206, blob.data[first:last + 1], {**headers, "Content-Range": f"bytes {first}-{last}/{len(blob.data)}"}
+        return 206, blob.data[first : last + 1], {**headers, "Content-Range": f"bytes {first}-{last}/{len(blob.data)}"}
 
 
 def _entry(path: str, blob: Blob) -> dict[str, object]:

@@ -42,7 +42,10 @@ def test_hub_reads_the_metadata(tmp_path: Path) -> None:
     assert "sentence-transformers" in data["tags"]
     assert data["task_categories"] == ["sentence-similarity", "feature-extraction", "text-retrieval"]
     assert [config["config_name"] for config in data["configs"] if config.get("default")] == ["triplet"]
-    info = {one["config_name"]: {split["name"]: split["num_examples"] for split in one["splits"]} for one in data["dataset_info"]}
+    info = {
+        one["config_name"]: {split["name"]: split["num_examples"] for split in one["splits"]}
+        for one in data["dataset_info"]
+    }
     assert info["triplet"] == {"train": 24, "validation": 6, "test": 15}
     for config in data["configs"]:
         for entry in config["data_files"]:
@@ -62,10 +65,16 @@ def test_counts_equal_the_tables(tmp_path: Path) -> None:
     counted = rows_of(card, "split")
     for split in ("train", "validation", "test"):
         mine = [row for row in tables["triplets"].to_dicts() if row["split"] == split]
-        lengths = ([tokens[row["passage_id"]] for row in mine], *([len(row[name]) for row in mine] for name in ("positive", "negative")))
+        lengths = (
+            [tokens[row["passage_id"]] for row in mine],
+            *([len(row[name]) for row in mine] for name in ("positive", "negative")),
+        )
         different = [str(len({row[name] for row in mine})) for name in ("anchor", "positive", "negative")]
         assert counted[split] == [
-            str(passages.filter(pl.col("split") == split).height), str(len(mine)), str(sum(row["masked"] for row in mine)), *different,
+            str(passages.filter(pl.col("split") == split).height),
+            str(len(mine)),
+            str(sum(row["masked"] for row in mine)),
+            *different,
             *(f"{min(some)} / {mean(some):.1f} / {max(some)}" for some in lengths),
         ]
 
@@ -73,8 +82,16 @@ def test_counts_equal_the_tables(tmp_path: Path) -> None:
 def test_books_rules_and_losses_equal_the_tables(tmp_path: Path) -> None:
     tables, card = small_tables(), card_of(tmp_path, credits={ALPHA.book_id: "Ann Author"})
     books = rows_of(card, "book")
-    assert books["The alpha book"] == ["Ann Author", "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)", "10", "10", "5", "30",
-                                       "train, validation", f"`{ALPHA.book_id}`"]
+    assert books["The alpha book"] == [
+        "Ann Author",
+        "[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/)",
+        "10",
+        "10",
+        "5",
+        "30",
+        "train, validation",
+        f"`{ALPHA.book_id}`",
+    ]
     assert books["The beta book"][2:] == ["5", "5", "5", "15", "test", f"`{BETA.book_id}`"]
     rules = rows_of(card, "rule that chose the negative")
     assert {rule: int(n) for rule, (n,) in rules.items()} == dict(tables["triplets"].group_by("rule").len().iter_rows())
@@ -96,11 +113,14 @@ def test_leaks_are_counted(tmp_path: Path) -> None:
     checks = rows_of(card_of(tmp_path), "check")
     assert checks["books with passages in more than one split"] == ["1"]
     assert checks["passages that another split has too, word for word"] == ["0"]
-    # Alpha's parts 8 and 9 (validation) are parts 3 and 4 (train) but for words 3 and 17 of 17: six of ten runs hold neither.
+    # Alpha's parts 8 and 9 (validation) are parts 3 and 4 (train) but for words 3 and 17 of 17, and six of ten runs
+    # hold neither.
     assert checks["held-out passages half of whose 8-word runs an earlier split has"] == ["2"]
     # The term hidden, beta's five passages read like alpha's first five.
     assert checks["anchors in more than one split"] == ["5"]
-    assert checks["triplets whose negative is said in no passage of their split"] == ["6"]  # validation says layer and kernel, not these
+    assert checks["triplets whose negative is said in no passage of their split"] == [
+        "6"
+    ]  # validation says layer and kernel, not these
     assert checks["distinct positives of validation and test"] == ["7"]
     assert checks["… that are positives of training too"] == ["2"]
 
@@ -110,8 +130,16 @@ def test_a_copied_passage_is_a_leak() -> None:
     texts = tables["passages"].join(tables["splits"], on="passage_id")
     source = texts.filter(pl.col("split") == "train")["text"][0]
     target = texts.filter(pl.col("split") == "test")["passage_id"][0]
-    copied = pl.when(pl.col("passage_id") == target).then(pl.lit(source.upper() + " ")).otherwise(pl.col("text")).alias("text")
-    before, after = figures(tables).leakage, figures({**tables, "passages": tables["passages"].with_columns(copied)}).leakage
+    copied = (
+        pl.when(pl.col("passage_id") == target)
+        .then(pl.lit(source.upper() + " "))
+        .otherwise(pl.col("text"))
+        .alias("text")
+    )
+    before, after = (
+        figures(tables).leakage,
+        figures({**tables, "passages": tables["passages"].with_columns(copied)}).leakage,
+    )
     assert (before.copies, after.copies) == (0, 2)
     assert after.near_copies == before.near_copies + 1
 
@@ -123,11 +151,23 @@ def test_word_runs_by_hand() -> None:
 
 
 def test_facts_are_told(tmp_path: Path) -> None:
-    card = card_of(tmp_path, false_negatives=FalseNegatives(0.0125, 400, "read by two people"), scores={"nDCG@10": (0.511, 0.61)},
-                   rules="ru1e5", libraries={"polars": "2.1.0"}, repo="ann/books")
+    card = card_of(
+        tmp_path,
+        false_negatives=FalseNegatives(0.0125, 400, "read by two people"),
+        scores={"nDCG@10": (0.511, 0.61)},
+        rules="ru1e5",
+        libraries={"polars": "2.1.0"},
+        repo="ann/books",
+    )
     assert "1.25% of 400 triplets (read by two people)" in card
     assert rows_of(card, "measure") == {"nDCG@10": ["0.511", "0.610"]}
-    for told in ("fingerprint `f00d`", "`ru1e5`", "polars 2.1.0", 'load_dataset("ann/books", "triplet")', "| `mine.negatives` | `2` |"):
+    for told in (
+        "fingerprint `f00d`",
+        "`ru1e5`",
+        "polars 2.1.0",
+        'load_dataset("ann/books", "triplet")',
+        "| `mine.negatives` | `2` |",
+    ):
         assert told in card
     assert "has not been measured" in card_of(tmp_path)
 
@@ -149,7 +189,9 @@ def test_titles_cannot_break_the_card(tmp_path: Path) -> None:
     assert plain(evil) == 'Maths \\| "1 \\< 2" --- license: mit \\# \\<script\\>'
 
 
-@pytest.mark.parametrize("value", ["no", "1.0", "2020-01-01", "n<1K", "a: b", "é #", "", "data/*.parquet", "~", "1e3", "a\nb", "yes"])
+@pytest.mark.parametrize(
+    "value", ["no", "1.0", "2020-01-01", "n<1K", "a: b", "é #", "", "data/*.parquet", "~", "1e3", "a\nb", "yes"]
+)
 def test_front_matter_keeps_strings(value: str) -> None:
     import yaml  # type: ignore[import-untyped]
 

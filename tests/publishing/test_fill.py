@@ -54,7 +54,9 @@ def test_passages_alone_give_the_terms_they_say(redacted: Path, tmp_path: Path) 
 
 def test_another_text_under_the_same_id_is_not_taken(redacted: Path, tmp_path: Path) -> None:
     passages = TABLES["passages"]
-    forged = passages.with_columns(pl.when(pl.col("page_first") == 1).then(pl.lit("forged text")).otherwise(pl.col("text")).alias("text"))
+    forged = passages.with_columns(
+        pl.when(pl.col("page_first") == 1).then(pl.lit("forged text")).otherwise(pl.col("text")).alias("text")
+    )
     report = fill_dataset(redacted, {"passages": forged, "terms": TABLES["terms"]}, tmp_path / "filled")
     assert report.unfilled == {"passages": 2, "triplets": 6}  # the first page of either book
     assert "forged text" not in str(pl.read_parquet(tmp_path / "filled/full").to_dicts())

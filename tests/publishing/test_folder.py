@@ -33,13 +33,17 @@ print(json.dumps({"configs": out, "default": default["train"].column_names}))
 
 def loaded(folder: Path, home: Path) -> dict[str, Any]:
     env = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
-    done = subprocess.run([sys.executable, "-c", LOAD_ALL, str(folder)], env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD_ALL, str(folder)], env=env, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return dict(json.loads(done.stdout))
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def test_load_dataset_opens_every_configuration(tmp_path: Path) -> None:
@@ -47,7 +51,9 @@ def test_load_dataset_opens_every_configuration(tmp_path: Path) -> None:
     report = write_dataset(tables, tmp_path / "set", facts=FACTS)
     got = loaded(tmp_path / "set", tmp_path / "home")
     configs = got["configs"]
-    assert {name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in configs.items()} == report.rows
+    assert {
+        name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in configs.items()
+    } == report.rows
     assert set(report.rows) == {"triplet", "n-tuple", "pairs", "definitions", "corpus", "terms", "mentions", "full"}
     assert got["default"] == ["anchor", "positive", "negative"]
     assert not any("large_string" in split["types"] for splits in configs.values() for split in splits.values())
@@ -64,10 +70,15 @@ def test_rows_of_every_configuration(tmp_path: Path) -> None:
     assert report.rows["n-tuple"] == {"train": 8, "validation": 2, "test": 5}  # the masked ones have too few
     assert report.rows["pairs"] == {"train": 16, "validation": 4, "test": 10}
     assert report.rows["corpus"] == {"train": 8, "validation": 2, "test": 5}
-    assert report.rows["definitions"] == {"train": 4, "test": 4}  # four of five terms are defined; validation says none first
+    assert report.rows["definitions"] == {
+        "train": 4,
+        "test": 4,
+    }  # four of five terms are defined; validation says none first
     assert report.rows["mentions"] == {"train": 16, "validation": 4, "test": 10}
     assert "15 of 30 (anchor, positive) with fewer than 2 negatives" in report.notes[0]
-    assert report.summary.startswith(f"{tmp_path / 'set'}: 8 configurations, triplet: train 24, validation 6, test 15; ")
+    assert report.summary.startswith(
+        f"{tmp_path / 'set'}: 8 configurations, triplet: train 24, validation 6, test 15; "
+    )
     assert report.files == {name: len(data) for name, data in files(tmp_path / "set").items()}
 
 
@@ -95,7 +106,11 @@ def test_negatives_of_a_tuple_stand_nearest_first(tmp_path: Path) -> None:
 def test_files_name_the_types_of_the_library_that_reads_them(tmp_path: Path) -> None:
     write_dataset(small_tables(), tmp_path / "set", facts=FACTS)
     schema = pq.read_schema(tmp_path / "set/terms/train-00000-of-00001.parquet")
-    assert {str(schema.field(name).type).partition("<")[0] for name in ("term", "forms", "locators", "kept")} == {"string", "list", "bool"}
+    assert {str(schema.field(name).type).partition("<")[0] for name in ("term", "forms", "locators", "kept")} == {
+        "string",
+        "list",
+        "bool",
+    }
 
 
 def test_spans_point_at_the_positive(tmp_path: Path) -> None:
@@ -103,20 +118,35 @@ def test_spans_point_at_the_positive(tmp_path: Path) -> None:
     full = pl.read_parquet(tmp_path / "set/full/train-*.parquet").filter(~pl.col("masked"))
     assert full.height == 16
     for row in full.iter_rows(named=True):
-        assert [row["anchor"][span["start"]:span["end"]] for span in row["spans"]] == [row["positive"]] * 2
+        assert [row["anchor"][span["start"] : span["end"]] for span in row["spans"]] == [row["positive"]] * 2
 
 
 def test_a_term_stands_in_the_earliest_split_that_says_it(tmp_path: Path) -> None:
     book = unlicensed(ALPHA, "CC BY 4.0")
     tables = small_tables(book)
-    # Passages 0 to 7 train and say the five terms in turn; were only 0 and 1 to train, "epoch" would first be said in validation.
+    # Passages 0 to 7 train and say the five terms in turn; were only 0 and 1 to train, "epoch" would first be said
+    # in validation.
     later = tables["splits"].join(tables["passages"], on="passage_id").filter(pl.col("page_first") > 2)["passage_id"]
-    moved = pl.when(pl.col("passage_id").is_in(later.implode())).then(pl.lit("validation")).otherwise(pl.col("split")).alias("split")
-    tables = {**tables, "splits": tables["splits"].with_columns(moved), "triplets": tables["triplets"].with_columns(moved)}
+    moved = (
+        pl.when(pl.col("passage_id").is_in(later.implode()))
+        .then(pl.lit("validation"))
+        .otherwise(pl.col("split"))
+        .alias("split")
+    )
+    tables = {
+        **tables,
+        "splits": tables["splits"].with_columns(moved),
+        "triplets": tables["triplets"].with_columns(moved),
+    }
     write_dataset(tables, tmp_path / "set", facts=FACTS)
-    terms = {split: set(pl.read_parquet(tmp_path / f"set/terms/{split}-*.parquet")["term"]) for split in ("train", "validation")}
-    assert terms == {"train": {"gradient xylophone", "loss function xylophone"},
-                     "validation": {"epoch xylophone", "layer xylophone", "kernel xylophone"}}
+    terms = {
+        split: set(pl.read_parquet(tmp_path / f"set/terms/{split}-*.parquet")["term"])
+        for split in ("train", "validation")
+    }
+    assert terms == {
+        "train": {"gradient xylophone", "loss function xylophone"},
+        "validation": {"epoch xylophone", "layer xylophone", "kernel xylophone"},
+    }
 
 
 def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
@@ -132,7 +162,9 @@ def test_shards_are_bounded_and_whole(tmp_path: Path) -> None:
     assert [path.name for path in shards] == [f"train-0000{n}-of-00004.parquet" for n in range(4)]
     assert [pl.read_parquet(path).height for path in shards] == [6, 6, 6, 6]
     write_dataset(small_tables(), tmp_path / "whole", facts=FACTS)
-    assert pl.read_parquet(tmp_path / "set/triplet/train-*.parquet").equals(pl.read_parquet(tmp_path / "whole/triplet/train-*.parquet"))
+    assert pl.read_parquet(tmp_path / "set/triplet/train-*.parquet").equals(
+        pl.read_parquet(tmp_path / "whole/triplet/train-*.parquet")
+    )
 
 
 def test_publishing_again_replaces_and_failing_leaves_what_was(tmp_path: Path) -> None:
@@ -159,12 +191,15 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
-@pytest.mark.parametrize(("name", "change", "match"), [
-    ("terms", pl.col("term_id") != "", "mentions: term_id"),
-    ("passages", pl.lit(value=True), "splits: passage_id"),
-    ("splits", pl.col("split") == "test", "triplets: passage_id"),
-    ("triplets", pl.lit(value=True), "triplets: the table is empty"),
-])
+@pytest.mark.parametrize(
+    ("name", "change", "match"),
+    [
+        ("terms", pl.col("term_id") != "", "mentions: term_id"),
+        ("passages", pl.lit(value=True), "splits: passage_id"),
+        ("splits", pl.col("split") == "test", "triplets: passage_id"),
+        ("triplets", pl.lit(value=True), "triplets: the table is empty"),
+    ],
+)
 def test_tables_that_do_not_fit(tmp_path: Path, name: str, change: pl.Expr, match: str) -> None:
     tables = small_tables()
     with pytest.raises(TableError, match=match):
@@ -210,13 +245,17 @@ def test_redacted_files_say_nothing_of_the_books(tmp_path: Path) -> None:
     assert "someone" not in said  # the path of the file
     # The same search does find it all where it may be said, so it can fail.
     write_dataset(small_tables(), tmp_path / "open", facts=FACTS)
-    assert all(secret.lower() in everything_said(tmp_path / "open").lower() for book in books for secret in book.secrets)
+    assert all(
+        secret.lower() in everything_said(tmp_path / "open").lower() for book in books for secret in book.secrets
+    )
 
 
 def test_redacted_set_loads(tmp_path: Path) -> None:
     report = write_dataset(small_tables(unlicensed(ALPHA)), tmp_path / "set", facts=FACTS, redact=True)
     got = loaded(tmp_path / "set", tmp_path / "home")["configs"]
-    assert {name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in got.items()} == report.rows
+    assert {
+        name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in got.items()
+    } == report.rows
     masked = [row for row in got["full"]["train"]["rows"] if row["masked"]]
     assert [edit["insert"] for row in masked for edit in row["edits"]] == ["[MASK] "] * 16
 
@@ -234,17 +273,23 @@ def test_unlicensed_text_needs_a_claim_that_the_card_repeats(tmp_path: Path) -> 
 
 def test_free_text_in_a_vocabulary_stops_redaction(tmp_path: Path) -> None:
     tables = small_tables(unlicensed(ALPHA))
-    said = {**tables, "triplets": tables["triplets"].with_columns((pl.lit("sibling, see: ") + pl.col("anchor")).alias("rule"))}
+    said = {
+        **tables,
+        "triplets": tables["triplets"].with_columns((pl.lit("sibling, see: ") + pl.col("anchor")).alias("rule")),
+    }
     with pytest.raises(TableError, match="full: column 'rule' holds 20 different values, the longest of"):
         write_dataset(said, tmp_path / "set", facts=FACTS, redact=True)
 
 
-@pytest.mark.parametrize(("text", "anchor"), [
-    ("The gradient is small.", "The gradient is small."),
-    ("The gradient (slope) of a gradient.", "The [MASK] ([MASK]) of a [MASK]."),
-    ("Gradient descent", "[MASK]"),
-    ("a gradient\nb", "a ____\nb"),
-])
+@pytest.mark.parametrize(
+    ("text", "anchor"),
+    [
+        ("The gradient is small.", "The gradient is small."),
+        ("The gradient (slope) of a gradient.", "The [MASK] ([MASK]) of a [MASK]."),
+        ("Gradient descent", "[MASK]"),
+        ("a gradient\nb", "a ____\nb"),
+    ],
+)
 def test_edits_rebuild_the_anchor(text: str, anchor: str) -> None:
     edits = text_edits(text, anchor)
     assert edits is not None

@@ -65,9 +65,16 @@ def test_first_push_makes_a_private_repository_in_one_commit(hub: LoopbackHub, f
     report = push_dataset(folder, REPO, waits.options(hub))
     repo = repo_of(hub)
     assert (repo.private, len(repo.commits), report.commit) == (True, 2, repo.branches["main"])
-    held = {path: blob.data for path, blob in repo.commits[report.commit].items() if path not in (".gitattributes", "README.md")}
-    assert held == {path.relative_to(folder).as_posix(): path.read_bytes()
-                    for path in folder.rglob("*") if path.is_file() and path.name != "README.md"}
+    held = {
+        path: blob.data
+        for path, blob in repo.commits[report.commit].items()
+        if path not in (".gitattributes", "README.md")
+    }
+    assert held == {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "README.md"
+    }
     card = repo.commits[report.commit]["README.md"].data.decode()
     assert f'load_dataset("{REPO}", "triplet")' in card
     assert "OWNER/NAME" not in card
@@ -83,7 +90,9 @@ def test_same_data_makes_no_new_commit(hub: LoopbackHub, folder: Path, waits: Wa
     assert "nothing had changed, no commit made" in again.summary
 
 
-def test_new_data_sends_what_differs_and_removes_what_is_gone(hub: LoopbackHub, folder: Path, waits: Waits, tmp_path: Path) -> None:
+def test_new_data_sends_what_differs_and_removes_what_is_gone(
+    hub: LoopbackHub, folder: Path, waits: Waits, tmp_path: Path
+) -> None:
     write_dataset(small_tables(), tmp_path / "sharded", facts=FACTS, max_shard_bytes=1_000)
     push_dataset(tmp_path / "sharded", REPO, waits.options(hub))
     repo_of(hub).commits[repo_of(hub).branches["main"]]["NOTES.md"] = Blob(b"by hand", large=False)
@@ -91,15 +100,27 @@ def test_new_data_sends_what_differs_and_removes_what_is_gone(hub: LoopbackHub, 
     assert "triplet/train-00003-of-00004.parquet" in report.deleted
     assert "triplet/validation-00000-of-00001.parquet" not in report.sent
     names = set(repo_of(hub).commits[report.commit])
-    assert {name for name in names if name.endswith(".parquet")} == {p.relative_to(folder).as_posix() for p in folder.rglob("*.parquet")}
+    assert {name for name in names if name.endswith(".parquet")} == {
+        p.relative_to(folder).as_posix() for p in folder.rglob("*.parquet")
+    }
     assert "NOTES.md" in names
+
+
+def test_a_new_card_alone_is_sent_alone(hub: LoopbackHub, folder: Path, waits: Waits, tmp_path: Path) -> None:
+    push_dataset(folder, REPO, waits.options(hub))
+    write_dataset(small_tables(), tmp_path / "renamed", facts=replace(FACTS, pretty_name="Two other names"))
+    report = push_dataset(tmp_path / "renamed", REPO, waits.options(hub))
+    assert report.sent == ("README.md", "tripletkit.json")
 
 
 def test_branch_and_tag(hub: LoopbackHub, folder: Path, waits: Waits, tmp_path: Path) -> None:
     main = push_dataset(folder, REPO, waits.options(hub))
     write_dataset(small_tables(GAMMA), tmp_path / "other", facts=FACTS)
     report = push_dataset(tmp_path / "other", REPO, waits.options(hub, revision="next", tag="v2"))
-    assert (repo_of(hub).branches, repo_of(hub).tags) == ({"main": main.commit, "next": report.commit}, {"v2": report.commit})
+    assert (repo_of(hub).branches, repo_of(hub).tags) == (
+        {"main": main.commit, "next": report.commit},
+        {"v2": report.commit},
+    )
     again = push_dataset(tmp_path / "other", REPO, waits.options(hub, revision="next", tag="v2"))
     assert (again.changed, again.commit) == (False, report.commit)
     with pytest.raises(HubError, match="has a tag 'v2' already, at other data"):
@@ -115,16 +136,29 @@ def test_a_push_that_fails_leaves_no_branch(hub: LoopbackHub, folder: Path, wait
     assert list(repo_of(hub).branches) == ["main"]
 
 
-@pytest.mark.parametrize("fault", [
-    Fault("POST", COMMIT, 409, message="another operation is in progress"),
-    Fault("POST", COMMIT, 412, message="A commit has happened since"),
-    Fault("POST", COMMIT, 429, message="too many requests"),
-    Fault("POST", COMMIT, 500), Fault("POST", COMMIT, 503),
-    Fault("POST", COMMIT), Fault("POST", COMMIT, after=True),  # cut before, and when all was done
-    Fault("POST", "/api/repos/create", 503), Fault("GET", f"/api/datasets/{REPO}$"), Fault("GET", "/refs$", 502),
-    Fault("GET", "/tree/", 504), Fault("POST", "/api/validate-yaml", 500), Fault("POST", "/preupload/", 503),
-    Fault("POST", "/objects/batch", 503), Fault("PUT", "/store/"), Fault("POST", "/store/verify", 500), Fault("POST", "/tag/", 503),
-], ids=lambda fault: f"{fault.path.rsplit('/', 2)[-2]}-{fault.status or 'cut'}{'-after' if fault.after else ''}")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("POST", COMMIT, 409, message="another operation is in progress"),
+        Fault("POST", COMMIT, 412, message="A commit has happened since"),
+        Fault("POST", COMMIT, 429, message="too many requests"),
+        Fault("POST", COMMIT, 500),
+        Fault("POST", COMMIT, 503),
+        Fault("POST", COMMIT),
+        Fault("POST", COMMIT, after=True),  # cut before, and when all was done
+        Fault("POST", "/api/repos/create", 503),
+        Fault("GET", f"/api/datasets/{REPO}$"),
+        Fault("GET", "/refs$", 502),
+        Fault("GET", "/tree/", 504),
+        Fault("POST", "/api/validate-yaml", 500),
+        Fault("POST", "/preupload/", 503),
+        Fault("POST", "/objects/batch", 503),
+        Fault("PUT", "/store/"),
+        Fault("POST", "/store/verify", 500),
+        Fault("POST", "/tag/", 503),
+    ],
+    ids=lambda fault: f"{fault.path.rsplit('/', 2)[-2]}-{fault.status or 'cut'}{'-after' if fault.after else ''}",
+)
 def test_a_passing_fault_is_passed(hub: LoopbackHub, folder: Path, waits: Waits, fault: Fault) -> None:
     hub.faults.append(replace(fault))  # a copy: the server counts down
     report = push_dataset(folder, REPO, waits.options(hub, tag="v1"))
@@ -138,7 +172,9 @@ def test_a_passing_fault_is_passed(hub: LoopbackHub, folder: Path, waits: Waits,
         assert 0.75 <= waits[0] <= 1.25
 
 
-def test_waits_grow_and_heed_the_server(hub: LoopbackHub, folder: Path, waits: Waits, caplog: pytest.LogCaptureFixture) -> None:
+def test_waits_grow_and_heed_the_server(
+    hub: LoopbackHub, folder: Path, waits: Waits, caplog: pytest.LogCaptureFixture
+) -> None:
     hub.faults.append(Fault("POST", COMMIT, 503, times=2))
     hub.faults.append(Fault("POST", COMMIT, 429, headers={"Retry-After": "40"}))
     with caplog.at_level(logging.WARNING, "tripletkit"):
@@ -177,15 +213,29 @@ def test_somebody_was_quicker(hub: LoopbackHub, folder: Path, waits: Waits) -> N
     assert "NOTES.md" in repo.commits[report.commit]  # theirs is kept
 
 
-@pytest.mark.parametrize(("fault", "match"), [
-    (Fault("POST", COMMIT, 403, message="Forbidden: write access needed"), "no right to write to .*/datasets/ann/small .Forbidden: write"),
-    (Fault("POST", "/objects/batch", 403, message="Private repository storage limit reached"), "no room .*storage limit"),
-    (Fault("POST", "/api/repos/create", 402, message="Payment required"), "no room"),
-    (Fault("PUT", "/store/", 403, message=""), "no right to write"),
-    (Fault("GET", f"/api/datasets/{REPO}$", 401, message="Invalid credentials in Authorization header"), "does not accept the token"),
-    (Fault("POST", COMMIT, 400, message="bad hf_loopbackwriter"), r"answered 400 \(.*bad hf_\*\*\*"),
-])
-def test_what_no_patience_helps_is_told_at_once(hub: LoopbackHub, folder: Path, waits: Waits, fault: Fault, match: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "match"),
+    [
+        (
+            Fault("POST", COMMIT, 403, message="Forbidden: write access needed"),
+            "no right to write to .*/datasets/ann/small .Forbidden: write",
+        ),
+        (
+            Fault("POST", "/objects/batch", 403, message="Private repository storage limit reached"),
+            "no room .*storage limit",
+        ),
+        (Fault("POST", "/api/repos/create", 402, message="Payment required"), "no room"),
+        (Fault("PUT", "/store/", 403, message=""), "no right to write"),
+        (
+            Fault("GET", f"/api/datasets/{REPO}$", 401, message="Invalid credentials in Authorization header"),
+            "does not accept the token",
+        ),
+        (Fault("POST", COMMIT, 400, message="bad hf_loopbackwriter"), r"answered 400 \(.*bad hf_\*\*\*"),
+    ],
+)
+def test_what_no_patience_helps_is_told_at_once(
+    hub: LoopbackHub, folder: Path, waits: Waits, fault: Fault, match: str
+) -> None:
     hub.faults.append(replace(fault, times=1_000))
     with pytest.raises(HubError, match=match) as refusal:
         push_dataset(folder, REPO, waits.options(hub))
@@ -208,7 +258,9 @@ def test_without_a_token(hub: LoopbackHub, folder: Path, waits: Waits, monkeypat
     assert hub.seen == []
 
 
-def test_tokens_without_the_right(hub: LoopbackHub, folder: Path, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_without_the_right(
+    hub: LoopbackHub, folder: Path, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(HubError, match=r"no right to write to .*bob/small"):
         push_dataset(folder, "bob/small", waits.options(hub))
     monkeypatch.setenv("HF_TOKEN", READER)
@@ -219,6 +271,19 @@ def test_tokens_without_the_right(hub: LoopbackHub, folder: Path, waits: Waits, 
         push_dataset(folder, REPO, waits.options(hub))
     assert "hf_madeup" not in str(refusal.value)
     assert hub.repos == {}
+
+
+def test_a_token_is_hidden_whatever_it_looks_like(
+    hub: LoopbackHub,
+    folder: Path,
+    waits: Waits,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "open-sesame")
+    hub.tokens["open-sesame"] = "write"
+    hub.faults.append(Fault("POST", COMMIT, 400, message="cannot use open-sesame"))
+    with pytest.raises(HubError, match=r"answered 400 \(.*cannot use hf_\*\*\*"):
+        push_dataset(folder, REPO, waits.options(hub))
 
 
 def test_names_that_are_taken(hub: LoopbackHub, folder: Path, waits: Waits) -> None:
@@ -248,12 +313,17 @@ def test_without_a_network(hub: LoopbackHub, folder: Path, waits: Waits, monkeyp
         push_dataset(folder, REPO, waits.options(hub))
 
 
-def test_dry_run_lists_everything_and_asks_nobody(hub: LoopbackHub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dry_run_lists_everything_and_asks_nobody(
+    hub: LoopbackHub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("HF_TOKEN")
     (folder / ".DS_Store").write_bytes(b"junk")
     plan = plan_push(folder, REPO, "dataset", PushOptions(endpoint=hub.url, tag="v1"))
     assert plan.lines[0] == f"dataset {hub.url}/datasets/{REPO} (private), revision main, tag v1"
-    assert f"{(folder / 'triplet/train-00000-of-00001.parquet').stat().st_size:>14,}  triplet/train-00000-of-00001.parquet" in plan.lines
+    assert (
+        f"{(folder / 'triplet/train-00000-of-00001.parquet').stat().st_size:>14,}  triplet/train-00000-of-00001.parquet"
+        in plan.lines
+    )
     assert plan.lines[-1] == f"24 files, {sum(plan.sizes.values()):,} bytes; nothing was sent"
     assert not any("DS_Store" in line for line in plan.lines)
     assert hub.seen == []
@@ -283,6 +353,10 @@ def test_model_goes_the_same_way(hub: LoopbackHub, waits: Waits, tmp_path: Path)
     (tmp_path / "checkpoint-10").mkdir()
     (tmp_path / "checkpoint-10/optimizer.pt").write_bytes(b"not for others")
     report = push_model(tmp_path, "ann/encoder", waits.options(hub))
-    assert set(hub.repos["model", "ann/encoder"].commits[report.commit]) == {".gitattributes", "modules.json", "model.safetensors"}
+    assert set(hub.repos["model", "ann/encoder"].commits[report.commit]) == {
+        ".gitattributes",
+        "modules.json",
+        "model.safetensors",
+    }
     assert report.url == f"{hub.url}/ann/encoder"
     assert push_model(tmp_path, "ann/encoder", waits.options(hub)).changed is False

@@ -34,7 +34,8 @@ names = get_dataset_config_names("ann/small")
 streamed = list(load_dataset("ann/small", "triplet", split="test", revision="v1", streaming=True))
 print(json.dumps({
     "commits": [first.commit, second.commit], "changed": [first.changed, second.changed], "names": names,
-    "hub": {name: rows(name) for name in names}, "default": load_dataset("ann/small")["train"].column_names, "streamed": streamed,
+    "hub": {name: rows(name) for name in names}, "streamed": streamed,
+    "default": load_dataset("ann/small")["train"].column_names,
     "fetched": sorted(path.name for path in fetch_dataset("ann/small", "v1").iterdir()),
 }))
 """
@@ -59,7 +60,8 @@ encoder = make_tiny_encoder(Path("tiny").absolute(), seed=0)
 report = push_model(encoder, "ann/encoder")
 again = push_model(encoder, "ann/encoder")
 text = ["the gradient of the loss"]
-from_hub, from_disk = (SentenceTransformer(name, device="cpu").encode(text).tolist() for name in ("ann/encoder", str(encoder)))
+names = ("ann/encoder", str(encoder))
+from_hub, from_disk = (SentenceTransformer(name, device="cpu").encode(text).tolist() for name in names)
 push_dataset(Path(sys.argv[1]), "ann/small")
 card = Path(hf_hub_download("ann/small", "README.md", repo_type="dataset")).read_text()
 code = re.search(r"```python\\n(.*?)```", card, re.S)[1]
@@ -68,7 +70,8 @@ names = {}
 exec(code.replace("sentence-transformers/all-MiniLM-L6-v2", "ann/encoder"), names)
 tuned = names["model"].encode(text).tolist()
 print(json.dumps({"commits": [report.commit, again.commit], "same": from_hub == from_disk, "moved": tuned != from_disk,
-                  "steps": names["trainer"].state.global_step, "loss": names["trainer"].state.log_history[-1]["train_loss"]}))
+                  "steps": names["trainer"].state.global_step,
+                  "loss": names["trainer"].state.log_history[-1]["train_loss"]}))
 """
 
 
@@ -87,11 +90,29 @@ def folder(tmp_path: Path) -> Path:
 def start(hub: LoopbackHub, code: str, home: Path, *arguments: Path) -> subprocess.Popen[str]:
     """``code`` in a new process that knows no Hub but ``hub``, with a cache of its own in ``home``."""
     home.mkdir(exist_ok=True)
-    settings = {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0", "HF_HOME": str(home), "HF_TOKEN": WRITER,
-                "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
-                "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE, "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], env={**os.environ, **settings}, cwd=home,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    settings = {
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_OFFLINE": "0",
+        "HF_HOME": str(home),
+        "HF_TOKEN": WRITER,
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HTTP_PROXY": NOWHERE,
+        "HTTPS_PROXY": NOWHERE,
+        "NO_PROXY": "127.0.0.1",
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={**os.environ, **settings},
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def result(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -107,12 +128,16 @@ def test_push_then_load_every_configuration(hub: LoopbackHub, folder: Path, tmp_
     assert got["commits"][0] == got["commits"][1]
     assert hub.count("POST", "/commit/") == 1
     assert set(got["names"]) == {"triplet", "n-tuple", "pairs", "definitions", "corpus", "terms", "mentions", "full"}
-    written = {name: {split: pl.read_parquet(folder / name / f"{split}-*.parquet").to_dicts() for split in splits}
-               for name, splits in got["hub"].items()}
+    written = {
+        name: {split: pl.read_parquet(folder / name / f"{split}-*.parquet").to_dicts() for split in splits}
+        for name, splits in got["hub"].items()
+    }
     assert got["hub"] == written
     rows = small_tables()["triplets"].select("split", "anchor", "positive", "negative").to_dicts()
     for split, published in got["hub"]["triplet"].items():
-        assert published == [{key: row[key] for key in ("anchor", "positive", "negative")} for row in rows if row["split"] == split]
+        assert published == [
+            {key: row[key] for key in ("anchor", "positive", "negative")} for row in rows if row["split"] == split
+        ]
     assert got["streamed"] == got["hub"]["triplet"]["test"]
     assert got["default"] == ["anchor", "positive", "negative"]
     assert {"README.md", "tripletkit.json", "triplet"} <= set(got["fetched"])
@@ -139,7 +164,9 @@ def test_a_push_that_was_killed_goes_on_where_it_was(hub: LoopbackHub, folder: P
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.parquet")}
     assert hub.count("PUT", "/store/") - uploads == len(files) - len(kept)
     assert len(repo.commits) == 2
-    assert {path: blob.data for path, blob in repo.commits[report["commit"]].items() if path.endswith(".parquet")} == files
+    assert {
+        path: blob.data for path, blob in repo.commits[report["commit"]].items() if path.endswith(".parquet")
+    } == files
 
 
 def test_model_goes_up_comes_back_and_trains_by_the_card(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from statistics import median
 
@@ -129,7 +129,10 @@ def _repeating(edges: Sequence[Sequence[Row]], heights: Sequence[float], from_to
             at_place[_place(row, height, from_top)].append((row, _wording(row.text)))
     known = set(numbered)
     for place, held in at_place.items():
-        near = [pair for other in (place - 1, place, place + 1) for pair in at_place.get(other, ())]
+        near: dict[int, list[_Wording]] = defaultdict(list)
+        for other in (place - 1, place, place + 1):
+            for row, wording in at_place.get(other, ()):
+                near[row.page].append(wording)
         known.update((row.page, row.lines) for row, wording in held if _repeats(row, wording, near, usual_size))
     # A place is furniture's own where rows hardly ever say something new, as a section's single running head does.
     places = {place for place, held in at_place.items()
@@ -137,25 +140,26 @@ def _repeating(edges: Sequence[Sequence[Row]], heights: Sequence[float], from_to
     return _Known(frozenset(known), frozenset(places))
 
 
-def _repeats(row: Row, wording: _Wording, near: Sequence[tuple[Row, _Wording]], usual_size: float) -> bool:
-    """Whether a page next to this one or to its facing page says the same at the same place."""
+def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]], usual_size: float) -> bool:
+    """Whether a page next to this one or to its facing page says the same at the same place; ``near`` holds what each page says there."""
     big = row.size >= BIGGER * usual_size
-    pages = {other.page for other, said in near
-             if 0 < abs(other.page - row.page) <= (2 * NEAR_PAGES if big else NEAR_PAGES) and wording.repeats(said, other.page - row.page)}
-    return len(pages) >= (3 if big else 1)
+    reach = 2 * NEAR_PAGES if big else NEAR_PAGES
+    others = (page for page in range(row.page - reach, row.page + reach + 1) if page != row.page)
+    return sum(any(wording.repeats(said, page - row.page) for said in near.get(page, ())) for page in others) >= (3 if big else 1)
 
 
 def _numbered(edges: Sequence[Sequence[Row]]) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Rows whose first or last word counts up with the pages."""
     carried = [(row, value) for edge in edges for row in edge for value in printed_numbers(row.text)]
-    places: dict[tuple[bool, int], list[int]] = defaultdict(list)
+    places: dict[tuple[bool, int], set[int]] = defaultdict(set)
     for row, value in carried:
-        places[value.roman, value.number - row.page].append(row.page)
+        places[value.roman, value.number - row.page].add(row.page)
     for row, value in carried:
-        near = {p for p in places[value.roman, value.number - row.page] if 0 < abs(p - row.page) <= COUNT_WINDOW}
+        same = places[value.roman, value.number - row.page]
+        near = sum(page in same for page in range(row.page - COUNT_WINDOW, row.page + COUNT_WINDOW + 1)) - 1
         # Any number may fit by chance; one that a third of the pages around agrees with does not.
         around = min(row.page + COUNT_WINDOW, len(edges) - 1) - max(row.page - COUNT_WINDOW, 0)
-        if len(near) >= max(2, around / 3):
+        if near >= max(2, around / 3):
             yield row.page, row.lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -26,12 +27,13 @@ def page_labels(own: Sequence[str], edges: Sequence[Sequence[str]]) -> list[str]
 def confirmed_numbers(edges: Sequence[Sequence[str]]) -> dict[int, Printed]:
     """Page index → its number, where pages near by count the same way."""
     seen = [(page, value) for page, rows in enumerate(edges) for row in rows for value in printed_numbers(row)]
-    places: dict[tuple[bool, int], list[int]] = {}
+    places: dict[tuple[bool, int], set[int]] = {}
     for page, value in seen:
-        places.setdefault((value.roman, value.number - page), []).append(page)
+        places.setdefault((value.roman, value.number - page), set()).add(page)
     best: dict[int, tuple[int, Printed]] = {}
     for page, value in seen:
-        near = sum(1 for other in places[value.roman, value.number - page] if 0 < abs(other - page) <= NEAR_PAGES)
+        same = places[value.roman, value.number - page]
+        near = sum(other in same for other in range(page - NEAR_PAGES, page + NEAR_PAGES + 1)) - 1
         if near >= 2 and near > best.get(page, (0, value))[0]:
             best[page] = (near, value)
     return {page: value for page, (_, value) in best.items()}
@@ -54,8 +56,9 @@ def _fill(pages: int, printed: Mapping[int, Printed]) -> list[str]:
     known = sorted(printed)
     labels: list[str] = []
     for page in range(pages):
-        after = next((k for k in known if k >= page), None)
-        before = next((k for k in reversed(known) if k <= page), None)
+        place = bisect_left(known, page)
+        after = known[place] if place < len(known) else None
+        before = after if after == page else known[place - 1] if place else None
         labels.append(_label_near(page, before, after, printed))
     repeated = Counter(labels)
     return [label or _unused(page, repeated) for page, label in enumerate(labels)]

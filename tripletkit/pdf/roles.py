@@ -30,7 +30,8 @@ FRONT_SHARE = 0.3
 
 _ROLES = ("front", "toc", "glossary", "index", "bibliography")
 _LOCATOR_END = re.compile(r"\D[\s.,](\d{1,4}|[ivxl]{1,6})(\s?[–—-]\s?\d+)?[nft]{0,2}[.,;]?$|\bsee( also)? .{2,}$")
-_ENTRY_START = re.compile(r"[\"'“‘(]?[^\W\d_]")
+_LEADERS = re.compile(r"(?:\s?[.·_]){3,}")
+_ENTRY_START = re.compile(r"[\"'“‘(.\\$@%&#<-]{0,2}[^\W\d_]")
 _APPENDIX = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")
 
 
@@ -147,7 +148,7 @@ def index_share(lines: Sequence[Line], heads: frozenset[str] = frozenset()) -> f
     if len(own) < 4:
         return 0.0
     entries = [line for line in own if _LOCATOR_END.search(line.text) and _ENTRY_START.match(line.text)]
-    if median(len(line.text) for line in own) > 70 or _rising(entries):
+    if median(len(_LEADERS.sub(" ", line.text)) for line in own) > 70 or _rising(entries):
         return 0.0
     return len(entries) / len(own) if _in_order(own) else 0.0
 
@@ -161,7 +162,7 @@ def _rising(entries: Sequence[Line]) -> bool:
 
 def _in_order(lines: Sequence[Line]) -> bool:
     """Whether first letters go up the alphabet; lines further in (subentries, second lines) may not, so a majority decides."""
-    letters = [line.text.lstrip("\"'“‘( ").lower()[:1] for line in lines]
+    letters = [line.text.lstrip("\"'“‘( .\\$@%&#<-").lower()[:1] for line in lines]
     letters = [letter for letter in letters if letter.isalpha()]
     steps = list(pairwise(letters))
     same_or_next = sum(0 <= ord(b) - ord(a) <= 1 for a, b in steps)

@@ -1,4 +1,4 @@
-"""The dataset card: everything a reader should know before trusting the data, with every figure counted from the tables."""
+"""The dataset card: what a reader should know before trusting the data, with every figure counted from the tables."""
 
 from __future__ import annotations
 
@@ -11,15 +11,39 @@ from tripletkit.publishing.frontmatter import Yaml, front_matter
 __all__ = ["CardContent", "CardFacts", "Configuration", "FalseNegatives", "Shards", "make_card", "public_settings"]
 
 #: The Hub's size classes, by their upper bound.
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
+SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
 LARGEST = "n>10M"
-TAGS = ("sentence-transformers", "sentence-similarity", "triplets", "hard-negatives", "textbook", "glossary", "tripletkit")
+TAGS = (
+    "sentence-transformers",
+    "sentence-similarity",
+    "triplets",
+    "hard-negatives",
+    "textbook",
+    "glossary",
+    "tripletkit",
+)
 TASKS = ("sentence-similarity", "feature-extraction", "text-retrieval")
 
 #: What a card says, in order.
 SECTIONS = (
-    prose.intro, prose.use, counts.configurations, prose.sources, prose.making, counts.sizes, counts.similarities, counts.dropped,
-    counts.splits, prose.quality, prose.limits, prose.citation,
+    prose.intro,
+    prose.use,
+    counts.configurations,
+    prose.sources,
+    prose.making,
+    counts.sizes,
+    counts.similarities,
+    counts.dropped,
+    counts.splits,
+    prose.quality,
+    prose.limits,
+    prose.citation,
 )
 
 
@@ -31,12 +55,20 @@ def make_card(content: CardContent) -> str:
 def metadata(content: CardContent) -> Mapping[str, Yaml]:
     """What the Hub's search and viewer and ``load_dataset`` read."""
     license_, languages = content.license, content.facts.language
-    named: dict[str, Yaml] = {key: value for key, value in (("license_name", license_.name), ("license_link", license_.link)) if value}
+    named: dict[str, Yaml] = {
+        key: value for key, value in (("license_name", license_.name), ("license_link", license_.link)) if value
+    }
     return {
-        "pretty_name": content.facts.pretty_name, "language": list(languages), "license": license_.hub, **named,
-        "size_categories": [next((name for bound, name in SIZES if content.triplets < bound), LARGEST)], "task_categories": list(TASKS),
-        "annotations_creators": ["machine-generated"], "multilinguality": ["monolingual" if len(languages) == 1 else "multilingual"],
-        "source_datasets": ["original"], "tags": list(TAGS),
+        "pretty_name": content.facts.pretty_name,
+        "language": list(languages),
+        "license": license_.hub,
+        **named,
+        "size_categories": [next((name for bound, name in SIZES if content.triplets < bound), LARGEST)],
+        "task_categories": list(TASKS),
+        "annotations_creators": ["machine-generated"],
+        "multilinguality": ["monolingual" if len(languages) == 1 else "multilingual"],
+        "source_datasets": ["original"],
+        "tags": list(TAGS),
         "configs": [_config(one, default=one is content.configurations[0]) for one in content.configurations],
         "dataset_info": [_info(one) for one in content.configurations],
     }
@@ -49,5 +81,10 @@ def _config(one: Configuration, *, default: bool) -> Mapping[str, Yaml]:
 
 def _info(one: Configuration) -> Mapping[str, Yaml]:
     splits: list[Yaml] = [{"name": s.split, "num_bytes": s.memory_bytes, "num_examples": s.rows} for s in one.shards]
-    return {"config_name": one.name, "features": one.features, "splits": splits,
-            "download_size": sum(s.file_bytes for s in one.shards), "dataset_size": sum(s.memory_bytes for s in one.shards)}
+    return {
+        "config_name": one.name,
+        "features": one.features,
+        "splits": splits,
+        "download_size": sum(s.file_bytes for s in one.shards),
+        "dataset_size": sum(s.memory_bytes for s in one.shards),
+    }

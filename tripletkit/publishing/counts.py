@@ -16,14 +16,23 @@ MOST_REASONS = 60
 def configurations(content: CardContent) -> str:
     """What can be loaded, how many rows it has, what its columns mean, and what is not in it."""
     heads = [split for split in SPLIT_NAMES if any(split in _rows(one) for one in content.configurations)]
-    rows = [(f"`{one.name}`", one.meaning, *(f"{_rows(one)[split]:,}" if split in _rows(one) else "–" for split in heads))
-            for one in content.configurations]
-    empty = [f"{one.name}: no row in {', '.join(missing)}, so there is no such split to load."
-             for one in content.configurations if (missing := [split for split in SPLIT_NAMES if split not in _rows(one)])]
-    columns = (details(f"<code>{one.name}</code>: columns", table(("column", "type", "meaning"), _columns(one)))
-               for one in content.configurations)
+    rows = [
+        (f"`{one.name}`", one.meaning, *(f"{_rows(one)[split]:,}" if split in _rows(one) else "–" for split in heads))
+        for one in content.configurations
+    ]
+    empty = [
+        f"{one.name}: no row in {', '.join(missing)}, so there is no such split to load."
+        for one in content.configurations
+        if (missing := [split for split in SPLIT_NAMES if split not in _rows(one)])
+    ]
+    columns = (
+        details(f"<code>{one.name}</code>: columns", table(("column", "type", "meaning"), _columns(one)))
+        for one in content.configurations
+    )
     lines = "\n".join(f"- {line}" for line in (*content.notes, *empty))
-    return "\n\n".join(filter(None, ("## Configurations", table(("name", "one row is", *heads), rows), lines, *columns)))
+    return "\n\n".join(
+        filter(None, ("## Configurations", table(("name", "one row is", *heads), rows), lines, *columns))
+    )
 
 
 def _rows(one: Configuration) -> dict[str, int]:
@@ -40,18 +49,36 @@ def _columns(one: Configuration) -> Iterable[tuple[str, str, str]]:
 
 def sizes(content: CardContent) -> str:
     """Rows, different texts and lengths per split, and which rules chose the negatives."""
-    heads = ("split", "passages", "triplets", "of these masked", "anchors", "positives", "negatives", "tokens of the anchor's passage",
-             "characters of the positive", "characters of the negative")
+    heads = (
+        "split",
+        "passages",
+        "triplets",
+        "of these masked",
+        "anchors",
+        "positives",
+        "negatives",
+        "tokens of the anchor's passage",
+        "characters of the positive",
+        "characters of the negative",
+    )
     rules = [(plain(rule), f"{n:,}") for rule, n in content.figures.rules]
-    return "\n\n".join((
-        "## Counts", table(heads, [_split(one) for one in content.figures.splits]),
-        "Lengths are least / mean / most; anchors, positives and negatives are counted once per different text.",
-        table(("rule that chose the negative", "triplets"), rules)))
+    return "\n\n".join(
+        (
+            "## Counts",
+            table(heads, [_split(one) for one in content.figures.splits]),
+            "Lengths are least / mean / most; anchors, positives and negatives are counted once per different text.",
+            table(("rule that chose the negative", "triplets"), rules),
+        )
+    )
 
 
 def _split(one: SplitFigures) -> tuple[str, ...]:
     numbers = (one.passages, one.triplets, one.masked, one.anchors, one.positives, one.negatives)
-    return (one.split, *(f"{n:,}" for n in numbers), *(_spread(s) for s in (one.anchor_tokens, one.positive_chars, one.negative_chars)))
+    return (
+        one.split,
+        *(f"{n:,}" for n in numbers),
+        *(_spread(s) for s in (one.anchor_tokens, one.positive_chars, one.negative_chars)),
+    )
 
 
 def _spread(lengths: Spread) -> str:
@@ -60,14 +87,23 @@ def _spread(lengths: Spread) -> str:
 
 def similarities(content: CardContent) -> str:
     """Quantiles per split, and bars of all splits together."""
-    rows = [(split.split, name, *(f"{value:.3f}" for value in quantiles))
-            for split in content.figures.splits if split.triplets for name, quantiles in split.cosines]
+    rows = [
+        (split.split, name, *(f"{value:.3f}" for value in quantiles))
+        for split in content.figures.splits
+        if split.triplets
+        for name, quantiles in split.cosines
+    ]
     most = max(max(ap, an) for _, ap, an in content.figures.histogram)
     bars = [f"{edge:5.1f} │ {_bar(ap, most)} │ {_bar(an, most)}" for edge, ap, an in content.figures.histogram]
     head = f"{'from':>5} │ {'anchor and positive':<{BAR_WIDTH + 8}} │ anchor and negative"
-    return "\n\n".join((
-        "## Similarities", "Cosines by the encoder that mined.",
-        table(("split", "cosine of", "5 %", "25 %", "50 %", "75 %", "95 %"), rows), "\n".join(("```text", head, *bars, "```"))))
+    return "\n\n".join(
+        (
+            "## Similarities",
+            "Cosines by the encoder that mined.",
+            table(("split", "cosine of", "5 %", "25 %", "50 %", "75 %", "95 %"), rows),
+            "\n".join(("```text", head, *bars, "```")),
+        )
+    )
 
 
 def _bar(number: int, most: int) -> str:
@@ -95,7 +131,12 @@ def splits(content: CardContent) -> str:
         ("distinct positives of validation and test", leak.held_out_positives),
         ("… that are positives of training too", leak.seen_positives),
     )
-    return "\n\n".join((
-        "## Splits and leakage", "Counted on the published rows:",
-        table(("check", "count"), [(name, f"{n:,}") for name, n in checks]),
-        "Terms and definitions stand in the earliest split that says the term: training passages say no term whose definition is in test."))
+    return "\n\n".join(
+        (
+            "## Splits and leakage",
+            "Counted on the published rows:",
+            table(("check", "count"), [(name, f"{n:,}") for name, n in checks]),
+            "Terms and definitions stand in the earliest split that says the term: training passages say no term whose\n"
+            "definition is in test.",
+        )
+    )

@@ -95,4 +95,8 @@ def public_settings(settings: Mapping[str, Setting]) -> dict[str, Setting]:
 
 
 def _file_name(value: Setting) -> Setting:
-    return PurePath(value).name if isinstance(value, str) and (PurePath(value).is_absolute() or value.startswith("~")) else value
+    return (
+        PurePath(value).name
+        if isinstance(value, str) and (PurePath(value).is_absolute() or value.startswith("~"))
+        else value
+    )

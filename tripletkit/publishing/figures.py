@@ -87,10 +87,14 @@ def figures(tables: Tables) -> Figures:
     dropped = tables["dropped"].group_by("stage", "reason").len().sort("stage", "reason")
     rules = triplets.group_by("rule").len().sort("len", "rule", descending=[True, False])
     return Figures(
-        books=tuple(_books(tables)), splits=tuple(_splits(tables)),
-        rules=tuple((rule, n) for rule, n in rules.iter_rows()), encoders=tuple(sorted(set(triplets["encoder"]))),
-        rounds=triplets["round"].n_unique(), dropped=tuple((stage, reason, n) for stage, reason, n in dropped.iter_rows()),
-        leakage=leakage(tables), histogram=tuple(_histogram(triplets)),
+        books=tuple(_books(tables)),
+        splits=tuple(_splits(tables)),
+        rules=tuple((rule, n) for rule, n in rules.iter_rows()),
+        encoders=tuple(sorted(set(triplets["encoder"]))),
+        rounds=triplets["round"].n_unique(),
+        dropped=tuple((stage, reason, n) for stage, reason, n in dropped.iter_rows()),
+        leakage=leakage(tables),
+        histogram=tuple(_histogram(triplets)),
     )
 
 
@@ -101,8 +105,16 @@ def _books(tables: Tables) -> Iterable[BookFigures]:
     for book in tables["books"].iter_rows(named=True):
         mine = pl.col("book_id") == book["book_id"]
         own = passages.filter(mine)
-        yield BookFigures(book["book_id"], book["title"], book["license"] or "", book["pages"], own.height, kept.filter(mine).height,
-                          triplets.filter(mine).height, tuple(name for name in SPLIT_NAMES if name in set(own["split"])))
+        yield BookFigures(
+            book["book_id"],
+            book["title"],
+            book["license"] or "",
+            book["pages"],
+            own.height,
+            kept.filter(mine).height,
+            triplets.filter(mine).height,
+            tuple(name for name in SPLIT_NAMES if name in set(own["split"])),
+        )
 
 
 def _splits(tables: Tables) -> Iterable[SplitFigures]:
@@ -113,10 +125,18 @@ def _splits(tables: Tables) -> Iterable[SplitFigures]:
         if triplets.height or home.height:
             anchor, positive, negative = (triplets[column] for column in ("anchor", "positive", "negative"))
             yield SplitFigures(
-                name, home.height, triplets.height, int(triplets["masked"].sum()),
-                anchor.n_unique(), positive.n_unique(), negative.n_unique(),
-                spread([tokens[passage_id] for passage_id in triplets["passage_id"]]), spread([len(text) for text in positive]),
-                spread([len(text) for text in negative]), tuple(_cosines(triplets)))
+                name,
+                home.height,
+                triplets.height,
+                int(triplets["masked"].sum()),
+                anchor.n_unique(),
+                positive.n_unique(),
+                negative.n_unique(),
+                spread([tokens[passage_id] for passage_id in triplets["passage_id"]]),
+                spread([len(text) for text in positive]),
+                spread([len(text) for text in negative]),
+                tuple(_cosines(triplets)),
+            )
 
 
 def spread(lengths: list[int]) -> Spread:
@@ -125,8 +145,12 @@ def spread(lengths: list[int]) -> Spread:
 
 
 def _cosines(triplets: pl.DataFrame) -> Iterable[tuple[str, tuple[float, ...]]]:
-    columns = {"anchor and positive": pl.col("cos_ap"), "anchor and negative": pl.col("cos_an"),
-               "positive and negative": pl.col("cos_pn"), "gap, cos_ap − cos_an": pl.col("cos_ap") - pl.col("cos_an")}
+    columns = {
+        "anchor and positive": pl.col("cos_ap"),
+        "anchor and negative": pl.col("cos_an"),
+        "positive and negative": pl.col("cos_pn"),
+        "gap, cos_ap − cos_an": pl.col("cos_ap") - pl.col("cos_an"),
+    }
     for name, column in columns.items():
         values = triplets.select(column.alias("x"))["x"]
         yield name, tuple(values.quantile(q, "linear") or 0.0 for q in (0.05, 0.25, 0.5, 0.75, 0.95))
@@ -134,7 +158,9 @@ def _cosines(triplets: pl.DataFrame) -> Iterable[tuple[str, tuple[float, ...]]]:
 
 def _histogram(triplets: pl.DataFrame) -> Iterable[tuple[float, int, int]]:
     # The nudge keeps 0.3 out of the bin below it: as a 32-bit number it is a little over or under.
-    bins = {name: Counter(int((value + 1e-6) // BIN_WIDTH) for value in triplets[name]) for name in ("cos_ap", "cos_an")}
+    bins = {
+        name: Counter(int((value + 1e-6) // BIN_WIDTH) for value in triplets[name]) for name in ("cos_ap", "cos_an")
+    }
     seen = set(bins["cos_ap"]) | set(bins["cos_an"])
     for edge in range(min(seen), max(seen) + 1):
         yield round(edge * BIN_WIDTH, 1), bins["cos_ap"][edge], bins["cos_an"][edge]
@@ -151,13 +177,22 @@ def leakage(tables: Tables) -> Leakage:
     held_out = positives["validation"] | positives["test"]
     return Leakage(
         books=passages.group_by("book_id").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1).height,
-        copies=sum(homes[text] > 1 for texts in plain.values() for text in texts), near_copies=_near_copies(plain),
-        anchors=sum(n > 1 for n in anchors.values()), foreign_negatives=_foreign_negatives(tables),
-        held_out_positives=len(held_out), seen_positives=len(held_out & positives["train"]))
+        copies=sum(homes[text] > 1 for texts in plain.values() for text in texts),
+        near_copies=_near_copies(plain),
+        anchors=sum(n > 1 for n in anchors.values()),
+        foreign_negatives=_foreign_negatives(tables),
+        held_out_positives=len(held_out),
+        seen_positives=len(held_out & positives["train"]),
+    )
 
 
 def _foreign_negatives(tables: Tables) -> int:
-    said = tables["mentions"].join(tables["splits"], on="passage_id").select(pl.col("term_id").alias("negative_id"), "split").unique()
+    said = (
+        tables["mentions"]
+        .join(tables["splits"], on="passage_id")
+        .select(pl.col("term_id").alias("negative_id"), "split")
+        .unique()
+    )
     return tables["triplets"].join(said, on=["negative_id", "split"], how="anti").height
 
 
@@ -178,4 +213,4 @@ def _near_copies(plain: dict[str, list[str]]) -> int:
 def word_runs(text: str) -> set[int]:
     """Every run of RUN_WORDS words, by hash: half a million passages' runs would not fit in memory as text."""
     words = text.split()
-    return {hash(tuple(words[i:i + RUN_WORDS])) for i in range(len(words) - RUN_WORDS + 1)}
+    return {hash(tuple(words[i : i + RUN_WORDS])) for i in range(len(words) - RUN_WORDS + 1)}

@@ -39,22 +39,32 @@ class FillReport:
 
 
 def fill_dataset(redacted: Path, tables: Mapping[str, pl.DataFrame], output: Path) -> FillReport:
-    """Fill ``redacted`` with the ``passages`` of its books, extracted with the settings that its card names, and their ``terms``.
+    """Fill ``redacted`` with the ``passages`` of its books, cut by the settings that its card names, and their ``terms``.
 
-    Without ``terms`` only terms that some passage says in their canonical form are filled, and no definitions. The result is
-    for this machine: ``push_dataset`` refuses it. Raises HubError if the books are others or gave other passages.
+    Without ``terms`` only terms that some passage says in their canonical form are filled, and no definitions.
+    The result is for this machine: ``push_dataset`` refuses it. Raises HubError if the books are others or gave other
+    passages.
     """
     manifest = read_manifest(redacted)
     if not manifest.get("redacted"):
-        raise HubError(f"{redacted}: is not redacted, its text is there already", "Fill only a dataset whose card says it is redacted.")
+        raise HubError(
+            f"{redacted}: is not redacted, its text is there already",
+            "Fill only a dataset whose card says it is redacted.",
+        )
     _check_books(manifest, tables["passages"])
     filling = _Filling(redacted, tables)
     if not filling.passages:
-        raise HubError(f"{redacted}: none of its {len(filling.corpus)} passages came out of the books as they were",
-                       "Extract with the version and settings that its card names (README.md, How it was made).")
+        raise HubError(
+            f"{redacted}: none of its {len(filling.corpus)} passages came out of the books as they were",
+            "Extract with the version and settings that its card names (README.md, How it was made).",
+        )
     unfilled = filling.unfilled
-    full = {**filling.tables, "books": _books(manifest, tables), "pages": tables.get("pages", make_table(PAGES, [])),
-            "dropped": _dropped(manifest, unfilled)}
+    full = {
+        **filling.tables,
+        "books": _books(manifest, tables),
+        "pages": tables.get("pages", make_table(PAGES, [])),
+        "dropped": _dropped(manifest, unfilled),
+    }
     report = write_dataset(full, output, facts=replace(_facts(manifest), local_only=True))
     return FillReport(report, unfilled)
 
@@ -63,8 +73,10 @@ def _check_books(manifest: Mapping[str, Any], passages: pl.DataFrame) -> None:
     known = {book["book_id"]: book["title"] for book in manifest["books"]}
     strange = sorted(set(passages["book_id"]) - set(known))
     if strange:
-        raise HubError(f"the file of {strange[0]} is none of the books that the dataset was made from",
-                       "It must be the same file, byte for byte, as one of: " + "; ".join(known.values()))
+        raise HubError(
+            f"the file of {strange[0]} is none of the books that the dataset was made from",
+            "It must be the same file, byte for byte, as one of: " + "; ".join(known.values()),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,14 +93,20 @@ class _Filling:
     @cached_property
     def passages(self) -> dict[str, Row]:
         given = {row["passage_id"]: row for row in self.fresh["passages"].iter_rows(named=True)}
-        return {row["passage_id"]: given[row["passage_id"]] for row in self.corpus
-                if row["passage_id"] in given and text_hash(given[row["passage_id"]]["text"]) == row["text_sha256"]}
+        return {
+            row["passage_id"]: given[row["passage_id"]]
+            for row in self.corpus
+            if row["passage_id"] in given and text_hash(given[row["passage_id"]]["text"]) == row["text_sha256"]
+        }
 
     @cached_property
     def mentions(self) -> Rows:
         """With their surfaces; of the passages that were filled."""
-        return [{**row, "surface": self.passages[row["passage_id"]]["text"][row["start"]:row["end"]]}
-                for row in _rows(self.folder, "mentions") if row["passage_id"] in self.passages]
+        return [
+            {**row, "surface": self.passages[row["passage_id"]]["text"][row["start"] : row["end"]]}
+            for row in _rows(self.folder, "mentions")
+            if row["passage_id"] in self.passages
+        ]
 
     @cached_property
     def terms(self) -> dict[str, Row]:
@@ -96,9 +114,17 @@ class _Filling:
         forms = {row["term_id"]: row["forms"] for row in known.iter_rows(named=True)}
         sources = (known["term"], known["definition"].drop_nulls(), *known["forms"], self._surfaces())
         texts = _by_hash(text for source in sources for text in source)
-        return {row["term_id"]: {**row, "term": texts[row["term_sha256"]], "definition": texts.get(row["definition_sha256"]),
-                                 "forms": forms.get(row["term_id"], [texts[row["term_sha256"]]]), "reason": None}
-                for row in _rows(self.folder, "terms") if row["term_sha256"] in texts}
+        return {
+            row["term_id"]: {
+                **row,
+                "term": texts[row["term_sha256"]],
+                "definition": texts.get(row["definition_sha256"]),
+                "forms": forms.get(row["term_id"], [texts[row["term_sha256"]]]),
+                "reason": None,
+            }
+            for row in _rows(self.folder, "terms")
+            if row["term_sha256"] in texts
+        }
 
     def _surfaces(self) -> Iterable[str]:
         for surface in {row["surface"] for row in self.mentions}:
@@ -123,8 +149,13 @@ class _Filling:
     def tables(self) -> dict[str, pl.DataFrame]:
         mentions = [row for row in self.mentions if row["term_id"] in self.terms]
         splits = [row for row in self.corpus if row["passage_id"] in self.passages]
-        return {"passages": _table(PASSAGES, self.passages.values()), "terms": _table(TERMS, self.terms.values()),
-                "mentions": _table(MENTIONS, mentions), "splits": _table(SPLITS, splits), "triplets": _table(TRIPLETS, self.triplets)}
+        return {
+            "passages": _table(PASSAGES, self.passages.values()),
+            "terms": _table(TERMS, self.terms.values()),
+            "mentions": _table(MENTIONS, mentions),
+            "splits": _table(SPLITS, splits),
+            "triplets": _table(TRIPLETS, self.triplets),
+        }
 
     @property
     def unfilled(self) -> dict[str, int]:
@@ -132,7 +163,8 @@ class _Filling:
         terms = _rows(self.folder, "terms")
         defined = sum(row["definition_sha256"] is not None for row in terms)
         counts = {
-            "passages": len(self.corpus) - len(self.passages), "terms": len(terms) - len(self.terms),
+            "passages": len(self.corpus) - len(self.passages),
+            "terms": len(terms) - len(self.terms),
             "definitions": defined - sum(row["definition"] is not None for row in self.terms.values()),
             "triplets": len(_rows(self.folder, "full")) - len(self.triplets),
         }
@@ -162,13 +194,22 @@ def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.Dat
     # The items were text and stayed with the publisher; their number is known.
     counts = [(one["stage"], one["reason"], one["rows"]) for one in manifest["dropped"]]
     counts += [("fill", f"{what} without text", n) for what, n in unfilled.items()]
-    return make_table(DROPPED, [{"stage": stage, "item": "", "related": None, "reason": reason, "detail": None}
-                                for stage, reason, n in counts for _ in range(n)])
+    return make_table(
+        DROPPED,
+        [
+            {"stage": stage, "item": "", "related": None, "reason": reason, "detail": None}
+            for stage, reason, n in counts
+            for _ in range(n)
+        ],
+    )
 
 
 def _facts(manifest: Mapping[str, Any]) -> CardFacts:
     told = dict(manifest["facts"])
     wrong = told.pop("false_negatives")
     scores = {name: (before, after) for name, (before, after) in told.pop("scores").items()}
-    return CardFacts(**{**told, "language": tuple(told["language"]), "license": None}, scores=scores,
-                     false_negatives=FalseNegatives(**wrong) if wrong else None)
+    return CardFacts(
+        **{**told, "language": tuple(told["language"]), "license": None},
+        scores=scores,
+        false_negatives=FalseNegatives(**wrong) if wrong else None,
+    )

@@ -30,7 +30,9 @@ ROW_GROUP_ROWS = 10_000  # the Hub's viewer reads a row group at a time
 
 #: Types of the tables: polars → the name that `datasets` uses, and Arrow's own. Polars alone would write large_string.
 TYPES: tuple[tuple[DataType, str, pa.DataType], ...] = (
-    (pl.String(), "string", pa.string()), (pl.Int32(), "int32", pa.int32()), (pl.Float32(), "float32", pa.float32()),
+    (pl.String(), "string", pa.string()),
+    (pl.Int32(), "int32", pa.int32()),
+    (pl.Float32(), "float32", pa.float32()),
     (pl.Boolean(), "bool", pa.bool_()),
 )
 
@@ -51,18 +53,25 @@ class DatasetReport:
         """One line for a stage to end with."""
         first, splits = next(iter(self.rows.items()))
         counts = ", ".join(f"{split} {n:,}" for split, n in splits.items())
-        return (f"{self.folder}: {len(self.rows)} configurations, {first}: {counts}; "
-                f"{len(self.files)} files, {sum(self.files.values()):,} bytes, "
-                f"licence {self.license}{', without text' if self.redacted else ''}")
+        return (
+            f"{self.folder}: {len(self.rows)} configurations, {first}: {counts}; "
+            f"{len(self.files)} files, {sum(self.files.values()):,} bytes, "
+            f"licence {self.license}{', without text' if self.redacted else ''}"
+        )
 
 
 def write_dataset(
-    tables: Tables, folder: Path, *, facts: CardFacts, redact: bool = False, max_shard_bytes: int = MAX_SHARD_BYTES,
+    tables: Tables,
+    folder: Path,
+    *,
+    facts: CardFacts,
+    redact: bool = False,
+    max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> DatasetReport:
     """Publish ``tables`` into ``folder``, in the place of an older dataset.
 
-    Raises RightsError for books without the right, TableError for tables that do not fit together, HubError if ``folder``
-    holds something else.
+    Raises RightsError for books without the right, TableError for tables that do not fit together, HubError if
+    ``folder`` holds something else.
     """
     checked = check_tables(tables)
     if not (redact or facts.have_the_right or facts.local_only):
@@ -75,7 +84,11 @@ def write_dataset(
         card = make_card(CardContent(facts, figures(checked), written, license_, notes, redact))
         (draft / "README.md").write_bytes(card.encode())
         (draft / MANIFEST).write_bytes(_manifest(checked, facts, written, redact).encode())
-        files = {path.relative_to(draft).as_posix(): path.stat().st_size for path in sorted(draft.rglob("*")) if path.is_file()}
+        files = {
+            path.relative_to(draft).as_posix(): path.stat().st_size
+            for path in sorted(draft.rglob("*"))
+            if path.is_file()
+        }
     rows = {one.name: {shards.split: shards.rows for shards in one.shards} for one in written}
     return DatasetReport(folder, redact, license_.name or license_.hub, rows, files, notes)
 
@@ -85,10 +98,14 @@ def read_manifest(folder: Path) -> dict[str, object]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise HubError(f"{folder}: not a dataset folder of tripletkit ({type(error).__name__} at {MANIFEST})",
-                       "Make one with `tripletkit publish --to DIR`.") from error
+        raise HubError(
+            f"{folder}: not a dataset folder of tripletkit ({type(error).__name__} at {MANIFEST})",
+            "Make one with `tripletkit publish --to DIR`.",
+        ) from error
     if not isinstance(manifest, dict):
-        raise HubError(f"{folder / MANIFEST}: not a JSON object", "Make the folder again with `tripletkit publish --to DIR`.")
+        raise HubError(
+            f"{folder / MANIFEST}: not a JSON object", "Make the folder again with `tripletkit publish --to DIR`."
+        )
     return manifest
 
 
@@ -106,18 +123,31 @@ def _manifest(tables: Tables, facts: CardFacts, written: Iterable[Configuration]
     rows = {one.name: {shards.split: shards.rows for shards in one.shards} for one in written}
     dropped = tables["dropped"].group_by("stage", "reason").len("rows").sort("stage", "reason").to_dicts()
     told = {**asdict(facts), "settings": public_settings(facts.settings)}
-    content = {"format": 1, "redacted": redact, "local_only": facts.local_only, "rows": rows, "books": books,
-               "dropped": dropped, "facts": told}
+    content = {
+        "format": 1,
+        "redacted": redact,
+        "local_only": facts.local_only,
+        "rows": rows,
+        "books": books,
+        "dropped": dropped,
+        "facts": told,
+    }
     return json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
 
 
 def _notes(view: View) -> tuple[str, ...]:
-    return view.notes if view.frame.height else (*view.notes, f"{view.name}: there is no row for it, so it cannot be loaded.")
+    return (
+        view.notes
+        if view.frame.height
+        else (*view.notes, f"{view.name}: there is no row for it, so it cannot be loaded.")
+    )
 
 
 def _write_view(view: View, folder: Path, max_shard_bytes: int) -> Configuration:
     (folder / view.name).mkdir()
-    shards = [_write_split(view, split, folder, max_shard_bytes) for split in SPLIT_NAMES if split in set(view.frame["split"])]
+    shards = [
+        _write_split(view, split, folder, max_shard_bytes) for split in SPLIT_NAMES if split in set(view.frame["split"])
+    ]
     features = [feature(name, dtype) for name, dtype in view.frame.drop("split").schema.items()]
     return Configuration(view.name, view.meaning, view.columns, features, tuple(shards))
 
@@ -130,7 +160,13 @@ def _write_split(view: View, split: str, folder: Path, max_shard_bytes: int) -> 
     for number in range(count):
         start, end = (frame.height * edge // count for edge in (number, number + 1))
         path = folder / view.name / f"{split}-{number:05}-of-{count:05}.parquet"
-        pq.write_table(table.slice(start, end - start), path, compression="zstd", row_group_size=ROW_GROUP_ROWS, write_page_index=True)
+        pq.write_table(
+            table.slice(start, end - start),
+            path,
+            compression="zstd",
+            row_group_size=ROW_GROUP_ROWS,
+            write_page_index=True,
+        )
         size += path.stat().st_size
     return Shards(split, frame.height, table.nbytes, size, f"{view.name}/{split}-*.parquet")
 
@@ -166,7 +202,9 @@ def _instance(dtype: DataType | DataTypeClass) -> DataType:
 def _draft_of(folder: Path) -> Iterator[Path]:
     """A folder beside ``folder`` that takes its place when the block ends well, and vanishes when it does not."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
-        raise HubError(f"{folder}: is there already and holds no dataset of tripletkit", "Name a folder that is new or empty.")
+        raise HubError(
+            f"{folder}: is there already and holds no dataset of tripletkit", "Name a folder that is new or empty."
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("partial", "old"))
     shutil.rmtree(draft, ignore_errors=True)

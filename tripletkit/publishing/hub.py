@@ -15,13 +15,31 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi, get_token, snapshot_download
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationCopy,
+    CommitOperationDelete,
+    HfApi,
+    get_token,
+    snapshot_download,
+)
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from tripletkit.errors import HubError
 from tripletkit.ids import file_sha256
-from tripletkit.publishing.plan import CARD, MAIN, MARKERS, STALE, Kind, PushOptions, PushPlan, PushReport, Source, plan_push
+from tripletkit.publishing.plan import (
+    CARD,
+    MAIN,
+    MARKERS,
+    STALE,
+    Kind,
+    PushOptions,
+    PushPlan,
+    PushReport,
+    Source,
+    plan_push,
+)
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +66,9 @@ def fetch_dataset(repo: str, revision: str = MAIN, endpoint: str | None = None) 
         return Path(snapshot_download(repo, repo_type="dataset", revision=revision, endpoint=endpoint))
     except (TransportError, RuntimeError, ValueError, OSError) as error:
         said = _said(error, get_token() or "hf_***")
-        raise HubError(f"dataset {repo} at {revision} cannot be fetched ({said})", "Check its name, your access and the network.") from None
+        raise HubError(
+            f"dataset {repo} at {revision} cannot be fetched ({said})", "Check its name, your access and the network."
+        ) from None
 
 
 def push(plan: PushPlan) -> PushReport:
@@ -101,10 +121,14 @@ class _Way:
             return plan.options.private
         names = set(self.api.list_repo_files(plan.repo, repo_type=plan.kind))
         if MARKERS[plan.kind] not in names and names - {".gitattributes", CARD}:
-            raise HubError(f"{plan.url} is taken: it holds something that tripletkit did not make", "Choose another name.")
+            raise HubError(
+                f"{plan.url} is taken: it holds something that tripletkit did not make", "Choose another name."
+            )
         if plan.options.private and not info.private:
-            raise HubError(f"{plan.url} is there already and is public, but a private push was asked for",
-                           "Ask for a public push if everybody may see it, or choose another name.")
+            raise HubError(
+                f"{plan.url} is there already and is public, but a private push was asked for",
+                "Ask for a public push if everybody may see it, or choose another name.",
+            )
         return bool(info.private)
 
     def _create(self) -> None:
@@ -112,10 +136,12 @@ class _Way:
         try:
             self.api.create_repo(plan.repo, repo_type=plan.kind, private=plan.options.private)
         except HfHubHTTPError as error:
-            # Somebody made it since we looked, and the next try will see it; or it was there all along, not for our eyes.
+            # Somebody made it since we looked, and the next try will see it; or it was there all along, hidden from us.
             if _status(error) != 409 or self._visible():
                 raise
-            raise HubError(f"the name {plan.repo} is taken", "Choose another name, or ask its owner for write access.") from None
+            raise HubError(
+                f"the name {plan.repo} is taken", "Choose another name, or ask its owner for write access."
+            ) from None
 
     def _visible(self) -> bool:
         try:
@@ -130,7 +156,9 @@ class _Way:
 
     def _remote(self, revision: str) -> dict[str, RepoFile]:
         try:
-            tree = list(self.api.list_repo_tree(self.plan.repo, repo_type=self.plan.kind, revision=revision, recursive=True))
+            tree = list(
+                self.api.list_repo_tree(self.plan.repo, repo_type=self.plan.kind, revision=revision, recursive=True)
+            )
         except RevisionNotFoundError:
             return {}  # a repository without a commit
         return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
@@ -148,15 +176,25 @@ class _Way:
         operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [*additions]
         operations += [CommitOperationDelete(path) for path in deleted]
         parent = heads.get(options.revision, heads.get(MAIN))  # the commit is refused if somebody was quicker
-        made = self.api.create_commit(repo, operations, repo_type=kind, revision=options.revision, commit_message=options.message,
-                                      parent_commit=parent)
+        made = self.api.create_commit(
+            repo,
+            operations,
+            repo_type=kind,
+            revision=options.revision,
+            commit_message=options.message,
+            parent_commit=parent,
+        )
         wrong = self._different(self._remote(made.oid))
         if wrong:
-            raise HubError(f"{self.plan.url} at {made.oid[:12]} does not hold what was sent: {', '.join(wrong[:3])}", "Push again.")
+            raise HubError(
+                f"{self.plan.url} at {made.oid[:12]} does not hold what was sent: {', '.join(wrong[:3])}", "Push again."
+            )
         return made.oid
 
     def _branch(self) -> None:
-        self.api.create_branch(self.plan.repo, repo_type=self.plan.kind, branch=self.plan.options.revision, exist_ok=True)
+        self.api.create_branch(
+            self.plan.repo, repo_type=self.plan.kind, branch=self.plan.options.revision, exist_ok=True
+        )
 
     def _tag(self, commit: str) -> None:
         tag, plan = self.plan.options.tag, self.plan
@@ -164,8 +202,10 @@ class _Way:
             return
         tags = {one.name: one.target_commit for one in self.api.list_repo_refs(plan.repo, repo_type=plan.kind).tags}
         if tags.get(tag, commit) != commit:
-            raise HubError(f"{plan.url} has a tag {tag!r} already, at other data ({tags[tag][:12]}, this is {commit[:12]})",
-                           "Choose a new tag.")
+            raise HubError(
+                f"{plan.url} has a tag {tag!r} already, at other data ({tags[tag][:12]}, this is {commit[:12]})",
+                "Choose a new tag.",
+            )
         if tag not in tags:
             self.api.create_tag(plan.repo, repo_type=plan.kind, tag=tag, revision=commit)
 
@@ -183,7 +223,9 @@ def _same(source: Source, remote: RepoFile | None) -> bool:
     if remote is None:
         return False
     if remote.lfs is not None:
-        return remote.lfs.sha256 == (hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else file_sha256(source))
+        return remote.lfs.sha256 == (
+            hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else file_sha256(source)
+        )
     data = source if isinstance(source, bytes) else source.read_bytes()
     return remote.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
@@ -206,8 +248,14 @@ def _wait_or_raise(error: BaseException, number: int, plan: PushPlan, token: str
     if hopeless or QUOTA.search(_said(error, token)):
         raise _explain(error, plan, token) from None
     wait = _wait_s(error, number, plan.options)
-    log.warning("%s: try %d of %d failed (%s), next in %.1f s", plan.repo, number, plan.options.tries,
-                f"HTTP {status}" if status else type(error).__name__, wait)
+    log.warning(
+        "%s: try %d of %d failed (%s), next in %.1f s",
+        plan.repo,
+        number,
+        plan.options.tries,
+        f"HTTP {status}" if status else type(error).__name__,
+        wait,
+    )
     plan.options.sleep(wait)
 
 
@@ -221,19 +269,32 @@ def _wait_s(error: BaseException, number: int, options: PushOptions) -> float:
 def _explain(error: BaseException, plan: PushPlan, token: str) -> HubError:
     status, said = _status(error), _said(error, token)
     if QUOTA.search(said) or status in (402, 413, 507):
-        return HubError(f"{plan.url}: no room ({said})", "Free some storage or upgrade the account, then run the same command again.")
+        return HubError(
+            f"{plan.url}: no room ({said})",
+            "Free some storage or upgrade the account, then run the same command again.",
+        )
     if status == 401:
-        return HubError(f"{plan.endpoint} does not accept the token ({said})", "Make a new one, then set HF_TOKEN or run `hf auth login`.")
+        return HubError(
+            f"{plan.endpoint} does not accept the token ({said})",
+            "Make a new one, then set HF_TOKEN or run `hf auth login`.",
+        )
     if status in (403, 404):
-        return HubError(f"no right to write to {plan.url} ({said})", "Use a token with write access to it, or push under your own name.")
+        return HubError(
+            f"no right to write to {plan.url} ({said})",
+            "Use a token with write access to it, or push under your own name.",
+        )
     if status is not None:
-        return HubError(f"{plan.url}: the Hub answered {status} ({said})",
-                        "Nothing half-made is visible. Run the same command again; what was uploaded is not sent twice.")
+        return HubError(
+            f"{plan.url}: the Hub answered {status} ({said})",
+            "Nothing half-made is visible. Run the same command again; what was uploaded is not sent twice.",
+        )
     if isinstance(error, OfflineModeIsEnabled):
         return HubError("the Hub is switched off by HF_HUB_OFFLINE", "Unset it to push.")
     if isinstance(error, TransportError | OSError):
-        return HubError(f"{plan.endpoint} cannot be reached or broke off ({type(error).__name__}: {said})",
-                        "Check the network, then run the same command again; what was uploaded is not sent twice.")
+        return HubError(
+            f"{plan.endpoint} cannot be reached or broke off ({type(error).__name__}: {said})",
+            "Check the network, then run the same command again; what was uploaded is not sent twice.",
+        )
     return HubError(f"{plan.url}: {said}", "Run with --dry-run to see what would be sent.")
 
 

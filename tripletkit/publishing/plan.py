@@ -61,13 +61,17 @@ class PushPlan:
     @property
     def sizes(self) -> dict[str, int]:
         """Bytes of every file."""
-        return {path: len(source) if isinstance(source, bytes) else source.stat().st_size for path, source in self.sources.items()}
+        return {
+            path: len(source) if isinstance(source, bytes) else source.stat().st_size
+            for path, source in self.sources.items()
+        }
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What a dry run prints."""
         sizes, tag = self.sizes, f", tag {self.options.tag}" if self.options.tag else ""
-        head = f"{self.kind} {self.url} ({'private' if self.options.private else 'public'}), revision {self.options.revision}{tag}"
+        visibility = "private" if self.options.private else "public"
+        head = f"{self.kind} {self.url} ({visibility}), revision {self.options.revision}{tag}"
         total = f"{len(sizes)} files, {sum(sizes.values()):,} bytes; nothing was sent"
         return (head, *(f"{size:>14,}  {path}" for path, size in sizes.items()), total)
 
@@ -92,15 +96,21 @@ class PushReport:
     @property
     def summary(self) -> str:
         """One line for a command to end with."""
-        done = f"{len(self.sent)} files sent, {len(self.deleted)} removed" if self.changed else "nothing had changed, no commit made"
+        done = (
+            f"{len(self.sent)} files sent, {len(self.deleted)} removed"
+            if self.changed
+            else "nothing had changed, no commit made"
+        )
         tag = f", tag {self.tag}" if self.tag else ""
         return f"{self.url} ({'private' if self.private else 'public'}): {done}; at {self.commit[:12]}{tag}"
 
 
 def plan_push(folder: Path, repo: str, kind: Kind, options: PushOptions | None = None) -> PushPlan:
-    """What ``push_dataset`` or ``push_model`` would send. Raises HubError for a folder or name that cannot be pushed."""
+    """What ``push_dataset`` or ``push_model`` would send. Raises HubError for a folder or name that will not do."""
     if not REPO.fullmatch(repo) or "--" in repo or repo.endswith(".git"):
-        raise HubError(f"{repo!r} is no name of a repository", "Write OWNER/NAME: letters, digits, single - . and _, 96 at most.")
+        raise HubError(
+            f"{repo!r} is no name of a repository", "Write OWNER/NAME: letters, digits, single - . and _, 96 at most."
+        )
     options = options or PushOptions()
     endpoint = options.endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     return PushPlan(kind, repo, endpoint.rstrip("/"), options, _sources(folder, repo, kind))
@@ -108,13 +118,19 @@ def plan_push(folder: Path, repo: str, kind: Kind, options: PushOptions | None =
 
 def _sources(folder: Path, repo: str, kind: Kind) -> dict[str, Source]:
     if kind == "dataset" and read_manifest(folder).get("local_only"):
-        raise HubError(f"{folder}: was filled from a redacted dataset, and its text is not yours to publish",
-                       "Publish from your own tables; `tripletkit publish` checks the books' licences.")
+        raise HubError(
+            f"{folder}: was filled from a redacted dataset, and its text is not yours to publish",
+            "Publish from your own tables; `tripletkit publish` checks the books' licences.",
+        )
     paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    sources: dict[str, Source] = {name: path for name, path in paths.items() if not any(fnmatch(name, pattern) for pattern in IGNORED)}
+    sources: dict[str, Source] = {
+        name: path for name, path in paths.items() if not any(fnmatch(name, pattern) for pattern in IGNORED)
+    }
     if MARKERS[kind] not in sources:
-        raise HubError(f"{folder}: has no {MARKERS[kind]}, so it is no {kind} that can be pushed",
-                       "Make it with `tripletkit publish` (dataset) or `tripletkit train` (model).")
+        raise HubError(
+            f"{folder}: has no {MARKERS[kind]}, so it is no {kind} that can be pushed",
+            "Make it with `tripletkit publish` (dataset) or `tripletkit train` (model).",
+        )
     if kind == "dataset":
         sources[CARD] = paths[CARD].read_bytes().replace(PLACEHOLDER.encode(), repo.encode())
     return sources

@@ -13,14 +13,21 @@ from tripletkit.publishing.rights import parse_license
 def intro(content: CardContent) -> str:
     """What it is, and what it lacks."""
     facts = content.facts
-    text = (f"# {plain(facts.pretty_name)}\n\n{count(content.triplets, 'triplet')} for training text encoders: a passage from a "
-            "textbook, a technical term it is about, and another term of the glossary that does not belong there.\n"
-            f"Made from {count(len(content.figures.books), 'book')} by tripletkit {facts.version}.")
+    text = (
+        f"# {plain(facts.pretty_name)}\n\n{count(content.triplets, 'triplet')} for training text encoders: "
+        "a passage from a textbook, a technical term it is about, and another term of the glossary that does not belong there.\n"
+        f"Made from {count(len(content.figures.books), 'book')} by tripletkit {facts.version}."
+    )
     if content.redacted:
-        text += ("\n\n**This is the redacted edition: ids, pages, offsets, scores and hashes, without the text of the books.**\n"
-                 f"Who has a book fills it in with `tripletkit fill {facts.repo} BOOK.pdf`, which checks every passage against its hash.")
+        text += (
+            "\n\n**This is the redacted edition: ids, pages, offsets, scores and hashes, without the text of the books.**"
+            f"\nWho has a book fills it in with `tripletkit fill {facts.repo} BOOK.pdf`, which checks every passage against "
+            "its hash."
+        )
     if facts.local_only:
-        text += "\n\n**Filled on one machine from a redacted edition. The text is the books' owners'; do not pass it on.**"
+        text += (
+            "\n\n**Filled on one machine from a redacted edition. The text is the books' owners'; do not pass it on.**"
+        )
     return text
 
 
@@ -43,19 +50,38 @@ trainer = SentenceTransformerTrainer(model, train_dataset=data["train"], loss=lo
 trainer.train()
 ```
 
-Keep the distance and the margin together: with the loss's defaults, Euclidean distance and margin 5, unit vectors can never be far
-enough apart, and the encoder gets worse. Judge by retrieval on text that was not trained on, never by accuracy on triplets that an
-encoder chose."""
+Keep the distance and the margin together: with the loss's defaults, Euclidean distance and margin 5, unit vectors can
+never be far enough apart, and the encoder gets worse. Judge by retrieval on text that was not trained on, never by
+accuracy on triplets that an encoder chose."""
 
 
 def sources(content: CardContent) -> str:
     """Every book with its licence and authors, and what that makes of the dataset's licence."""
-    heads = ("book", "by", "licence", "pages", "passages", "terms kept", "triplets", "splits", "id, from the file's sha256")
+    heads = (
+        "book",
+        "by",
+        "licence",
+        "pages",
+        "passages",
+        "terms kept",
+        "triplets",
+        "splits",
+        "id, from the file's sha256",
+    )
     rows = [_book(book, content.facts.credits.get(book.book_id, "")) for book in content.figures.books]
-    under = ("No text of a book is in this dataset. The licences above are the books' own and say what may be done with a filled copy."
-             if content.redacted else f"The dataset's licence is `{content.license.hub}` ({plain(content.license.note)}).")
-    changes = "What was changed: passages were cut from the books, line breaks and hyphens undone, and in masked triplets the term hidden."
-    return "\n\n".join(filter(None, ("## Sources, licences, attribution", table(heads, rows), f"{under}\n{changes}", _claim(content))))
+    under = (
+        "No text of a book is in this dataset. The licences above are the books' own and say what may be done with a "
+        "filled copy."
+        if content.redacted
+        else f"The dataset's licence is `{content.license.hub}` ({plain(content.license.note)})."
+    )
+    changes = (
+        "What was changed: passages were cut from the books, line breaks and hyphens undone, and in masked triplets the "
+        "term hidden."
+    )
+    return "\n\n".join(
+        filter(None, ("## Sources, licences, attribution", table(heads, rows), f"{under}\n{changes}", _claim(content)))
+    )
 
 
 def _book(book: BookFigures, credit: str) -> tuple[str, ...]:
@@ -68,9 +94,13 @@ def _book(book: BookFigures, credit: str) -> tuple[str, ...]:
 
 
 def _claim(content: CardContent) -> str:
-    unfree = [plain(book.title) for book in content.figures.books if not book.license or parse_license(book.license).objection]
+    unfree = [
+        plain(book.title) for book in content.figures.books if not book.license or parse_license(book.license).objection
+    ]
     claimed = content.facts.have_the_right and not content.redacted and unfree
-    return f"The publisher states that they have the right to publish the text of: {', '.join(unfree)}." if claimed else ""
+    return (
+        f"The publisher states that they have the right to publish the text of: {', '.join(unfree)}." if claimed else ""
+    )
 
 
 def making(content: CardContent) -> str:
@@ -87,8 +117,9 @@ def making(content: CardContent) -> str:
 1. `extract` read the pages and cut them into passages that fit the encoder.
 2. `glossary` took terms from each book's index, glossary, bold type and acronyms; `tag` found where they are said.
 3. `split` set whole books, or sections of one book, aside for validation and test.
-4. `mine` chose, for each passage and each term it is about, negatives among the split's own terms: none said in the passage under any of
-   its forms, none that the book's index cites there, none that the encoder holds to be as close as the positive (bounds: see the settings).
+4. `mine` chose, for each passage and each term it is about, negatives among the split's own terms: none said in the
+   passage under any of its forms, none that the book's index cites there, none that the encoder holds to be as close as
+   the positive (bounds: see the settings).
 
 {encoder}{rules} Versions: tripletkit {facts.version}{versions}."""
     return text + (f"\n\n{details('Settings', table(('setting', 'value'), settings))}" if settings else "")
@@ -97,25 +128,34 @@ def making(content: CardContent) -> str:
 def quality(content: CardContent) -> str:
     """What was measured, and that the rest was not."""
     wrong, scores = content.facts.false_negatives, content.facts.scores
-    text = (f"Measured false-negative share: {wrong.share:.2%} of {count(wrong.sample, 'triplet')} ({plain(wrong.method)})." if wrong else
-            "The share of false negatives has not been measured for this dataset.")
+    text = (
+        f"Measured false-negative share: {wrong.share:.2%} of {count(wrong.sample, 'triplet')} ({plain(wrong.method)})."
+        if wrong
+        else "The share of false negatives has not been measured for this dataset."
+    )
     rows = [(plain(name), f"{before:.3f}", f"{after:.3f}") for name, (before, after) in sorted(scores.items())]
     heads = ("measure", "untouched encoder", "tuned encoder")
-    return f"## Quality\n\n{text}" + (f"\n\nWhat training on it did, on held-out text:\n\n{table(heads, rows)}" if rows else "")
+    return f"## Quality\n\n{text}" + (
+        f"\n\nWhat training on it did, on held-out text:\n\n{table(heads, rows)}" if rows else ""
+    )
 
 
 def limits(content: CardContent) -> str:
     """What it is for, and what not to expect."""
     hashes = "\n- Hashes of short texts can be guessed by trying words: they keep the book's wording out, not a secret."
+    hashes = hashes if content.redacted else ""
     return f"""## Intended use and limits
 
-For tuning text encoders to find technical terms in passages and passages for terms, in the subjects of the books above, and for studying
-hard negatives.
+For tuning text encoders to find technical terms in passages and passages for terms, in the subjects of the books above,
+and for studying hard negatives.
 
-- Labels are machine-made: a book's index says what a page is about, not every term on it, and a negative is one that no rule spoke against.
-- Positives are mostly said in their passage, so a string matcher does well here; judge also on masked passages and on definitions.
-- The text is of textbooks in few subjects and one style; expect less elsewhere. Formulas, tables and code are as the PDF gives them.
-- The accuracy of the mining encoder on these triplets means nothing: they were chosen by it.{hashes if content.redacted else ""}"""
+- Labels are machine-made: a book's index says what a page is about, not every term on it, and a negative is one that no
+  rule spoke against.
+- Positives are mostly said in their passage, so a string matcher does well here; judge also on masked passages and on
+  definitions.
+- The text is of textbooks in few subjects and one style; expect less elsewhere. Formulas, tables and code are as the
+  PDF gives them.
+- The accuracy of the mining encoder on these triplets means nothing: they were chosen by it.{hashes}"""
 
 
 def citation(content: CardContent) -> str:

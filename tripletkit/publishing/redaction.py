@@ -1,6 +1,6 @@
 """Configurations without text: ids, pages, offsets, scores and hashes, enough to be filled again by who has the book.
 
-Only columns named here are published, so a column that is added to a table tomorrow stays out until somebody lets it in.
+Only columns named here are published: a column that is added to a table tomorrow stays out until somebody lets it in.
 """
 
 from __future__ import annotations
@@ -21,8 +21,27 @@ EDITS = pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32, "insert": pl.Stri
 CORPUS = ("passage_id", "book_id", "page_first", "page_last", "label_first", "label_last", "kind", "n_tokens")
 TERMS = ("term_id", "book_id", "sources", "parent_id", "see_also", "locators", "kept")
 MENTIONS = ("passage_id", "term_id", "start", "end", "how")
-FULL = ("triplet_id", "passage_id", "positive_id", "negative_id", "book_id", "page_first", "page_last", "label_first", "label_last", "kind",
-        "spans", "cos_ap", "cos_an", "cos_pn", "rank", "rule", "masked", "round", "encoder")
+FULL = (
+    "triplet_id",
+    "passage_id",
+    "positive_id",
+    "negative_id",
+    "book_id",
+    "page_first",
+    "page_last",
+    "label_first",
+    "label_last",
+    "kind",
+    "spans",
+    "cos_ap",
+    "cos_an",
+    "cos_pn",
+    "rank",
+    "rule",
+    "masked",
+    "round",
+    "encoder",
+)
 
 #: Columns of a few fixed words. More different values, or longer ones, may be the book's own text.
 VOCABULARIES = ("kind", "how", "rule")
@@ -40,14 +59,18 @@ def redacted_views(tables: Tables) -> tuple[View, ...]:
     return (
         _redacted(full, FULL, {"anchor_sha256": _hashes(full.frame["anchor"]), "edits": _edits(tables, full.frame)}),
         _redacted(corpus, CORPUS, {"text_sha256": _hashes(corpus.frame["text"])}),
-        _redacted(terms, TERMS, {"term_sha256": _hashes(terms.frame["term"]), "definition_sha256": _hashes(terms.frame["definition"])}),
+        _redacted(
+            terms,
+            TERMS,
+            {"term_sha256": _hashes(terms.frame["term"]), "definition_sha256": _hashes(terms.frame["definition"])},
+        ),
         _redacted(mentions, MENTIONS, {}),
     )
 
 
 MEANINGS = {
     "anchor_sha256": "sha256 of the anchor",
-    "edits": "what turns the passage's text into the anchor, by offsets into the text; null if that cannot be told without text",
+    "edits": "what turns the passage's text into the anchor, by offsets; null if that cannot be told without text",
     "text_sha256": "sha256 of the text",
     "term_sha256": "sha256 of the canonical form",
     "definition_sha256": "sha256 of the definition",
@@ -66,9 +89,11 @@ def _refuse_free_text(view: str, values: pl.Series) -> None:
     words = values.drop_nulls().unique().to_list()
     long = [word for word in words if len(word) > LONGEST_WORD]
     if long or len(words) > MOST_WORDS:
-        raise TableError(f"{view}: column {values.name!r} holds {len(words)} different values, the longest of {max(map(len, words))} "
-                         "characters, so it may hold the book's text",
-                         "A redacted dataset cannot carry it; make the tables again with this version.")
+        raise TableError(
+            f"{view}: column {values.name!r} holds {len(words)} different values, the longest of {len(max(words, key=len))} "
+            "characters, so it may hold the book's text",
+            "A redacted dataset cannot carry it; make the tables again with this version.",
+        )
 
 
 def _hashes(texts: pl.Series) -> pl.Series:
@@ -96,7 +121,7 @@ def apply_edits(text: str, edits: Sequence[dict[str, object]]) -> str:
     """The inverse of ``text_edits``."""
     pieces, last = [], 0
     for edit in edits:
-        pieces += [text[last:int(str(edit["start"]))], str(edit["insert"])]
+        pieces += [text[last : int(str(edit["start"]))], str(edit["insert"])]
         last = int(str(edit["end"]))
     return "".join([*pieces, text[last:]])
 

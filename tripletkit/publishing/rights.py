@@ -15,14 +15,29 @@ import polars as pl
 
 from tripletkit.errors import TripletkitError
 
-WAYS_ON = ("Give a licence with --license, in a file BOOK.pdf.license beside the book or under [licenses] in the settings; "
-           "publish without text with --redact; or say --i-have-the-right if the owner allows it.")
+WAYS_ON = (
+    "Give a licence with --license, in a file BOOK.pdf.license beside the book or under [licenses] in the settings; "
+    "publish without text with --redact; or say --i-have-the-right if the owner allows it."
+)
 
 #: The Creative Commons licences that the Hub has a name for; any other is "other" there, with its own name.
-HUB_CC = frozenset({
-    "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0",
-    "cc-by-nc-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0",
-})
+HUB_CC = frozenset(
+    {
+        "cc0-1.0",
+        "cc-by-2.0",
+        "cc-by-2.5",
+        "cc-by-3.0",
+        "cc-by-4.0",
+        "cc-by-sa-3.0",
+        "cc-by-sa-4.0",
+        "cc-by-nc-2.0",
+        "cc-by-nc-3.0",
+        "cc-by-nc-4.0",
+        "cc-by-nc-sa-2.0",
+        "cc-by-nc-sa-3.0",
+        "cc-by-nc-sa-4.0",
+    }
+)
 
 
 class RightsError(TripletkitError):
@@ -49,7 +64,9 @@ class License:
         if self.hub == "cc0-1.0":
             return "https://creativecommons.org/publicdomain/zero/1.0/"
         if self.family == "cc" and self.version:
-            return f"https://creativecommons.org/licenses/{_cc_code(self.noncommercial, self.share_alike)}/{self.version}/"
+            return (
+                f"https://creativecommons.org/licenses/{_cc_code(self.noncommercial, self.share_alike)}/{self.version}/"
+            )
         return next((link for _, hub, _, link in KNOWN if hub == self.hub and link and self.hub != "other"), "")
 
 
@@ -82,18 +99,25 @@ KNOWN = (
     (r"\bogl\b|open government", "other", False, ""),
 )
 
-_CC_WORDS = ((r"attribution", "by"), (r"non[- ]?commercial", "nc"), (r"share[- ]?alike", "sa"), (r"no[- ]?deriv\w*", "nd"))
+_CC_WORDS = (
+    (r"attribution", "by"),
+    (r"non[- ]?commercial", "nc"),
+    (r"share[- ]?alike", "sa"),
+    (r"no[- ]?deriv\w*", "nd"),
+)
 
 
 def parse_license(text: str) -> License:
-    """A licence from its SPDX id, name or address. One that is not known, or forbids adaptations, carries an objection."""
+    """A licence from its SPDX id, name or address. One that is unknown, or forbids adaptations, carries an objection."""
     name, plain = text.strip(), text.strip().lower()
     if re.search(r"all rights reserved|proprietary|\bnone\b", plain):
         return License(name, "other", "closed", objection="it reserves all rights")
     for pattern, hub, share_alike, _ in KNOWN:
         if re.search(pattern, plain):
             return License(name, hub, hub if share_alike else "open", share_alike=share_alike)
-    return _creative_commons(name, plain) or License(name, "other", "unknown", objection="tripletkit does not know what it allows")
+    return _creative_commons(name, plain) or License(
+        name, "other", "unknown", objection="tripletkit does not know what it allows"
+    )
 
 
 def _creative_commons(name: str, plain: str) -> License | None:
@@ -104,7 +128,11 @@ def _creative_commons(name: str, plain: str) -> License | None:
         return None
     numbers = re.findall(r"\d\.\d", plain)
     version, nc, sa = numbers[0] if numbers else "", "nc" in parts, "sa" in parts
-    objection = "an ND licence lets nobody share adaptations, and a dataset of cut and masked passages is one" if "nd" in parts else ""
+    objection = (
+        "an ND licence lets nobody share adaptations, and a dataset of cut and masked passages is one"
+        if "nd" in parts
+        else ""
+    )
     return License(name, "other" if objection else _cc_hub(nc, sa, version), "cc", version, nc, sa, objection)
 
 
@@ -131,9 +159,14 @@ def refuse_without_rights(books: pl.DataFrame) -> None:
     """Raise RightsError that names every book whose text may not be published."""
     against = objections(books)
     if against:
-        named = [f"{row['title']!r} ({PurePath(row['path']).name}): {against[row['book_id']]}"
-                 for row in books.iter_rows(named=True) if row["book_id"] in against]
-        raise RightsError(f"no right to publish the text of {len(named)} of {books.height} books\n  " + "\n  ".join(named), WAYS_ON)
+        named = [
+            f"{row['title']!r} ({PurePath(row['path']).name}): {against[row['book_id']]}"
+            for row in books.iter_rows(named=True)
+            if row["book_id"] in against
+        ]
+        raise RightsError(
+            f"no right to publish the text of {len(named)} of {books.height} books\n  " + "\n  ".join(named), WAYS_ON
+        )
 
 
 def combine_licenses(texts: Iterable[str]) -> DatasetLicense:
@@ -163,7 +196,9 @@ def _combined_cc(bound: list[License], given: list[License]) -> DatasetLicense:
 
 def _single(one: License, given: list[License]) -> DatasetLicense:
     name = "" if one.hub != "other" else _slug(one.name)
-    return DatasetLicense(one.hub, name, "" if one.hub != "other" else one.link, _note(given, "the licence of its text"))
+    return DatasetLicense(
+        one.hub, name, "" if one.hub != "other" else one.link, _note(given, "the licence of its text")
+    )
 
 
 def _credit_only(given: list[License]) -> DatasetLicense:
@@ -172,7 +207,12 @@ def _credit_only(given: list[License]) -> DatasetLicense:
 
 
 def _mixed(given: list[License]) -> DatasetLicense:
-    return DatasetLicense("other", "each-book-its-own", "", _note(given, "no one licence covers all; each book's text stays under its own"))
+    return DatasetLicense(
+        "other",
+        "each-book-its-own",
+        "",
+        _note(given, "no one licence covers all; each book's text stays under its own"),
+    )
 
 
 def _note(given: list[License], verdict: str) -> str:
@@ -191,8 +231,10 @@ def check_dataset_license(stated: str, texts: Iterable[str]) -> DatasetLicense:
         frees = book.share_alike and own.hub not in {book.hub, combined.hub} - {"other"}
         sells = book.noncommercial and not own.noncommercial
         if frees or sells:
-            raise RightsError(f"the dataset cannot be {stated}: a book is {book.name}, which "
-                              f"{'must be passed on' if frees else 'forbids commercial use'}",
-                              f"Leave the dataset's licence out; it would be {combined.hub}.")
+            raise RightsError(
+                f"the dataset cannot be {stated}: a book is {book.name}, which "
+                f"{'must be passed on' if frees else 'forbids commercial use'}",
+                f"Leave the dataset's licence out; it would be {combined.hub}.",
+            )
     named = (_slug(stated), own.link) if own.hub == "other" else ("", "")
     return DatasetLicense(own.hub, *named, f"{stated}, chosen by its publisher")

@@ -1,4 +1,4 @@
-"""Tables → configurations: what ``load_dataset(folder, NAME)`` opens, as frames with a ``split`` column of their own."""
+"""Tables → configurations: what ``load_dataset(folder, NAME)`` opens, as frames that have a ``split`` column."""
 
 from __future__ import annotations
 
@@ -41,9 +41,12 @@ def check_tables(tables: Tables) -> dict[str, pl.DataFrame]:
 
 
 REFERENCES = (
-    ("passages", "book_id", "books", "book_id"), ("splits", "passage_id", "passages", "passage_id"),
-    ("mentions", "passage_id", "passages", "passage_id"), ("mentions", "term_id", "terms", "term_id"),
-    ("triplets", "passage_id", "splits", "passage_id"), ("triplets", "positive_id", "terms", "term_id"),
+    ("passages", "book_id", "books", "book_id"),
+    ("splits", "passage_id", "passages", "passage_id"),
+    ("mentions", "passage_id", "passages", "passage_id"),
+    ("mentions", "term_id", "terms", "term_id"),
+    ("triplets", "passage_id", "splits", "passage_id"),
+    ("triplets", "positive_id", "terms", "term_id"),
     ("triplets", "negative_id", "terms", "term_id"),
 )
 
@@ -51,8 +54,10 @@ REFERENCES = (
 def _check_reference(tables: Tables, child: str, column: str, parent: str, key: str) -> None:
     unknown = tables[child].join(tables[parent], left_on=column, right_on=key, how="anti")
     if unknown.height:
-        raise TableError(f"{child}: {column} {unknown[column][0]!r} is not in {parent} ({unknown.height} such rows)",
-                         "The tables are of different runs; run `tripletkit run` again.")
+        raise TableError(
+            f"{child}: {column} {unknown[column][0]!r} is not in {parent} ({unknown.height} such rows)",
+            "The tables are of different runs; run `tripletkit run` again.",
+        )
 
 
 def _check_splits(tables: Tables) -> None:
@@ -61,32 +66,50 @@ def _check_splits(tables: Tables) -> None:
         raise TableError(f"splits: unknown split {strange[0]!r}", f"Known: {', '.join(SPLIT_NAMES)}.")
     torn = tables["triplets"].join(tables["splits"], on=["passage_id", "split"], how="anti")
     if torn.height:
-        raise TableError(f"triplets: {torn['triplet_id'][0]!r} is not in its passage's split ({torn.height} such rows)",
-                         "Mine again: `tripletkit mine`.")
+        raise TableError(
+            f"triplets: {torn['triplet_id'][0]!r} is not in its passage's split ({torn.height} such rows)",
+            "Mine again: `tripletkit mine`.",
+        )
     if not tables["triplets"].height:
-        raise TableError("triplets: the table is empty, so there is nothing to publish",
-                         "`tripletkit mine` makes it and says what stood in the way.")
+        raise TableError(
+            "triplets: the table is empty, so there is nothing to publish",
+            "`tripletkit mine` makes it and says what stood in the way.",
+        )
 
 
 def open_views(tables: Tables) -> tuple[View, ...]:
     """Every configuration with its text; the first is the default."""
     return (
-        triplet_view(tables), n_tuple_view(tables), pairs_view(tables), definitions_view(tables),
-        corpus_view(tables), terms_view(tables), mentions_view(tables), full_view(tables),
+        triplet_view(tables),
+        n_tuple_view(tables),
+        pairs_view(tables),
+        definitions_view(tables),
+        corpus_view(tables),
+        terms_view(tables),
+        mentions_view(tables),
+        full_view(tables),
     )
 
 
 def triplet_view(tables: Tables) -> View:
     """Nothing but the three texts, in the order that a triplet loss expects."""
-    return _view("triplet", "one triplet a row: what SentenceTransformerTrainer takes as it is",
-                 _meanings(TRIPLETS, "anchor", "positive", "negative"), tables["triplets"])
+    return _view(
+        "triplet",
+        "one triplet a row: what SentenceTransformerTrainer takes as it is",
+        _meanings(TRIPLETS, "anchor", "positive", "negative"),
+        tables["triplets"],
+    )
 
 
 def n_tuple_view(tables: Tables) -> View:
     """All negatives of an anchor and its positive in one row, the nearest first; as many as keep the most negatives."""
-    groups = (tables["triplets"].sort("cos_an", "negative_id", descending=[True, False])
-              .group_by("split", "passage_id", "positive_id", "masked", "round", "anchor", "positive", maintain_order=True)
-              .agg(pl.col("negative")).sort("passage_id", "positive_id", "masked", "round", "anchor"))
+    groups = (
+        tables["triplets"]
+        .sort("cos_an", "negative_id", descending=[True, False])
+        .group_by("split", "passage_id", "positive_id", "masked", "round", "anchor", "positive", maintain_order=True)
+        .agg(pl.col("negative"))
+        .sort("passage_id", "positive_id", "masked", "round", "anchor")
+    )
     sizes = groups["negative"].list.len()
     # Padding would invent negatives, so a row with too few stays out and is counted.
     width = max(range(1, _highest(sizes) + 1), key=lambda n: (n * int((sizes >= n).sum()), n))
@@ -95,7 +118,11 @@ def n_tuple_view(tables: Tables) -> View:
     nearest = {f"negative_{n + 1}": f"negative {n + 1} by nearness to the anchor" for n in range(width)}
     columns = {**_meanings(TRIPLETS, "anchor", "positive"), **nearest}
     short = groups.height - whole.height
-    notes = (f"n-tuple: {short} of {groups.height} (anchor, positive) with fewer than {width} negatives are not in it.",) if short else ()
+    notes = (
+        (f"n-tuple: {short} of {groups.height} (anchor, positive) with fewer than {width} negatives are not in it.",)
+        if short
+        else ()
+    )
     return _view("n-tuple", f"anchor, positive and its {width} nearest legal negatives", columns, frame, notes)
 
 
@@ -138,26 +165,52 @@ def mentions_view(tables: Tables) -> View:
 
 def full_view(tables: Tables) -> View:
     """Everything known of a triplet: ids, place, spans, scores, rule and text."""
-    spans = (tables["mentions"].group_by("passage_id", "term_id", maintain_order=True)
-             .agg(pl.struct("start", "end").alias("spans")).rename({"term_id": "positive_id"}))
+    spans = (
+        tables["mentions"]
+        .group_by("passage_id", "term_id", maintain_order=True)
+        .agg(pl.struct("start", "end").alias("spans"))
+        .rename({"term_id": "positive_id"})
+    )
     place = ("book_id", "section", "page_first", "page_last", "label_first", "label_last", "kind")
-    frame = (tables["triplets"].join(tables["passages"].select("passage_id", *place), on="passage_id", how="left", maintain_order="left")
-             .join(spans, on=["passage_id", "positive_id"], how="left", maintain_order="left"))
-    rest = [name for name in TRIPLETS.columns if name not in ("triplet_id", "passage_id", "positive_id", "negative_id", "split")]
-    columns = {**_meanings(TRIPLETS, "triplet_id", "passage_id", "positive_id", "negative_id"), **_meanings(PASSAGES, *place),
-               "spans": SPANS, **_meanings(TRIPLETS, *rest)}
+    frame = (
+        tables["triplets"]
+        .join(tables["passages"].select("passage_id", *place), on="passage_id", how="left", maintain_order="left")
+        .join(spans, on=["passage_id", "positive_id"], how="left", maintain_order="left")
+    )
+    rest = [
+        name
+        for name in TRIPLETS.columns
+        if name not in ("triplet_id", "passage_id", "positive_id", "negative_id", "split")
+    ]
+    columns = {
+        **_meanings(TRIPLETS, "triplet_id", "passage_id", "positive_id", "negative_id"),
+        **_meanings(PASSAGES, *place),
+        "spans": SPANS,
+        **_meanings(TRIPLETS, *rest),
+    }
     return _view("full", "triplets with ids, pages, spans, scores and rules", columns, frame)
 
 
 def term_splits(tables: Tables) -> pl.DataFrame:
-    """term_id → split: the earliest of train, validation and test that says the term, so that what a test asks for by its
-    definition no training passage has said; a term nowhere said goes with its book's earliest split.
+    """term_id → split: the earliest of train, validation and test that says the term.
+
+    So what a test asks for by its definition no training passage has said. A term that is said nowhere goes with its
+    book's earliest split.
     """
     order = pl.col("split").replace_strict(dict(zip(SPLIT_NAMES, range(3), strict=True)), return_dtype=pl.Int32)
     said = tables["mentions"].join(tables["splits"], on="passage_id").group_by("term_id").agg(order.min().alias("said"))
-    homes = tables["passages"].join(tables["splits"], on="passage_id").group_by("book_id").agg(order.min().alias("home"))
-    ranks = tables["terms"].select("term_id", "book_id").join(said, on="term_id", how="left").join(homes, on="book_id", how="left")
-    rank = pl.coalesce("said", "home", pl.lit(0, dtype=pl.Int32)).replace_strict(dict(enumerate(SPLIT_NAMES)), return_dtype=pl.String)
+    homes = (
+        tables["passages"].join(tables["splits"], on="passage_id").group_by("book_id").agg(order.min().alias("home"))
+    )
+    ranks = (
+        tables["terms"]
+        .select("term_id", "book_id")
+        .join(said, on="term_id", how="left")
+        .join(homes, on="book_id", how="left")
+    )
+    rank = pl.coalesce("said", "home", pl.lit(0, dtype=pl.Int32)).replace_strict(
+        dict(enumerate(SPLIT_NAMES)), return_dtype=pl.String
+    )
     return ranks.select("term_id", rank.alias("split"))
 
 
@@ -165,5 +218,7 @@ def _meanings(table: Table, *names: str) -> dict[str, str]:
     return {name: table.columns[name].meaning for name in names or table.columns}
 
 
-def _view(name: str, meaning: str, columns: Mapping[str, str], frame: pl.DataFrame, notes: tuple[str, ...] = ()) -> View:
+def _view(
+    name: str, meaning: str, columns: Mapping[str, str], frame: pl.DataFrame, notes: tuple[str, ...] = ()
+) -> View:
     return View(name, meaning, columns, frame.select("split", *columns), notes)

@@ -1,0 +1,179 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.pdf.make import count_words
+from tests.pdfs import Text, write_pdf
+from tripletkit import schemas
+from tripletkit.errors import ConfigError, SourceError
+from tripletkit.pdf.book import BookTables, extract_book, read_book
+from tripletkit.pdf.inspect import draw_page
+from tripletkit.pdf.passages import PassageLimits
+from tripletkit.rules import load_rules
+
+RULES = load_rules()
+ODS = Path(__file__).parents[2] / "examples" / "ods-java.pdf"
+
+
+def extract(path: Path, backend: str = "pdfium") -> BookTables:
+    return extract_book(path, book_id="b_1", limits=PassageLimits(120, 80, 10), count_tokens=count_words, rules=RULES, backend=backend)
+
+
+def page(number: int, *, words: str = "rivers and seas") -> list[Text]:
+    """A page with a running head, eight lines and a page number."""
+    lines = [f"The {words} of page {number} are told in line {i} at some" for i in range(1, 8)]
+    lines.append("length, and that is the end.")
+    return [Text(60, 40, "ON WATER"), *(Text(60, 80 + 14 * i, text) for i, text in enumerate(lines)), Text(200, 570, str(number))]
+
+
+def test_a_small_book_is_read_whole(tmp_path: Path) -> None:
+    tables = extract(write_pdf(tmp_path / "water.pdf", [page(n) for n in range(1, 7)]))
+    text = " ".join(str(row["text"]) for row in tables.passages)
+    assert all(f"of page {n} are told" in text for n in range(1, 7))
+    assert "ON WATER" not in text
+    assert [row["label"] for row in tables.pages] == list("123456")
+    assert {row["kind"] for row in tables.lines if row["text"] == "ON WATER"} == {"furniture"}
+    assert tables.title == "water"
+    assert tables.dropped == []
+
+
+def test_rows_fit_their_tables_and_are_the_same_twice(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "water.pdf", [page(n) for n in range(1, 7)])
+    tables = extract(path)
+    for name in ("pages", "lines", "passages", "dropped"):
+        schemas.make_table(schemas.TABLES[name], getattr(tables, name))
+    assert extract(path) == tables
+
+
+def test_both_backends_read_the_same(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "water.pdf", [page(n) for n in range(1, 7)])
+    assert extract(path, "pdfplumber").passages == extract(path).passages
+    with pytest.raises(ConfigError, match="backend 'ocr' is not known"):
+        extract(path, "ocr")
+
+
+def test_repeated_texts_are_dropped_with_a_reason(tmp_path: Path) -> None:
+    # Two pages that differ in nothing but their number.
+    tables = extract(write_pdf(tmp_path / "again.pdf", [page(1), page(2), *(page(n, words="sand") for n in range(3, 7))]))
+    assert len({row["text"] for row in tables.passages}) == len(tables.passages)
+    texts = [row["passage_id"] for row in tables.passages]
+    assert len(set(texts)) == len(texts)
+
+
+def test_a_page_of_signs_without_meaning_is_left_out_and_told(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "signs.pdf", [page(1), [Text(60, 80 + 14 * i, "#$% ^&* ()_ +{} <>? ~~ @!" * 2) for i in range(9)], page(3)])
+    tables = extract(path)
+    assert [(row["item"], row["reason"]) for row in tables.dropped] == [("b_1 page 2", "unreadable page")]
+    assert not any("^&*" in str(row["text"]) for row in tables.passages)
+    assert sum(row["page"] == 2 for row in tables.lines) == 9
+
+
+
+@pytest.mark.parametrize(("content", "told"), [
+    (b"", "is empty"), (b"hello, I am no PDF\n" * 9, "is not a PDF"), (b"%PDF-1.7\n" + b"\x00" * 2000, "damaged"),
+])
+def test_files_that_are_no_books(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "book.pdf"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=told):
+        extract(path)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such file"):
+        extract(tmp_path / "none.pdf")
+
+
+def test_a_truncated_file_is_an_error_or_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "cut.pdf", [page(n) for n in range(1, 7)])
+    whole = path.read_bytes()
+    for share in (0.1, 0.5, 0.9, 0.99):
+        path.write_bytes(whole[: int(share * len(whole))])
+        try:
+            extract(path)
+        except SourceError as error:
+            assert str(path) in str(error)
+
+
+def test_images_only(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"image-only, none of its 3 pages[\s\S]*ocrmypdf"):
+        extract(write_pdf(tmp_path / "scan.pdf", [[], [], []]))
+
+
+def test_ten_thousand_empty_pages(tmp_path: Path) -> None:
+    tables = extract(write_pdf(tmp_path / "empty.pdf", [page(1), *([[]] * 10_000)]))
+    assert len(tables.pages) == 10_001
+    assert len(tables.passages) >= 1
+
+
+def test_a_page_of_two_hundred_thousand_characters(tmp_path: Path) -> None:
+    lines = [Text(2, 2 + 1.4 * i, "water " * 84, size=1) for i in range(420)]
+    tables = extract(write_pdf(tmp_path / "dense.pdf", [lines]))
+    assert max(int(str(row["n_tokens"])) for row in tables.passages) <= 120
+    assert sum(len(str(row["text"])) for row in tables.lines) > 200_000
+
+
+def test_one_word_without_an_end(tmp_path: Path) -> None:
+    tables = extract(write_pdf(tmp_path / "word.pdf", [[Text(10, 100, "a" * 30_000)]]))
+    assert "".join(str(row["text"]) for row in tables.lines) == "a" * 30_000
+
+
+def test_bookmarks_that_loop_and_fonts_that_are_missing(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "loop.pdf", [page(n) for n in range(1, 7)])
+    data = path.read_bytes().replace(b"/BaseFont/Helvetica/", b"/BaseFont/NoSuchFo/")
+    loop = b"900 0 obj\n<</First 901 0 R/Last 901 0 R/Count 1>>\nendobj\n901 0 obj\n<</Title(A)/Parent 900 0 R/Next 901 0 R/First 901 0 R/Dest[0/Fit]>>\nendobj\n"
+    # Without a table of places PDFium looks for the objects itself.
+    body = data[: data.rindex(b"xref\n0")].replace(b"/Type/Catalog", b"/Type/Catalog/Outlines 900 0 R") + loop
+    path.write_bytes(body + b"trailer\n<</Size 902/Root 1 0 R>>\n%%EOF\n")
+    assert len(extract(path).pages) == 6
+
+
+@pytest.fixture(scope="module")
+def ods() -> BookTables:
+    return extract_book(ODS, book_id="ods", limits=PassageLimits(250), count_tokens=count_words, rules=RULES)
+
+
+@pytest.mark.skipif(not ODS.exists(), reason="the example book is not part of this copy")
+class TestGolden:
+    """A few pages of the bundled book, as a reader sees them."""
+
+    def test_labels_and_roles(self, ods: BookTables) -> None:
+        roles = {row["label"]: row["role"] for row in ods.pages}
+        assert (roles["iii"], roles["1"], roles["317"]) == ("toc", "body", "index")
+        assert next(row["page"] for row in ods.pages if row["label"] == "68") == 80
+
+    def test_a_page_of_text_and_code(self, ods: BookTables) -> None:
+        lines = [(row["kind"], row["text"]) for row in ods.lines if row["page"] == 80]
+        assert lines[0] == ("furniture", "§3.2 Linked Lists")
+        assert lines[-1] == ("furniture", "68")
+        assert ("code", "dummy.next = dummy;") in lines
+        start = next(i for i, (_, text) in enumerate(lines) if str(text).startswith("Finding the node with a particular index"))
+        assert {kind for kind, _ in lines[start:start + 3]} == {"prose"}
+
+    def test_a_passage_goes_on_past_code(self, ods: BookTables) -> None:
+        (passage,) = [row for row in ods.passages if "Finding the node with a particular index in a DLList is easy" in str(row["text"])]
+        assert passage["kind"] == "prose"
+        assert passage["section"] == "Chapter 3 Linked Lists › 3.2 DLList: A Doubly-Linked List"
+        assert "The get(i) and set(i,x) operations are now also easy." in " ".join(str(row["text"]) for row in ods.passages if row["kind"] == "prose")
+
+    def test_exercises_summaries_and_captions_are_told_apart(self, ods: BookTables) -> None:
+        starts = {kind: [str(row["text"]) for row in ods.passages if row["kind"] == kind] for kind in ("exercise", "caption", "summary", "prose")}
+        assert any(text.startswith("Exercise 3.1") for text in starts["exercise"])
+        assert any(text.startswith("Figure 3.1:") for text in starts["caption"])
+        assert not any(text.startswith(("Exercise", "Figure")) for text in starts["prose"])
+
+    def test_a_page_is_drawn(self) -> None:
+        image = draw_page(ODS, 80, rules=RULES, scale=1.0)
+        assert image.size == (432, 648 + 34)
+        assert (211, 47, 47) in {colour for _, colour in image.getcolors(1 << 20) or ()}
+        with pytest.raises(SourceError, match="has no page 999"):
+            draw_page(ODS, 999, rules=RULES)
+
+
+def test_reading_leaves_no_open_files(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "water.pdf", [page(1)])
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    for _ in range(5):
+        read_book(path)
+    assert not before or len(os.listdir("/proc/self/fd")) <= before

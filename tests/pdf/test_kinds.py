@@ -1,0 +1,54 @@
+from tests.pdf.make import LEFT, RIGHT, block, line
+from tripletkit.pdf.kinds import Layout, book_layout, line_kinds
+from tripletkit.pdf.lines import Line
+from tripletkit.rules import load_rules
+
+RULES = load_rules()
+PROSE = block(["Rivers bring sand and mud down to the sea, and", "they have done so for a very long time."])
+
+
+def kinds_of(*lines: Line) -> list[str]:
+    return line_kinds([*PROSE, *lines], set(), Layout(10.0, 12.0), RULES)[len(PROSE):]
+
+
+def test_layout_is_what_most_text_has() -> None:
+    assert book_layout([*block(["Some text of the book"] * 20), line("Big", y=500, size=20)]) == Layout(10.0, 12.0)
+    assert book_layout([]) == Layout(10.0, 12.0)
+
+
+def test_code_is_in_one_width() -> None:
+    assert kinds_of(line("x = f(y)", y=140, style="m", x1=LEFT + 80), line("return x", y=152, style="m", x1=LEFT + 80)) == ["code", "code"]
+
+
+def test_display_equations_are_indented_and_have_few_words() -> None:
+    assert kinds_of(line("E = m c 2 (2.1)", y=140, x0=150, x1=250)) == ["equation"]
+    assert kinds_of(line("Energy is E = m c 2 and mass is m as you know", y=140)) == ["prose"]
+
+
+def test_caption_with_a_colon_and_a_sentence_about_a_figure() -> None:
+    assert kinds_of(line("Figure 2.1: A river", y=160, x0=120, x1=220)) == ["caption"]
+    assert kinds_of(line("Figure 2.1 shows a river and the sea", y=124)) == ["prose"]
+
+
+def test_footnotes_at_the_foot_of_a_column() -> None:
+    notes = [line("9 Some rivers bring none.", y=540, size=8, notes=(0,)), line("at all, we are told.", y=550, size=8, x1=LEFT + 90)]
+    assert kinds_of(*notes) == ["footnote", "footnote"]
+    # Small text without a mark is no note.
+    assert kinds_of(line("Said someone who once saw one such river.", y=540, size=8)) == ["prose"]
+
+
+def test_a_footnote_goes_on_at_the_foot_of_the_next_page() -> None:
+    lines = [line("9 Some rivers bring none, as", y=540, size=8, notes=(0,)), line("Text of the next page that is long enough.", page=2, y=60),
+             line("was found long ago by others.", page=2, y=540, size=8)]
+    assert kinds_of(*lines) == ["footnote", "prose", "footnote"]
+
+
+def test_list_items_and_their_further_lines() -> None:
+    lines = [line("• A first item that takes more than", y=140, x0=LEFT + 10), line("one line", y=152, x0=LEFT + 20, x1=LEFT + 80),
+             line("• A second item", y=164, x0=LEFT + 10, x1=RIGHT - 100), line("Text again, from edge to edge.", y=190)]
+    assert kinds_of(*lines) == ["list", "list", "list", "prose"]
+
+
+def test_rows_of_a_table_and_labels_in_a_figure() -> None:
+    assert kinds_of(line("Depth Speed Width", y=140, gaps=2), line("10 20 30", y=152, gaps=2)) == ["table", "table"]
+    assert kinds_of(line("depth", y=200, size=6, x0=200, x1=220)) == ["figure"]

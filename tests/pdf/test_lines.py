@@ -1,0 +1,58 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.pdf.make import word
+from tripletkit.pdf.lines import page_lines
+from tripletkit.pdf.reader import RawPage, Word, style_of
+
+
+def lines_of(words: list[Word]) -> list[str]:
+    return [line.text for line in page_lines(RawPage(1, "", 400, 600, words, 0))]
+
+
+def row(text: str, x0: float, y: float) -> list[Word]:
+    words, x = [], x0
+    for part in text.split():
+        words.append(word(part, x, y=y))
+        x = words[-1].x1 + 3
+    return words
+
+
+def test_two_columns_are_read_one_after_the_other() -> None:
+    left = [w for i in range(8) for w in row("left text of many words", 20, 100 + 12 * i)]
+    right = [w for i in range(8) for w in row("right text of many words", 210, 100 + 12 * i)]
+    assert lines_of(left + right) == ["left text of many words"] * 8 + ["right text of many words"] * 8
+
+
+def test_a_drop_cap_stands_with_its_word_on_the_first_line() -> None:
+    cap = word("W", 20, y=112, size=30, width=22)
+    first = [word("e", 42, y=100, space=True), *row("are about to read", 52, 100)]
+    second = row("of rivers and seas", 45, 112)
+    assert lines_of([cap, *first, *second]) == ["We are about to read", "of rivers and seas"]
+
+
+def test_a_raised_mark_is_a_word_of_its_own_and_an_exponent_is_not() -> None:
+    text = [word("rivers.", 20), word("9", 55, y=96, size=6, space=False, note=True)]
+    assert lines_of(text) == ["rivers. 9"]
+    (line,) = page_lines(RawPage(1, "", 400, 600, text, 0))
+    assert line.notes == (1,)
+    assert lines_of([word("x", 20), word("2", 25, y=96, size=6, space=False)]) == ["x2"]
+
+
+def test_cells_of_a_table_make_gaps() -> None:
+    cells = [word(text, x) for text, x in (("Depth", 20), ("Speed", 100), ("Width", 180))]
+    (line,) = page_lines(RawPage(1, "", 400, 600, cells, 0))
+    assert (line.text, line.gaps) == ("Depth Speed Width", 2)
+
+
+def test_styles_by_font_names() -> None:
+    names = {"ABCDEF+CMBX12": "b", "CMTT10": "m", "Tt-Kp-Regular": "m", "CMTI10": "i", "Times-BoldItalic": "z", "NimbusRomNo9L-Medi": "b",
+             "Times-Roman": "r", "Courier": "m", "Sf-Kp-Medium": "r"}
+    assert {name: style_of(name, 400) for name in names} == names
+
+
+@given(st.lists(st.tuples(st.text("abcXY.,1", min_size=1, max_size=6), st.integers(0, 350), st.integers(0, 40)), max_size=40))
+def test_every_word_is_in_exactly_one_line(parts: list[tuple[str, int, int]]) -> None:
+    words = [word(text, float(x), y=50 + 12.0 * y) for text, x, y in parts]
+    read = "".join("".join(lines_of(words)).split())
+    assert sorted(read) == sorted("".join(text for text, _, _ in parts))

@@ -1,0 +1,69 @@
+"""What pages are for, told by titles, outline and look."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.terms.layout import page
+from tripletkit.pdf.lines import Line
+from tripletkit.pdf.reader import Bookmark
+from tripletkit.pdf.roles import index_share, page_roles, title_label
+from tripletkit.rules import load_rules
+
+RULES = load_rules()
+PROSE = "\n".join("The text of a chapter goes on and on in lines like this" for _ in range(20))
+INDEX = "\n".join(f"{a}{b}c term, {n}" for n, (a, b) in enumerate(((a, b) for a in "abcdefg" for b in "aeiou"), 1))
+UNORDERED = "\n".join(f"{a} term, {n * 7 % 31}" for n, a in enumerate("qxbmzkacwjfuprdthgsyn"))
+CONTENTS = "\n".join(f"{n} A chapter of the book {n * 9}" for n in range(1, 13))
+
+
+def book(**titled: str) -> list[list[Line]]:
+    """Front, contents, ten pages of text, then one page for each text given."""
+    texts = ["A Book\nby Somebody", f"# Contents\n{CONTENTS}", *(f"# {n} Chapter\n{PROSE}" for n in range(1, 11)), *titled.values()]
+    return [page(number, text) for number, text in enumerate(texts, 1)]
+
+
+def test_titles_tell() -> None:
+    roles = page_roles(book(glossary=f"# Glossary\n{PROSE}", more=PROSE, index=f"# Index\n{INDEX}", end=f"# Colophon\n{PROSE}"), [], RULES)
+    assert roles == ["front", "toc", *["body"] * 10, "glossary", "glossary", "index", "front"]
+
+
+def test_an_index_is_known_without_a_title_or_under_a_lying_one() -> None:
+    assert page_roles(book(index=INDEX), [], RULES)[-1] == "index"
+    assert page_roles(book(index=f"Bibliography\n\n{INDEX}"), [], RULES)[-1] == "index"
+
+
+def test_a_section_that_is_only_called_index_is_body() -> None:
+    assert page_roles(book(physics=f"# Index of Functions\n{PROSE}"), [], RULES)[-1] == "body"
+
+
+def test_bookmarks_tell_where_no_heading_is_seen() -> None:
+    marks = [Bookmark("References", 0, 13, None)]
+    assert page_roles(book(references=PROSE), marks, RULES)[-1] == "bibliography"
+
+
+def test_sections_that_fill_half_a_page_leave_it_body() -> None:
+    assert page_roles(book(half=f"{PROSE}\n# Key Terms\n{PROSE}"), [], RULES)[-1] == "body"
+
+
+def test_a_title_on_top_of_the_second_column_does_not_take_the_first() -> None:
+    pages = [*book(), page(13, PROSE, f"# Key Terms\n{PROSE}")]
+    assert page_roles(pages, [], RULES)[-1] == "body"
+
+
+def test_pages_without_lines_are_blank() -> None:
+    assert page_roles([*book(), []], [], RULES)[-1] == "blank"
+
+
+def test_index_share_asks_for_order_and_short_lines() -> None:
+    assert index_share(page(1, INDEX)) > 0.9
+    assert index_share(page(1, UNORDERED)) == 0.0
+    assert index_share(page(1, CONTENTS)) == 0.0  # numbers rise
+
+
+@pytest.mark.parametrize(("title", "label"), [
+    ("Index", "index"), ("Subject Index", "index"), ("I N D E X", "index"), ("Function and variable index", "index"), ("Key Terms", "glossary"),
+    ("12 Glossary", "glossary"), ("Appendix C Glossary", "glossary"), ("Works Cited", "bibliography"), ("Table of Contents", "toc"),
+    ("List of Exercises", "toc"), ("Index of a subgroup", None), ("Indexing", None), ("Definitions", None)])
+def test_title_labels(title: str, label: str | None) -> None:
+    assert title_label(title, RULES) == label

@@ -1,0 +1,38 @@
+"""Acronyms where a text introduces them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tripletkit.terms.acronyms import Pair, find_pairs, own_pair, unambiguous
+
+
+@pytest.mark.parametrize(("text", "short", "long"), [
+    ("We use principal component analysis (PCA) here.", "PCA", "principal component analysis"),
+    ("Here PCA (principal component analysis) is used.", "PCA", "principal component analysis"),
+    ("the sum of squares total (SST) is", "SST", "sum of squares total"),
+    ("the Herfindahl-Hirschman Index (HHI)", "HHI", "Herfindahl-Hirschman Index"),
+    ("use convolutional neural networks (CNNs) often", "CNNs", "convolutional neural networks"),
+    ("and information and communications technology (ICT)", "ICT", "information and communications technology"),
+    ("the area under the curve (AUC; higher is better)", "AUC", "area under the curve"),
+])
+def test_pairs(text: str, short: str, long: str) -> None:
+    assert list(find_pairs([text])) == [Pair(short, long)]
+
+
+@pytest.mark.parametrize("text", [
+    "as shown before (see Figure 2)", "the Macintosh (tm) line", "in the year (AD) 1066 or so", "values f(abc) and (ab)", "we met Bob (UK)"])
+def test_other_brackets_are_none(text: str) -> None:
+    assert not find_pairs([text])
+
+
+def test_own_pair() -> None:
+    assert own_pair("degrees of freedom (df)") == Pair("df", "degrees of freedom")
+    assert own_pair("contradiction (of TFL)") is None
+
+
+def test_an_acronym_of_two_rivals_is_left_out() -> None:
+    pairs = Counter({Pair("ML", "machine learning"): 4, Pair("ML", "maximum likelihood"): 3, Pair("MLE", "maximum likelihood estimate"): 1})
+    assert unambiguous(pairs) == [(Pair("MLE", "maximum likelihood estimate"), 1)]
