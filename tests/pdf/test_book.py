@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,11 @@ def test_images_only(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_empty_pages(tmp_path: Path) -> None:
-    tables = extract(write_pdf(tmp_path / "empty.pdf", [page(1), *([[]] * 10_000)]))
+    path = write_pdf(tmp_path / "empty.pdf", [page(1), []])
+    first, empty = re.findall(rb"(\d+ 0 R)", re.search(rb"/Kids\[(.*?)\]", path.read_bytes())[1])  # type: ignore[index]
+    kids = b"/Kids[" + first + b" " + b" ".join([empty] * 10_000) + b"]/Count 10001"
+    path.write_bytes(re.sub(rb"/Kids\[.*?\]/Count 2", kids, path.read_bytes()))
+    tables = extract(path)
     assert len(tables.pages) == 10_001
     assert len(tables.passages) >= 1
 
@@ -161,7 +166,7 @@ class TestGolden:
         starts = {kind: [str(row["text"]) for row in ods.passages if row["kind"] == kind] for kind in ("exercise", "caption", "summary", "prose")}
         assert any(text.startswith("Exercise 3.1") for text in starts["exercise"])
         assert any(text.startswith("Figure 3.1:") for text in starts["caption"])
-        assert not any(text.startswith(("Exercise", "Figure")) for text in starts["prose"])
+        assert not any(re.match(r"Exercise \d|Figure \d+\.\d+:", text) for text in starts["prose"])
 
     def test_a_page_is_drawn(self) -> None:
         image = draw_page(ODS, 80, rules=RULES, scale=1.0)

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from tests.pdf.make import word
 from tripletkit.pdf.lines import page_lines
-from tripletkit.pdf.reader import RawPage, Word, style_of
+from tripletkit.pdf.reader import RawPage, Word, style_of, word_text
 
 
 def lines_of(words: list[Word]) -> list[str]:
@@ -49,6 +49,11 @@ def test_styles_by_font_names() -> None:
     names = {"ABCDEF+CMBX12": "b", "CMTT10": "m", "Tt-Kp-Regular": "m", "CMTI10": "i", "Times-BoldItalic": "z", "NimbusRomNo9L-Medi": "b",
              "Times-Roman": "r", "Courier": "m", "Sf-Kp-Medium": "r"}
     assert {name: style_of(name, 400) for name in names} == names
+
+
+def test_hyphens_at_a_lines_end_and_ligatures() -> None:
+    assert [word_text(text) for text in ("eco\ufffe", "eco\x02", "eco\u00ad", "co\u00adop", "e\ufb03cient", "\u200bword\x01")] == [
+        "eco-", "eco-", "eco-", "coop", "efficient", "word"]
 
 
 @given(st.lists(st.tuples(st.text("abcXY.,1", min_size=1, max_size=6), st.integers(0, 350), st.integers(0, 40)), max_size=40))

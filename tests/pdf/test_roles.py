@@ -12,19 +12,30 @@ from tripletkit.rules import load_rules
 
 RULES = load_rules()
 PROSE = "\n".join("The text of a chapter goes on and on in lines like this" for _ in range(20))
-INDEX = "\n".join(f"{a}{b}c term, {n}" for n, (a, b) in enumerate(((a, b) for a in "abcdefg" for b in "aeiou"), 1))
+INDEX = "\n".join(
+    f"{a}{b}c term, {n * 37 % 211}" for n, (a, b) in enumerate(((a, b) for a in "abcdefg" for b in "aeiou"), 1)
+)
 UNORDERED = "\n".join(f"{a} term, {n * 7 % 31}" for n, a in enumerate("qxbmzkacwjfuprdthgsyn"))
 CONTENTS = "\n".join(f"{n} A chapter of the book {n * 9}" for n in range(1, 13))
 
 
 def book(**titled: str) -> list[list[Line]]:
     """Front, contents, ten pages of text, then one page for each text given."""
-    texts = ["A Book\nby Somebody", f"# Contents\n{CONTENTS}", *(f"# {n} Chapter\n{PROSE}" for n in range(1, 11)), *titled.values()]
+    texts = [
+        "A Book\nby Somebody",
+        f"# Contents\n{CONTENTS}",
+        *(f"# {n} Chapter\n{PROSE}" for n in range(1, 11)),
+        *titled.values(),
+    ]
     return [page(number, text) for number, text in enumerate(texts, 1)]
 
 
 def test_titles_tell() -> None:
-    roles = page_roles(book(glossary=f"# Glossary\n{PROSE}", more=PROSE, index=f"# Index\n{INDEX}", end=f"# Colophon\n{PROSE}"), [], RULES)
+    roles = page_roles(
+        book(glossary=f"# Glossary\n{PROSE}", more=PROSE, index=f"# Index\n{INDEX}", end=f"# Colophon\n{PROSE}"),
+        [],
+        RULES,
+    )
     assert roles == ["front", "toc", *["body"] * 10, "glossary", "glossary", "index", "front"]
 
 
@@ -61,9 +72,23 @@ def test_index_share_asks_for_order_and_short_lines() -> None:
     assert index_share(page(1, CONTENTS)) == 0.0  # numbers rise
 
 
-@pytest.mark.parametrize(("title", "label"), [
-    ("Index", "index"), ("Subject Index", "index"), ("I N D E X", "index"), ("Function and variable index", "index"), ("Key Terms", "glossary"),
-    ("12 Glossary", "glossary"), ("Appendix C Glossary", "glossary"), ("Works Cited", "bibliography"), ("Table of Contents", "toc"),
-    ("List of Exercises", "toc"), ("Index of a subgroup", None), ("Indexing", None), ("Definitions", None)])
+@pytest.mark.parametrize(
+    ("title", "label"),
+    [
+        ("Index", "index"),
+        ("Subject Index", "index"),
+        ("I N D E X", "index"),
+        ("Function and variable index", "index"),
+        ("Key Terms", "glossary"),
+        ("12 Glossary", "glossary"),
+        ("Appendix C Glossary", "glossary"),
+        ("Works Cited", "bibliography"),
+        ("Table of Contents", "toc"),
+        ("List of Exercises", "toc"),
+        ("Index of a subgroup", None),
+        ("Indexing", None),
+        ("Definitions", None),
+    ],
+)
 def test_title_labels(title: str, label: str | None) -> None:
     assert title_label(title, RULES) == label

@@ -1,6 +1,7 @@
 """Pages drawn as text: one character is five points wide, one line twelve points high.
 
-Leading spaces are an indent. A word in *stars* is bold, in /slashes/ italic, in `ticks` monospaced; "# " begins a big bold heading.
+Leading spaces are an indent. Words in *stars* are bold, in /slashes/ italic, in `ticks` monospaced; "# " begins a big
+bold heading.
 """
 
 from __future__ import annotations
@@ -46,7 +47,20 @@ def _line(page: int, row: str, number: int, left: float, top: float) -> Line:
         words.append(word)
     text = " ".join(words)
     x0 = left + indent * WIDTH
-    return Line(page, number, text, styles, x0, x0 + len(text) * WIDTH, top, top + size, top + 0.8 * size, size, left, left + 160)
+    return Line(
+        page,
+        number,
+        text,
+        styles,
+        x0,
+        x0 + len(text) * WIDTH,
+        top,
+        top + size,
+        top + 0.8 * size,
+        size,
+        left,
+        left + 160,
+    )
 
 
 def page(number: int, *columns: str, apart: float = 170.0, left: float = LEFT) -> list[Line]:
@@ -54,14 +68,36 @@ def page(number: int, *columns: str, apart: float = 170.0, left: float = LEFT) -
     return [line for at, text in enumerate(columns) for line in column(number, text, number=at, left=left + at * apart)]
 
 
-def tables(pages: dict[int, list[Line]], roles: dict[int, str], labels: dict[int, str] | None = None,
-           last: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Lines and pages tables of book "b": pages up to ``last``, labelled by their own number unless ``labels`` says otherwise."""
+def tables(
+    pages: dict[int, list[Line]], roles: dict[int, str], labels: dict[int, str] | None = None, last: int = 0
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Tables of book "b": pages up to ``last``, labelled by their own number unless ``labels`` says otherwise."""
     last = max([last, *pages])
     rows = [("b", n, (labels or {}).get(n, str(n)), roles.get(n, "body"), 0) for n in range(1, last + 1)]
-    lines = [("b", n, at, x.column, "prose", x.text, x.styles, x.x0, x.x1, x.top, x.bottom, x.baseline, x.size, x.col_x0, x.col_x1)
-             for n, held in pages.items() for at, x in enumerate(held)]
-    return pl.DataFrame(lines, schema=schemas.LINES.schema, orient="row"), pl.DataFrame(rows, schema=schemas.PAGES.schema, orient="row")
+    lines = [
+        (
+            "b",
+            n,
+            at,
+            x.column,
+            "prose",
+            x.text,
+            x.styles,
+            x.x0,
+            x.x1,
+            x.top,
+            x.bottom,
+            x.baseline,
+            x.size,
+            x.col_x0,
+            x.col_x1,
+        )
+        for n, held in pages.items()
+        for at, x in enumerate(held)
+    ]
+    return pl.DataFrame(lines, schema=schemas.LINES.schema, orient="row"), pl.DataFrame(
+        rows, schema=schemas.PAGES.schema, orient="row"
+    )
 
 
 def book(pages: dict[int, list[Line]], roles: dict[int, str], last: int = 500) -> Book:
@@ -69,6 +105,8 @@ def book(pages: dict[int, list[Line]], roles: dict[int, str], last: int = 500) -
     return tables_to_book("b", *tables(pages, roles, last=last))
 
 
-def harvested(pages: dict[int, list[Line]], roles: dict[int, str], rules: Rules | None = None, last: int = 500) -> Harvest:
+def harvested(
+    pages: dict[int, list[Line]], roles: dict[int, str], rules: Rules | None = None, last: int = 500
+) -> Harvest:
     """The whole harvest of such pages."""
     return harvest("b", *tables(pages, roles, last=last), rules or load_rules())

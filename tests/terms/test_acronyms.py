@@ -9,21 +9,32 @@ import pytest
 from tripletkit.terms.acronyms import Pair, find_pairs, own_pair, unambiguous
 
 
-@pytest.mark.parametrize(("text", "short", "long"), [
-    ("We use principal component analysis (PCA) here.", "PCA", "principal component analysis"),
-    ("Here PCA (principal component analysis) is used.", "PCA", "principal component analysis"),
-    ("the sum of squares total (SST) is", "SST", "sum of squares total"),
-    ("the Herfindahl-Hirschman Index (HHI)", "HHI", "Herfindahl-Hirschman Index"),
-    ("use convolutional neural networks (CNNs) often", "CNNs", "convolutional neural networks"),
-    ("and information and communications technology (ICT)", "ICT", "information and communications technology"),
-    ("the area under the curve (AUC; higher is better)", "AUC", "area under the curve"),
-])
+@pytest.mark.parametrize(
+    ("text", "short", "long"),
+    [
+        ("We use principal component analysis (PCA) here.", "PCA", "principal component analysis"),
+        ("Here PCA (principal component analysis) is used.", "PCA", "principal component analysis"),
+        ("the sum of squares total (SST) is", "SST", "sum of squares total"),
+        ("the Herfindahl-Hirschman Index (HHI)", "HHI", "Herfindahl-Hirschman Index"),
+        ("use convolutional neural networks (CNNs) often", "CNNs", "convolutional neural networks"),
+        ("and information and communications technology (ICT)", "ICT", "information and communications technology"),
+        ("the area under the curve (AUC; higher is better)", "AUC", "area under the curve"),
+    ],
+)
 def test_pairs(text: str, short: str, long: str) -> None:
     assert list(find_pairs([text])) == [Pair(short, long)]
 
 
-@pytest.mark.parametrize("text", [
-    "as shown before (see Figure 2)", "the Macintosh (tm) line", "in the year (AD) 1066 or so", "values f(abc) and (ab)", "we met Bob (UK)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "as shown before (see Figure 2)",
+        "the Macintosh (tm) line",
+        "in the year (AD) 1066 or so",
+        "values f(abc) and (ab)",
+        "we met Bob (UK)",
+    ],
+)
 def test_other_brackets_are_none(text: str) -> None:
     assert not find_pairs([text])
 
@@ -34,5 +45,11 @@ def test_own_pair() -> None:
 
 
 def test_an_acronym_of_two_rivals_is_left_out() -> None:
-    pairs = Counter({Pair("ML", "machine learning"): 4, Pair("ML", "maximum likelihood"): 3, Pair("MLE", "maximum likelihood estimate"): 1})
+    pairs = Counter(
+        {
+            Pair("ML", "machine learning"): 4,
+            Pair("ML", "maximum likelihood"): 3,
+            Pair("MLE", "maximum likelihood estimate"): 1,
+        }
+    )
     assert unambiguous(pairs) == [(Pair("MLE", "maximum likelihood estimate"), 1)]

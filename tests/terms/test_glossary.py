@@ -19,51 +19,112 @@ def pairs(*columns: str, role: str = "glossary") -> list[tuple[str, str]]:
 
 
 def test_a_sign_parts_term_and_definition() -> None:
-    assert pairs("# Glossary\nalgorithm: a finite list of steps\n    that ends.\nbias: an error: the mean's.\ncohort — people.\ndata – facts.") == [
-        ("algorithm", "a finite list of steps that ends."), ("bias", "an error: the mean's."), ("cohort", "people."), ("data", "facts.")]
+    assert pairs(
+        "# Glossary\nalgorithm: a finite list of steps\n    that ends.\n"
+        "bias: an error: the mean's.\ncohort — people.\ndata – facts."
+    ) == [
+        ("algorithm", "a finite list of steps that ends."),
+        ("bias", "an error: the mean's."),
+        ("cohort", "people."),
+        ("data", "facts."),
+    ]
 
 
 def test_run_in_bold_with_hanging_indent() -> None:
-    assert pairs("# Glossary\n*algorithm* a finite list of steps\n    that ends\n*bias* an error\n*p-value (two-sided)* a *probability*\n    *of data*") == [
-        ("algorithm", "a finite list of steps that ends"), ("bias", "an error"), ("p-value (two-sided)", "a probability of data")]
+    assert pairs(
+        "# Glossary\n*algorithm* a finite list of steps\n    that ends\n*bias* an error\n"
+        "*p-value (two-sided)* a *probability*\n    *of data*"
+    ) == [
+        ("algorithm", "a finite list of steps that ends"),
+        ("bias", "an error"),
+        ("p-value (two-sided)", "a probability of data"),
+    ]
 
 
 def test_run_in_bold_without_indent() -> None:
-    assert pairs("# Glossary\n*Algorithm* A finite list of steps\nthat ends.\n*Bias* An error. It may be\n*large* in small samples.\n\n*Cohort* People.") == [
-        ("Algorithm", "A finite list of steps that ends."), ("Bias", "An error. It may be large in small samples."), ("Cohort", "People.")]
+    assert pairs(
+        "# Glossary\n*Algorithm* A finite list of steps\nthat ends.\n*Bias* An error. It may be\n"
+        "*large* in small samples.\n\n*Cohort* People."
+    ) == [
+        ("Algorithm", "A finite list of steps that ends."),
+        ("Bias", "An error. It may be large in small samples."),
+        ("Cohort", "People."),
+    ]
 
 
 def test_terms_on_their_own_line_bold_or_not() -> None:
-    bold = "# Glossary\n*algorithm*\n    a list of steps\n    that ends\n*bias*\n    an error\n*a term on two*\n*lines*\n    what it means"
-    plain = "# Glossary\nalgorithm\n    a list of steps\n    that ends\nbias\n    an error\n    of means\ncohort\n    people"
-    assert pairs(bold) == [("algorithm", "a list of steps that ends"), ("bias", "an error"), ("a term on two lines", "what it means")]
-    assert pairs(plain) == [("algorithm", "a list of steps that ends"), ("bias", "an error of means"), ("cohort", "people")]
+    bold = (
+        "# Glossary\n*algorithm*\n    a list of steps\n    that ends\n*bias*\n    an error\n"
+        "*a term on two*\n*lines*\n    what it means"
+    )
+    plain = (
+        "# Glossary\nalgorithm\n    a list of steps\n    that ends\nbias\n    an error\n"
+        "    of means\ncohort\n    people"
+    )
+    assert pairs(bold) == [
+        ("algorithm", "a list of steps that ends"),
+        ("bias", "an error"),
+        ("a term on two lines", "what it means"),
+    ]
+    assert pairs(plain) == [
+        ("algorithm", "a list of steps that ends"),
+        ("bias", "an error of means"),
+        ("cohort", "people"),
+    ]
 
 
 def test_a_chapters_section_ends_at_the_next_heading_of_its_rank() -> None:
-    text = ("A last sentence of the chapter's own text, which is long.\n# Key Terms\n*algorithm* a list of steps\n    that ends\n*bias* an error\n"
-            "*cohort* people\n# Exercises\n*1.* What is an algorithm?")
-    assert pairs(text, role="body") == [("algorithm", "a list of steps that ends"), ("bias", "an error"), ("cohort", "people")]
+    text = (
+        "A last sentence of the chapter's own text, which is long.\n# Key Terms\n"
+        "*algorithm* a list of steps\n    that ends\n*bias* an error\n"
+        "*cohort* people\n# Exercises\n*1.* What is an algorithm?"
+    )
+    assert pairs(text, role="body") == [
+        ("algorithm", "a list of steps that ends"),
+        ("bias", "an error"),
+        ("cohort", "people"),
+    ]
 
 
 def test_definitions_go_on_over_columns_and_undo_hyphens() -> None:
-    left = "# Glossary\n*algorithm* a list of steps\n    that ends\n*bias* an error\n    of means\n*cohort* a group of peo-"
+    left = (
+        "# Glossary\n*algorithm* a list of steps\n    that ends\n*bias* an error\n    of means\n"
+        "*cohort* a group of peo-"
+    )
     right = "    ple over time, or of\n    people in a place\n*data* facts\n    and figures\n*error* a deviation"
-    assert pairs(left, right)[2:4] == [("cohort", "a group of people over time, or of people in a place"), ("data", "facts and figures")]
+    assert pairs(left, right)[2:4] == [
+        ("cohort", "a group of people over time, or of people in a place"),
+        ("data", "facts and figures"),
+    ]
 
 
 def test_prose_under_such_a_title_is_no_glossary_and_is_reported() -> None:
-    held = book({400: page(400, "# Vocabulary\nThis section is prose about words and\nholds no entries at all in it.\nIt goes on, and then it stops.")}, {})
+    held = book(
+        {
+            400: page(
+                400,
+                "# Vocabulary\nThis section is prose about words and\nholds no entries at all in it.\n"
+                "It goes on, and then it stops.",
+            )
+        },
+        {},
+    )
     found, left = parse_glossaries(held, RULES)
     assert (found, [leftover.reason for leftover in left]) == ([], ["no glossary entries recognised in 3 lines"])
 
 
 def test_references_and_synonyms() -> None:
-    model, surplus, _ = parsed("# Glossary\n*model* see theory\n*surplus* too much supply; also called excess supply.\n*theory* a representation")
+    model, surplus, _ = parsed(
+        "# Glossary\n*model* see theory\n*surplus* too much supply; also called excess supply.\n"
+        "*theory* a representation"
+    )
     assert (model.see, surplus.forms) == ("theory", ("excess supply",))
 
 
 def test_page_lists_after_the_last_full_stop() -> None:
     known = Labels([str(n) for n in range(1, 601)])
-    assert split_page_list("Fraction of true positives.. 314, 545", known) == ("Fraction of true positives.", (Span("314"), Span("545")))
+    assert split_page_list("Fraction of true positives.. 314, 545", known) == (
+        "Fraction of true positives.",
+        (Span("314"), Span("545")),
+    )
     assert split_page_list("An act of 1964", known) == ("An act of 1964", ())

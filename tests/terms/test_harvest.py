@@ -12,9 +12,15 @@ from tripletkit.terms.filters import Facts, objection
 from tripletkit.terms.harvest import Harvest, merge_user_terms
 from tripletkit.terms.user import UserTerm
 
-TEXT = "The binomial distribution has two parameters. A distribution sums to one.\nPrincipal component analysis (PCA) is linear. An interface is abstract."
-INDEX = ("abstract data type, see interface\nAbel, Niels Henrik, 3\ndistribution, 2\n    binomial, 2–4\n    definition of, 1\nexample, 5\n"
-         "interface, 3, see also distribution\nPCA, 4\nx, 2")
+TEXT = (
+    "The binomial distribution has two parameters. A distribution sums to one.\n"
+    "Principal component analysis (PCA) is linear. An interface is abstract."
+)
+INDEX = (
+    "abstract data type, see interface\nAbel, Niels Henrik, 3\ndistribution, 2\n"
+    "    binomial, 2–4\n    definition of, 1\nexample, 5\n"
+    "interface, 3, see also distribution\nPCA, 4\nx, 2"
+)
 GLOSSARY = "# Glossary\n*distribution* how values are\n    spread\n*interface* what a type offers\n*parameter* a number"
 
 
@@ -37,7 +43,9 @@ def test_rows_fit_the_tables_and_equal_each_other_on_a_second_run(small: Harvest
 
 
 def test_every_source_is_joined(small: Harvest) -> None:
-    distribution, interface, pca = (row(small, term) for term in ("distribution", "interface", "Principal component analysis"))
+    distribution, interface, pca = (
+        row(small, term) for term in ("distribution", "interface", "Principal component analysis")
+    )
     assert (distribution["sources"], distribution["definition"]) == (["glossary", "index"], "how values are spread")
     assert [locator["label"] for locator in distribution["locators"]] == ["2", "1"]  # type: ignore[attr-defined]
     assert "abstract data type" in interface["forms"]  # type: ignore[operator]
@@ -62,8 +70,15 @@ def test_what_is_missing_is_said() -> None:
 
 
 def test_a_users_terms_join_rows_or_stand_alone(small: Harvest) -> None:
-    both = merge_user_terms(small, [UserTerm("distributions", ("law",), "mine", "a:1"), UserTerm("entropy", (), None, "a:2"),
-                                    UserTerm("example", (), None, "a:3")], ["b"])
+    both = merge_user_terms(
+        small,
+        [
+            UserTerm("distributions", ("law",), "mine", "a:1"),
+            UserTerm("entropy", (), None, "a:2"),
+            UserTerm("example", (), None, "a:3"),
+        ],
+        ["b"],
+    )
     distribution, entropy = row(both, "distribution"), row(both, "entropy")
     assert (distribution["definition"], distribution["sources"]) == ("mine", ["glossary", "index", "user"])
     assert "law" in distribution["forms"]  # type: ignore[operator]
@@ -71,10 +86,24 @@ def test_a_users_terms_join_rows_or_stand_alone(small: Harvest) -> None:
     assert row(both, "example")["kept"]  # the user wants it
 
 
-@pytest.mark.parametrize(("term", "reason"), [
-    ("p", "single character"), ("von Neumann, John", "person name"), ("Hamming, R. W.", "person name"), ("std::copy", "code identifier"),
-    ("read_csv", "code identifier"), ("compare(x, y)", "code identifier"), ("https://x.org", "web address"), ("9-1-1", "no letters"),
-    ("project goals", "too general"), ("mean, median", None), ("AlexNet", None), ("Markov chain", None), ("k-means", None)])
+@pytest.mark.parametrize(
+    ("term", "reason"),
+    [
+        ("p", "single character"),
+        ("von Neumann, John", "person name"),
+        ("Hamming, R. W.", "person name"),
+        ("std::copy", "code identifier"),
+        ("read_csv", "code identifier"),
+        ("compare(x, y)", "code identifier"),
+        ("https://x.org", "web address"),
+        ("9-1-1", "no letters"),
+        ("project goals", "too general"),
+        ("mean, median", None),
+        ("AlexNet", None),
+        ("Markov chain", None),
+        ("k-means", None),
+    ],
+)
 def test_filters(term: str, reason: str | None) -> None:
     assert objection(term, Facts([term], frozenset(["index"])), load_rules()) == reason
 
@@ -83,6 +112,9 @@ def test_filters_by_where_a_term_stands() -> None:
     rules = load_rules()
     assert objection("Turing", Facts(["Turing"], frozenset(["index"]), kind="names"), rules) == "person name"
     assert objection("Treap", Facts(["Treap"], frozenset(["index"]), mono=True), rules) == "code identifier"
-    assert objection("data", Facts(["data"], frozenset(["index"]), said=90, sections=60, pages=100), rules) == "everywhere in the text"
+    assert (
+        objection("data", Facts(["data"], frozenset(["index"]), said=90, sections=60, pages=100), rules)
+        == "everywhere in the text"
+    )
     assert objection("hapax", Facts(["hapax"], frozenset(["index_head"]), said=0), rules) == "not in the text"
     assert objection("solution", Facts(["solution"], frozenset(["glossary"])), rules) is None  # this book defines it

@@ -20,7 +20,10 @@ def entries(*columns: str) -> list[Entry]:
 
 def said(*columns: str) -> list[str]:
     """Entries as "head / term 12 45–48"."""
-    return [" / ".join((*e.parents, e.term)) + "".join(f" {s.first}{'–' + s.last if s.last else ''}" for s in e.locators) for e in entries(*columns)]
+    return [
+        " / ".join((*e.parents, e.term)) + "".join(f" {s.first}{'–' + s.last if s.last else ''}" for s in e.locators)
+        for e in entries(*columns)
+    ]
 
 
 def reasons(*columns: str) -> dict[str, str]:
@@ -33,112 +36,208 @@ def test_ranges_end_with_the_digits_that_print_leaves_out() -> None:
 
 
 def test_notes_at_a_locator_are_left_off() -> None:
-    assert said("alpha, 84n\nbeta, 85n3\ngamma, 86ff.\ndelta, 87f, 88t") == ["alpha 84", "beta 85", "gamma 86", "delta 87 88"]
+    assert said("alpha, 84n\nbeta, 85n3\ngamma, 86ff.\ndelta, 87f, 88t") == [
+        "alpha 84",
+        "beta 85",
+        "gamma 86",
+        "delta 87 88",
+    ]
 
 
-@pytest.mark.parametrize(("line", "term", "pages"), [
-    ("closure, of classes of formal languages, 192", "closure, of classes of formal languages", ["192"]),
-    ("Abel, Niels Henrik, 376", "Abel, Niels Henrik", ["376"]),
-    ("β-reduction, β-conversion, 293", "β-reduction, β-conversion", ["293"]),
-    ("9-1-1, 2", "9-1-1", ["2"]),
-    ("1/f noise, 12", "1/f noise", ["12"]),
-    ("95%, 182", "95%", ["182"]),
-    ("copy(a0,a1,b), 36", "copy(a0,a1,b)", ["36"]),
-    ("Civil Rights Act of 1964, 211", "Civil Rights Act of 1964", ["211"]),
-    ("Olympics, 1984, 45", "Olympics, 1984", ["45"]),  # the book has no page 1984
-    ("rights, civil", "rights, civil", []),  # letters of roman numerals, but no number
-    ("e (Euler's constant), 10", "e (Euler's constant)", ["10"]),
-])
+@pytest.mark.parametrize(
+    ("line", "term", "pages"),
+    [
+        ("closure, of classes of formal languages, 192", "closure, of classes of formal languages", ["192"]),
+        ("Abel, Niels Henrik, 376", "Abel, Niels Henrik", ["376"]),
+        ("β-reduction, β-conversion, 293", "β-reduction, β-conversion", ["293"]),
+        ("9-1-1, 2", "9-1-1", ["2"]),
+        ("1/f noise, 12", "1/f noise", ["12"]),
+        ("95%, 182", "95%", ["182"]),
+        ("copy(a0,a1,b), 36", "copy(a0,a1,b)", ["36"]),
+        ("Civil Rights Act of 1964, 211", "Civil Rights Act of 1964", ["211"]),
+        ("Olympics, 1984, 45", "Olympics, 1984", ["45"]),  # the book has no page 1984
+        ("rights, civil", "rights, civil", []),  # letters of roman numerals, but no number
+        ("e (Euler's constant), 10", "e (Euler's constant)", ["10"]),
+    ],
+)
 def test_terms_keep_their_own_commas_and_digits(line: str, term: str, pages: list[str]) -> None:
     found, spans = split_locators(line, KNOWN, strict=True)
     assert (found, [span.first for span in spans]) == (term, pages)
 
 
 def test_an_index_without_commas_is_read_by_its_spaces() -> None:
-    assert said("acceleration 12, 45–48\nBoeing 747 19\nenthalpy 5") == ["acceleration 12 45–48", "Boeing 747 19", "enthalpy 5"]
+    assert said("acceleration 12, 45–48\nBoeing 747 19\nenthalpy 5") == [
+        "acceleration 12 45–48",
+        "Boeing 747 19",
+        "enthalpy 5",
+    ]
 
 
 def test_dot_leaders() -> None:
     assert said("alpha . . . . . 12\nbeta. . . . . 34, 36\ngamma ray . . 99\nno room for dots34") == [
-        "alpha 12", "beta 34 36", "gamma ray 99", "no room for dots 34"]
+        "alpha 12",
+        "beta 34 36",
+        "gamma ray 99",
+        "no room for dots 34",
+    ]
 
 
 def test_subentries_by_indent_to_any_depth() -> None:
-    assert said("distribution, 43\n    binomial, 149\n      normal approximation, 153\n    normal, 133\ndot plot, 42") == [
-        "distribution 43", "distribution / binomial 149", "distribution / binomial / normal approximation 153",
-        "distribution / normal 133", "dot plot 42"]
+    assert said(
+        "distribution, 43\n    binomial, 149\n      normal approximation, 153\n    normal, 133\ndot plot, 42"
+    ) == [
+        "distribution 43",
+        "distribution / binomial 149",
+        "distribution / binomial / normal approximation 153",
+        "distribution / normal 133",
+        "dot plot 42",
+    ]
 
 
 def test_a_column_of_subentries_alone_hangs_on_to_the_head_before() -> None:
     left = "alpha, 1\nbeta, 2\ndata, 3\n    first, 4"
-    assert said(left, "    second, 5\n    third, 6\neta, 7\ntheta, 8")[4:7] == ["data / second 5", "data / third 6", "eta 7"]
+    assert said(left, "    second, 5\n    third, 6\neta, 7\ntheta, 8")[4:7] == [
+        "data / second 5",
+        "data / third 6",
+        "eta 7",
+    ]
 
 
 def test_continued_heads_are_no_second_entry() -> None:
-    assert said("algorithms, 5\n    greedy, 12", "algorithms (continued)\n    stable, 77\nbeta, 9\ngamma, 10") == [
-        "algorithms 5", "algorithms / greedy 12", "algorithms / stable 77", "beta 9", "gamma 10"]
+    assert said(
+        "abacus, 1\nalgorithms, 5\n    greedy, 12", "algorithms (continued)\n    stable, 77\nbeta, 9\ngamma, 10"
+    ) == ["abacus 1", "algorithms 5", "algorithms / greedy 12", "algorithms / stable 77", "beta 9", "gamma 10"]
 
 
 def test_wrapped_lines_and_hyphens() -> None:
-    assert said("absolute value, 5\nvery long entry that needs a second line of\n        text, 44, 55,\n        61–63\n"
-                "binary opera-\n        tion, 40\ncode, 9") == [
-        "absolute value 5", "very long entry that needs a second line of text 44 55 61–63", "binary operation 40", "code 9"]
+    assert said(
+        "absolute value, 5\nvery long entry that needs a second line of\n        text, 44, 55,\n        61–63\n"
+        "binary opera-\n        tion, 40\ncode, 9"
+    ) == [
+        "absolute value 5",
+        "very long entry that needs a second line of text 44 55 61–63",
+        "binary operation 40",
+        "code 9",
+    ]
 
 
 def test_a_full_line_without_pages_before_subentries_is_a_head() -> None:
-    assert said("direct product of abelian groups\n    external direct, 144\n    internal, 147\nempty set, 3\nfield, 9")[:3] == [
-        "direct product of abelian groups", "direct product of abelian groups / external direct 144",
-        "direct product of abelian groups / internal 147"]
+    assert said(
+        "direct product of abelian groups\n    external direct, 144\n    internal, 147\nempty set, 3\nfield, 9"
+    )[:3] == [
+        "direct product of abelian groups",
+        "direct product of abelian groups / external direct 144",
+        "direct product of abelian groups / internal 147",
+    ]
 
 
 def test_run_in_subentries() -> None:
-    assert said("bias: definition of, 12; in samples, 34–6;\n      selection, 50\ncode, 9\ntrees, 5; pruning of, 10") == [
-        "bias", "bias / definition of 12", "bias / in samples 34–36", "bias / selection 50", "code 9", "trees 5", "trees / pruning of 10"]
+    assert said(
+        "bias: definition of, 12; in samples, 34–6;\n      selection, 50\ncode, 9\ntrees, 5; pruning of, 10"
+    ) == [
+        "bias",
+        "bias / definition of 12",
+        "bias / in samples 34–36",
+        "bias / selection 50",
+        "code 9",
+        "trees 5",
+        "trees / pruning of 10",
+    ]
 
 
 def test_see_and_see_also_inline_and_on_their_own_line() -> None:
-    found = {e.term: (e.see, e.see_also) for e in entries(
-        "abstract data type, /see/ interface\nBayes, 5\n    /See/ /also/ probability; prior\nbar chart. See charts, bar\nbeta, 9. See also gamma")}
-    assert found == {"abstract data type": (("interface",), ()), "Bayes": ((), ("probability", "prior")),
-                     "bar chart": (("charts, bar",), ()), "beta": ((), ("gamma",))}
+    found = {
+        e.term: (e.see, e.see_also)
+        for e in entries(
+            "abstract data type, /see/ interface\nBayes, 5\n    /See/ /also/ probability; prior\n"
+            "bar chart. See charts, bar\nbeta, 9. See also gamma"
+        )
+    }
+    assert found == {
+        "abstract data type": (("interface",), ()),
+        "Bayes": ((), ("probability", "prior")),
+        "bar chart": (("charts, bar",), ()),
+        "beta": ((), ("gamma",)),
+    }
 
 
 def test_see_inside_a_term_is_no_reference() -> None:
-    assert said("see-saw principle, 14\nwhat you see is what you get, 15") == ["see-saw principle 14", "what you see is what you get 15"]
+    assert said("see-saw principle, 14\nwhat you see is what you get, 15") == [
+        "see-saw principle 14",
+        "what you see is what you get 15",
+    ]
 
 
 def test_letters_groups_and_notes_are_dropped_with_a_reason() -> None:
-    columns = "Note: Page numbers followed by f indicate figures.\n\n*Symbols*\n∀, 3\n*A*\nabacus, 12f\n*B*\nbit, 22\nc (speed of light), 9\n\n\n400"
+    columns = (
+        "Note: Page numbers followed by f indicate figures.\n\n*Symbols*\n∀, 3\n*A*\nabacus, 12f\n"
+        "*B*\nbit, 22\nc (speed of light), 9\n\n\n400"
+    )
     assert said(columns) == ["∀ 3", "abacus 12", "bit 22", "c (speed of light) 9"]
-    assert reasons(columns) == {"Note: Page numbers followed by f indicate figures.": "note on the index", "Symbols": "letter heading",
-                                "A": "letter heading", "B": "letter heading", "400": "running head or page number"}
+    assert reasons(columns) == {
+        "Note: Page numbers followed by f indicate figures.": "note on the index",
+        "Symbols": "letter heading",
+        "A": "letter heading",
+        "B": "letter heading",
+        "400": "running head or page number",
+    }
 
 
 def test_several_indexes_are_kept_apart() -> None:
-    found = entries("# Author Index\nAbel, N., 12\nBoole, G., 14\n\n# Subject Index\nabelian group, 12\nboolean ring, 14")
+    found = entries(
+        "# Author Index\nAbel, N., 12\nBoole, G., 14\n\n# Subject Index\nabelian group, 12\nboolean ring, 14"
+    )
     assert [(e.kind, e.term) for e in found] == [
-        ("names", "Abel, N."), ("names", "Boole, G."), ("subject", "abelian group"), ("subject", "boolean ring")]
+        ("names", "Abel, N."),
+        ("names", "Boole, G."),
+        ("subject", "abelian group"),
+        ("subject", "boolean ring"),
+    ]
 
 
-@pytest.mark.parametrize(("title", "kind"), [
-    ("Index", "subject"), ("Name Index", "names"), ("Index of Authors", "names"), ("Author and Subject Index", "subject"),
-    ("Symbol Index", "symbols"), ("Index of Notation", "symbols")])
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("Index", "subject"),
+        ("Name Index", "names"),
+        ("Index of Authors", "names"),
+        ("Author and Subject Index", "subject"),
+        ("Symbol Index", "symbols"),
+        ("Index of Notation", "symbols"),
+    ],
+)
 def test_kind_of_index(title: str, kind: str) -> None:
     assert index_kind(title) == kind
 
 
 def test_a_long_entry_that_crosses_the_gutter_stays_in_its_column() -> None:
-    lines = page(400, "alpha, 1\nbeta, 2\nrandomized binary search trees, 169\ndelta, 4", "eta, 5\ntheta, 6\niota, 7\nkappa, 8")
+    lines = page(
+        400, "alpha, 1\nbeta, 2\nrandomized binary search trees, 169\ndelta, 4", "eta, 5\ntheta, 6\niota, 7\nkappa, 8"
+    )
     for line in lines:
         if line.text.startswith("randomized"):
             line.column = -1  # as page_lines has it
     found = parse_index(book({400: lines}, {400: "index"}), RULES)[0]
-    assert [e.term for e in found] == ["alpha", "beta", "randomized binary search trees", "delta", "eta", "theta", "iota", "kappa"]
+    assert [e.term for e in found] == [
+        "alpha",
+        "beta",
+        "randomized binary search trees",
+        "delta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+    ]
 
 
 def test_expansion_maps_labels_to_all_pages_that_bear_them() -> None:
     labels = Labels(["i", "ii", "1", "2", "3", "2"])
     assert labels.expand([Span("1", "2")]) == [
-        {"label": "1", "page": 3, "range_end": "2"}, {"label": "2", "page": 4, "range_end": "2"}, {"label": "2", "page": 6, "range_end": "2"}]
+        {"label": "1", "page": 3, "range_end": "2"},
+        {"label": "2", "page": 4, "range_end": "2"},
+        {"label": "2", "page": 6, "range_end": "2"},
+    ]
     assert labels.expand([Span("ii"), Span("9")]) == [
-        {"label": "ii", "page": 2, "range_end": None}, {"label": "9", "page": None, "range_end": None}]
+        {"label": "ii", "page": 2, "range_end": None},
+        {"label": "9", "page": None, "range_end": None},
+    ]

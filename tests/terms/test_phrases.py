@@ -7,23 +7,31 @@ import pytest
 from tripletkit.terms.joins import Joiner, repair_accents
 from tripletkit.terms.phrases import Corpus, category_of, subentry_forms
 
-CORPUS = Corpus(["The binomial distribution and the Euclidean algorithm. A kernel of a homomorphism is a subgroup.",
-                 "Machine translation is hard. Machine translation helps. A tree rooted at u is a rooted tree; machine translation.",
-                 "An algorithm is a list. Chatbots and denoising, as anomaly detection and drug discovery, are new."])
+CORPUS = Corpus(
+    [
+        "The binomial distribution and the Euclidean algorithm. A kernel of a homomorphism is a subgroup.",
+        "Machine translation is hard. Machine translation helps.",
+        "A tree rooted at u is a rooted tree; machine translation.",
+        "An algorithm is a list. Chatbots and denoising, as anomaly detection and drug discovery, are new.",
+    ]
+)
 
 
-@pytest.mark.parametrize(("sub", "head", "shown"), [
-    ("binomial", "distribution", "binomial distribution"),
-    ("Euclidean", "Algorithm", "Euclidean algorithm"),  # the book writes "algorithm" in small letters
-    ("kernel of", "homomorphism", "kernel of a homomorphism"),
-    ("of a binary tree", "traversal", "traversal of a binary tree"),
-    ("atom in a", "Boolean algebra", "atom in a Boolean algebra"),
-    ("weighted mean", "mean", "weighted mean"),
-    ("rooted", "tree", "rooted tree"),
-    ("machine translation", "topics", "machine translation"),
-    ("applications", "autoencoders", "applications of autoencoders"),
-    ("in-order", "number", "in-order number"),
-])
+@pytest.mark.parametrize(
+    ("sub", "head", "shown"),
+    [
+        ("binomial", "distribution", "binomial distribution"),
+        ("Euclidean", "Algorithm", "Euclidean algorithm"),  # the book writes "algorithm" in small letters
+        ("kernel of", "homomorphism", "kernel of a homomorphism"),
+        ("of a binary tree", "traversal", "traversal of a binary tree"),
+        ("atom in a", "Boolean algebra", "atom in a Boolean algebra"),
+        ("weighted mean", "mean", "weighted mean"),
+        ("rooted", "tree", "rooted tree"),
+        ("machine translation", "topics", "machine translation"),
+        ("applications", "autoencoders", "applications of autoencoders"),
+        ("in-order", "number", "in-order number"),
+    ],
+)
 def test_subentries(sub: str, head: str, shown: str) -> None:
     assert subentry_forms(sub, head, CORPUS)[0] == shown
 
@@ -51,4 +59,8 @@ def test_hyphens_at_line_ends_are_settled_by_the_books_words() -> None:
 
 def test_accents_set_apart_are_put_on_their_letters() -> None:
     assert [repair_accents(text) for text in ("Jordan-H ̈older", "Weil, Andr ́e", "Mart ́ınez", "Patras ̧cu")] == [
-        "Jordan-Hölder", "Weil, André", "Martínez", "Patraşcu"]
+        "Jordan-Hölder",
+        "Weil, André",
+        "Martínez",
+        "Patraşcu",
+    ]

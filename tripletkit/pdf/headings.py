@@ -23,6 +23,8 @@ PATH_MARK = " › "
 BIGGER = 1.12
 #: A heading takes at most this many lines.
 MOST_LINES = 4
+#: In a book of this many pages, a style of headings is used more than once or twice.
+LONG_BOOK_PAGES = 40
 
 _DEPTH = re.compile(r"(?:[A-Z]|\d+)((?:\.\d+)+)\.?\s+(?=[^\W\d_])")
 _LETTERS = re.compile(r"[^\W_]+")
@@ -52,8 +54,11 @@ def find_headings(lines: Sequence[Line], entries: Sequence[Entry], *,
         if heading is not None and heading.first not in found:
             found[heading.first] = heading
     taken = {i for h in found.values() for i in range(h.first, h.first + h.count)}
-    for heading in _styled(lines, taken, body_size, rules):
-        found.setdefault(heading.first, heading)
+    styled = list(_styled(lines, taken, body_size, rules))
+    common = _common_styles([*found.values(), *styled], lines)
+    for heading in styled:
+        if heading.level >= 0 or _style(lines[heading.first]) in common:
+            found.setdefault(heading.first, heading)
     return [replace(heading, title=_title(lines[heading.first:heading.first + heading.count], vocabulary) or heading.title)
             for heading in _settle_levels([found[i] for i in sorted(found)])]
 
@@ -109,7 +114,7 @@ def _doubt(text: str, wanted: str, rules: Rules) -> int | None:
     if len(bare) >= 4 and wanted.endswith(bare) and len(wanted) - len(bare) <= 10:
         return 1
     # Outlines carry more than is printed: icons, levels of difficulty, other forms of a title. The longest part is the best.
-    return 1000 - len(bare) if len(bare) >= 8 and wanted.startswith(bare) else None
+    return 1000 - len(bare) if len(bare) >= (4 if number else 8) and wanted.startswith(bare) else None
 
 
 def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> tuple[int, int]:
@@ -135,6 +140,17 @@ def _styled(lines: Sequence[Line], taken: set[int], body_size: float, rules: Rul
                 match = _DEPTH.match(text)
                 yield Heading(i, count, match.group(1).count(".") if match else -1, text, lines[i].size, False)
         i += count
+
+
+def _style(line: Line) -> tuple[int, str]:
+    return round(line.size * 2), line.styles[0]
+
+
+def _common_styles(headings: Sequence[Heading], lines: Sequence[Line]) -> set[tuple[int, str]]:
+    """Styles of letters that several headings have: a single big text is a label in a figure, or a motto."""
+    counts = Counter(_style(lines[heading.first]) for heading in headings if heading.count)
+    least = 3 if lines and lines[-1].page - lines[0].page >= LONG_BOOK_PAGES else 1
+    return {style for style, times in counts.items() if times >= least}
 
 
 def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: Rules) -> bool:

@@ -149,9 +149,11 @@ def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], la
         if p.kind == "prose" and not _reads_as_prose(p, lines, layout, abbreviations):
             p.kind = _fragment_kind(p, lines)
         role = section_role(p.path, rules) if p.kind in ("prose", "list", "equation") else None
-        if role is not None and (p.kind != "equation" or role == "exercise"):
-            # References to literature are notes to the text.
-            p.kind = "footnote" if role == "bibliography" else role
+        if role == "bibliography":
+            # References to literature are notes to the text; a section of that name may also be running text about them.
+            p.kind = "footnote" if _YEAR.search(p.text) else p.kind
+        elif role is not None and (p.kind != "equation" or role == "exercise"):
+            p.kind = role
         elif p.kind == "prose" and rules.starts("exercises", p.text):
             p.kind = "exercise"
 
@@ -166,6 +168,7 @@ def section_role(path: tuple[str, ...], rules: Rules) -> str | None:
     return None
 
 
+_YEAR = re.compile(r"\b(1[5-9]|20)\d\d\b")
 _WORDLIKE = re.compile(r"[(\[“‘\"']*[^\W\d_]{2,}(?:[-–’'‐][^\W\d_]+)*[)\]”’\"'.,;:!?]*")
 
 

@@ -111,15 +111,26 @@ class _Cutter:
 
     def _broken(self, p: Paragraph, start: int, end: int, glue: str) -> Iterator[_Piece]:
         """A sentence over the limit, cut between words; a word over the limit, cut between characters."""
-        first, last, held = start, start, 0
         words = [(a, b) for m in re.finditer(r"\S+", p.text[start:end]) for a, b in self._bits(start + m.start(), start + m.end())]
         counts = self.count_tokens([p.text[a:b] for a, b in words])
-        for (a, b), count in zip(words, counts, strict=True):
+        first, held = 0, 0
+        for i, count in enumerate(counts):
             if held and held + count - self.special > self.room:
-                yield self._piece(p, first, last, held, glue)
-                first, held, glue = a, 0, "" if a == last else " "
-            last, held = b, held + count - self.special
-        yield self._piece(p, first, last, held, glue)
+                yield from self._fitting(p, words[first:i], glue)
+                first, held, glue = i, 0, "" if words[i][0] == words[i - 1][1] else " "
+            held += count - self.special
+        yield from self._fitting(p, words[first:], glue)
+
+    def _fitting(self, p: Paragraph, words: Sequence[tuple[int, int]], glue: str) -> Iterator[_Piece]:
+        """Words as one piece, halved as long as the encoder counts more tokens in the whole than in its words."""
+        start, end = words[0][0], words[-1][1]
+        count = self.count_tokens([p.text[start:end]])[0] - self.special
+        if count <= self.room or len(words) == 1:
+            yield self._piece(p, start, end, count, glue)
+            return
+        half = len(words) // 2
+        yield from self._fitting(p, words[:half], glue)
+        yield from self._fitting(p, words[half:], "" if words[half][0] == words[half - 1][1] else " ")
 
     def _bits(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """A word, cut so that no part can exceed the limit: a character makes at most four byte tokens."""

@@ -11,7 +11,7 @@ from pdfminer.pdfexceptions import PDFException
 from pdfplumber.page import Page
 from pdfplumber.utils.exceptions import PdfminerException
 
-from tripletkit.pdf.reader import Word, clean, style_of
+from tripletkit.pdf.reader import Word, style_of, word_text
 
 #: Gap between words in font sizes. pdfplumber's default, three points, glues words in most books.
 TOLERANCE_RATIO = 0.15
@@ -43,7 +43,7 @@ def _words(page: Page) -> Iterator[Word]:
     before: Word | None = None
     found = page.extract_words(x_tolerance_ratio=TOLERANCE_RATIO, use_text_flow=True, return_chars=True, extra_attrs=["fontname", "size"])
     for held in found:
-        text = clean(_CID.sub("\ufffd", held["text"]))
+        text = word_text(_CID.sub("\ufffd", held["text"]))
         if not text:
             continue
         baseline = page.height - held["chars"][0]["matrix"][5]

@@ -152,6 +152,15 @@ def clean(text: str) -> str:
     return " ".join(_CONTROL.sub("", text).split())
 
 
+def word_text(text: str) -> str:
+    """A word as read, cleaned; PDFium's hyphen marks and a soft hyphen at its end, where a line ends, are hyphens."""
+    if text.isascii() and text.isprintable():
+        return text
+    for mark in HYPHEN_MARKS:
+        text = text.replace(mark, "-")
+    return clean(text[:-1] + "-" if text.endswith("\u00ad") else text)
+
+
 def _label(document: pdfium.PdfDocument, number: int) -> str:
     try:
         return str(document.get_page_label(number - 1) or "").strip()
@@ -294,11 +303,7 @@ def _is_raised(index: int, beside: int, glyphs: _Glyphs) -> bool:
 
 
 def _word(string: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
-    content = string[start:end]
-    if not (content.isascii() and content.isprintable()):
-        for mark in HYPHEN_MARKS:
-            content = content.replace(mark, "-")
-        content = clean(content)
+    content = word_text(string[start:end])
     box = glyphs.box(start)
     if not content or box is None:
         return None

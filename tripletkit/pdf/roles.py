@@ -51,7 +51,9 @@ def page_roles(pages: Sequence[Sequence[Line]], outline: Sequence[Bookmark], rul
     body_size = text_size(pages)
     heads = running_heads(pages)
     headings = find_headings(pages, heads, body_size, rules)
-    headings = sorted([*headings, *_unseen_bookmarks(pages, outline, headings, body_size, rules)], key=lambda h: (h.page, h.line))
+    headings = sorted(
+        [*headings, *_unseen_bookmarks(pages, outline, headings, body_size, rules)], key=lambda h: (h.page, h.line)
+    )
     looks = [index_share(lines, heads) for lines in pages]
     roles = _spanned(pages, headings, heads)
     _settle_index(roles, looks, [len(lines) for lines in pages])
@@ -76,9 +78,9 @@ def title_label(text: str, rules: Rules) -> str | None:
         whole = whole.replace(" ", "")
     label = rules.label("titles", whole)
     if label is None and (number := rules.starts("headings", whole)):
-        label = rules.label("titles", whole[number.end():].strip(" .:–—-"))
+        label = rules.label("titles", whole[number.end() :].strip(" .:–—-"))
     if label is None and (letter := _APPENDIX.match(whole)):
-        label = rules.label("titles", whole[letter.end():])
+        label = rules.label("titles", whole[letter.end() :])
     return label
 
 
@@ -101,7 +103,9 @@ def _undigited(text: str) -> str:
     return re.sub(r"\b(\d+|[ivxlc]+)\b", "", text.lower()).strip()
 
 
-def find_headings(pages: Sequence[Sequence[Line]], heads: frozenset[str], body_size: float, rules: Rules) -> list[Heading]:
+def find_headings(
+    pages: Sequence[Sequence[Line]], heads: frozenset[str], body_size: float, rules: Rules
+) -> list[Heading]:
     """Lines set bigger than the text, and labelled titles set bold or in capitals; running heads are neither."""
     found = []
     for page, lines in enumerate(pages):
@@ -120,8 +124,13 @@ def find_headings(pages: Sequence[Sequence[Line]], heads: frozenset[str], body_s
     return found
 
 
-def _unseen_bookmarks(pages: Sequence[Sequence[Line]], outline: Sequence[Bookmark], headings: Sequence[Heading],
-                      body_size: float, rules: Rules) -> list[Heading]:
+def _unseen_bookmarks(
+    pages: Sequence[Sequence[Line]],
+    outline: Sequence[Bookmark],
+    headings: Sequence[Heading],
+    body_size: float,
+    rules: Rules,
+) -> list[Heading]:
     """Top-level or labelled bookmarks whose heading was not found on their page (it is an image, or set like text)."""
     busy = {heading.page for heading in headings}
     titled: dict[str, list[int]] = defaultdict(list)
@@ -161,7 +170,7 @@ def _rising(entries: Sequence[Line]) -> bool:
 
 
 def _in_order(lines: Sequence[Line]) -> bool:
-    """Whether first letters go up the alphabet; lines further in (subentries, second lines) may not, so a majority decides."""
+    """Whether first letters go up the alphabet; lines further in may not, so a majority decides."""
     letters = [line.text.lstrip("\"'“‘( .\\$@%&#<-").lower()[:1] for line in lines]
     letters = [letter for letter in letters if letter.isalpha()]
     steps = list(pairwise(letters))
@@ -212,8 +221,10 @@ def _on_top(heading: Heading, lines: Sequence[Line]) -> bool:
 
 def _rules_page(title: Heading, headings: Sequence[Heading]) -> bool:
     """Whether no other heading of its rank follows on the title's page."""
-    return not any(h.page == title.page and h.line != title.line and h.size >= 0.95 * title.size and h.label != title.label
-                   for h in headings)
+    return not any(
+        h.page == title.page and h.line != title.line and h.size >= 0.95 * title.size and h.label != title.label
+        for h in headings
+    )
 
 
 def _settle_index(roles: list[str], looks: Sequence[float], lengths: Sequence[int]) -> None:
@@ -235,7 +246,9 @@ def _settle_index(roles: list[str], looks: Sequence[float], lengths: Sequence[in
 
 def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
     """(first, one after the last) of each run of pages with ``role``."""
-    edges = [i for i in range(len(roles) + 1) if (i < len(roles) and roles[i] == role) != (i > 0 and roles[i - 1] == role)]
+    edges = [
+        i for i in range(len(roles) + 1) if (i < len(roles) and roles[i] == role) != (i > 0 and roles[i - 1] == role)
+    ]
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
@@ -243,12 +256,22 @@ def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], looks: S
     """Contents by look, in the first part of a book: most lines end in a number, and the numbers rise."""
     for page, lines in enumerate(pages[: int(FRONT_SHARE * len(pages)) + 1]):
         entries = [line for line in lines if re.search(r"\D[\s.](\d{1,4}|[ivxl]{1,6})$", line.text)]
-        if roles[page] in ("body", "front") and len(entries) >= 8 and len(entries) >= 0.7 * len(lines) and _rising(entries):
+        if (
+            roles[page] in ("body", "front")
+            and len(entries) >= 8
+            and len(entries) >= 0.7 * len(lines)
+            and _rising(entries)
+        ):
             roles[page] = "toc"
 
 
-def first_chapter(pages: Sequence[Sequence[Line]], outline: Sequence[Bookmark], headings: Sequence[Heading],
-                  roles: Sequence[str], rules: Rules) -> int:
+def first_chapter(
+    pages: Sequence[Sequence[Line]],
+    outline: Sequence[Bookmark],
+    headings: Sequence[Heading],
+    roles: Sequence[str],
+    rules: Rules,
+) -> int:
     """Index of the page where the text proper begins; 0 if nothing tells front matter apart."""
     last = int(FRONT_SHARE * len(pages))
     found = (_first_bookmark(outline, rules), _first_heading(headings, roles, rules))

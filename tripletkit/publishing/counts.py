@@ -136,7 +136,7 @@ def splits(content: CardContent) -> str:
             "## Splits and leakage",
             "Counted on the published rows:",
             table(("check", "count"), [(name, f"{n:,}") for name, n in checks]),
-            "Terms and definitions stand in the earliest split that says the term: training passages say no term whose\n"
-            "definition is in test.",
+            "Terms and definitions stand in the earliest split that says the term: training passages say no term\n"
+            "whose definition is in test.",
         )
     )

@@ -39,7 +39,7 @@ class FillReport:
 
 
 def fill_dataset(redacted: Path, tables: Mapping[str, pl.DataFrame], output: Path) -> FillReport:
-    """Fill ``redacted`` with the ``passages`` of its books, cut by the settings that its card names, and their ``terms``.
+    """Fill ``redacted`` with the ``passages`` of its books, cut by the settings on its card, and with their ``terms``.
 
     Without ``terms`` only terms that some passage says in their canonical form are filled, and no definitions.
     The result is for this machine: ``push_dataset`` refuses it. Raises HubError if the books are others or gave other

@@ -15,14 +15,15 @@ def intro(content: CardContent) -> str:
     facts = content.facts
     text = (
         f"# {plain(facts.pretty_name)}\n\n{count(content.triplets, 'triplet')} for training text encoders: "
-        "a passage from a textbook, a technical term it is about, and another term of the glossary that does not belong there.\n"
+        "a passage from a textbook, a technical term it is about, and another term of the glossary that does not "
+        "belong there.\n"
         f"Made from {count(len(content.figures.books), 'book')} by tripletkit {facts.version}."
     )
     if content.redacted:
         text += (
-            "\n\n**This is the redacted edition: ids, pages, offsets, scores and hashes, without the text of the books.**"
-            f"\nWho has a book fills it in with `tripletkit fill {facts.repo} BOOK.pdf`, which checks every passage against "
-            "its hash."
+            "\n\n**This is the redacted edition: ids, pages, offsets, scores and hashes, without the books' text.**\n"
+            f"Who has a book fills it in with `tripletkit fill {facts.repo} BOOK.pdf`, which checks every passage "
+            "against its hash."
         )
     if facts.local_only:
         text += (
@@ -76,8 +77,8 @@ def sources(content: CardContent) -> str:
         else f"The dataset's licence is `{content.license.hub}` ({plain(content.license.note)})."
     )
     changes = (
-        "What was changed: passages were cut from the books, line breaks and hyphens undone, and in masked triplets the "
-        "term hidden."
+        "What was changed: passages were cut from the books, line breaks and hyphens undone, and in masked triplets "
+        "the term hidden."
     )
     return "\n\n".join(
         filter(None, ("## Sources, licences, attribution", table(heads, rows), f"{under}\n{changes}", _claim(content)))

@@ -90,8 +90,8 @@ def _refuse_free_text(view: str, values: pl.Series) -> None:
     long = [word for word in words if len(word) > LONGEST_WORD]
     if long or len(words) > MOST_WORDS:
         raise TableError(
-            f"{view}: column {values.name!r} holds {len(words)} different values, the longest of {len(max(words, key=len))} "
-            "characters, so it may hold the book's text",
+            f"{view}: column {values.name!r} holds {len(words)} different values, the longest of "
+            f"{len(max(words, key=len))} characters, so it may hold the book's text",
             "A redacted dataset cannot carry it; make the tables again with this version.",
         )
 

@@ -108,7 +108,7 @@ _CC_WORDS = (
 
 
 def parse_license(text: str) -> License:
-    """A licence from its SPDX id, name or address. One that is unknown, or forbids adaptations, carries an objection."""
+    """A licence from its SPDX id, name or address; with an objection if it is unknown or forbids adaptations."""
     name, plain = text.strip(), text.strip().lower()
     if re.search(r"all rights reserved|proprietary|\bnone\b", plain):
         return License(name, "other", "closed", objection="it reserves all rights")

@@ -34,7 +34,7 @@ def find_pairs(texts: Iterable[str]) -> Counter[Pair]:
 
 
 def own_pair(term: str) -> Pair | None:
-    """The pair that a term spells itself: "principal component analysis (PCA)" or "PCA (principal component analysis)"."""
+    """The pair that a term spells itself: "support vector machine (SVM)" or "SVM (support vector machine)"."""
     match = re.fullmatch(r"(.+?)\s*\(([^()]{1,80})\)", term)
     if match is None:
         return None
@@ -57,9 +57,11 @@ def _pair_at(before: str, inside: str) -> Pair | None:
 
 
 def is_short(text: str) -> bool:
-    """Whether the text may be an acronym: one word of two to ten signs, two of them capitals (or all of two or three letters)."""
+    """Whether the text may be an acronym: one word of two to ten signs, two of them capitals, or two or three small."""
     capitals = sum(c.isupper() for c in text)
-    return bool(_SHORT.fullmatch(text)) and (capitals >= 2 or (len(text) <= 3 and text.isalpha() and text.islower() and text not in _SMALL))
+    return bool(_SHORT.fullmatch(text)) and (
+        capitals >= 2 or (len(text) <= 3 and text.isalpha() and text.islower() and text not in _SMALL)
+    )
 
 
 def _letters(short: str) -> str:
@@ -69,10 +71,10 @@ def _letters(short: str) -> str:
 def expansion(short: str, before: str) -> str:
     """The end of ``before`` that the acronym stands for; "" if none does.
 
-    Words whose initials spell it are best; else its letters may stand inside words, if every word but the smallest gives one.
+    Words whose initials spell it are best; else its letters may stand inside words, if every longer word gives one.
     """
     letters = _letters(short)
-    starts = [match.start() for match in re.finditer(r"(?<![\w’'])[^\W_]", before)][-(len(letters) + 5):]
+    starts = [match.start() for match in re.finditer(r"(?<![\w’'])[^\W_]", before)][-(len(letters) + 5) :]
     for start in reversed(starts):
         long = before[start:].strip()
         if _initials(long) == letters or _initials(long, small=True) == letters:
@@ -106,8 +108,13 @@ def _by_letters(short: str, letters: str, before: str) -> str:
 def _believable(short: str, long: str) -> bool:
     """Several plain words, none of them the acronym or a number, not many more than it has letters."""
     words = _words(long)
-    return (1 < len(words) <= min(len(short) + 5, 2 * len(short)) and short not in words and len(long) > len(short)
-            and not re.search(r"[()=<>\[\]{}|]|(?<!\w)\d+(?!\w)|\w- ", long) and words[0].lower() not in _SMALL)
+    return (
+        1 < len(words) <= min(len(short) + 5, 2 * len(short))
+        and short not in words
+        and len(long) > len(short)
+        and not re.search(r"[()=<>\[\]{}|]|(?<!\w)\d+(?!\w)|\w- ", long)
+        and words[0].lower() not in _SMALL
+    )
 
 
 def unambiguous(pairs: Counter[Pair]) -> list[tuple[Pair, int]]:

@@ -52,11 +52,23 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
             by_page[values[0] - 1].append(Line(*values))
             kinds[values[0] - 1].append(kind)
     texts = (line.text for page in by_page for line in page)
-    return Book(book_id, by_page, kinds, roles, Labels(printed), printed, running_heads(by_page), text_size(by_page), Joiner(texts))
+    return Book(
+        book_id,
+        by_page,
+        kinds,
+        roles,
+        Labels(printed),
+        printed,
+        running_heads(by_page),
+        text_size(by_page),
+        Joiner(texts),
+    )
 
 
-def without_edges(lines: Sequence[Line], label: str, heads: frozenset[str], rules: Rules) -> tuple[list[Line], list[Line]]:
-    """A page's lines, and those at its edges that are a running head, page number or footer that extraction let pass."""
+def without_edges(
+    lines: Sequence[Line], label: str, heads: frozenset[str], rules: Rules
+) -> tuple[list[Line], list[Line]]:
+    """A page's lines, and those at its edges that are a running head, page number or footer all the same."""
     baselines = sorted({round(line.baseline) for line in lines})
     steps = sorted(b - a for a, b in pairwise(baselines) if b - a > 4)
     pitch = steps[len(steps) // 3] if steps else 12.0
@@ -85,7 +97,12 @@ def _apart(baselines: Sequence[int], pitch: float) -> set[int]:
 def _is_furniture(line: Line, label: str, heads: frozenset[str], size: float, rules: Rules) -> bool:
     words = line.text.split()
     bare = " ".join(word for word in words if not word.strip("[]()-–—|·•.").isdigit() and word != label)
-    if not bare or (label and label in (words[0], words[-1]) and len(words) > 1 and not line.text.rstrip(label).rstrip().endswith(",")):
+    if not bare or (
+        label
+        and label in (words[0], words[-1])
+        and len(words) > 1
+        and not line.text.rstrip(label).rstrip().endswith(",")
+    ):
         return True
     if line.size > 1.1 * size:
         return False

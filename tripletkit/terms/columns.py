@@ -105,7 +105,7 @@ def left_edges(pages: Mapping[int, Sequence[Line]], pitches: Sequence[float]) ->
 
 
 def _edge(lines: Sequence[Line]) -> float:
-    """Left edge: the left-most start; one that no other line has and that lies far out is a title's or a stray sign's."""
+    """Left edge: the left-most start; one that no other line shares, far out, is a title's or a stray sign's."""
     starts = sorted(line.x0 for line in lines)
     if len(starts) < 2:
         return starts[0] if starts else 0.0
@@ -125,7 +125,9 @@ def split_at_gutters(line: Line, bases: Sequence[float]) -> list[Line]:
     if column + 1 >= len(bases) or line.x1 < bases[column + 1] + 1.5 * line.size:
         return [line]
     edge = bases[column + 1]
-    cuts = [m.end() for m in re.finditer(r"\s+(?=[^\s\d.,;])", line.text) if _is_whole(line.text[:m.start()], line.styles)]
+    cuts = [
+        m.end() for m in re.finditer(r"\s+(?=[^\s\d.,;])", line.text) if _is_whole(line.text[: m.start()], line.styles)
+    ]
     best = min(cuts, key=lambda cut: abs(_x_at(line, cut) - edge), default=None)
     if best is None or abs(_x_at(line, best) - edge) > 0.3 * (line.x1 - line.x0):
         return [line]
@@ -150,6 +152,10 @@ def _rows(lines: Sequence[Line], base: float, column: int) -> list[Row]:
     above: Line | None = None
     for line in sorted(lines, key=lambda line: (round(line.baseline, 1), line.x0)):
         gap = line.baseline - above.baseline if above is not None else 0.0
-        rows.append(Row(line.text, line.styles, line.x0 - base, line.x1 - base, line.size, line.page, column, line.baseline, gap))
+        rows.append(
+            Row(
+                line.text, line.styles, line.x0 - base, line.x1 - base, line.size, line.page, column, line.baseline, gap
+            )
+        )
         above = line
     return rows

@@ -70,4 +70,11 @@ def _by_frequency(term: str, facts: Facts, rules: Rules) -> str | None:
     return None
 
 
-_CHECKS: tuple[Callable[[str, Facts, Rules], str | None], ...] = (_by_kind, _by_pattern, _by_face, _by_word, _by_letters, _by_frequency)
+_CHECKS: tuple[Callable[[str, Facts, Rules], str | None], ...] = (
+    _by_kind,
+    _by_pattern,
+    _by_face,
+    _by_word,
+    _by_letters,
+    _by_frequency,
+)

@@ -23,8 +23,11 @@ from tripletkit.terms.sections import Section, glossary_sections
 FEWEST_ENTRIES = 3
 _SIGN = re.compile(r"(?P<term>[^:–—]{2,80}?)\s*(?P<sign>:|\s[–—-]{1,2}(?=\s)|—)\s*(?P<rest>\S.*)?$")
 _SPEECH = re.compile(r"\s*[(\[](?:n|v|vb|adj|adv|noun|verb|adjective|pl|plural)\.?[)\]]$", re.I)
-_ALSO = re.compile(r"(?:^|[(.;,]\s*)(?:also|sometimes|often)?\s*(?:called|known as|referred to as|termed|abbreviated(?: as)?)\s+"
-                   r"(?:an?\s|the\s)?([^().,;:]{2,50})(?=[).,;]|$)|^\((?:or|also)\s+([^()]{2,50})\)", re.I)
+_ALSO = re.compile(
+    r"(?:^|[(.;,]\s*)(?:also|sometimes|often)?\s*(?:called|known as|referred to as|termed|abbreviated(?: as)?)\s+"
+    r"(?:an?\s|the\s)?([^().,;:]{2,50})(?=[).,;]|$)|^\((?:or|also)\s+([^()]{2,50})\)",
+    re.I,
+)
 _REFERENCE = re.compile(r"^\(?(see(?P<also> also)?)\s+(?P<target>[^.()]{2,60})[.)]*$", re.I)
 
 
@@ -61,7 +64,11 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
         drafts, loose = rows_to_drafts(rows, starter) if starter else ([], rows)
         entries = [entry for draft in drafts if (entry := _definition(draft, book)) is not None]
         if len(entries) < FEWEST_ENTRIES or len(loose) > len(rows) / 2:
-            left.append(Leftover(section.title or rows[0].text, section.page, f"no glossary entries recognised in {len(rows)} lines"))
+            left.append(
+                Leftover(
+                    section.title or rows[0].text, section.page, f"no glossary entries recognised in {len(rows)} lines"
+                )
+            )
             continue
         found.extend(entries)
         left.extend(Leftover(row.text, row.page, "glossary line before any term") for row in loose)
@@ -105,6 +112,7 @@ def _by_type(stress: str) -> Starter:
         words = row.text.split()
         count = stressed_words(row.styles, stress)
         return (" ".join(words[:count]), " ".join(words[count:])) if count else None
+
     return start
 
 
@@ -114,7 +122,7 @@ def stressed_words(styles: str, stress: str) -> int:
     for at, style in enumerate(styles):
         if style in stress:
             count = at + 1
-        elif not (style in "im" and any(later in stress for later in styles[at + 1:at + 2])):
+        elif not (style in "im" and any(later in stress for later in styles[at + 1 : at + 2])):
             break
     return count
 
@@ -135,7 +143,13 @@ def rows_to_drafts(rows: Sequence[Row], starter: Starter) -> tuple[list[_Draft],
     for row in rows:
         parts = starter(row)
         draft = drafts[-1] if drafts else None
-        if parts is not None and draft is not None and not draft.lines and starter is not _by_sign and _is_next_line(row, above):
+        if (
+            parts is not None
+            and draft is not None
+            and not draft.lines
+            and starter is not _by_sign
+            and _is_next_line(row, above)
+        ):
             draft.term.append(parts[0])
             draft.lines.extend([parts[1]] if parts[1] else [])
         elif parts is not None and (_at_edge(row) if hangs else _begins(row, above)):
@@ -193,7 +207,9 @@ def split_page_list(text: str, labels: Labels) -> tuple[str, tuple[Span, ...]]:
 def _synonyms(text: str, term: str) -> tuple[str, ...]:
     found = (match.group(1) or match.group(2) for match in _ALSO.finditer(text[:300]))
     names = (re.sub(r"^(?:an?|the)\s", "", name.strip(" “”\"'‘’")) for name in found)
-    return tuple(dict.fromkeys(name for name in names if name and name.lower() != term.lower() and len(name.split()) <= 5))
+    return tuple(
+        dict.fromkeys(name for name in names if name and name.lower() != term.lower() and len(name.split()) <= 5)
+    )
 
 
 def _without_shared_locators(entries: list[Definition]) -> list[Definition]:
@@ -203,4 +219,7 @@ def _without_shared_locators(entries: list[Definition]) -> list[Definition]:
         for span in entry.locators:
             counts[span.first] = counts.get(span.first, 0) + 1
     common = {label for label, count in counts.items() if count > 0.5 * len(entries) and count > 3}
-    return [Definition(e.term, e.text, e.page, e.forms, e.see, tuple(s for s in e.locators if s.first not in common)) for e in entries]
+    return [
+        Definition(e.term, e.text, e.page, e.forms, e.see, tuple(s for s in e.locators if s.first not in common))
+        for e in entries
+    ]

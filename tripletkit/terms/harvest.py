@@ -14,7 +14,16 @@ from tripletkit.terms.book import Book, tables_to_book
 from tripletkit.terms.filters import Facts, objection
 from tripletkit.terms.glossary import Definition, parse_glossaries
 from tripletkit.terms.index import Entry, Leftover, parse_index
-from tripletkit.terms.merge import Candidate, Concept, concept_ids, find_target, form_key, merge, own_forms, second_definitions
+from tripletkit.terms.merge import (
+    Candidate,
+    Concept,
+    concept_ids,
+    find_target,
+    form_key,
+    merge,
+    own_forms,
+    second_definitions,
+)
 from tripletkit.terms.phrases import Corpus, category_of, subentry_forms
 from tripletkit.terms.user import UserTerm
 
@@ -48,7 +57,7 @@ def harvest(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame, rules: Rules
 
 
 def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequence[str]) -> Harvest:
-    """The harvest with a user's terms: those that a row has as a form join it in every book, others get a row without a book."""
+    """The harvest with a user's terms: known ones join their row in every book, others get a row without one."""
     rows = [dict(row) for row in found.terms]
     by_key: dict[tuple[str, ...], list[dict[str, object]]] = {}
     for row in rows:
@@ -66,8 +75,14 @@ def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequen
         if not known:
             alone.append(Candidate(forms, "user", term.definition))
     concepts, _, _ = merge(alone, lambda form: 1)
-    rows += [_row(concept, term_id, None, None, [], None) for concept, term_id in zip(concepts, concept_ids(concepts, None), strict=True)]
-    sought = [*found.sought, f"user's file: {len(given)} terms, {len(given) - len(alone)} of them known to {len(book_ids)} book(s)"]
+    rows += [
+        _row(concept, term_id, None, None, [], None)
+        for concept, term_id in zip(concepts, concept_ids(concepts, None), strict=True)
+    ]
+    sought = [
+        *found.sought,
+        f"user's file: {len(given)} terms, {len(given) - len(alone)} of them known to {len(book_ids)} book(s)",
+    ]
     return Harvest(sorted(rows, key=lambda row: str(row["term_id"])), found.dropped, sought)
 
 
@@ -77,8 +92,11 @@ def _texts(value: object) -> list[str]:
 
 def running_text(book: Book) -> dict[int, str]:
     """The text of each page of body and front matter, by page index; line ends undone."""
-    return {page: book.joiner.join_all(line.text for line in book.pages[page])
-            for page, role in enumerate(book.roles) if role in ("body", "front")}
+    return {
+        page: book.joiner.join_all(line.text for line in book.pages[page])
+        for page, role in enumerate(book.roles)
+        if role in ("body", "front")
+    }
 
 
 def index_candidates(entries: Sequence[Entry], book: Book, corpus: Corpus, rules: Rules) -> list[Candidate]:
@@ -89,13 +107,26 @@ def index_candidates(entries: Sequence[Entry], book: Book, corpus: Corpus, rules
     for entry in entries:
         parent = place.get((entry.kind, entry.parents)) if entry.parents else None
         above = candidates[parent] if parent is not None else None
-        forms = own_forms(entry.term) if not entry.parents else _sub_forms(entry, above, corpus, categories.get(entry.parents, ""))
+        forms = (
+            own_forms(entry.term)
+            if not entry.parents
+            else _sub_forms(entry, above, corpus, categories.get(entry.parents, ""))
+        )
         cited = bool(entry.locators or entry.see)
         refers = entry.see
         if above is not None and _DEFINES.fullmatch(entry.term) and not refers:
             refers = (above.forms[0],)  # where a term is defined or introduced is about the term itself
-        candidate = Candidate(forms, "index" if cited else "index_head", None, book.labels.expand(entry.locators), parent,
-                              refers, entry.see_also, entry.kind, entry.mono)
+        candidate = Candidate(
+            forms,
+            "index" if cited else "index_head",
+            None,
+            book.labels.expand(entry.locators),
+            parent,
+            refers,
+            entry.see_also,
+            entry.kind,
+            entry.mono,
+        )
         place.setdefault((entry.kind, (*entry.parents, entry.term)), len(candidates))
         candidates.append(candidate)
     return candidates
@@ -113,7 +144,7 @@ def _categories(entries: Sequence[Entry], corpus: Corpus, rules: Rules) -> dict[
 
 
 def _sub_forms(entry: Entry, above: Candidate | None, corpus: Corpus, category: str) -> list[str]:
-    """A subentry with its head as that is said, and with the head as printed: below a subentry, "standard / normal" is both."""
+    """A subentry with its head as that is said, and as printed ("standard normal" below "normal distribution")."""
     head = above.forms[0] if above is not None else entry.parents[-1]
     forms = subentry_forms(entry.term, head, corpus, category=category)
     if head != entry.parents[-1] and not category:
@@ -125,11 +156,21 @@ def _sub_forms(entry: Entry, above: Candidate | None, corpus: Corpus, category: 
 
 def glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[Candidate]:
     """One candidate a definition; one that only says "see X" is a form of X."""
-    return [Candidate([*own_forms(d.term), *d.forms], "glossary", None if d.see else d.text, book.labels.expand(d.locators),
-                      refers=(d.see,) if d.see else ()) for d in definitions]
+    return [
+        Candidate(
+            [*own_forms(d.term), *d.forms],
+            "glossary",
+            None if d.see else d.text,
+            book.labels.expand(d.locators),
+            refers=(d.see,) if d.see else (),
+        )
+        for d in definitions
+    ]
 
 
-def acronym_candidates(pairs: Sequence[tuple[Pair, int]], candidates: Sequence[Candidate], corpus: Corpus) -> list[Candidate]:
+def acronym_candidates(
+    pairs: Sequence[tuple[Pair, int]], candidates: Sequence[Candidate], corpus: Corpus
+) -> list[Candidate]:
     """Acronyms of known terms, and new terms that the text both introduces and goes on to use.
 
     A pair whose two halves are known as two terms joins them, as the book says that they are one.
@@ -137,7 +178,11 @@ def acronym_candidates(pairs: Sequence[tuple[Pair, int]], candidates: Sequence[C
     known = {form_key(form) for candidate in candidates for form in candidate.forms}
     found = []
     for pair, _ in pairs:
-        if form_key(pair.long) in known or form_key(pair.short) in known or corpus.count(pair.short) >= FEWEST_ACRONYM_USES:
+        if (
+            form_key(pair.long) in known
+            or form_key(pair.short) in known
+            or corpus.count(pair.short) >= FEWEST_ACRONYM_USES
+        ):
             found.append(Candidate([pair.long, pair.short], "acronym"))
     return found
 
@@ -146,7 +191,11 @@ def candidates_to_rows(candidates: list[Candidate], book_id: str | None, corpus:
     """Candidates merged and judged, as rows sorted by id."""
     concepts, owner, dangling = merge(candidates, corpus.count)
     ids = concept_ids(concepts, book_id)
-    keys = {(candidate.kind, form_key(form)): at for at, candidate in reversed(list(enumerate(candidates))) for form in candidate.forms}
+    keys = {
+        (candidate.kind, form_key(form)): at
+        for at, candidate in reversed(list(enumerate(candidates)))
+        for form in candidate.forms
+    }
     rows, dropped = [], [_reference(book_id, source, target, reason) for source, target, reason in dangling]
     for number, (concept, term_id) in enumerate(zip(concepts, ids, strict=True)):
         parent = _parent(concept, candidates, owner, number)
@@ -159,8 +208,10 @@ def candidates_to_rows(candidates: list[Candidate], book_id: str | None, corpus:
                 also.append(ids[owner[target]])
         above = ids[parent] if parent is not None else None
         rows.append(_row(concept, term_id, book_id, above, sorted(set(also)), _judge(concept, corpus, rules)))
-    dropped += [{"stage": "glossary", "item": term, "related": book_id, "reason": "second definition", "detail": text}
-                for term, text in second_definitions(concepts, candidates)]
+    dropped += [
+        {"stage": "glossary", "item": term, "related": book_id, "reason": "second definition", "detail": text}
+        for term, text in second_definitions(concepts, candidates)
+    ]
     return Harvest(sorted(rows, key=lambda row: str(row["term_id"])), dropped, [])
 
 
@@ -174,32 +225,64 @@ def _parent(concept: Concept, candidates: Sequence[Candidate], owner: Sequence[i
 
 def _judge(concept: Concept, corpus: Corpus, rules: Rules) -> str | None:
     said = sum(corpus.count(form) for form in concept.forms)
-    facts = Facts(concept.forms, frozenset(concept.sources), concept.kind, concept.mono, bool(concept.locators), said,
-                  corpus.pages_with(concept.forms, said), corpus.pages)
+    facts = Facts(
+        concept.forms,
+        frozenset(concept.sources),
+        concept.kind,
+        concept.mono,
+        bool(concept.locators),
+        said,
+        corpus.pages_with(concept.forms, said),
+        corpus.pages,
+    )
     return objection(concept.term, facts, rules)
 
 
-def _row(concept: Concept, term_id: str, book_id: str | None, parent: str | None, also: list[str], reason: str | None) -> dict[str, object]:
-    return {"term_id": term_id, "book_id": book_id, "term": concept.term, "forms": concept.forms, "sources": concept.sources,
-            "definition": concept.definition, "parent_id": parent, "see_also": also, "locators": concept.locators,
-            "kept": reason is None, "reason": reason}
+def _row(
+    concept: Concept, term_id: str, book_id: str | None, parent: str | None, also: list[str], reason: str | None
+) -> dict[str, object]:
+    return {
+        "term_id": term_id,
+        "book_id": book_id,
+        "term": concept.term,
+        "forms": concept.forms,
+        "sources": concept.sources,
+        "definition": concept.definition,
+        "parent_id": parent,
+        "see_also": also,
+        "locators": concept.locators,
+        "kept": reason is None,
+        "reason": reason,
+    }
 
 
 def _dropped(left: Leftover, book_id: str) -> dict[str, object]:
-    return {"stage": "glossary", "item": left.text, "related": book_id, "reason": left.reason, "detail": f"page {left.page}"}
+    return {
+        "stage": "glossary",
+        "item": left.text,
+        "related": book_id,
+        "reason": left.reason,
+        "detail": f"page {left.page}",
+    }
 
 
 def _reference(book_id: str | None, source: str, target: str, reason: str) -> dict[str, object]:
     return {"stage": "glossary", "item": source, "related": book_id, "reason": reason, "detail": target}
 
 
-def _sought(book: Book, entries: Sequence[Entry], definitions: Sequence[Definition], acronyms: Sequence[Candidate]) -> list[str]:
+def _sought(
+    book: Book, entries: Sequence[Entry], definitions: Sequence[Definition], acronyms: Sequence[Candidate]
+) -> list[str]:
     """What was looked for and what was found: for the summary, and for a book that has nothing."""
     pages = [page + 1 for page in book.pages_of("index")]
     kinds = sorted({entry.kind for entry in entries})
     where = f"pages {pages[0]}–{pages[-1]}" if pages else "no page"
-    return [f"index: {len(entries)} entries on {where}" + (f" ({', '.join(kinds)})" if len(kinds) > 1 else "") if entries
-            else "index: none found (no page titled so, and none whose lines end in page numbers in alphabetical order)",
-            f"glossary: {len(definitions)} definitions" if definitions
-            else "glossary: none found (no heading such as Glossary or Key Terms with entries under it)",
-            f"acronyms: {len(acronyms)} introduced in the text"]
+    return [
+        f"index: {len(entries)} entries on {where}" + (f" ({', '.join(kinds)})" if len(kinds) > 1 else "")
+        if entries
+        else "index: none found (no page titled so, and none whose lines end in page numbers in alphabetical order)",
+        f"glossary: {len(definitions)} definitions"
+        if definitions
+        else "glossary: none found (no heading such as Glossary or Key Terms with entries under it)",
+        f"acronyms: {len(acronyms)} introduced in the text",
+    ]

@@ -18,7 +18,9 @@ from tripletkit.terms.columns import lines_to_rows
 from tripletkit.terms.index_rows import LEADER, Item, plain, rows_to_items
 from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators
 
-_SEE = re.compile(r"(?P<before>^|[\s,.;:(\[]+)(?P<word>see(?P<also>\s+also)?(?:\s+under)?|cf\.)\s+(?P<target>\S.*?)[)\]]?$", re.I)
+_SEE = re.compile(
+    r"(?P<before>^|[\s,.;:(\[]+)(?P<word>see(?P<also>\s+also)?(?:\s+under)?|cf\.)\s+(?P<target>\S.*?)[)\]]?$", re.I
+)
 _SEPARATOR = re.compile(rf",\s*|\s*{LEADER}\s*|:\s+|;\s+|\s+")
 _NAMES = re.compile(r"\b(names?|authors?|persons?|people|citations?)\b", re.I)
 _SYMBOLS = re.compile(r"\b(symbols?|notations?)\b", re.I)
@@ -69,13 +71,15 @@ def parse_index(book: Book, rules: Rules) -> tuple[list[Entry], list[Leftover]]:
 
 
 def index_parts(book: Book, rules: Rules, left: list[Leftover]) -> list[tuple[str, dict[int, list[Line]]]]:
-    """The indexes of the book, cut at their titles: kind, and lines by physical page. Edges and titles go to ``left``."""
+    """The indexes of the book, cut at their titles: kind, lines by physical page. Edges and titles go to ``left``."""
     parts: list[tuple[str, dict[int, list[Line]]]] = []
     last = -9
     for page in book.pages_of("index"):
         lines, edges = without_edges(book.pages[page], book.printed[page], book.heads, rules)
         left.extend(Leftover(line.text, page + 1, "running head or page number") for line in edges)
-        titles = [line for line in lines if line.size > 1.15 * _size(lines) and title_label(line.text, rules) == "index"]
+        titles = [
+            line for line in lines if line.size > 1.15 * _size(lines) and title_label(line.text, rules) == "index"
+        ]
         if page - last > 2 or not parts:
             parts.append(("subject", {}))
         last = page
@@ -102,7 +106,9 @@ def index_kind(title: str) -> str:
     return "symbols" if _SYMBOLS.search(title) else "subject"
 
 
-def items_to_entries(items: Sequence[Item], labels: Labels, kind: str = "subject") -> tuple[list[Entry], list[Leftover]]:
+def items_to_entries(
+    items: Sequence[Item], labels: Labels, kind: str = "subject"
+) -> tuple[list[Entry], list[Leftover]]:
     """Entries of one index; heads without locators are entries too, as their subentries' parents."""
     comma = _separates_by_comma(items, labels)
     _part_glued_numbers(items)
@@ -139,8 +145,12 @@ def _attach(entries: list[Entry], own: Entry, parents: tuple[str, ...]) -> list[
     for at in range(len(entries) - 1, -1, -1):
         entry = entries[at]
         if (*entry.parents, entry.term) == parents or not parents:
-            entries[at] = replace(entry, see=(*entry.see, *own.see), see_also=(*entry.see_also, *own.see_also),
-                                  locators=(*entry.locators, *own.locators))
+            entries[at] = replace(
+                entry,
+                see=(*entry.see, *own.see),
+                see_also=(*entry.see_also, *own.see_also),
+                locators=(*entry.locators, *own.locators),
+            )
             break
     return []
 
@@ -160,16 +170,18 @@ def _item_entries(item: Item, parents: tuple[str, ...], labels: Labels, strict: 
     else:
         entries.append(Entry(first.head, parents, first.locators, first.see, first.see_also, kind, item.page, mono))
     above = (*parents, first.head)
-    entries.extend(Entry(sub.head, above, sub.locators, sub.see, sub.see_also, kind, item.page, mono) for sub in rest if sub.head)
+    entries.extend(
+        Entry(sub.head, above, sub.locators, sub.see, sub.see_also, kind, item.page, mono) for sub in rest if sub.head
+    )
     if not entries[0].term and not (first.see or first.see_also):
         return []
     return entries
 
 
 def run_in_segments(text: str) -> list[str]:
-    """The parts of a run-in entry: "head, 12; first, 34; second, 56". One part if its semicolons only part see-references."""
+    """The parts of a run-in entry: "head, 12; first, 34; second, 56". One if its semicolons part references."""
     see = re.search(r"[.,;(]?\s*\bsee( also)?\b", text, re.I)
-    body, reference = (text[: see.start()], text[see.start():]) if see else (text, "")
+    body, reference = (text[: see.start()], text[see.start() :]) if see else (text, "")
     parts = [part.strip() for part in re.split(r";\s+(?=[^\d\s])(?![^(]*\))", body) if part.strip()]
     if len(parts) < 2:
         return [text]
@@ -187,7 +199,9 @@ def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> _Parsed:
         target = match["target"]
         text = text[: match.start()].rstrip(" ,;:([")
         target, more = _targets(target, labels)
-        names = tuple(part.strip(" .,") for part in re.split(r";\s*(?:see also\s+)?", target, flags=re.I) if part.strip(" .,"))
+        names = tuple(
+            part.strip(" .,") for part in re.split(r";\s*(?:see also\s+)?", target, flags=re.I) if part.strip(" .,")
+        )
         if match["also"] or match["word"].lower().startswith("cf"):
             also = names
         else:
@@ -211,8 +225,8 @@ def _is_reference(match: re.Match[str], text: str, styles: str) -> bool:
 def _targets(target: str, labels: Labels) -> tuple[str, str]:
     """A reference's target, and locators that follow it."""
     head, spans = split_locators(target, labels, strict=True)
-    if spans and head and "," in target[len(head):]:
-        return head, target[len(head):].strip(" ,")
+    if spans and head and "," in target[len(head) :]:
+        return head, target[len(head) :].strip(" ,")
     return target, ""
 
 
@@ -225,13 +239,15 @@ def split_locators(text: str, labels: Labels, strict: bool) -> tuple[str, tuple[
         loose = not match.group().strip(" ")
         if strict and loose:
             continue
-        tail = text[match.end():]
+        tail = text[match.end() :]
         if not LOCATOR_LIST.fullmatch(tail):
             continue
         spans = parse_locators(tail, labels)
         if spans and all(labels.plausible(span.first) for span in spans) and not (loose and _is_words(spans)):
             return text[: match.start()], spans
-    if strict and (unmarked := re.search(r"(?<=[^\W\d])\s+(\d{1,4}(?:[–-]\d{1,4})?(?:,\s*\d{1,4}(?:[–-]\d{1,4})?)+)$", text)):
+    if strict and (
+        unmarked := re.search(r"(?<=[^\W\d])\s+(\d{1,4}(?:[–-]\d{1,4})?(?:,\s*\d{1,4}(?:[–-]\d{1,4})?)+)$", text)
+    ):
         spans = parse_locators(unmarked.group(1), labels)
         if all(labels.plausible(span.first) for span in spans):
             return text[: unmarked.start()], spans

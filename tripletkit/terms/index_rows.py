@@ -16,19 +16,27 @@ from tripletkit.terms.locators import LOCATOR_LIST
 #: Stands for a row of dots between a term and its pages.
 LEADER = "\u2026"
 _LEADER = re.compile(r"\s\.(?:\s?\.)*\s*(?=\d|[ivxlc]+$)|(?:\s?\.){3,}\s?|\s?…+\s?|\s?(?:· ?){3,}|\s?_{3,}\s?")
-_ENDS_IN_LOCATOR = re.compile(r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}[–—−-])?(?:\d{1,4}|[ivxlc]{1,7})"
-                              r"(?:n+\d{0,3}|ff?\.?|t|\*)?(?:\s?passim)?[.;]?$|[ivxlc][–—−-][ivxlc]+$")
+_ENDS_IN_LOCATOR = re.compile(
+    r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}[–—−-])?(?:\d{1,4}|[ivxlc]{1,7})"
+    r"(?:n+\d{0,3}|ff?\.?|t|\*)?(?:\s?passim)?[.;]?$|[ivxlc][–—−-][ivxlc]+$"
+)
 _SEE = re.compile(r"\bsee( also)?( under)?\b", re.I)
 _OPEN_END = re.compile(r"(?:[,–—-]|\bsee|\balso|\bunder|\band|\bof|\bthe|\bin|\bfor|\bto|\bwith|\bby)$", re.I)
 _LETTER = re.compile(r"[^\W\d_](?:\s?[-–—/,&]\s?[^\W\d_])*")
-_GROUP = re.compile(r"(?:symbols?|numbers|numerals|numerics?|digits|signs|punctuation|special (?:characters|symbols)|non-?alphabetic\w*"
-                    r"|other|misc\w*|greek(?: letters)?|[#@*0-9]|[0-9]\s?[-–—]\s?[0-9])"
-                    r"(?:\s(?:and|&)\s(?:symbols?|numbers|numerals))?", re.I)
+_GROUP = re.compile(
+    r"(?:symbols?|numbers|numerals|numerics?|digits|signs|punctuation|special (?:characters|symbols)|non-?alphabetic\w*"
+    r"|other|misc\w*|greek(?: letters)?|[#@*0-9]|[0-9]\s?[-–—]\s?[0-9])"
+    r"(?:\s(?:and|&)\s(?:symbols?|numbers|numerals))?",
+    re.I,
+)
 _CONTINUED = re.compile(r"[\s,]*\(?\b(?:continued|cont(?:’|')?d?\.?)\)?[\s:.]*$", re.I)
-_NOTE = re.compile(r"page (?:numbers?|references?|locators?)"
-                   r"|(?:numbers?|entries|terms|references) (?:in|set in|followed by|that are|printed)\b"
-                   r"|\b(?:indicates?|refers? to|denotes?) (?:a |the |to )?(?:figures?|tables?|footnotes?|notes?|pages?"
-                   r"|definitions?|main|primary)|this index\b", re.I)
+_NOTE = re.compile(
+    r"page (?:numbers?|references?|locators?)"
+    r"|(?:numbers?|entries|terms|references) (?:in|set in|followed by|that are|printed)\b"
+    r"|\b(?:indicates?|refers? to|denotes?) (?:a |the |to )?(?:figures?|tables?|footnotes?|notes?|pages?"
+    r"|definitions?|main|primary)|this index\b",
+    re.I,
+)
 
 
 @dataclass
@@ -134,7 +142,9 @@ def _without_letter(row: Row) -> Row:
     """The row without a letter's heading that an unseen gutter put before it."""
     first, _, rest = row.text.partition(" ")
     fused = row.styles[:1] in ("b", "z") and rest and not set(row.styles[1:]) & set("bz")
-    if fused and (_GROUP.fullmatch(first) or (len(first) == 1 and first.isalpha() and rest[:1].lower() == first.lower())):
+    if fused and (
+        _GROUP.fullmatch(first) or (len(first) == 1 and first.isalpha() and rest[:1].lower() == first.lower())
+    ):
         return replace(row, text=rest, styles=row.styles[1:])
     return row
 
@@ -229,7 +239,7 @@ def _without_notes(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
 
 
 def _is_prose(items: Sequence[Item], at: int, first: int) -> bool:
-    """Whether an item before the first page number is a remark: one of several, or a sentence. A head may stand there too."""
+    """Whether an item before the first page number is a remark: one of several, or a sentence, but no head."""
     item = items[at]
     if _SEE.search(item.text):
         return False

@@ -1,4 +1,4 @@
-"""Line ends undone: words broken at a hyphen made whole, accents that TeX sets as glyphs of their own put on their letters."""
+"""Line ends undone: broken words made whole, accents that TeX sets apart put on their letters."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ class Joiner:
         if closed in self._words:
             return False
         # Neither seen whole: two words of their own ("two-" + "level") keep it, halves ("cor-" + "relation") do not.
-        return open_ in self._words or (before.lower() in self._words and after.lower() in self._words and len(before) > 2)
+        return open_ in self._words or (
+            before.lower() in self._words and after.lower() in self._words and len(before) > 2
+        )
 
 
 def repair_accents(text: str) -> str:

@@ -16,7 +16,9 @@ _RANGE = rf"{_ONE}(?:\s?(?:[–—−-]+|to)\s?{_ONE})?"
 _LIST = rf"{_RANGE}(?:\s?(?:[,;]|,?\s(?:and|&))\s?{_RANGE})*(?:,?\s(?:passim|ff\.?|et seq\.?))?"
 LOCATOR_LIST = re.compile(rf"{_LIST}[.,;]?")
 _SPLIT = re.compile(r"\s?(?:[,;]|,?\s(?:and|&))\s?")
-_ENDS = re.compile(rf"(?:pp?\.\s?)?(?P<first>{_NUMBER}|{_ROMAN}){_NOTE}(?:\s?(?:[–—−-]+|to)\s?(?P<last>{_NUMBER}|{_ROMAN}){_NOTE})?")
+_ENDS = re.compile(
+    rf"(?:pp?\.\s?)?(?P<first>{_NUMBER}|{_ROMAN}){_NOTE}(?:\s?(?:[–—−-]+|to)\s?(?P<last>{_NUMBER}|{_ROMAN}){_NOTE})?"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,10 @@ from tripletkit.terms.acronyms import own_pair
 from tripletkit.text.normalise import is_acronym, term_key
 
 Key = tuple[str, ...]
-_OR = re.compile(r"(?P<term>.+?)\s*\((?:or|also|also called|also known as|a\.?k\.?a\.?|aka|i\.e\.,?|formerly)\s+(?P<other>[^()]+)\)$", re.I)
+_OR = re.compile(
+    r"(?P<term>.+?)\s*\((?:or|also(?: called| known as)?|a\.?k\.?a\.?|i\.e\.,?|formerly)\s+(?P<other>[^()]+)\)$",
+    re.I,
+)
 _TRAILING = re.compile(r"(?P<term>\S.*?\S)\s*\([^()]*\)$")
 _PLAIN_SIGNS = frozenset("'\"`,.;:()[]{}/&!?")
 #: Which source's wording names a concept, best first.
@@ -54,10 +57,12 @@ class Concept:
 
 
 def form_key(form: str) -> Key:
-    """What two forms must share to be one: ``term_key``, signs that carry meaning ("B*-tree"), capitals of an acronym."""
+    """What two forms must share to be one: words, signs that carry meaning ("B*-tree"), an acronym's capitals."""
     words = term_key(form)
     plain = unicodedata.normalize("NFKC", form)
-    signs = "".join(sorted(c for c in plain if not c.isalnum() and not c.isspace() and c not in _PLAIN_SIGNS and _tells(c)))
+    signs = "".join(
+        sorted(c for c in plain if not c.isalnum() and not c.isspace() and c not in _PLAIN_SIGNS and _tells(c))
+    )
     acronym = ("=",) if is_acronym(form) else ()
     return (*words, *((f"sign {signs}",) if signs else ()), *acronym) if words or signs else (f"text {plain}",)
 
@@ -68,7 +73,7 @@ def _tells(sign: str) -> bool:
 
 
 def own_forms(term: str) -> list[str]:
-    """The forms that a printed term spells out, the one to show first: "principal component analysis (PCA)" has three."""
+    """The forms that a printed term spells out, the one to show first: "support vector machine (SVM)" has three."""
     pair = own_pair(term)
     if pair is not None:
         return [pair.long, pair.short, term]
@@ -86,11 +91,19 @@ def _uninverted(term: str) -> str | None:
     if re.match(r"(?:of|in|for|on|to|by|with|under|between|versus|vs\.?)\b", rest):
         return f"{head} {rest}"
     if rest[0].isupper() == head[0].isupper():
-        return f"{rest} {head}" if len(rest.split()) <= 3 or re.search(r"\b(?:of|in|for|on|to|by|with)$", rest) else None
-    return f"{rest} {head[0].lower()}{head[1:]}" if rest[0].islower() and head[1:].islower() and len(rest.split()) == 1 else None
+        return (
+            f"{rest} {head}" if len(rest.split()) <= 3 or re.search(r"\b(?:of|in|for|on|to|by|with)$", rest) else None
+        )
+    return (
+        f"{rest} {head[0].lower()}{head[1:]}"
+        if rest[0].islower() and head[1:].islower() and len(rest.split()) == 1
+        else None
+    )
 
 
-def merge(candidates: Sequence[Candidate], said: Callable[[str], int]) -> tuple[list[Concept], list[int], list[tuple[str, str, str]]]:
+def merge(
+    candidates: Sequence[Candidate], said: Callable[[str], int]
+) -> tuple[list[Concept], list[int], list[tuple[str, str, str]]]:
     """Concepts, the concept of each candidate, and references that name nothing (from, to, reason).
 
     ``said`` counts a phrase in the running text: it settles which of several wordings to show.
@@ -127,7 +140,9 @@ class _Groups:
         self._leader[second] = first
 
 
-def _join_references(candidates: Sequence[Candidate], groups: _Groups, by_key: dict[tuple[str, Key], int]) -> list[tuple[str, str, str]]:
+def _join_references(
+    candidates: Sequence[Candidate], groups: _Groups, by_key: dict[tuple[str, Key], int]
+) -> list[tuple[str, str, str]]:
     """Join each candidate that says "see X" to X. An X of its own name nowhere becomes the candidate's shown form."""
     dangling = []
     for at, candidate in enumerate(candidates):
@@ -155,12 +170,13 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
     for wording in wordings:
         if (found := by_key.get((kind, form_key(wording)))) is not None:
             return found
-    return by_key.get((kind, (*form_key(name), "="))) or next((by_key[k, form_key(name)] for k in ("subject", "names", "symbols")
-                                                               if (k, form_key(name)) in by_key), None)
+    return by_key.get((kind, (*form_key(name), "="))) or next(
+        (by_key[k, form_key(name)] for k in ("subject", "names", "symbols") if (k, form_key(name)) in by_key), None
+    )
 
 
 def _strip_qualifiers(candidates: Sequence[Candidate], groups: _Groups, by_key: dict[tuple[str, Key], int]) -> None:
-    """Qualifiers left off: "momentum (optimization)" is said "momentum", unless another term, or a second qualifier, claims that."""
+    """Qualifiers left off: "momentum (optimization)" is said "momentum", unless another term claims that."""
     claims: Counter[tuple[str, Key]] = Counter()
     bare: list[tuple[int, str]] = []
     for at, candidate in enumerate(candidates):
@@ -176,20 +192,30 @@ def _strip_qualifiers(candidates: Sequence[Candidate], groups: _Groups, by_key: 
 
 
 def _concept(held: Sequence[Candidate], members: list[int], said: Callable[[str], int]) -> Concept:
-    lead = min(held, key=lambda c: (bool(c.refers), RANK.index(c.source) if c.source in RANK else len(RANK), c.parent is not None))
+    lead = min(held, key=lambda c: (bool(c.refers), is_acronym(c.forms[0]), RANK.index(c.source), c.parent is not None))
     term = _shown(lead, held, said)
     forms = list(dict.fromkeys([term, *sorted({form for c in held for form in c.forms})]))
-    definitions = [c.definition for c in sorted(held, key=lambda c: (bool(c.refers), c.source != "user")) if c.definition]
+    definitions = [
+        c.definition for c in sorted(held, key=lambda c: (bool(c.refers), c.source != "user")) if c.definition
+    ]
     locators: dict[tuple[object, object], dict[str, object]] = {}
     cited = [c for c in held if c.source == "index" and c.locators] or list(held)
     for locator in (locator for c in cited for locator in c.locators):
         locators.setdefault((locator["label"], locator["page"]), locator)
-    return Concept(members, term, forms, sorted({c.source for c in held}), definitions[0] if definitions else None, list(locators.values()),
-                   lead.kind, all(c.mono for c in held))
+    return Concept(
+        members,
+        term,
+        forms,
+        sorted({c.source for c in held}),
+        definitions[0] if definitions else None,
+        list(locators.values()),
+        lead.kind,
+        all(c.mono for c in held),
+    )
 
 
 def _shown(lead: Candidate, held: Sequence[Candidate], said: Callable[[str], int]) -> str:
-    """The lead's own wording; of its spellings (case, number), the small and singular one, if the book has it in small."""
+    """The lead's own wording; of its spellings (case, number), the small and singular one."""
     key = form_key(lead.forms[0])
     same = {c.forms[0] for c in held if form_key(c.forms[0]) == key}
     return min(same, key=lambda form: (form != form.lower(), len(form), form)) if said(lead.forms[0]) else lead.forms[0]
@@ -197,13 +223,23 @@ def _shown(lead: Candidate, held: Sequence[Candidate], said: Callable[[str], int
 
 def second_definitions(concepts: Iterable[Concept], candidates: Sequence[Candidate]) -> list[tuple[str, str]]:
     """Definitions that a row has no room for: (term, definition)."""
-    return [(concept.term, definition) for concept in concepts
-            for definition in dict.fromkeys(candidates[at].definition for at in concept.members)
-            if definition is not None and definition != concept.definition]
+    return [
+        (concept.term, definition)
+        for concept in concepts
+        for definition in dict.fromkeys(candidates[at].definition for at in concept.members)
+        if definition is not None and definition != concept.definition
+    ]
 
 
 def concept_ids(concepts: Sequence[Concept], book_id: str | None) -> list[str]:
     """One id per concept from the book and its shown form; kind and forms tell apart what is shown alike."""
     plain = Counter(concept.term for concept in concepts)
-    return [stable_id("term", book_id or "", concept.term, *([concept.kind, *sorted(concept.forms)] if plain[concept.term] > 1 else []))
-            for concept in concepts]
+    return [
+        stable_id(
+            "term",
+            book_id or "",
+            concept.term,
+            *([concept.kind, *sorted(concept.forms)] if plain[concept.term] > 1 else []),
+        )
+        for concept in concepts
+    ]

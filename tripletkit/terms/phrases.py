@@ -10,12 +10,16 @@ from collections.abc import Iterable, Sequence
 
 from tripletkit.text.normalise import is_acronym, term_key
 
-_PREPOSITION = (r"(?:of|in|for|with|without|on|to|by|from|as|at|and|or|versus|vs\.?|via|under|over|between|among|against|using|through"
-                r"|within|into|than|during|not|is|are|that|which|when|where|after|before|across)")
+_PREPOSITION = (
+    r"(?:of|in|for|with|without|on|to|by|from|as|at|and|or|versus|vs\.?|via|under|over|between|among|against|using|through"
+    r"|within|into|than|during|not|is|are|that|which|when|where|after|before|across)"
+)
 _LEADS_ON = re.compile(rf"{_PREPOSITION}(?![\w-])", re.I)
 _LEADS_IN = re.compile(rf"\b(?:{_PREPOSITION})(?:\s(?:a|an|the))?$", re.I)
 _ARTICLE = re.compile(r"\b(?:a|an|the)$", re.I)
-_ADJECTIVE = re.compile(r"(?:al|ic|ive|ed|ing|ous|ary|ory|ar|less|ble|ful|ite|ian|ean|ant|ent|ese|like|based|free)$", re.I)
+_ADJECTIVE = re.compile(
+    r"(?:al|ic|ive|ed|ing|ous|ary|ory|ar|less|ble|ful|ite|ian|ean|ant|ent|ese|like|based|free)$", re.I
+)
 _LISTED = re.compile(r"(?:applications?|proofs?|uses?|examples?|methods?|propert(?:y|ies)|types?|kinds?)$", re.I)
 _ACTION = re.compile(r"(?:tions?|sions?|ments?|ities|ity|ness|ances?|ences?|analysis)$", re.I)
 
@@ -71,12 +75,16 @@ def subentry_forms(sub: str, head: str, corpus: Corpus, *, category: str = "") -
         return [sub, *(order for order in orders if corpus.count(order) > 0)]
     best = max(orders, key=lambda order: (corpus.count(order), -orders.index(order)))
     few = max(2, corpus.count(best) // 5)
-    rest = [order for order in orders if order != best and (corpus.count(order) >= few or (_open(sub) and order == orders[0]))]
+    rest = [
+        order
+        for order in orders
+        if order != best and (corpus.count(order) >= few or (_open(sub) and order == orders[0]))
+    ]
     return [best, *rest]
 
 
 def category_of(head: str, subs: Sequence[str], corpus: Corpus) -> str:
-    """Whether a head only gathers: "all" if the book says none of its subentries with it, "phrases" if hardly any, else "".
+    """Whether a head only gathers: "all" if none of its subentries is said with it, "phrases" if hardly any, else "".
 
     Most of them must be said alone, else nothing is known.
     """
@@ -97,7 +105,11 @@ def _orders(sub: str, head: str, small: str, corpus: Corpus) -> list[str]:
     low = corpus.uncapitalised(sub)
     if _LEADS_IN.search(sub) or _ARTICLE.search(sub):
         closed = _ARTICLE.search(sub) is not None
-        return [f"{sub} {small}"] if closed else [f"{sub} {small}", f"{sub} a {small}", f"{sub} an {small}", f"{sub} the {small}"]
+        return (
+            [f"{sub} {small}"]
+            if closed
+            else [f"{sub} {small}", f"{sub} a {small}", f"{sub} an {small}", f"{sub} the {small}"]
+        )
     before, after, of = f"{sub} {small}", f"{head} {low}", f"{sub} of {small}"
     more = [order for link in ("of a", "of the", "in", "for") if corpus.count(order := f"{sub} {link} {small}") > 0]
     more += [order for link in ("of", "of a") if corpus.count(order := f"{head} {link} {low}") > 0]
@@ -116,7 +128,7 @@ def _orders(sub: str, head: str, small: str, corpus: Corpus) -> list[str]:
 def _holds(sub: str, head: str) -> bool:
     """Whether the subentry already says its head ("mean / weighted mean")."""
     own, above = term_key(sub), term_key(head)
-    return bool(above) and any(own[i:i + len(above)] == above for i in range(len(own) - len(above) + 1))
+    return bool(above) and any(own[i : i + len(above)] == above for i in range(len(own) - len(above) + 1))
 
 
 def _open(sub: str) -> bool:

@@ -27,8 +27,10 @@ def read_user_terms(path: Path) -> list[UserTerm]:
     """The file's terms in order. Raises SourceError naming file and line of the first bad row."""
     readers = {".csv": _from_csv, ".jsonl": _from_jsonl, ".txt": _from_txt}
     if path.suffix.lower() not in readers:
-        raise SourceError(f"{path}: terms are read from .csv, .jsonl or .txt, not {path.suffix or 'a file without an ending'}",
-                          "CSV needs a header with 'term', and may have 'forms' (separated by |) and 'definition'.")
+        raise SourceError(
+            f"{path}: terms are read from .csv, .jsonl or .txt, not {path.suffix or 'a file without an ending'}",
+            "CSV needs a header with 'term', and may have 'forms' (separated by |) and 'definition'.",
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -66,7 +68,9 @@ def _from_csv(path: Path, text: str) -> Iterator[UserTerm]:
             header = _checked_header(row, place)
             continue
         if len(row) > len(header):
-            raise SourceError(f"{place}: {len(row)} values in {len(header)} columns", 'Put a value that holds a comma in "quotes".')
+            raise SourceError(
+                f"{place}: {len(row)} values in {len(header)} columns", 'Put a value that holds a comma in "quotes".'
+            )
         cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
         yield _term(cells["term"], cells.get("forms", "").split("|"), cells.get("definition"), place)
 
@@ -88,18 +92,29 @@ def _from_jsonl(path: Path, text: str) -> Iterator[UserTerm]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise SourceError(f"{place}: not valid JSON ({error.msg} at column {error.colno})", "Write one JSON object a line.") from error
+            raise SourceError(
+                f"{place}: not valid JSON ({error.msg} at column {error.colno})", "Write one JSON object a line."
+            ) from error
         if not isinstance(row, dict):
-            raise SourceError(f"{place}: expected an object, got {type(row).__name__}", 'Such as {"term": "entropy", "forms": ["H"]}.')
+            raise SourceError(
+                f"{place}: expected an object, got {type(row).__name__}", 'Such as {"term": "entropy", "forms": ["H"]}.'
+            )
         if unknown := sorted(row.keys() - set(_COLUMNS)):
             raise SourceError(f"{place}: unknown key {unknown[0]!r}", f"Known: {', '.join(_COLUMNS)}.")
         forms, definition = row.get("forms") or [], row.get("definition")
         if not isinstance(row.get("term"), str):
-            raise SourceError(f"{place}: 'term' must be a text, got {row.get('term')!r}", 'Such as {"term": "entropy"}.')
+            raise SourceError(
+                f"{place}: 'term' must be a text, got {row.get('term')!r}", 'Such as {"term": "entropy"}.'
+            )
         if not (isinstance(forms, list) and all(isinstance(form, str) for form in forms)):
-            raise SourceError(f"{place}: 'forms' must be a list of texts, got {forms!r}", 'Such as {"term": "entropy", "forms": ["H"]}.')
+            raise SourceError(
+                f"{place}: 'forms' must be a list of texts, got {forms!r}",
+                'Such as {"term": "entropy", "forms": ["H"]}.',
+            )
         if not (definition is None or isinstance(definition, str)):
-            raise SourceError(f"{place}: 'definition' must be a text, got {definition!r}", "Leave it out if there is none.")
+            raise SourceError(
+                f"{place}: 'definition' must be a text, got {definition!r}", "Leave it out if there is none."
+            )
         yield _term(row["term"], forms, definition, place)
 
 
@@ -108,6 +123,9 @@ def _term(term: str, forms: list[str] | tuple[str, ...], definition: str | None,
     if not name:
         raise SourceError(f"{place}: the term is empty", "Each row needs a term.")
     if len(name) > 200:
-        raise SourceError(f"{place}: a term of {len(name)} characters ({name[:40]!r}…)", "Definitions go into the column 'definition'.")
+        raise SourceError(
+            f"{place}: a term of {len(name)} characters ({name[:40]!r}…)",
+            "Definitions go into the column 'definition'.",
+        )
     others = tuple(dict.fromkeys(form for raw in forms if (form := " ".join(raw.split())) and form != name))
     return UserTerm(name, others, " ".join(definition.split()) or None if definition else None, place)
