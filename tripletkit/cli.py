@@ -31,6 +31,14 @@ Margin = Annotated[float | None, typer.Option("--margin", help="Margin of Triple
 To = Annotated[Path | None, typer.Option("--to", help="Dataset folder (default: OUTPUT/dataset).", show_default=False)]
 Redact = Annotated[bool | None, typer.Option("--redact", help="Publish ids, pages and offsets, no text.", show_default=False)]
 HaveTheRight = Annotated[bool | None, typer.Option("--i-have-the-right", help="Publish although a book's licence is missing or forbids it.", show_default=False)]
+Push = Annotated[str | None, typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Push the dataset folder to the Hub.", show_default=False)]
+PushModel = Annotated[str | None, typer.Option("--push", metavar="OWNER/NAME", help="Push the tuned encoder to the Hub.", show_default=False)]
+Public = Annotated[bool, typer.Option("--public/--private", help="Who may see a repository that is made.")]
+Revision = Annotated[str, typer.Option("--revision", help="Branch to push to.")]
+Tag = Annotated[str | None, typer.Option("--tag", help="Tag for what is pushed, e.g. v1.", show_default=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List files, sizes, repository and visibility; send nothing.")]
+Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or OWNER/NAME on the Hub.")]
+FillTo = Annotated[Path, typer.Option("--to", help="Folder for the filled dataset.")]
 
 
 @dataclass
@@ -116,15 +124,44 @@ def mine(common: Common, hard_negatives: HardNegatives = None) -> None:
 
 
 @command
-def publish(common: Common, to: To = None, license_: License = None, redact: Redact = None, i_have_the_right: HaveTheRight = None) -> None:
-    """Write the dataset folder and its card."""
-    _run(common, ["publish"], publish__to=to, publish__license=license_, publish__redact=redact, publish__i_have_the_right=i_have_the_right)
+def publish(
+    common: Common, to: To = None, license_: License = None, redact: Redact = None, i_have_the_right: HaveTheRight = None,
+    push_to_hub: Push = None, public: Public = False, revision: Revision = "main", tag: Tag = None, dry_run: DryRun = False,
+) -> None:
+    """Write the dataset folder and its card, and push it to the Hub if asked."""
+    settings = _run(common, ["publish"], publish__to=to, publish__license=license_, publish__redact=redact,
+                    publish__i_have_the_right=i_have_the_right)
+    if push_to_hub is None and dry_run:
+        raise ConfigError("--dry-run lists what a push would send, but no repository was named", "Add --push-to-hub OWNER/NAME.")
+    if push_to_hub is not None:
+        folder = settings.publish.to or settings.output / "dataset"
+        _push(folder, push_to_hub, "dataset", public=public, revision=revision, tag=tag, dry_run=dry_run)
 
 
 @command
-def train(common: Common, recipe: Recipe = None, margin: Margin = None, allow_worse: AllowWorse = None) -> None:
+def fill(common: Common, dataset: Dataset, books: Books = None, to: FillTo = Path("filled")) -> None:
+    """Fill a redacted dataset with its text, from the PDFs it was made of."""
+    from tripletkit.publishing.fill import fill_dataset
+    from tripletkit.store import Store
+
+    folder = Path(dataset)
+    if not folder.is_dir():
+        from tripletkit.publishing.hub import fetch_dataset
+
+        folder = fetch_dataset(dataset)
+    store = Store(_run(common, ["extract", "glossary"], books=books).output)
+    typer.echo(fill_dataset(folder, {name: store.read(name) for name in ("passages", "terms")}, to).summary)
+
+
+@command
+def train(
+    common: Common, recipe: Recipe = None, margin: Margin = None, allow_worse: AllowWorse = None,
+    push: PushModel = None, public: Public = False, dry_run: DryRun = False,
+) -> None:
     """Tune the encoder on the triplets; fails if it is not better on validation passages."""
-    _run(common, ["train"], train__recipe=recipe, train__margin=margin, allow_worse=allow_worse)
+    settings = _run(common, ["train"], train__recipe=recipe, train__margin=margin, allow_worse=allow_worse)
+    if push is not None:
+        _push(settings.output / "encoder", push, "model", public=public, revision="main", tag=None, dry_run=dry_run)
 
 
 @command
@@ -178,7 +215,7 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
-def _run(common: Common, stages: list[str], **flags: object) -> None:
+def _run(common: Common, stages: list[str], **flags: object) -> Any:  # noqa: ANN401 - Settings, imported late
     from tripletkit.pipeline import STAGES, Runner
     from tripletkit.progress import Progress
 
@@ -194,6 +231,20 @@ def _run(common: Common, stages: list[str], **flags: object) -> None:
             failures.append(outcome.failed)
     if failures:
         raise TripletkitError("\n".join(str(failure) for failure in failures))
+    return runner.settings
+
+
+def _push(folder: Path, repo: str, kind: Any, *, public: bool, revision: str, tag: str | None, dry_run: bool) -> None:  # noqa: ANN401
+    from tripletkit.publishing.plan import PushOptions, plan_push
+
+    plan = plan_push(folder, repo, kind, PushOptions(private=not public, revision=revision, tag=tag))
+    if dry_run:
+        for line in plan.lines:
+            typer.echo(line)
+        return
+    from tripletkit.publishing.hub import push
+
+    typer.echo(push(plan).summary)
 
 
 def _print_report(outcome: Any, common: Common) -> None:  # noqa: ANN401 - Report, imported late

@@ -18,14 +18,20 @@ ODS = Path(__file__).parents[2] / "examples" / "ods-java.pdf"
 
 
 def extract(path: Path, backend: str = "pdfium") -> BookTables:
-    return extract_book(path, book_id="b_1", limits=PassageLimits(120, 80, 10), count_tokens=count_words, rules=RULES, backend=backend)
+    return extract_book(
+        path, book_id="b_1", limits=PassageLimits(120, 80, 10), count_tokens=count_words, rules=RULES, backend=backend
+    )
 
 
 def page(number: int, *, words: str = "rivers and seas") -> list[Text]:
     """A page with a running head, eight lines and a page number."""
     lines = [f"The {words} of page {number} are told in line {i} at some" for i in range(1, 8)]
     lines.append("length, and that is the end.")
-    return [Text(60, 40, "ON WATER"), *(Text(60, 80 + 14 * i, text) for i, text in enumerate(lines)), Text(200, 570, str(number))]
+    return [
+        Text(60, 40, "ON WATER"),
+        *(Text(60, 80 + 14 * i, text) for i, text in enumerate(lines)),
+        Text(200, 570, str(number)),
+    ]
 
 
 def test_a_small_book_is_read_whole(tmp_path: Path) -> None:
@@ -56,24 +62,33 @@ def test_both_backends_read_the_same(tmp_path: Path) -> None:
 
 def test_repeated_texts_are_dropped_with_a_reason(tmp_path: Path) -> None:
     # Two pages that differ in nothing but their number.
-    tables = extract(write_pdf(tmp_path / "again.pdf", [page(1), page(2), *(page(n, words="sand") for n in range(3, 7))]))
+    tables = extract(
+        write_pdf(tmp_path / "again.pdf", [page(1), page(2), *(page(n, words="sand") for n in range(3, 7))])
+    )
     assert len({row["text"] for row in tables.passages}) == len(tables.passages)
     texts = [row["passage_id"] for row in tables.passages]
     assert len(set(texts)) == len(texts)
 
 
 def test_a_page_of_signs_without_meaning_is_left_out_and_told(tmp_path: Path) -> None:
-    path = write_pdf(tmp_path / "signs.pdf", [page(1), [Text(60, 80 + 14 * i, "#$% ^&* ()_ +{} <>? ~~ @!" * 2) for i in range(9)], page(3)])
+    path = write_pdf(
+        tmp_path / "signs.pdf",
+        [page(1), [Text(60, 80 + 14 * i, "#$% ^&* ()_ +{} <>? ~~ @!" * 2) for i in range(9)], page(3)],
+    )
     tables = extract(path)
     assert [(row["item"], row["reason"]) for row in tables.dropped] == [("b_1 page 2", "unreadable page")]
     assert not any("^&*" in str(row["text"]) for row in tables.passages)
     assert sum(row["page"] == 2 for row in tables.lines) == 9
 
 
-
-@pytest.mark.parametrize(("content", "told"), [
-    (b"", "is empty"), (b"hello, I am no PDF\n" * 9, "is not a PDF"), (b"%PDF-1.7\n" + b"\x00" * 2000, "damaged"),
-])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b"hello, I am no PDF\n" * 9, "is not a PDF"),
+        (b"%PDF-1.7\n" + b"\x00" * 2000, "damaged"),
+    ],
+)
 def test_files_that_are_no_books(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "book.pdf"
     path.write_bytes(content)
@@ -153,17 +168,28 @@ class TestGolden:
         assert lines[0] == ("furniture", "§3.2 Linked Lists")
         assert lines[-1] == ("furniture", "68")
         assert ("code", "dummy.next = dummy;") in lines
-        start = next(i for i, (_, text) in enumerate(lines) if str(text).startswith("Finding the node with a particular index"))
-        assert {kind for kind, _ in lines[start:start + 3]} == {"prose"}
+        start = next(
+            i for i, (_, text) in enumerate(lines) if str(text).startswith("Finding the node with a particular index")
+        )
+        assert {kind for kind, _ in lines[start : start + 3]} == {"prose"}
 
     def test_a_passage_goes_on_past_code(self, ods: BookTables) -> None:
-        (passage,) = [row for row in ods.passages if "Finding the node with a particular index in a DLList is easy" in str(row["text"])]
+        (passage,) = [
+            row
+            for row in ods.passages
+            if "Finding the node with a particular index in a DLList is easy" in str(row["text"])
+        ]
         assert passage["kind"] == "prose"
         assert passage["section"] == "Chapter 3 Linked Lists › 3.2 DLList: A Doubly-Linked List"
-        assert "The get(i) and set(i,x) operations are now also easy." in " ".join(str(row["text"]) for row in ods.passages if row["kind"] == "prose")
+        assert "The get(i) and set(i,x) operations are now also easy." in " ".join(
+            str(row["text"]) for row in ods.passages if row["kind"] == "prose"
+        )
 
     def test_exercises_summaries_and_captions_are_told_apart(self, ods: BookTables) -> None:
-        starts = {kind: [str(row["text"]) for row in ods.passages if row["kind"] == kind] for kind in ("exercise", "caption", "summary", "prose")}
+        starts = {
+            kind: [str(row["text"]) for row in ods.passages if row["kind"] == kind]
+            for kind in ("exercise", "caption", "summary", "prose")
+        }
         assert any(text.startswith("Exercise 3.1") for text in starts["exercise"])
         assert any(text.startswith("Figure 3.1:") for text in starts["caption"])
         assert not any(re.match(r"Exercise \d|Figure \d+\.\d+:", text) for text in starts["prose"])

@@ -11,12 +11,35 @@ def furniture_texts(pages: list[list[Line]]) -> list[str]:
 
 
 def text_of(page: int) -> list[Line]:
-    words = ["river", "stone", "cloud", "forest", "desert", "ocean", "valley", "glacier", "island", "meadow", "canyon", "delta"]
-    return [line(f"The {words[(page * 5 + i * 7) % 12]} is like a {words[(page + i * i) % 12]} of {i} parts", page=page, y=80 + 12 * i) for i in range(30)]
+    words = [
+        "river",
+        "stone",
+        "cloud",
+        "forest",
+        "desert",
+        "ocean",
+        "valley",
+        "glacier",
+        "island",
+        "meadow",
+        "canyon",
+        "delta",
+    ]
+    return [
+        line(
+            f"The {words[(page * 5 + i * 7) % 12]} is like a {words[(page + i * i) % 12]} of {i} parts",
+            page=page,
+            y=80 + 12 * i,
+        )
+        for i in range(30)
+    ]
 
 
 def test_running_heads_and_page_numbers_go() -> None:
-    pages = [[line("CHAPTER 2. RIVERS", page=n, y=40), *text_of(n), line(str(n + 3), page=n, y=570, x0=190, x1=200)] for n in range(1, 9)]
+    pages = [
+        [line("CHAPTER 2. RIVERS", page=n, y=40), *text_of(n), line(str(n + 3), page=n, y=570, x0=190, x1=200)]
+        for n in range(1, 9)
+    ]
     assert furniture_texts(pages) == [text for n in range(1, 9) for text in ("CHAPTER 2. RIVERS", str(n + 3))]
 
 
@@ -41,7 +64,10 @@ def test_heading_that_repeats_on_top_of_pages_is_text() -> None:
 
 
 def test_number_at_the_foot_of_a_chapters_first_page() -> None:
-    pages = [[line(f"RIVERS {n}", page=n, y=40), *text_of(n)] if n != 4 else [*text_of(n), line("4", page=n, y=570)] for n in range(1, 9)]
+    pages = [
+        [line(f"RIVERS {n}", page=n, y=40), *text_of(n)] if n != 4 else [*text_of(n), line("4", page=n, y=570)]
+        for n in range(1, 9)
+    ]
     assert "4" in furniture_texts(pages)
 
 

@@ -7,26 +7,43 @@ from tripletkit.pdf.reader import Bookmark
 from tripletkit.rules import load_rules
 
 RULES = load_rules()
-TEXT = ["Rivers bring sand and mud down to the sea, and", "they have done so for a very long time indeed, as far", "as anyone can say."]
+TEXT = [
+    "Rivers bring sand and mud down to the sea, and",
+    "they have done so for a very long time indeed, as far",
+    "as anyone can say.",
+]
 
 
 def paths_of(lines: list[Line], entries: list[Entry]) -> list[str]:
-    headings = find_headings(lines, entries, body_size=10, vocabulary=book_vocabulary(held.text for held in lines), rules=RULES)
+    headings = find_headings(
+        lines, entries, body_size=10, vocabulary=book_vocabulary(held.text for held in lines), rules=RULES
+    )
     paths = section_paths(len(lines), headings)
     return list(dict.fromkeys(" › ".join(path) for path in paths))
 
 
 def chapter() -> list[Line]:
-    return [line("Chapter 2", y=60, size=18, style="b"), line("All about the re-", y=84, size=18, style="b"), line("birth of rivers", y=106, size=18, style="b"),
-            *block(TEXT, y=140), line("2.1 Mud", y=200, size=12, style="b"), *block(TEXT, y=220),
-            line("2.1.1 Mud in water", y=280, size=10, style="b"), *block(TEXT, y=300),
-            line("2.2 Sand", y=360, size=12, style="b"), *block(TEXT, y=380)]
+    return [
+        line("Chapter 2", y=60, size=18, style="b"),
+        line("All about the re-", y=84, size=18, style="b"),
+        line("birth of rivers", y=106, size=18, style="b"),
+        *block(TEXT, y=140),
+        line("2.1 Mud", y=200, size=12, style="b"),
+        *block(TEXT, y=220),
+        line("2.1.1 Mud in water", y=280, size=10, style="b"),
+        *block(TEXT, y=300),
+        line("2.2 Sand", y=360, size=12, style="b"),
+        *block(TEXT, y=380),
+    ]
 
 
 def test_bookmark_found_over_lines_and_numbered_headings_below_it() -> None:
     assert paths_of(chapter(), [Entry("All about the rebirth of rivers", 0, 1, 60.0)]) == [
-        "Chapter 2 All about the rebirth of rivers", "Chapter 2 All about the rebirth of rivers › 2.1 Mud",
-        "Chapter 2 All about the rebirth of rivers › 2.1 Mud › 2.1.1 Mud in water", "Chapter 2 All about the rebirth of rivers › 2.2 Sand"]
+        "Chapter 2 All about the rebirth of rivers",
+        "Chapter 2 All about the rebirth of rivers › 2.1 Mud",
+        "Chapter 2 All about the rebirth of rivers › 2.1 Mud › 2.1.1 Mud in water",
+        "Chapter 2 All about the rebirth of rivers › 2.2 Sand",
+    ]
 
 
 def test_a_title_that_is_not_printed_still_starts_its_section() -> None:
@@ -43,27 +60,58 @@ def test_a_paragraph_in_big_letters_is_no_heading() -> None:
 
 
 def test_parts_hold_chapters_and_chapters_come_first_in_paths() -> None:
-    outline = [Bookmark("I Water", 0, 1, None), Bookmark("1 Rivers", 1, 2, None), Bookmark("Mud", 2, 3, None), Bookmark("II Land", 0, 5, None),
-               Bookmark("2 Hills", 1, 6, None)]
+    outline = [
+        Bookmark("I Water", 0, 1, None),
+        Bookmark("1 Rivers", 1, 2, None),
+        Bookmark("Mud", 2, 3, None),
+        Bookmark("II Land", 0, 5, None),
+        Bookmark("2 Hills", 1, 6, None),
+    ]
     levels = {entry.title: entry.level for entry in book_entries(outline, [], {})}
     assert levels == {"I Water": 0, "1 Rivers": 0, "Mud": 1, "II Land": 0, "2 Hills": 0}
 
 
 def test_roman_chapters_are_no_parts() -> None:
-    outline = [Bookmark("I Water", 0, 1, None), Bookmark("1 Rivers", 1, 1, None), Bookmark("II Land", 0, 5, None), Bookmark("1 Hills", 1, 5, None)]
+    outline = [
+        Bookmark("I Water", 0, 1, None),
+        Bookmark("1 Rivers", 1, 1, None),
+        Bookmark("II Land", 0, 5, None),
+        Bookmark("1 Hills", 1, 5, None),
+    ]
     assert [entry.level for entry in book_entries(outline, [], {})] == [0, 1, 0, 1]
 
 
 def test_printed_contents_with_dots_a_title_of_two_lines_and_numbers() -> None:
-    lines = [line("Contents", size=20), line("1 Rivers 3", y=120), line("1.1 Mud . . . . . . . . 4", y=132, x0=60),
-             line("1.2 A long title that goes", y=144, x0=60), line("on and on . . . 5", y=156, x0=70), line("2 Seas 9", y=168)]
+    lines = [
+        line("Contents", size=20),
+        line("1 Rivers 3", y=120),
+        line("1.1 Mud . . . . . . . . 4", y=132, x0=60),
+        line("1.2 A long title that goes", y=144, x0=60),
+        line("on and on . . . 5", y=156, x0=70),
+        line("2 Seas 9", y=168),
+    ]
     pages = {str(n): [n + 2] for n in range(1, 20)}
-    assert contents_entries(lines, pages) == [Entry("1 Rivers", 0, 5, None), Entry("1.1 Mud", 1, 6, None),
-                                              Entry("1.2 A long title that goes on and on", 1, 7, None), Entry("2 Seas", 0, 11, None)]
+    assert contents_entries(lines, pages) == [
+        Entry("1 Rivers", 0, 5, None),
+        Entry("1.1 Mud", 1, 6, None),
+        Entry("1.2 A long title that goes on and on", 1, 7, None),
+        Entry("2 Seas", 0, 11, None),
+    ]
 
 
 def test_headings_of_a_chapter_are_one_text() -> None:
     lines = chapter()
-    headings = find_headings(lines, [Entry("All about the rebirth of rivers", 0, 1, 60.0)], body_size=10, vocabulary=book_vocabulary([]), rules=RULES)
+    headings = find_headings(
+        lines,
+        [Entry("All about the rebirth of rivers", 0, 1, 60.0)],
+        body_size=10,
+        vocabulary=book_vocabulary([]),
+        rules=RULES,
+    )
     (outline,) = chapter_outlines(headings, section_paths(len(lines), headings), lines)
-    assert outline.text.split("\n") == ["Chapter 2 All about the re- birth of rivers", "2.1 Mud", "2.1.1 Mud in water", "2.2 Sand"]
+    assert outline.text.split("\n") == [
+        "Chapter 2 All about the re- birth of rivers",
+        "2.1 Mud",
+        "2.1.1 Mud in water",
+        "2.2 Sand",
+    ]

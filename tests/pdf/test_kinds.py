@@ -8,7 +8,7 @@ PROSE = block(["Rivers bring sand and mud down to the sea, and", "they have done
 
 
 def kinds_of(*lines: Line) -> list[str]:
-    return line_kinds([*PROSE, *lines], set(), Layout(10.0, 12.0), RULES)[len(PROSE):]
+    return line_kinds([*PROSE, *lines], set(), Layout(10.0, 12.0), RULES)[len(PROSE) :]
 
 
 def test_layout_is_what_most_text_has() -> None:
@@ -17,7 +17,9 @@ def test_layout_is_what_most_text_has() -> None:
 
 
 def test_code_is_in_one_width() -> None:
-    assert kinds_of(line("x = f(y)", y=140, style="m", x1=LEFT + 80), line("return x", y=152, style="m", x1=LEFT + 80)) == ["code", "code"]
+    assert kinds_of(
+        line("x = f(y)", y=140, style="m", x1=LEFT + 80), line("return x", y=152, style="m", x1=LEFT + 80)
+    ) == ["code", "code"]
 
 
 def test_display_equations_are_indented_and_have_few_words() -> None:
@@ -31,21 +33,31 @@ def test_caption_with_a_colon_and_a_sentence_about_a_figure() -> None:
 
 
 def test_footnotes_at_the_foot_of_a_column() -> None:
-    notes = [line("9 Some rivers bring none.", y=540, size=8, notes=(0,)), line("at all, we are told.", y=550, size=8, x1=LEFT + 90)]
+    notes = [
+        line("9 Some rivers bring none.", y=540, size=8, notes=(0,)),
+        line("at all, we are told.", y=550, size=8, x1=LEFT + 90),
+    ]
     assert kinds_of(*notes) == ["footnote", "footnote"]
     # Small text without a mark is no note.
     assert kinds_of(line("Said someone who once saw one such river.", y=540, size=8)) == ["prose"]
 
 
 def test_a_footnote_goes_on_at_the_foot_of_the_next_page() -> None:
-    lines = [line("9 Some rivers bring none, as", y=540, size=8, notes=(0,)), line("Text of the next page that is long enough.", page=2, y=60),
-             line("was found long ago by others.", page=2, y=540, size=8)]
+    lines = [
+        line("9 Some rivers bring none, as", y=540, size=8, notes=(0,)),
+        line("Text of the next page that is long enough.", page=2, y=60),
+        line("was found long ago by others.", page=2, y=540, size=8),
+    ]
     assert kinds_of(*lines) == ["footnote", "prose", "footnote"]
 
 
 def test_list_items_and_their_further_lines() -> None:
-    lines = [line("• A first item that takes more than", y=140, x0=LEFT + 10), line("one line", y=152, x0=LEFT + 20, x1=LEFT + 80),
-             line("• A second item", y=164, x0=LEFT + 10, x1=RIGHT - 100), line("Text again, from edge to edge.", y=190)]
+    lines = [
+        line("• A first item that takes more than", y=140, x0=LEFT + 10),
+        line("one line", y=152, x0=LEFT + 20, x1=LEFT + 80),
+        line("• A second item", y=164, x0=LEFT + 10, x1=RIGHT - 100),
+        line("Text again, from edge to edge.", y=190),
+    ]
     assert kinds_of(*lines) == ["list", "list", "list", "prose"]
 
 

@@ -46,17 +46,32 @@ def test_cells_of_a_table_make_gaps() -> None:
 
 
 def test_styles_by_font_names() -> None:
-    names = {"ABCDEF+CMBX12": "b", "CMTT10": "m", "Tt-Kp-Regular": "m", "CMTI10": "i", "Times-BoldItalic": "z", "NimbusRomNo9L-Medi": "b",
-             "Times-Roman": "r", "Courier": "m", "Sf-Kp-Medium": "r"}
+    names = {
+        "ABCDEF+CMBX12": "b",
+        "CMTT10": "m",
+        "Tt-Kp-Regular": "m",
+        "CMTI10": "i",
+        "Times-BoldItalic": "z",
+        "NimbusRomNo9L-Medi": "b",
+        "Times-Roman": "r",
+        "Courier": "m",
+        "Sf-Kp-Medium": "r",
+    }
     assert {name: style_of(name, 400) for name in names} == names
 
 
 def test_hyphens_at_a_lines_end_and_ligatures() -> None:
-    assert [word_text(text) for text in ("eco\ufffe", "eco\x02", "eco\u00ad", "co\u00adop", "e\ufb03cient", "\u200bword\x01")] == [
-        "eco-", "eco-", "eco-", "coop", "efficient", "word"]
+    assert [
+        word_text(text)
+        for text in ("eco\ufffe", "eco\x02", "eco\u00ad", "co\u00adop", "e\ufb03cient", "\u200bword\x01")
+    ] == ["eco-", "eco-", "eco-", "coop", "efficient", "word"]
 
 
-@given(st.lists(st.tuples(st.text("abcXY.,1", min_size=1, max_size=6), st.integers(0, 350), st.integers(0, 40)), max_size=40))
+@given(
+    st.lists(
+        st.tuples(st.text("abcXY.,1", min_size=1, max_size=6), st.integers(0, 350), st.integers(0, 40)), max_size=40
+    )
+)
 def test_every_word_is_in_exactly_one_line(parts: list[tuple[str, int, int]]) -> None:
     words = [word(text, float(x), y=50 + 12.0 * y) for text, x, y in parts]
     read = "".join("".join(lines_of(words)).split())

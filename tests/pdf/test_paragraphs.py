@@ -14,14 +14,26 @@ LAYOUT = Layout(10.0, LEADING)
 RULES = load_rules()
 
 
-def paragraphs_of(lines: Sequence[Line], kinds: Sequence[str] | None = None, paths: Sequence[tuple[str, ...]] | None = None) -> list[Paragraph]:
-    return lines_to_paragraphs(lines, kinds or ["prose"] * len(lines), paths or [("1 Rivers",)] * len(lines), layout=LAYOUT,
-                               vocabulary=book_vocabulary(held.text for held in lines), abbreviations=frozenset({"fig"}))
+def paragraphs_of(
+    lines: Sequence[Line], kinds: Sequence[str] | None = None, paths: Sequence[tuple[str, ...]] | None = None
+) -> list[Paragraph]:
+    return lines_to_paragraphs(
+        lines,
+        kinds or ["prose"] * len(lines),
+        paths or [("1 Rivers",)] * len(lines),
+        layout=LAYOUT,
+        vocabulary=book_vocabulary(held.text for held in lines),
+        abbreviations=frozenset({"fig"}),
+    )
 
 
 def test_lines_of_one_paragraph_are_joined_and_hyphens_undone() -> None:
-    lines = block(["A river brings sand and mud, and the sedi-", "ment settles where the water slows down", "near the sea."])
-    assert [p.text for p in paragraphs_of(lines)] == ["A river brings sand and mud, and the sediment settles where the water slows down near the sea."]
+    lines = block(
+        ["A river brings sand and mud, and the sedi-", "ment settles where the water slows down", "near the sea."]
+    )
+    assert [p.text for p in paragraphs_of(lines)] == [
+        "A river brings sand and mud, and the sediment settles where the water slows down near the sea."
+    ]
 
 
 def test_an_indent_starts_a_paragraph() -> None:
@@ -35,14 +47,25 @@ def test_a_gap_starts_a_paragraph() -> None:
 
 
 def test_a_footnote_and_a_page_break_do_not_break_a_paragraph() -> None:
-    lines = [line("Rivers carry sand, which", y=500), line("9 Some say mud.", y=560, size=8), line("settles near the sea.", page=2, y=60, x1=RIGHT - 100)]
+    lines = [
+        line("Rivers carry sand, which", y=500),
+        line("9 Some say mud.", y=560, size=8),
+        line("settles near the sea.", page=2, y=60, x1=RIGHT - 100),
+    ]
     made = paragraphs_of(lines, ["prose", "footnote", "prose"])
-    assert [(p.kind, p.text) for p in made] == [("prose", "Rivers carry sand, which settles near the sea."), ("footnote", "9 Some say mud.")]
+    assert [(p.kind, p.text) for p in made] == [
+        ("prose", "Rivers carry sand, which settles near the sea."),
+        ("footnote", "9 Some say mud."),
+    ]
     assert [made[0].page_at(made[0].text.index(w)) for w in ("Rivers", "which", "settles", "sea")] == [1, 1, 2, 2]
 
 
 def test_labels_in_a_figure_between_two_halves_do_not_break_a_paragraph() -> None:
-    lines = [line("The river that we crossed was", y=500), line("depth in metres", y=520, size=7, x1=LEFT + 40), line("wide and slow.", y=560)]
+    lines = [
+        line("The river that we crossed was", y=500),
+        line("depth in metres", y=520, size=7, x1=LEFT + 40),
+        line("wide and slow.", y=560),
+    ]
     assert "The river that we crossed was wide and slow." in [p.text for p in paragraphs_of(lines)]
 
 
@@ -57,7 +80,9 @@ def test_marks_of_footnotes_are_no_part_of_words() -> None:
 
 def test_an_equation_in_a_sentence_is_part_of_it() -> None:
     lines = [line("The depth is", y=100), line("d = v t", y=120, x0=150, x1=200), line("where v is the speed.", y=140)]
-    assert [p.text for p in paragraphs_of(lines, ["prose", "equation", "prose"])] == ["The depth is d = v t where v is the speed."]
+    assert [p.text for p in paragraphs_of(lines, ["prose", "equation", "prose"])] == [
+        "The depth is d = v t where v is the speed."
+    ]
 
 
 def settled(texts: Sequence[str], path: tuple[str, ...] = ("1 Rivers",), x1: float = RIGHT) -> list[str]:
@@ -68,7 +93,12 @@ def settled(texts: Sequence[str], path: tuple[str, ...] = ("1 Rivers",), x1: flo
 
 
 def test_what_does_not_read_as_prose_is_not() -> None:
-    assert settled(["Rivers carry sand to the sea.", "0 10 20 30", "Depth Speed", "x = y + z"], x1=LEFT + 80) == ["prose", "figure", "figure", "equation"]
+    assert settled(["Rivers carry sand to the sea.", "0 10 20 30", "Depth Speed", "x = y + z"], x1=LEFT + 80) == [
+        "prose",
+        "figure",
+        "figure",
+        "equation",
+    ]
 
 
 def test_a_sections_title_says_what_its_text_is() -> None:
@@ -84,9 +114,14 @@ KINDS = st.sampled_from(["prose", "code", "footnote", "equation", "table", "list
 
 
 @given(st.lists(st.tuples(TEXT, KINDS, st.integers(1, 3), st.booleans()), max_size=12))
-def test_every_line_is_in_one_paragraph_and_no_character_is_lost_or_invented(parts: list[tuple[str, str, int, bool]]) -> None:
+def test_every_line_is_in_one_paragraph_and_no_character_is_lost_or_invented(
+    parts: list[tuple[str, str, int, bool]],
+) -> None:
     parts = sorted(parts, key=lambda part: part[2])
-    lines = [line(" ".join(text.split()), page=page, y=100 + 12 * i, x1=RIGHT if wide else RIGHT - 150) for i, (text, _, page, wide) in enumerate(parts)]
+    lines = [
+        line(" ".join(text.split()), page=page, y=100 + 12 * i, x1=RIGHT if wide else RIGHT - 150)
+        for i, (text, _, page, wide) in enumerate(parts)
+    ]
     made = paragraphs_of(lines, [kind for _, kind, _, _ in parts])
     assert sorted(i for p in made for i in p.lines) == list(range(len(lines)))
     for p in made:

@@ -25,11 +25,15 @@ def test_cut_at_sentence_ends_near_the_target() -> None:
 
 
 def test_a_short_rest_is_taken_up() -> None:
-    assert texts([paragraph("One two three four five six seven eight nine ten. Yes indeed.")]) == ["One two three four five six seven eight nine ten. Yes indeed."]
+    assert texts([paragraph("One two three four five six seven eight nine ten. Yes indeed.")]) == [
+        "One two three four five six seven eight nine ten. Yes indeed."
+    ]
 
 
 def test_paragraphs_are_parted_by_a_line_break_and_sections_by_a_passage() -> None:
-    made = texts([paragraph("One two."), paragraph("Three four."), paragraph("Five six.", path=("1 Rivers", "1.1 Mud"))])
+    made = texts(
+        [paragraph("One two."), paragraph("Three four."), paragraph("Five six.", path=("1 Rivers", "1.1 Mud"))]
+    )
     assert made == ["One two.\nThree four.", "Five six."]
 
 
@@ -40,7 +44,9 @@ def test_kinds_are_not_mixed_and_prose_goes_on_past_code() -> None:
 
 def test_no_cut_after_what_is_no_end() -> None:
     # "as follows" has no full stop: the next paragraph goes on.
-    made = texts([paragraph("It can be written by hand in one line as follows"), paragraph("Next one is here. And another.")])
+    made = texts(
+        [paragraph("It can be written by hand in one line as follows"), paragraph("Next one is here. And another.")]
+    )
     assert made == ["It can be written by hand in one line as follows\nNext one is here. And another."]
 
 
@@ -64,9 +70,17 @@ def test_limits_out_of_order_are_refused() -> None:
 TEXT = st.text("abc XY.!?(1)\n", min_size=1).filter(lambda text: bool(text.strip()))
 
 
-@given(st.lists(st.tuples(TEXT, st.sampled_from(["prose", "code"]), st.sampled_from([("1",), ("1", "1.1"), ("2",)])), min_size=1, max_size=6),
-       st.integers(10, 60))
-def test_no_character_is_lost_or_invented_and_the_limit_holds(parts: list[tuple[str, str, tuple[str, ...]]], most: int) -> None:
+@given(
+    st.lists(
+        st.tuples(TEXT, st.sampled_from(["prose", "code"]), st.sampled_from([("1",), ("1", "1.1"), ("2",)])),
+        min_size=1,
+        max_size=6,
+    ),
+    st.integers(10, 60),
+)
+def test_no_character_is_lost_or_invented_and_the_limit_holds(
+    parts: list[tuple[str, str, tuple[str, ...]]], most: int
+) -> None:
     paragraphs = [paragraph(text, kind=kind, path=path) for text, kind, path in parts]
     limits = PassageLimits(most, target_tokens=max(most // 2, 4), min_tokens=4)
     made = paragraphs_to_passages(paragraphs, limits, count_characters, frozenset())

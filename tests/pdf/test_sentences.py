@@ -11,23 +11,32 @@ def sentences(text: str) -> list[str]:
     return [text[start:end] for start, end in sentence_spans(text, SHORT)]
 
 
-@pytest.mark.parametrize(("text", "parts"), [
-    ("One. Two! Three?", ["One.", "Two!", "Three?"]),
-    ("See Fig. 3 here. Next.", ["See Fig. 3 here.", "Next."]),
-    ("As J. R. Smith said. Yes.", ["As J. R. Smith said.", "Yes."]),
-    ("Take x > y. Then z.", ["Take x > y.", "Then z."]),
-    ("He said “Stop.” Then left.", ["He said “Stop.”", "Then left."]),
-    ("It is 3.14 or so. (See below.) End.", ["It is 3.14 or so.", "(See below.)", "End."]),
-    ("in the U.S. Census of 1900. Done.", ["in the U.S. Census of 1900.", "Done."]),
-    ("A heading\nA text. more of it", ["A heading", "A text. more of it"]),
-    ("", []),
-])
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ("See Fig. 3 here. Next.", ["See Fig. 3 here.", "Next."]),
+        ("As J. R. Smith said. Yes.", ["As J. R. Smith said.", "Yes."]),
+        ("Take x > y. Then z.", ["Take x > y.", "Then z."]),
+        ("He said “Stop.” Then left.", ["He said “Stop.”", "Then left."]),
+        ("It is 3.14 or so. (See below.) End.", ["It is 3.14 or so.", "(See below.)", "End."]),
+        ("in the U.S. Census of 1900. Done.", ["in the U.S. Census of 1900.", "Done."]),
+        ("A heading\nA text. more of it", ["A heading", "A text. more of it"]),
+        ("", []),
+    ],
+)
 def test_where_sentences_end(text: str, parts: list[str]) -> None:
     assert sentences(text) == parts
 
 
 def test_what_ends_like_a_sentence() -> None:
-    assert [ends_sentence(text, SHORT) for text in ("Yes.", "Yes.”", "see Fig.", "and so", "Really?)")] == [True, True, False, False, True]
+    assert [ends_sentence(text, SHORT) for text in ("Yes.", "Yes.”", "see Fig.", "and so", "Really?)")] == [
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 @given(st.text("aB .!?\n(”", max_size=80))

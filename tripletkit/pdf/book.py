@@ -37,20 +37,28 @@ class BookTables:
     dropped: Rows
 
 
-def extract_book(path: Path, *, book_id: str, limits: PassageLimits, count_tokens: CountTokens, rules: Rules,
-                 backend: str = "pdfium") -> BookTables:
+def extract_book(
+    path: Path, *, book_id: str, limits: PassageLimits, count_tokens: CountTokens, rules: Rules, backend: str = "pdfium"
+) -> BookTables:
     """Everything that extraction knows of one book. ``count_tokens`` includes the encoder's special tokens.
 
     ``backend`` is pdfium or pdfplumber. Raises SourceError for a file that cannot be read, or that has images of text only.
     """
     book = read_book(path, backend)
     if not any(page.words for page in book.pages):
-        raise SourceError(f"{path}: image-only, none of its {len(book.pages)} pages has a text layer",
-                          "Run OCR on it first, for example: ocrmypdf BOOK.pdf BOOK-ocr.pdf")
+        raise SourceError(
+            f"{path}: image-only, none of its {len(book.pages)} pages has a text layer",
+            "Run OCR on it first, for example: ocrmypdf BOOK.pdf BOOK-ocr.pdf",
+        )
     marked = mark_book(book, limits=limits, count_tokens=count_tokens, rules=rules)
     passages, repeated = _passage_rows(marked, book_id)
-    return BookTables(book.title or path.stem, _page_rows(marked, book_id), _line_rows(marked, book_id), passages,
-                      [*_dropped_pages(marked, book_id), *repeated])
+    return BookTables(
+        book.title or path.stem,
+        _page_rows(marked, book_id),
+        _line_rows(marked, book_id),
+        passages,
+        [*_dropped_pages(marked, book_id), *repeated],
+    )
 
 
 def read_book(path: Path, backend: str = "pdfium") -> RawBook:
@@ -66,8 +74,14 @@ def read_book(path: Path, backend: str = "pdfium") -> RawBook:
     bad = {page.number: why for page in pages if (why := complaint(page.words, page.lost)) is not None}
     mended = _second_opinion(path, sorted(bad)) if backend == "pdfium" else {}
     pages = [replace(page, words=mended.get(page.number, page.words)) for page in pages]
-    return RawBook(title, pages, [page_lines(page) for page in pages], outline,
-                   {number: why for number, why in bad.items() if number not in mended}, sorted(mended))
+    return RawBook(
+        title,
+        pages,
+        [page_lines(page) for page in pages],
+        outline,
+        {number: why for number, why in bad.items() if number not in mended},
+        sorted(mended),
+    )
 
 
 def _second_opinion(path: Path, bad: Sequence[int]) -> dict[int, list[Word]]:
@@ -78,15 +92,25 @@ def _second_opinion(path: Path, bad: Sequence[int]) -> dict[int, list[Word]]:
 
 def _page_rows(marked: MarkedBook, book_id: str) -> Rows:
     held = zip(marked.pages.book.pages, marked.pages.labels, marked.pages.roles, strict=True)
-    return [{"book_id": book_id, "page": page.number, "label": label, "role": role, "chars": sum(len(word.text) for word in page.words)}
-            for page, label, role in held]
+    return [
+        {
+            "book_id": book_id,
+            "page": page.number,
+            "label": label,
+            "role": role,
+            "chars": sum(len(word.text) for word in page.words),
+        }
+        for page, label, role in held
+    ]
 
 
 def _line_rows(marked: MarkedBook, book_id: str) -> Rows:
     names = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
-    return [{"book_id": book_id, "line": i, "kind": kind, **{name: getattr(line, name) for name in names}}
-            for lines, kinds in zip(marked.pages.book.lines, marked.kinds, strict=True)
-            for i, (line, kind) in enumerate(zip(lines, kinds, strict=True))]
+    return [
+        {"book_id": book_id, "line": i, "kind": kind, **{name: getattr(line, name) for name in names}}
+        for lines, kinds in zip(marked.pages.book.lines, marked.kinds, strict=True)
+        for i, (line, kind) in enumerate(zip(lines, kinds, strict=True))
+    ]
 
 
 def _passage_rows(marked: MarkedBook, book_id: str) -> tuple[Rows, Rows]:
@@ -97,14 +121,31 @@ def _passage_rows(marked: MarkedBook, book_id: str) -> tuple[Rows, Rows]:
     labels = marked.pages.labels
     for passage in marked.passages:
         if passage.text in first:
-            dropped.append({"stage": "extract", "item": f"{book_id} page {passage.page_first}", "related": first[passage.text],
-                            "reason": "repeated text", "detail": passage.text})
+            dropped.append(
+                {
+                    "stage": "extract",
+                    "item": f"{book_id} page {passage.page_first}",
+                    "related": first[passage.text],
+                    "reason": "repeated text",
+                    "detail": passage.text,
+                }
+            )
             continue
         first[passage.text] = stable_id("p", book_id, passage.text)
-        rows.append({"passage_id": first[passage.text], "book_id": book_id, "section": PATH_MARK.join(passage.path) or None,
-                     "page_first": passage.page_first, "page_last": passage.page_last,
-                     "label_first": labels[passage.page_first - 1], "label_last": labels[passage.page_last - 1],
-                     "kind": passage.kind, "text": passage.text, "n_tokens": passage.n_tokens})
+        rows.append(
+            {
+                "passage_id": first[passage.text],
+                "book_id": book_id,
+                "section": PATH_MARK.join(passage.path) or None,
+                "page_first": passage.page_first,
+                "page_last": passage.page_last,
+                "label_first": labels[passage.page_first - 1],
+                "label_last": labels[passage.page_last - 1],
+                "kind": passage.kind,
+                "text": passage.text,
+                "n_tokens": passage.n_tokens,
+            }
+        )
     return rows, dropped
 
 
@@ -114,5 +155,7 @@ def _dropped_pages(marked: MarkedBook, book_id: str) -> Rows:
     told = [(number, "image-only page", "no text layer") for number, role in roles if role == "image_only"]
     told += [(number, "unreadable page", why) for number, why in sorted(book.unreadable.items())]
     told += [(number, "first reading of page", "pdfplumber reads it better") for number in book.read_again]
-    return [{"stage": "extract", "item": f"{book_id} page {number}", "related": None, "reason": reason, "detail": detail}
-            for number, reason, detail in sorted(told)]
+    return [
+        {"stage": "extract", "item": f"{book_id} page {number}", "related": None, "reason": reason, "detail": detail}
+        for number, reason, detail in sorted(told)
+    ]

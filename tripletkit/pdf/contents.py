@@ -14,11 +14,15 @@ from tripletkit.pdf.reader import Bookmark
 #: A page with at most this many lines, whose first chapter starts on a later page, is the title page of a part.
 PART_PAGE_LINES = 8
 
-_PART = re.compile(r"part\s+(\d+|[ivxl]+|one|two|three|four|five|six|seven|eight|nine|ten|[a-z])\b|appendices$", re.IGNORECASE)
+_PART = re.compile(
+    r"part\s+(\d+|[ivxl]+|one|two|three|four|five|six|seven|eight|nine|ten|[a-z])\b|appendices$", re.IGNORECASE
+)
 _ROMAN = re.compile(r"([IVXL]+)[.:]?\s")
 _LEADER = re.compile(r"(\s*\.){3,}\s*|\s*…+\s*|\s*·{3,}\s*")
 _ENTRY = re.compile(r"(?P<title>.*[^\W\d_].*?)[\s,]+(?P<label>\d{1,4}|[ivxlc]{1,7})$")
-_NUMBER = re.compile(r"(?:(?:chapter|section|appendix|unit|lesson|module)\s+)?(\d+|[A-Z])((?:\.\d+)*)[.:]?\s", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?:(?:chapter|section|appendix|unit|lesson|module)\s+)?(\d+|[A-Z])((?:\.\d+)*)[.:]?\s", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,11 @@ def _roman_start(title: str) -> bool:
 
 def _roman_parts(entries: Sequence[Entry]) -> bool:
     """Whether roman numbers at the top name parts: the chapters under them are counted on from part to part."""
-    numbers = [match.group(1) for above, entry in pairwise(entries)
-               if above.level == 0 and entry.level == 1 and _roman_start(above.title) and (match := _NUMBER.match(entry.title))]
+    numbers = [
+        match.group(1)
+        for above, entry in pairwise(entries)
+        if above.level == 0 and entry.level == 1 and _roman_start(above.title) and (match := _NUMBER.match(entry.title))
+    ]
     return len(set(numbers)) > 1
 
 

@@ -46,7 +46,10 @@ def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
     """(page, line) indexes of every line that belongs to the pages and not to the text."""
     rows = [page_rows(number, lines) for number, lines in enumerate(pages)]
     found: set[tuple[int, int]] = set()
-    sides = [[list(_edge(page, height, from_top)) for page, height in zip(rows, heights, strict=True)] for from_top in (True, False)]
+    sides = [
+        [list(_edge(page, height, from_top)) for page, height in zip(rows, heights, strict=True)]
+        for from_top in (True, False)
+    ]
     # A chapter's first page may carry at its foot the number that the others carry at their head.
     numbered = set(_numbered([top + foot for top, foot in zip(*sides, strict=True)]))
     usual_size = median([row.size for page in rows for row in page] or [1.0])
@@ -72,8 +75,15 @@ def page_rows(number: int, lines: Sequence[Line]) -> list[Row]:
 
 def _row(number: int, held: list[int], lines: Sequence[Line]) -> Row:
     parts = [lines[i] for i in held]
-    return Row(number, tuple(held), " ".join(p.text for p in parts), parts[0].baseline, max(p.size for p in parts),
-               min(p.top for p in parts), max(p.bottom for p in parts))
+    return Row(
+        number,
+        tuple(held),
+        " ".join(p.text for p in parts),
+        parts[0].baseline,
+        max(p.size for p in parts),
+        min(p.top for p in parts),
+        max(p.bottom for p in parts),
+    )
 
 
 def _edge(rows: Sequence[Row], height: float, from_top: bool) -> Iterator[Row]:
@@ -102,8 +112,11 @@ class _Wording:
 
     def repeats(self, other: _Wording, pages_apart: int) -> bool:
         """Whether ``other`` is the same furniture, that many pages after this."""
-        return self.text == other.text and len(self.numbers) == len(other.numbers) and all(
-            theirs - mine in (0, pages_apart) for mine, theirs in zip(self.numbers, other.numbers, strict=True))
+        return (
+            self.text == other.text
+            and len(self.numbers) == len(other.numbers)
+            and all(theirs - mine in (0, pages_apart) for mine, theirs in zip(self.numbers, other.numbers, strict=True))
+        )
 
 
 def _wording(text: str) -> _Wording:
@@ -121,8 +134,13 @@ class _Known:
     places: frozenset[int]
 
 
-def _repeating(edges: Sequence[Sequence[Row]], heights: Sequence[float], from_top: bool,
-               numbered: Set[tuple[int, tuple[int, ...]]], usual_size: float) -> _Known:
+def _repeating(
+    edges: Sequence[Sequence[Row]],
+    heights: Sequence[float],
+    from_top: bool,
+    numbered: Set[tuple[int, tuple[int, ...]]],
+    usual_size: float,
+) -> _Known:
     at_place: dict[int, list[tuple[Row, _Wording]]] = defaultdict(list)
     for edge, height in zip(edges, heights, strict=True):
         for row in edge:
@@ -135,8 +153,11 @@ def _repeating(edges: Sequence[Sequence[Row]], heights: Sequence[float], from_to
                 near[row.page].append(wording)
         known.update((row.page, row.lines) for row, wording in held if _repeats(row, wording, near, usual_size))
     # A place is furniture's own where rows hardly ever say something new, as a section's single running head does.
-    places = {place for place, held in at_place.items()
-              if len(held) >= 6 and sum((r.page, r.lines) in known for r, _ in held) >= 0.6 * len(held)}
+    places = {
+        place
+        for place, held in at_place.items()
+        if len(held) >= 6 and sum((r.page, r.lines) in known for r, _ in held) >= 0.6 * len(held)
+    }
     return _Known(frozenset(known), frozenset(places))
 
 
@@ -145,7 +166,9 @@ def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]]
     big = row.size >= BIGGER * usual_size
     reach = 2 * NEAR_PAGES if big else NEAR_PAGES
     others = (page for page in range(row.page - reach, row.page + reach + 1) if page != row.page)
-    return sum(any(wording.repeats(said, page - row.page) for said in near.get(page, ())) for page in others) >= (3 if big else 1)
+    return sum(any(wording.repeats(said, page - row.page) for said in near.get(page, ())) for page in others) >= (
+        3 if big else 1
+    )
 
 
 def _numbered(edges: Sequence[Sequence[Row]]) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -178,5 +201,10 @@ def _watermarks(rows: Sequence[Sequence[Row]]) -> set[tuple[int, int]]:
     """Lines whose exact text stands at the same place of many pages."""
     times = Counter((row.text, round(row.baseline / SAME_PLACE_PT)) for page in rows for row in page)
     least = max(5.0, WATERMARK_SHARE * len(rows))
-    return {(row.page, line) for page in rows for row in page
-            if times[row.text, round(row.baseline / SAME_PLACE_PT)] >= least for line in row.lines}
+    return {
+        (row.page, line)
+        for page in rows
+        for row in page
+        if times[row.text, round(row.baseline / SAME_PLACE_PT)] >= least
+        for line in row.lines
+    }

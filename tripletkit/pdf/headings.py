@@ -42,8 +42,9 @@ class Heading:
     named: bool  # by the outline or the contents
 
 
-def find_headings(lines: Sequence[Line], entries: Sequence[Entry], *,
-                  body_size: float, vocabulary: Vocabulary, rules: Rules) -> list[Heading]:
+def find_headings(
+    lines: Sequence[Line], entries: Sequence[Entry], *, body_size: float, vocabulary: Vocabulary, rules: Rules
+) -> list[Heading]:
     """Headings in order. ``lines`` are the text of the whole book, without furniture."""
     by_page: dict[int, list[int]] = defaultdict(list)
     for i, line in enumerate(lines):
@@ -59,8 +60,12 @@ def find_headings(lines: Sequence[Line], entries: Sequence[Entry], *,
     for heading in styled:
         if heading.level >= 0 or _style(lines[heading.first]) in common:
             found.setdefault(heading.first, heading)
-    return [replace(heading, title=_title(lines[heading.first:heading.first + heading.count], vocabulary) or heading.title)
-            for heading in _settle_levels([found[i] for i in sorted(found)])]
+    return [
+        replace(
+            heading, title=_title(lines[heading.first : heading.first + heading.count], vocabulary) or heading.title
+        )
+        for heading in _settle_levels([found[i] for i in sorted(found)])
+    ]
 
 
 def _title(lines: Sequence[Line], vocabulary: Vocabulary) -> str:
@@ -108,7 +113,7 @@ def _doubt(text: str, wanted: str, rules: Rules) -> int | None:
     if not squeezed or len(wanted) < 2:
         return None
     number = rules.starts("headings", text)
-    bare = _squeeze(text[number.end():]) if number else squeezed
+    bare = _squeeze(text[number.end() :]) if number else squeezed
     if wanted in (squeezed, bare):
         return 0
     if len(bare) >= 4 and wanted.endswith(bare) and len(wanted) - len(bare) <= 10:
@@ -122,7 +127,9 @@ def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Li
     if first > held[0]:
         above = lines[first - 1].text.strip()
         match = rules.starts("headings", above + " ")
-        if (match is not None and match.end() >= len(above)) or (above.isdigit() and lines[first - 1].size > lines[first].size):
+        if (match is not None and match.end() >= len(above)) or (
+            above.isdigit() and lines[first - 1].size > lines[first].size
+        ):
             return first - 1, count + 1
     return first, count
 
@@ -132,9 +139,11 @@ def _styled(lines: Sequence[Line], taken: set[int], body_size: float, rules: Rul
     while i < len(lines):
         count = 1
         if i not in taken and _looks_like_heading(i, lines, body_size, rules):
-            while i + count < len(lines) and i + count not in taken and _continues(lines[i + count - 1], lines[i + count]):
+            while (
+                i + count < len(lines) and i + count not in taken and _continues(lines[i + count - 1], lines[i + count])
+            ):
                 count += 1
-            text = " ".join(line.text for line in lines[i:i + count])
+            text = " ".join(line.text for line in lines[i : i + count])
             # More lines, or a full stop, make it a paragraph in big or bold letters.
             if count <= MOST_LINES - 1 and text[-1] not in ".,;":
                 match = _DEPTH.match(text)
@@ -165,7 +174,10 @@ def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: 
         return False
     # Bold text of the text's size: only alone between gaps, or numbered.
     return (_DEPTH.match(line.text) is not None and _gap_above(i, lines) > 1.3 * line.size) or (
-        _gap_above(i, lines) > 1.6 * line.size and line.x1 < line.col_x1 - 0.1 * (line.col_x1 - line.col_x0) and line.x0 <= line.col_x0 + 2)
+        _gap_above(i, lines) > 1.6 * line.size
+        and line.x1 < line.col_x1 - 0.1 * (line.col_x1 - line.col_x0)
+        and line.x0 <= line.col_x0 + 2
+    )
 
 
 def _reads_as_title(text: str) -> bool:
@@ -220,7 +232,9 @@ def section_paths(count: int, headings: Sequence[Heading]) -> list[tuple[str, ..
     return paths
 
 
-def chapter_outlines(headings: Sequence[Heading], paths: Sequence[tuple[str, ...]], lines: Sequence[Line]) -> list[Paragraph]:
+def chapter_outlines(
+    headings: Sequence[Heading], paths: Sequence[tuple[str, ...]], lines: Sequence[Line]
+) -> list[Paragraph]:
     """One text of kind "heading" a chapter, its printed headings line by line: they are read too, but belong to no prose."""
     chapters: dict[tuple[str, ...], Paragraph] = {}
     for heading in headings:

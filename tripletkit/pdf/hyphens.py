@@ -32,10 +32,18 @@ class Vocabulary:
         if right[0].isupper():
             return True
         last, head = first.rsplit("-", 1)[-1], second.split("-", 1)[0]
-        if len(last + head) >= 6 and (last + head)[:-ENDING] in self.stems and len(last) + 1 <= len(last + head) - ENDING:
+        if (
+            len(last + head) >= 6
+            and (last + head)[:-ENDING] in self.stems
+            and len(last) + 1 <= len(last + head) - ENDING
+        ):
             return False
         # "self-", "non-", "well-": what the book often writes before a hyphen, and words that stand by themselves.
-        return self.words[head] >= 2 and len(head) >= 3 and (self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4))
+        return (
+            self.words[head] >= 2
+            and len(head) >= 3
+            and (self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4))
+        )
 
 
 def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
@@ -43,8 +51,12 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
     words: Counter[str] = Counter()
     for text in texts:
         words.update(token.lower().replace("‐", "-") for token in _TOKEN.findall(_TAIL.sub("", text)))
-    stems = frozenset(word[:end] for word, times in words.items() if "-" not in word
-                      for end in range(max(3, len(word) - ENDING), len(word) + 1))
+    stems = frozenset(
+        word[:end]
+        for word, times in words.items()
+        if "-" not in word
+        for end in range(max(3, len(word) - ENDING), len(word) + 1)
+    )
     prefixes: Counter[str] = Counter()
     for word, times in words.items():
         if "-" in word:

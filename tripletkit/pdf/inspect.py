@@ -16,9 +16,20 @@ from tripletkit.rules import Rules
 
 #: One colour a kind; kinds that are not named here are grey.
 COLOURS = {
-    "prose": "#2b7a3d", "heading": "#c2185b", "furniture": "#d32f2f", "code": "#6a1b9a", "equation": "#00838f", "list": "#558b2f",
-    "exercise": "#ef6c00", "caption": "#1565c0", "footnote": "#795548", "table": "#5c6bc0", "figure": "#9e9d24", "summary": "#00695c",
-    "glossary": "#ad1457", "box": "#4527a0",
+    "prose": "#2b7a3d",
+    "heading": "#c2185b",
+    "furniture": "#d32f2f",
+    "code": "#6a1b9a",
+    "equation": "#00838f",
+    "list": "#558b2f",
+    "exercise": "#ef6c00",
+    "caption": "#1565c0",
+    "footnote": "#795548",
+    "table": "#5c6bc0",
+    "figure": "#9e9d24",
+    "summary": "#00695c",
+    "glossary": "#ad1457",
+    "box": "#4527a0",
 }
 OTHER = "#757575"
 #: Height of the strip above the page that names its role, label and colours, in pixels.
@@ -32,7 +43,9 @@ def draw_page(path: Path, number: int, *, rules: Rules, scale: float = 2.0) -> I
     """
     book = read_book(path)
     if not 1 <= number <= len(book.pages):
-        raise SourceError(f"{path}: has no page {number}", f"Its pages are 1 to {len(book.pages)}, as a PDF viewer counts them.")
+        raise SourceError(
+            f"{path}: has no page {number}", f"Its pages are 1 to {len(book.pages)}, as a PDF viewer counts them."
+        )
     pages = mark_pages(book, rules)
     kinds = kinds_by_page(pages, mark_body(pages, rules)[0])[number - 1]
     page = _rendered(path, number, scale)
@@ -47,7 +60,12 @@ def draw_lines(image: Image.Image, lines: Sequence[Line], kinds: Sequence[str], 
     font = ImageFont.load_default(size=max(7.0, 4 * scale))
     for place, (line, kind) in enumerate(zip(lines, kinds, strict=True), 1):
         colour = COLOURS.get(kind, OTHER)
-        box = (line.x0 * scale, line.top * scale, max(line.x1, line.x0 + 1) * scale, max(line.bottom, line.top + 1) * scale)
+        box = (
+            line.x0 * scale,
+            line.top * scale,
+            max(line.x1, line.x0 + 1) * scale,
+            max(line.bottom, line.top + 1) * scale,
+        )
         draw.rectangle(box, outline=colour, width=1)
         if kind == "furniture":
             middle = (box[1] + box[3]) / 2

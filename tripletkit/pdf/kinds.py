@@ -38,8 +38,11 @@ def book_layout(lines: Sequence[Line]) -> Layout:
     if not sizes:
         return Layout(10.0, 12.0)
     size = max(sizes, key=lambda s: (sizes[s], s))
-    gaps = [b.baseline - a.baseline for a, b in itertools.pairwise(lines)
-            if a.page == b.page and a.column == b.column and abs(a.size - size) <= 0.5 and abs(b.size - size) <= 0.5]
+    gaps = [
+        b.baseline - a.baseline
+        for a, b in itertools.pairwise(lines)
+        if a.page == b.page and a.column == b.column and abs(a.size - size) <= 0.5 and abs(b.size - size) <= 0.5
+    ]
     near = [round(gap * 2) / 2 for gap in gaps if 0.8 * size < gap < 2.2 * size]
     return Layout(size, Counter(near).most_common(1)[0][0] if near else 1.2 * size)
 
@@ -82,7 +85,10 @@ def _mark_stacks(lines: Sequence[Line], kinds: list[str], layout: Layout) -> Non
     """Lines nearer to each other than lines of text ever are: fractions, sums and matrices of a display."""
     for i in range(1, len(lines)):
         before, line = lines[i - 1], lines[i]
-        if (before.page, before.column) != (line.page, line.column) or not 0 < line.baseline - before.baseline < 0.72 * layout.leading:
+        if (before.page, before.column) != (
+            line.page,
+            line.column,
+        ) or not 0 < line.baseline - before.baseline < 0.72 * layout.leading:
             continue
         for j in (i - 1, i):
             if kinds[j] == "prose" and not _wide(lines[j]) and _indented(lines[j], layout) and len(lines[j].text) < 60:
@@ -106,17 +112,24 @@ def _mark_footnotes(lines: Sequence[Line], kinds: list[str], layout: Layout) -> 
             first = end
         for i in range(first, end):
             kinds[i] = "footnote" if kinds[i] != "heading" else kinds[i]
-        open_size = lines[end - 1].size if first < end and lines[end - 1].text[-1] not in ".)”\"" else None
+        open_size = lines[end - 1].size if first < end and lines[end - 1].text[-1] not in '.)”"' else None
 
 
 def _note_start(lines: Sequence[Line], low: int, marked: int, end: int, layout: Layout) -> int:
     """Where the notes start: at the gap above the lines that stand before the first mark, else at the mark."""
     size = lines[min(marked, end - 1)].size
     first = marked
-    while first > low and abs(lines[first - 1].size - size) <= 0.5 and (
-            first == end or 0 < lines[first].baseline - lines[first - 1].baseline <= 1.1 * layout.leading):
+    while (
+        first > low
+        and abs(lines[first - 1].size - size) <= 0.5
+        and (first == end or 0 < lines[first].baseline - lines[first - 1].baseline <= 1.1 * layout.leading)
+    ):
         first -= 1
-    if first == marked or first == 0 or (lines[first - 1].page, lines[first - 1].column) != (lines[first].page, lines[first].column):
+    if (
+        first == marked
+        or first == 0
+        or (lines[first - 1].page, lines[first - 1].column) != (lines[first].page, lines[first].column)
+    ):
         return marked
     return first if lines[first].baseline - lines[first - 1].baseline > 1.15 * layout.leading else marked
 
@@ -156,7 +169,9 @@ def _is_caption(i: int, lines: Sequence[Line], layout: Layout, rules: Rules) -> 
     if tail is None:
         return False
     words = len(line.text[: match.end()].split())
-    marked = (line.styles[:words] != line.styles[words:words * 2] and line.styles[0] in "bz") or line.size < 0.95 * layout.size
+    marked = (
+        line.styles[:words] != line.styles[words : words * 2] and line.styles[0] in "bz"
+    ) or line.size < 0.95 * layout.size
     punctuated = tail.group().strip() in (":", "–", "—", "|") or match.end() == len(line.text)
     apart = i == 0 or not _same_block(lines[i - 1], line)
     return marked or (apart and (punctuated or tail.group().strip() == "."))
@@ -196,10 +211,17 @@ def _mark_lists(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None
             item = None
         if kinds[i] != "prose":
             continue
-        if _BULLET.match(line.text) or (_ENUMERATOR.match(line.text) and (line.x0 > line.col_x0 + 0.4 * layout.size or item is not None)):
+        if _BULLET.match(line.text) or (
+            _ENUMERATOR.match(line.text) and (line.x0 > line.col_x0 + 0.4 * layout.size or item is not None)
+        ):
             item = line
             kinds[i] = "list"
-        elif item is not None and line.x0 > item.x0 + 3 and line.x0 < item.x0 + 4 * layout.size and abs(line.size - item.size) < 0.6:
+        elif (
+            item is not None
+            and line.x0 > item.x0 + 3
+            and line.x0 < item.x0 + 4 * layout.size
+            and abs(line.size - item.size) < 0.6
+        ):
             kinds[i] = "list"
         else:
             item = None

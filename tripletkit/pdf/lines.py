@@ -66,7 +66,10 @@ def lower_drop_caps(words: Sequence[Word]) -> None:
     for cap, word in pairwise(words):
         if len(cap.text) == 1 and cap.text.isupper() and cap.size >= 1.6 * word.size and word.text[0].isalpha():
             gap = word.x0 - cap.x1
-            if not (-0.2 * cap.size <= gap <= 0.6 * word.size and cap.top - word.size <= word.top < word.baseline < cap.baseline + 1):
+            if not (
+                -0.2 * cap.size <= gap <= 0.6 * word.size
+                and cap.top - word.size <= word.top < word.baseline < cap.baseline + 1
+            ):
                 continue
             cap.size, cap.baseline, cap.top, cap.bottom = word.size, word.baseline, word.top, word.bottom
             # "A new": some letters are words.
@@ -144,7 +147,9 @@ def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float) -> boo
     if min(len(before), len(after)) < 4:
         return False
     # Columns lie side by side: their heights overlap.
-    overlap = min(max(f.bottom for f in before), max(f.bottom for f in after)) - max(min(f.top for f in before), min(f.top for f in after))
+    overlap = min(max(f.bottom for f in before), max(f.bottom for f in after)) - max(
+        min(f.top for f in before), min(f.top for f in after)
+    )
     if overlap < 5 * median(f.size for f in fragments):
         return False
     sides = [f.x0 >= x for f in fragments if f.x1 <= x or f.x0 >= x]
@@ -205,7 +210,12 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
     notes = [0] if len(words) > 1 and _opens_note(words[0], words[1]) else []
     for before, word in pairwise(words):
         note = word.note or _raised(before, word)
-        if not note and not word.space and -0.2 * word.size < word.x0 - before.x1 < 0.25 * word.size and not before.note:
+        if (
+            not note
+            and not word.space
+            and -0.2 * word.size < word.x0 - before.x1 < 0.25 * word.size
+            and not before.note
+        ):
             parts[-1] += word.text
             continue
         if note:
@@ -215,8 +225,22 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
     gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in pairwise(ordered))
     biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
     size = _usual_size(words)
-    return Line(page, column, " ".join(parts), styles, min(f.x0 for f in row), max(f.x1 for f in row),
-                min(f.top for f in row), max(f.bottom for f in row), biggest.baseline, round(size, 2), col_x0, col_x1, tuple(notes), gaps)
+    return Line(
+        page,
+        column,
+        " ".join(parts),
+        styles,
+        min(f.x0 for f in row),
+        max(f.x1 for f in row),
+        min(f.top for f in row),
+        max(f.bottom for f in row),
+        biggest.baseline,
+        round(size, 2),
+        col_x0,
+        col_x1,
+        tuple(notes),
+        gaps,
+    )
 
 
 def _raised(before: Word, word: Word) -> bool:

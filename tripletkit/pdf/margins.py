@@ -40,8 +40,9 @@ def _own_edges(lines: Sequence[Line], body_size: float) -> tuple[float, float] |
     return left, rights[-1 - len(rights) // 20]
 
 
-def _usual_edges(columns: dict[tuple[int, int], list[Line]], places: dict[tuple[int, int], _Place],
-                 body_size: float) -> dict[_Place, tuple[float, float]]:
+def _usual_edges(
+    columns: dict[tuple[int, int], list[Line]], places: dict[tuple[int, int], _Place], body_size: float
+) -> dict[_Place, tuple[float, float]]:
     found: dict[_Place, Counter[tuple[float, float]]] = defaultdict(Counter)
     for key, held in columns.items():
         own = _own_edges(held, body_size)

@@ -80,7 +80,10 @@ def mark_book(book: RawBook, *, limits: PassageLimits, count_tokens: CountTokens
 
 def kinds_by_page(pages: MarkedPages, body_kinds: Sequence[str]) -> list[list[str]]:
     """The kind of each line of each page: the body's as given, elsewhere furniture or prose."""
-    kinds = [["furniture" if (n, i) in pages.furniture else "prose" for i in range(len(lines))] for n, lines in enumerate(pages.book.lines)]
+    kinds = [
+        ["furniture" if (n, i) in pages.furniture else "prose" for i in range(len(lines))]
+        for n, lines in enumerate(pages.book.lines)
+    ]
     for (n, i), kind in zip(pages.body_places, body_kinds, strict=True):
         kinds[n][i] = kind
     return kinds
@@ -89,11 +92,15 @@ def kinds_by_page(pages: MarkedPages, body_kinds: Sequence[str]) -> list[list[st
 def mark_pages(book: RawBook, rules: Rules) -> MarkedPages:
     """Labels, roles and furniture."""
     furniture = find_furniture(book.lines, [page.height for page in book.pages])
-    edges = [[row.text for row in page_rows(n, [line for i, line in enumerate(lines) if (n, i) in furniture])]
-             for n, lines in enumerate(book.lines)]
+    edges = [
+        [row.text for row in page_rows(n, [line for i, line in enumerate(lines) if (n, i) in furniture])]
+        for n, lines in enumerate(book.lines)
+    ]
     labels = page_labels([page.label for page in book.pages], edges)
-    roles = ["image_only" if page.images and not page.words else role
-             for role, page in zip(page_roles(book.lines, book.outline, rules), book.pages, strict=True)]
+    roles = [
+        "image_only" if page.images and not page.words else role
+        for role, page in zip(page_roles(book.lines, book.outline, rules), book.pages, strict=True)
+    ]
     return MarkedPages(book, labels, roles, furniture)
 
 
@@ -107,7 +114,9 @@ def mark_body(pages: MarkedPages, rules: Rules) -> tuple[list[str], list[Paragra
     kinds = line_kinds(lines, _heading_lines(headings), layout, rules)
     paths = section_paths(len(lines), headings)
     abbreviations = rules.words("abbreviations")
-    paragraphs = lines_to_paragraphs(lines, kinds, paths, layout=layout, vocabulary=vocabulary, abbreviations=abbreviations)
+    paragraphs = lines_to_paragraphs(
+        lines, kinds, paths, layout=layout, vocabulary=vocabulary, abbreviations=abbreviations
+    )
     settle_paragraphs(paragraphs, lines, layout, rules)
     for paragraph in paragraphs:
         for i in paragraph.lines:

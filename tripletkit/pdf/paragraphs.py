@@ -43,8 +43,15 @@ class Paragraph:
         return next(page for start, page in reversed(self.starts) if start <= offset)
 
 
-def lines_to_paragraphs(lines: Sequence[Line], kinds: Sequence[str], paths: Sequence[tuple[str, ...]], *,
-                        layout: Layout, vocabulary: Vocabulary, abbreviations: AbstractSet[str]) -> list[Paragraph]:
+def lines_to_paragraphs(
+    lines: Sequence[Line],
+    kinds: Sequence[str],
+    paths: Sequence[tuple[str, ...]],
+    *,
+    layout: Layout,
+    vocabulary: Vocabulary,
+    abbreviations: AbstractSet[str],
+) -> list[Paragraph]:
     """Paragraphs in the order of their first lines. Headings are left out; every other line is in exactly one."""
     done: list[Paragraph] = []
     halves: deque[Paragraph] = deque(maxlen=OPEN_HALVES)
@@ -65,8 +72,16 @@ def lines_to_paragraphs(lines: Sequence[Line], kinds: Sequence[str], paths: Sequ
     return done
 
 
-def _home(i: int, lines: Sequence[Line], kinds: Sequence[str], last: Paragraph | None, halves: Sequence[Paragraph], *,
-          layout: Layout, abbreviations: AbstractSet[str]) -> Paragraph | None:
+def _home(
+    i: int,
+    lines: Sequence[Line],
+    kinds: Sequence[str],
+    last: Paragraph | None,
+    halves: Sequence[Paragraph],
+    *,
+    layout: Layout,
+    abbreviations: AbstractSet[str],
+) -> Paragraph | None:
     """The paragraph that line ``i`` goes on with, None if it starts one. ``halves`` are the last paragraphs of prose."""
     kind, line = kinds[i], lines[i]
     if kind == "prose":
@@ -92,7 +107,11 @@ def starts_paragraph(before: Line, line: Line, text: str, layout: Layout, abbrev
     if (before.page, before.column) != (line.page, line.column):
         return ended and (_indented(line, layout) or _short(before) or abs(before.size - line.size) > 0.6)
     gap = line.baseline - before.baseline
-    if gap > 1.45 * layout.leading * max(line.size / layout.size, 1.0) or gap < -2 or abs(before.size - line.size) > 0.12 * layout.size:
+    if (
+        gap > 1.45 * layout.leading * max(line.size / layout.size, 1.0)
+        or gap < -2
+        or abs(before.size - line.size) > 0.12 * layout.size
+    ):
         return True
     return ended and (line.x0 > before.x0 + 0.6 * line.size or _short(before))
 
@@ -111,7 +130,9 @@ def _resumes(half: Paragraph, end: Line, line: Line, abbreviations: AbstractSet[
         return False
     if half.text.endswith(("-", "‐")):
         return line.text[:1].isalpha()
-    return not ends_sentence(half.text, abbreviations) and (line.text[:1].islower() or (not half.text.endswith(":") and not _short(end)))
+    return not ends_sentence(half.text, abbreviations) and (
+        line.text[:1].islower() or (not half.text.endswith(":") and not _short(end))
+    )
 
 
 def _goes_on(before: Line, line: Line, kind: str) -> bool:
@@ -127,7 +148,9 @@ def _append(paragraph: Paragraph, i: int, line: Line, vocabulary: Vocabulary) ->
         paragraph.text = text
         paragraph.starts.append((0, line.page))
     elif text:
-        joined = paragraph.text + "\n" + text if paragraph.kind in LINEWISE else join_lines(paragraph.text, text, vocabulary)
+        joined = (
+            paragraph.text + "\n" + text if paragraph.kind in LINEWISE else join_lines(paragraph.text, text, vocabulary)
+        )
         paragraph.starts.append((len(joined) - len(text), line.page))
         paragraph.text = joined
     paragraph.lines.append(i)
@@ -162,7 +185,7 @@ def section_role(path: tuple[str, ...], rules: Rules) -> str | None:
     """What the nearest telling heading says about a section: exercise, summary, glossary or bibliography."""
     for title in reversed(path):
         number = rules.starts("headings", title)
-        role = rules.label("titles", title[number.end():].strip() if number else title) or rules.label("titles", title)
+        role = rules.label("titles", title[number.end() :].strip() if number else title) or rules.label("titles", title)
         if role in ("exercise", "summary", "glossary", "bibliography"):
             return role
     return None
@@ -181,7 +204,11 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], layout: Layout, abbrevi
     wide = any(not _short(lines[i]) for i in p.lines)
     if len(words) < 0.45 * len(tokens) or small < 2:
         return False
-    if len(words) >= 0.8 * len(tokens) and small >= 5 and abs(lines[p.lines[0]].size - layout.size) <= 0.06 * layout.size:
+    if (
+        len(words) >= 0.8 * len(tokens)
+        and small >= 5
+        and abs(lines[p.lines[0]].size - layout.size) <= 0.06 * layout.size
+    ):
         return True
     return (ended and len(words) >= 3) or (wide and len(words) >= 8 and len(words) >= 0.6 * len(tokens))
 

@@ -14,7 +14,9 @@ from tripletkit.text.sentences import ends_sentence, sentence_spans
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 #: Kinds whose neighbours are packed together; each other paragraph is a passage of its own.
-PACKED = frozenset({"prose", "exercise", "summary", "list", "footnote", "box", "equation", "glossary", "caption", "table", "code"})
+PACKED = frozenset(
+    {"prose", "exercise", "summary", "list", "footnote", "box", "equation", "glossary", "caption", "table", "code"}
+)
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class PassageLimits:
 
     def __post_init__(self) -> None:
         if not 3 <= self.min_tokens <= self.target_tokens <= self.max_tokens:
-            raise ConfigError(f"passage limits {self.min_tokens} / {self.target_tokens} / {self.max_tokens} are out of order",
-                              "min_tokens <= target_tokens <= max_tokens must hold, and min_tokens be at least 3.")
+            raise ConfigError(
+                f"passage limits {self.min_tokens} / {self.target_tokens} / {self.max_tokens} are out of order",
+                "min_tokens <= target_tokens <= max_tokens must hold, and min_tokens be at least 3.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,9 @@ class _Piece:
     opens: bool  # whether a passage may start with it
 
 
-def paragraphs_to_passages(paragraphs: Sequence[Paragraph], limits: PassageLimits, count_tokens: CountTokens,
-                           abbreviations: AbstractSet[str]) -> list[Passage]:
+def paragraphs_to_passages(
+    paragraphs: Sequence[Paragraph], limits: PassageLimits, count_tokens: CountTokens, abbreviations: AbstractSet[str]
+) -> list[Passage]:
     """Passages in book order; every character of the paragraphs but white space is in exactly one."""
     special = count_tokens([""])[0]
     cutter = _Cutter(limits.max_tokens - special, special, count_tokens, abbreviations)
@@ -93,10 +98,14 @@ class _Cutter:
 
     def pieces(self, paragraphs: Sequence[Paragraph]) -> Iterator[_Piece]:
         """Sentences in order, those over the limit broken."""
-        spans = [(p, start, end, n == 0) for p in paragraphs for n, (start, end) in enumerate(sentence_spans(p.text, self.abbreviations))]
+        spans = [
+            (p, start, end, n == 0)
+            for p in paragraphs
+            for n, (start, end) in enumerate(sentence_spans(p.text, self.abbreviations))
+        ]
         counts = self.count_tokens([p.text[start:end] for p, start, end, _ in spans]) if spans else []
         for (p, start, end, opens), count in zip(spans, counts, strict=True):
-            glue = "\n" if opens or "\n" in p.text[max(start - 1, 0):start] else " "
+            glue = "\n" if opens or "\n" in p.text[max(start - 1, 0) : start] else " "
             if count - self.special <= self.room:
                 yield self._piece(p, start, end, count - self.special, glue)
             else:
@@ -111,7 +120,11 @@ class _Cutter:
 
     def _broken(self, p: Paragraph, start: int, end: int, glue: str) -> Iterator[_Piece]:
         """A sentence over the limit, cut between words; a word over the limit, cut between characters."""
-        words = [(a, b) for m in re.finditer(r"\S+", p.text[start:end]) for a, b in self._bits(start + m.start(), start + m.end())]
+        words = [
+            (a, b)
+            for m in re.finditer(r"\S+", p.text[start:end])
+            for a, b in self._bits(start + m.start(), start + m.end())
+        ]
         counts = self.count_tokens([p.text[a:b] for a, b in words])
         first, held = 0, 0
         for i, count in enumerate(counts):
@@ -172,10 +185,12 @@ def _joined(run: Sequence[_Piece]) -> str:
     return run[0].text + "".join(piece.glue + piece.text for piece in run[1:])
 
 
-def _passages(run: Sequence[_Piece], text: str, count: int, head: Paragraph, most: int, count_tokens: CountTokens) -> Iterator[Passage]:
+def _passages(
+    run: Sequence[_Piece], text: str, count: int, head: Paragraph, most: int, count_tokens: CountTokens
+) -> Iterator[Passage]:
     """One passage, or two halves where the encoder counts more tokens in the whole than in its parts."""
     if count > most and len(run) > 1:
-        for half in (run[: len(run) // 2], run[len(run) // 2:]):
+        for half in (run[: len(run) // 2], run[len(run) // 2 :]):
             text = _joined(half)
             yield from _passages(half, text, count_tokens([text])[0], head, most, count_tokens)
         return

@@ -41,14 +41,25 @@ def read_words(path: Path, numbers: Iterable[int]) -> dict[int, list[Word]]:
 def _words(page: Page) -> Iterator[Word]:
     left, top = page.bbox[0], page.bbox[1]
     before: Word | None = None
-    found = page.extract_words(x_tolerance_ratio=TOLERANCE_RATIO, use_text_flow=True, return_chars=True, extra_attrs=["fontname", "size"])
+    found = page.extract_words(
+        x_tolerance_ratio=TOLERANCE_RATIO, use_text_flow=True, return_chars=True, extra_attrs=["fontname", "size"]
+    )
     for held in found:
         text = word_text(_CID.sub("\ufffd", held["text"]))
         if not text:
             continue
         baseline = page.height - held["chars"][0]["matrix"][5]
-        word = Word(text, held["x0"] - left, held["x1"] - left, held["top"] - top, held["bottom"] - top, baseline, round(held["size"], 2),
-                    style_of(held["fontname"], 400), True)
+        word = Word(
+            text,
+            held["x0"] - left,
+            held["x1"] - left,
+            held["top"] - top,
+            held["bottom"] - top,
+            baseline,
+            round(held["size"], 2),
+            style_of(held["fontname"], 400),
+            True,
+        )
         word.space = before is None or not _touches(before, word)
         yield word
         before = word

@@ -32,7 +32,10 @@ _NOTE_AFTER = re.compile(r"(?:(?<=[^\W\d_]{3})|(?<=[.,;:!?)\]”’'\"]))(?:\d{1
 _NOTE_BEFORE = re.compile(r"(?:\d{1,3}|[*∗†‡§]{1,2})(?=[^\W\d_]|[“\"‘'(])")
 _BOLD = re.compile(r"bold|black|heavy|demi|medi(?!um|eval|a)|(^|[^a-z])(cm|sf|ec|lm)?s?s?bx|-b$|[-_]b[dx]?$", re.I)
 _ITALIC = re.compile(r"ital|obli|slant|cmti|cmsl|cmmi|cmbxti|[-_](it|i|bi|ri)$|(sf|ec)ti\d", re.I)
-_MONO = re.compile(r"mono|(^|[-_])tt([-_]|$)|courier|typewriter|consol|menlo|code|inconsolata|(cm|cmsl|ec|sf|lm)tt|[a-z]tt\d+$|fixed", re.I)
+_MONO = re.compile(
+    r"mono|(^|[-_])tt([-_]|$)|courier|typewriter|consol|menlo|code|inconsolata|(cm|cmsl|ec|sf|lm)tt|[a-z]tt\d+$|fixed",
+    re.I,
+)
 
 
 @dataclass(slots=True)
@@ -98,9 +101,13 @@ def open_pdf(path: Path) -> Iterator[pdfium.PdfDocument]:
         document = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
         if "password" in str(error).lower():
-            raise SourceError(f"{path}: encrypted, it needs a password to open",
-                              "Save a copy without the password (a PDF viewer's print or export does it), then use that.") from error
-        raise SourceError(f"{path}: damaged, PDFium cannot open it ({error})", "Download it again, or repair it with qpdf.") from error
+            raise SourceError(
+                f"{path}: encrypted, it needs a password to open",
+                "Save a copy without the password (a PDF viewer's print or export does it), then use that.",
+            ) from error
+        raise SourceError(
+            f"{path}: damaged, PDFium cannot open it ({error})", "Download it again, or repair it with qpdf."
+        ) from error
     try:
         yield document
     finally:
@@ -214,7 +221,9 @@ class _Glyphs:
             length = raw.FPDFFont_GetBaseFontName(font, None, 0)
             buffer = ctypes.create_string_buffer(max(length, 1))
             raw.FPDFFont_GetBaseFontName(font, buffer, length)
-            self._styles[key] = style_of(buffer.value.decode("utf-8", "replace"), raw.FPDFText_GetFontWeight(self.text, index))
+            self._styles[key] = style_of(
+                buffer.value.decode("utf-8", "replace"), raw.FPDFText_GetFontWeight(self.text, index)
+            )
         return self._styles[key]
 
 
@@ -249,7 +258,9 @@ def _characters(codes: Sequence[int]) -> str:
         elif 0xDC00 <= code < 0xE000 and i and 0xD800 <= codes[i - 1] < 0xDC00:
             found.append(_NOTHING)
         else:
-            found.append(" " if code == 0 else chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd")
+            found.append(
+                " " if code == 0 else chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
+            )
     return "".join(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -121,14 +122,16 @@ def _book_row(task: _Task, job: Job) -> Row:
 
 
 def _license(path: Path, named: dict[str, str]) -> str | None:
-    """From the settings by file name, else from a file beside the book: ods.pdf.license or ods.license, its first line."""
+    """From the settings by file name, else from a file beside the book."""
     if path.name in named:
         return named[path.name]
     for beside in (path.with_name(path.name + ".license"), path.with_suffix(".license")):
         if beside.is_file():
-            lines = beside.read_text(encoding="utf-8").strip().splitlines()
-            if lines:
-                return lines[0].strip()
+            text = beside.read_text(encoding="utf-8", errors="replace")
+            # A REUSE file names the copyright first; any other says the licence in its first line.
+            named_in = re.search(r"SPDX-License-Identifier:\s*(\S+)", text)
+            first = text.strip().splitlines()[:1]
+            return named_in.group(1) if named_in else first[0].strip() if first else None
     return None
 
 
