@@ -11,7 +11,7 @@ OWNERS = {
     "pypdfium2": {"pdf/reader.py", "pdf/inspect.py"},
     "pdfplumber": {"pdf/plumber.py"},
     "sentence_transformers": {"encoding/encoder.py", "training.py"},
-    "torch": {"encoding/encoder.py", "training.py"},
+    "torch": {"encoding/encoder.py", "encoding/precision.py", "training.py"},
     "transformers": {"encoding/encoder.py", "training.py"},
     "datasets": {"encoding/encoder.py", "training.py"},
     "spacy": {"tagging/nlp.py"},

@@ -102,6 +102,7 @@ class Settings(Section):
     output: Path = Field(Path("output"), description="where tables, encoder and scores go")
     encoder: str = Field("auto", description="folder or hub id; auto: all-mpnet-base-v2, or the embedded MiniLM without a network")
     rules: Path | None = Field(None, description="folder of rules that replace or extend the packaged ones")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where the hardware is faster with it")
     seed: int = Field(0, ge=0, description="of everything drawn at random")
     workers: int = Field(0, ge=0, description="processes that read books; 0 = one per core")
     allow_worse: bool = Field(False, description="succeed even if the tuned encoder is not better")

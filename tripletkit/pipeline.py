@@ -106,7 +106,7 @@ class Runner:
 
         if place.fingerprint not in self._encoders:
             cache = self.settings.output / "cache" / "embeddings"
-            self._encoders[place.fingerprint] = SentenceEncoder(place, cache=cache, progress=self.progress)
+            self._encoders[place.fingerprint] = SentenceEncoder(place, cache=cache, progress=self.progress, precision=self.settings.precision)
         return self._encoders[place.fingerprint]
 
     def run(self, stages: Iterable[Stage], *, lenient: bool = False) -> Iterator[Report]:

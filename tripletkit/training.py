@@ -44,7 +44,7 @@ def planned_steps(triplets: int, settings: TrainSettings) -> int:
     return max(1, min(steps, settings.max_steps or steps))
 
 
-def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target: Path, settings: TrainSettings, *, seed: int, progress: Progress) -> Trained:
+def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target: Path, settings: TrainSettings, *, seed: int, progress: Progress, precision: str = "auto") -> Trained:
     """Tune the encoder in ``place`` on (anchor, positive, negative) texts and write it to ``target``, whole or not at all.
 
     A killed run continues from its last checkpoint, which lies beside ``target`` until the end.
@@ -52,6 +52,8 @@ def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import TripletDistanceMetric, TripletLoss
+
+    from tripletkit.encoding.precision import wants_bfloat16
 
     steps = planned_steps(len(triplets), settings)
     work = target.with_name(f"{target.name}.training") / _key_of(triplets, place, settings, seed)
@@ -66,7 +68,7 @@ def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(work), max_steps=steps, per_device_train_batch_size=settings.batch_size, learning_rate=settings.learning_rate,
         warmup_steps=settings.warmup, seed=seed, data_seed=seed, report_to="none", disable_tqdm=True, logging_strategy="no",
-        save_strategy="steps", save_steps=CHECKPOINT_STEPS, save_total_limit=1, dataloader_pin_memory=False, use_cpu=not _has_gpu(),
+        save_strategy="steps", save_steps=CHECKPOINT_STEPS, save_total_limit=1, bf16=wants_bfloat16(precision), dataloader_pin_memory=False, use_cpu=not _has_gpu(),
     )
     trainer = SentenceTransformerTrainer(model=model, args=arguments, train_dataset=dataset,
                                          loss=TripletLoss(model, distance_metric=metric, triplet_margin=settings.margin))

@@ -1,5 +1,5 @@
-import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ from tests.pdf.make import count_words
 from tests.pdfs import Text, write_pdf
 from tripletkit import schemas
 from tripletkit.errors import ConfigError, SourceError
-from tripletkit.pdf.book import BookTables, extract_book, read_book
+from tripletkit.pdf.book import BookTables, extract_book
 from tripletkit.pdf.inspect import draw_page
 from tripletkit.pdf.passages import PassageLimits
 from tripletkit.rules import load_rules
@@ -106,10 +106,8 @@ def test_a_truncated_file_is_an_error_or_read_as_far_as_it_goes(tmp_path: Path) 
     whole = path.read_bytes()
     for share in (0.1, 0.5, 0.9, 0.99):
         path.write_bytes(whole[: int(share * len(whole))])
-        try:
-            extract(path)
-        except SourceError as error:
-            assert str(path) in str(error)
+        with suppress(SourceError):
+            assert len(extract(path).pages) <= 6
 
 
 def test_images_only(tmp_path: Path) -> None:
@@ -142,7 +140,10 @@ def test_one_word_without_an_end(tmp_path: Path) -> None:
 def test_bookmarks_that_loop_and_fonts_that_are_missing(tmp_path: Path) -> None:
     path = write_pdf(tmp_path / "loop.pdf", [page(n) for n in range(1, 7)])
     data = path.read_bytes().replace(b"/BaseFont/Helvetica/", b"/BaseFont/NoSuchFo/")
-    loop = b"900 0 obj\n<</First 901 0 R/Last 901 0 R/Count 1>>\nendobj\n901 0 obj\n<</Title(A)/Parent 900 0 R/Next 901 0 R/First 901 0 R/Dest[0/Fit]>>\nendobj\n"
+    loop = (
+        b"900 0 obj\n<</First 901 0 R/Last 901 0 R/Count 1>>\nendobj\n"
+        b"901 0 obj\n<</Title(A)/Parent 900 0 R/Next 901 0 R/First 901 0 R/Dest[0/Fit]>>\nendobj\n"
+    )
     # Without a table of places PDFium looks for the objects itself.
     body = data[: data.rindex(b"xref\n0")].replace(b"/Type/Catalog", b"/Type/Catalog/Outlines 900 0 R") + loop
     path.write_bytes(body + b"trailer\n<</Size 902/Root 1 0 R>>\n%%EOF\n")
@@ -200,11 +201,3 @@ class TestGolden:
         assert (211, 47, 47) in {colour for _, colour in image.getcolors(1 << 20) or ()}
         with pytest.raises(SourceError, match="has no page 999"):
             draw_page(ODS, 999, rules=RULES)
-
-
-def test_reading_leaves_no_open_files(tmp_path: Path) -> None:
-    path = write_pdf(tmp_path / "water.pdf", [page(1)])
-    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
-    for _ in range(5):
-        read_book(path)
-    assert not before or len(os.listdir("/proc/self/fd")) <= before

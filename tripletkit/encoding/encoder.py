@@ -8,15 +8,16 @@ import logging
 import os
 import zipfile
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from tripletkit.encoding.locate import EncoderFolder
 from tripletkit.errors import EncoderError
-from tripletkit.progress import Progress
+from tripletkit.progress import Advance, Progress
 from tripletkit.store import write_atomically
 
 log = logging.getLogger(__name__)
@@ -38,15 +39,18 @@ class Encoder(Protocol):
 class SentenceEncoder:
     """A SentenceTransformer folder, loaded when the first vector that no cache holds is asked for."""
 
-    def __init__(self, place: EncoderFolder, *, cache: Path | None, progress: Progress, batch_size: int = 32) -> None:
+    def __init__(
+        self, place: EncoderFolder, *, cache: Path | None, progress: Progress, batch_size: int = 32, precision: str = "auto"
+    ) -> None:
         self.place, self.fingerprint = place, place.fingerprint
-        self._cache = VectorCache(cache / place.fingerprint) if cache is not None else None
+        self._folder, self._precision = cache, precision
+        self._cached: VectorCache | None = None
         self._progress, self._batch_size = progress, batch_size
-        self._model: object | None = None
+        self._model: Any = None
 
     def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
         """One unit-length float32 row per text; equal texts are encoded once, ever, per fingerprint."""
-        known = self._cache.load() if self._cache else {}
+        known = self._cache.load() if self._cache is not None else {}
         keys = [text_key(text) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         # Texts of like length share a batch, so that little of it is padding. The key breaks ties: order never matters.
@@ -56,26 +60,46 @@ class SentenceEncoder:
                 shard = queue[start : start + SHARD_TEXTS]
                 vectors = self._encode([missing[key] for key in shard], advance)
                 known.update(zip(shard, vectors, strict=True))
-                if self._cache:
+                if self._cache is not None:
                     self._cache.add(shard, vectors)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), dtype=np.float32)
 
-    def _encode(self, texts: list[str], advance: object) -> Vectors:
+    @property
+    def _cache(self) -> VectorCache | None:
+        """Under the fingerprint and, as vectors differ in their last digits, the precision."""
+        if self._cached is None and self._folder is not None:
+            self._cached = VectorCache(self._folder / f"{self.fingerprint}-{'bfloat16' if self._bfloat16 else 'float32'}")
+        return self._cached
+
+    @cached_property
+    def _bfloat16(self) -> bool:
+        from tripletkit.encoding.precision import wants_bfloat16
+
+        return wants_bfloat16(self._precision)
+
+    def _encode(self, texts: list[str], advance: Advance) -> Vectors:
+        from tripletkit.encoding.precision import computing
+
         model = self._load()
         rows = []
         for start in range(0, len(texts), self._batch_size):
             batch = texts[start : start + self._batch_size]
-            rows.append(model.encode(batch, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False, batch_size=self._batch_size))  # type: ignore[attr-defined]
-            advance(len(batch))  # type: ignore[operator]
-        return np.concatenate(rows).astype(np.float32)
+            with computing(model.device.type, bfloat16=self._bfloat16):
+                vectors = model.encode(batch, convert_to_tensor=True, show_progress_bar=False, batch_size=self._batch_size)
+            rows.append(vectors.float().cpu().numpy())
+            advance(len(batch))
+        found: Vectors = np.concatenate(rows).astype(np.float32)
+        # After the cast: rows have length 1 in float32, whatever they were computed in.
+        unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        return unit
 
-    def _load(self) -> object:
+    def _load(self) -> Any:  # noqa: ANN401 - untyped library
         if self._model is None:
             self._model = load_model(self.place)
         return self._model
 
 
-def load_model(place: EncoderFolder) -> object:
+def load_model(place: EncoderFolder) -> Any:  # noqa: ANN401 - untyped library
     """The SentenceTransformer in ``place``. Raises EncoderError for a folder that holds none."""
     import torch
     from sentence_transformers import SentenceTransformer
@@ -92,8 +116,8 @@ def load_model(place: EncoderFolder) -> object:
 def quieten_libraries() -> None:
     """Switch off the bars that the libraries draw by themselves: a user sees ours."""
     import datasets
-    from huggingface_hub.utils.tqdm import disable_progress_bars
     import transformers.utils.logging
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     datasets.disable_progress_bars()
     disable_progress_bars()

@@ -42,7 +42,7 @@ def extract_book(
 ) -> BookTables:
     """Everything that extraction knows of one book. ``count_tokens`` includes the encoder's special tokens.
 
-    ``backend`` is pdfium or pdfplumber. Raises SourceError for a file that cannot be read, or that has images of text only.
+    ``backend`` is pdfium or pdfplumber. Raises SourceError for a file that cannot be read, or that is images only.
     """
     book = read_book(path, backend)
     if not any(page.words for page in book.pages):
@@ -62,7 +62,7 @@ def extract_book(
 
 
 def read_book(path: Path, backend: str = "pdfium") -> RawBook:
-    """The file's pages with their lines. Pages whose text is no good are read again by pdfplumber, which may do better."""
+    """The file's pages with their lines. Pages whose text is no good are read again, by pdfplumber."""
     if backend not in BACKENDS:
         raise ConfigError(f"backend {backend!r} is not known", f"Known: {', '.join(BACKENDS)}.")
     with open_pdf(path) as document:

@@ -79,7 +79,7 @@ def _roman_parts(entries: Sequence[Entry]) -> bool:
 
 
 def contents_entries(lines: Sequence[Line], pages_of: Mapping[str, Sequence[int]]) -> list[Entry]:
-    """Entries of the printed contents: a title, dots or space, and a label that names a page. Titles may take two lines.
+    """Entries of the printed contents: a title, dots or space, and a page label. Titles may take two lines.
 
     ``pages_of`` gives the physical pages of a label. Levels follow the titles' numbers, else their indentation.
     """

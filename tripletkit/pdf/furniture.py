@@ -21,7 +21,7 @@ MARGIN_SHARE = 0.16
 SAME_PLACE_PT = 3.0
 #: A running head is said again on a page at most this far away: books alternate between left and right pages.
 NEAR_PAGES = 2
-#: In letters this much bigger than usual it may be a heading, such as "Exercises" on top of a page, and must be said more often.
+#: In letters this much bigger it may be a heading, such as "Exercises" on top of a page, and must be said more often.
 BIGGER = 1.1
 #: A page number is confirmed by the pages at most this far away.
 COUNT_WINDOW = 6
@@ -162,7 +162,7 @@ def _repeating(
 
 
 def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]], usual_size: float) -> bool:
-    """Whether a page next to this one or to its facing page says the same at the same place; ``near`` holds what each page says there."""
+    """Whether a page near by says the same at the same place; ``near`` holds what each page says there."""
     big = row.size >= BIGGER * usual_size
     reach = 2 * NEAR_PAGES if big else NEAR_PAGES
     others = (page for page in range(row.page - reach, row.page + reach + 1) if page != row.page)

@@ -108,7 +108,7 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
 
 
 def _doubt(text: str, wanted: str, rules: Rules) -> int | None:
-    """None if a printed text cannot be the title ``wanted``; 0 if it is, with or without a number; more if only a part is."""
+    """None if a printed text cannot be the title ``wanted``, 0 if it is, but for a number; more if only a part is."""
     squeezed = _squeeze(text)
     if not squeezed or len(wanted) < 2:
         return None
@@ -118,7 +118,7 @@ def _doubt(text: str, wanted: str, rules: Rules) -> int | None:
         return 0
     if len(bare) >= 4 and wanted.endswith(bare) and len(wanted) - len(bare) <= 10:
         return 1
-    # Outlines carry more than is printed: icons, levels of difficulty, other forms of a title. The longest part is the best.
+    # Outlines carry more than is printed: icons, levels of difficulty, other forms of a title. Longest is best.
     return 1000 - len(bare) if len(bare) >= (4 if number else 8) and wanted.startswith(bare) else None
 
 
@@ -235,7 +235,7 @@ def section_paths(count: int, headings: Sequence[Heading]) -> list[tuple[str, ..
 def chapter_outlines(
     headings: Sequence[Heading], paths: Sequence[tuple[str, ...]], lines: Sequence[Line]
 ) -> list[Paragraph]:
-    """One text of kind "heading" a chapter, its printed headings line by line: they are read too, but belong to no prose."""
+    """One text of kind "heading" a chapter, its printed headings line by line: they belong to no prose."""
     chapters: dict[tuple[str, ...], Paragraph] = {}
     for heading in headings:
         held = list(range(heading.first, heading.first + heading.count))

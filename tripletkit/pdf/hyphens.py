@@ -17,7 +17,7 @@ ENDING = 3
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """How often the book writes each word within a line, lower case, compounds with their hyphens; and words' beginnings."""
+    """How often the book writes each word within a line, lower case, compounds with hyphens; and words' beginnings."""
 
     words: Counter[str]
     stems: frozenset[str]

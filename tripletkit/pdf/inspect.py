@@ -39,7 +39,8 @@ LEGEND_PX = 34
 def draw_page(path: Path, number: int, *, rules: Rules, scale: float = 2.0) -> Image.Image:
     """Page ``number`` (1-based) with its lines boxed by kind and numbered in reading order, furniture struck out.
 
-    The whole book is read, as furniture and headings are known only by other pages. Raises SourceError if there is no such page.
+    The whole book is read, as furniture and headings are known only by other pages. Raises SourceError for a page
+    that is not there.
     """
     book = read_book(path)
     if not 1 <= number <= len(book.pages):

@@ -100,7 +100,7 @@ def _indented(line: Line, layout: Layout) -> bool:
 
 
 def _mark_footnotes(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None:
-    """Smaller text at the foot of a column, from the line with a note's mark on, or from where a note of the page before goes on."""
+    """Smaller text at the foot of a column: a line with a note's mark and what follows, or a note that goes on."""
     open_size: float | None = None  # of a note that its page's end cut off
     for start, end in _columns(lines):
         low = end

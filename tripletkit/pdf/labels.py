@@ -1,4 +1,4 @@
-"""The number printed on each page: the PDF's own labels if they agree with the page's edges, else read from the edges."""
+"""The number printed on each page: the PDF's own labels if the pages' edges agree, else read from the edges."""
 
 from __future__ import annotations
 

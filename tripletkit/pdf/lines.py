@@ -23,7 +23,7 @@ _TAKES_NOTE = re.compile(r"[^\W\d_]{3}$|[.,;:!?)\]”’'\"]$")
 
 @dataclass(slots=True)
 class Line:
-    """One line of one column. ``styles`` holds one letter per word of ``text.split()``: r, b, i, z, m (see Word.style)."""
+    """A line of one column. ``styles`` holds a letter per word of ``text.split()``: r, b, i, z, m (see Word.style)."""
 
     page: int
     column: int  # 0-based from the left within its band; -1 where the line spans columns

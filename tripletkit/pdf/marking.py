@@ -38,7 +38,7 @@ class RawBook:
 
 @dataclass(frozen=True)
 class MarkedPages:
-    """Labels and roles of a book's pages, and the (page, line) indexes of what belongs to the pages and not to the text."""
+    """Labels and roles of a book's pages, and the (page, line) indexes of what is not text but furniture."""
 
     book: RawBook
     labels: list[str]

@@ -24,7 +24,7 @@ INTERRUPTIONS = frozenset({"footnote", "figure", "caption", "table", "code", "eq
 LINEWISE = frozenset({"code", "table", "figure"})
 #: A paragraph's second half is looked for over at most this many pages.
 MOST_PAGES_BETWEEN = 3
-#: So many paragraphs back, an unfinished one may still be waiting for its second half: labels in a figure look like prose at first.
+#: So many paragraphs back, an unfinished one may wait for its second half: labels in a figure look like prose at first.
 OPEN_HALVES = 6
 
 
@@ -82,7 +82,7 @@ def _home(
     layout: Layout,
     abbreviations: AbstractSet[str],
 ) -> Paragraph | None:
-    """The paragraph that line ``i`` goes on with, None if it starts one. ``halves`` are the last paragraphs of prose."""
+    """The paragraph that line ``i`` goes on with, None if it starts one; ``halves`` are the last prose."""
     kind, line = kinds[i], lines[i]
     if kind == "prose":
         adjoins = last is not None and last.kind == "prose" and last.lines[-1] == i - 1
@@ -98,7 +98,7 @@ def _home(
 
 
 def starts_paragraph(before: Line, line: Line, text: str, layout: Layout, abbreviations: AbstractSet[str]) -> bool:
-    """Whether ``line``, next after ``before`` and the ``text`` so far, opens a paragraph: indent, gap or short line above."""
+    """Whether ``line``, after ``before`` and ``text`` so far, opens a paragraph: indent, gap or short line above."""
     ended = ends_sentence(text, abbreviations) or text.endswith(":")
     if abs(before.size - line.size) > 0.2 * layout.size:
         return True
@@ -173,7 +173,7 @@ def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], la
             p.kind = _fragment_kind(p, lines)
         role = section_role(p.path, rules) if p.kind in ("prose", "list", "equation") else None
         if role == "bibliography":
-            # References to literature are notes to the text; a section of that name may also be running text about them.
+            # Literature is a note to the text; a section of that name may also be running text about it.
             p.kind = "footnote" if _YEAR.search(p.text) else p.kind
         elif role is not None and (p.kind != "equation" or role == "exercise"):
             p.kind = role

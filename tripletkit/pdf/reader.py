@@ -56,7 +56,7 @@ class Word:
 
 @dataclass(slots=True)
 class RawPage:
-    """One page as read: 1-based ``number``, the PDF's own ``label`` ("" if none), size in points, words in file order."""
+    """One page as read: 1-based ``number``, the PDF's ``label`` ("" if none), size in points, words in file order."""
 
     number: int
     label: str
@@ -298,7 +298,7 @@ def _between_marks(string: str, start: int, end: int) -> Iterator[tuple[int, int
 
 
 def _note_parts(string: str, start: int, end: int, glyphs: _Glyphs) -> tuple[tuple[int, int, bool], ...]:
-    """(start, end, whether it is a note's mark) of a word's parts, as in ``environments).9`` and ``9Some``; an exponent stays."""
+    """(start, end, is a note's mark) of a word's parts, as in ``environments).9`` and ``9Some``; an exponent stays."""
     match = _NOTE_AFTER.search(string, start, end) if string[end - 1] in _NOTE_SIGNS else None
     if match is not None and match.start() > start and _is_raised(match.start(), start, glyphs):
         return (start, match.start(), False), (match.start(), end, True)

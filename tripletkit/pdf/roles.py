@@ -25,11 +25,15 @@ HEADING_RATIO = 1.15
 COVERAGE = 0.9
 #: Share of lines ending in page numbers from which a page looks like an index.
 INDEX_SHARE = 0.55
+#: An index without a title stands after this share of a book.
+UNTITLED_FROM = 0.6
 #: Front matter does not go on past this share of a book.
 FRONT_SHARE = 0.3
 
 _ROLES = ("front", "toc", "glossary", "index", "bibliography")
-_LOCATOR_END = re.compile(r"\D[\s.,](\d{1,4}|[ivxl]{1,6})(\s?[–—-]\s?\d+)?[nft]{0,2}[.,;]?$|\bsee( also)? .{2,}$")
+_LOCATOR_END = re.compile(
+    r"[^\W\d_]{2}.*\W(?:\d{1,4}|[ivxl]{2,7})(?:\s?[–—-]\s?(?:\d+|[ivxl]+))?[nft]{0,2}[.,;]?$|\bsee( also)? .{2,}$"
+)
 _LEADERS = re.compile(r"(?:\s?[.·_]){3,}")
 _ENTRY_START = re.compile(r"[\"'“‘(.\\$@%&#<-]{0,2}[^\W\d_]")
 _APPENDIX = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")
@@ -84,12 +88,12 @@ def title_label(text: str, rules: Rules) -> str | None:
     return label
 
 
-def running_heads(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
-    """Texts, digits left out, that stand at the top or foot of three pages or more."""
+def running_heads(pages: Sequence[Sequence[Line]], least: int = 3) -> frozenset[str]:
+    """Texts, digits left out, that stand at the top or foot of at least so many pages."""
     seen: Counter[str] = Counter()
     for lines in pages:
         seen.update({_undigited(line.text) for line in edge_lines(lines)})
-    return frozenset(text for text, count in seen.items() if count >= 3)
+    return frozenset(text for text, count in seen.items() if count >= least)
 
 
 def edge_lines(lines: Sequence[Line], most: int = 2) -> list[Line]:
@@ -228,7 +232,7 @@ def _rules_page(title: Heading, headings: Sequence[Heading]) -> bool:
 
 
 def _settle_index(roles: list[str], looks: Sequence[float], lengths: Sequence[int]) -> None:
-    """Index by look: long enough runs in the book's second half, and not where a titled index only seems to go on."""
+    """Index by look: full pages in the book's last part, and not where a titled index only seems to go on."""
     for first, last in _runs(roles, "index"):
         if max(looks[first:last]) < 0.25:  # a section named so: Index of refraction
             roles[first:last] = ["body"] * (last - first)
@@ -237,7 +241,9 @@ def _settle_index(roles: list[str], looks: Sequence[float], lengths: Sequence[in
             opened = page == 0 or roles[page - 1] != "index"
             if look < 0.15 and not opened and lengths[page] > 5:
                 roles[page] = "body"
-        elif look >= INDEX_SHARE and lengths[page] >= 15 and page >= 0.5 * len(roles) and roles[page] != "toc":
+        elif (
+            look >= INDEX_SHARE and lengths[page] >= 15 and page >= UNTITLED_FROM * len(roles) and roles[page] != "toc"
+        ):
             roles[page] = "index"
     for page in range(1, len(roles)):  # an index's short last page
         if roles[page] == "body" and roles[page - 1] == "index" and looks[page] >= INDEX_SHARE:

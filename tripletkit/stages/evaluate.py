@@ -57,6 +57,6 @@ def table_of(scores: dict[str, dict[str, Metrics]]) -> str:
 
 
 STAGE = Stage(
-    "evaluate", reads=("passages", "terms", "mentions", "splits"), writes=(), run=run, settings=("evaluate", "mine"), uses=frozenset({"encoder"}),
+    "evaluate", reads=("passages", "terms", "mentions", "splits"), writes=(), run=run, settings=("evaluate", "mine", "precision"), uses=frozenset({"encoder"}),
     files_in=("encoder",), files_out=("scores.json",), help="score the untouched and the tuned encoder on held-out passages",
 )

@@ -89,5 +89,5 @@ def _result(triplets: pl.DataFrame, dropped: list[Row], refused: Counter[str], a
     return StageResult({"triplets": triplets}, dropped, counts, summary)
 
 
-STAGE = Stage("mine", reads=("passages", "terms", "mentions", "splits"), writes=("triplets",), run=run, settings=("mine", "seed"),
+STAGE = Stage("mine", reads=("passages", "terms", "mentions", "splits"), writes=("triplets",), run=run, settings=("mine", "seed", "precision"),
               uses=frozenset({"encoder"}), help="choose (passage, term in it, negative term) triplets")

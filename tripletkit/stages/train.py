@@ -21,7 +21,7 @@ def run(job: Job) -> StageResult:
         raise TableError("train: triplets holds none of the train split", "Run `tripletkit mine`, or give train a larger share.")
     notes = [problem for problem in (margin_problem(settings),) if problem]
     target = job.folder / "encoder"
-    trained = train(list(triplets.select("anchor", "positive", "negative").iter_rows()), place, target, settings, seed=job.settings.seed, progress=job.progress)
+    trained = train(list(triplets.select("anchor", "positive", "negative").iter_rows()), place, target, settings, seed=job.settings.seed, progress=job.progress, precision=job.settings.precision)
     tuned = dataclasses.replace(place, name=str(target), folder=target)
     before, after = judge(job, place, "validation"), judge(job, tuned, "validation")
     summary = f"{triplets.height:,} triplets, {trained.steps:,} steps, mean loss {trained.loss:.4f}"
@@ -56,6 +56,6 @@ def not_better(before: dict[str, Metrics], after: dict[str, Metrics], split: str
 
 
 STAGE = Stage(
-    "train", reads=("passages", "terms", "mentions", "splits", "triplets"), writes=(), run=run, settings=("train", "seed"),
+    "train", reads=("passages", "terms", "mentions", "splits", "triplets"), writes=(), run=run, settings=("train", "seed", "precision"),
     uses=frozenset({"encoder"}), files_out=("encoder",), help="tune the encoder on the triplets",
 )

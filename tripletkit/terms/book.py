@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -104,7 +105,7 @@ def _is_furniture(line: Line, label: str, heads: frozenset[str], size: float, ru
         and not line.text.rstrip(label).rstrip().endswith(",")
     ):
         return True
-    if line.size > 1.1 * size:
+    if line.size > 1.1 * size or re.search(r",\s*\d+$", line.text):  # the latter is an entry, set apart by a gap
         return False
     undigited = " ".join(word for word in line.text.lower().split() if not word.isdigit()).strip()
     return undigited in heads or title_label(bare, rules) is not None or line.size < 0.88 * size

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.roles import title_label
+from tripletkit.pdf.roles import running_heads, title_label
 from tripletkit.rules import Rules
 from tripletkit.terms.book import Book, without_edges
 from tripletkit.terms.columns import lines_to_rows
@@ -74,8 +74,9 @@ def index_parts(book: Book, rules: Rules, left: list[Leftover]) -> list[tuple[st
     """The indexes of the book, cut at their titles: kind, lines by physical page. Edges and titles go to ``left``."""
     parts: list[tuple[str, dict[int, list[Line]]]] = []
     last = -9
+    heads = running_heads([book.pages[page] for page in book.pages_of("index")], least=2)
     for page in book.pages_of("index"):
-        lines, edges = without_edges(book.pages[page], book.printed[page], book.heads, rules)
+        lines, edges = without_edges(book.pages[page], book.printed[page], heads, rules)
         left.extend(Leftover(line.text, page + 1, "running head or page number") for line in edges)
         titles = [
             line for line in lines if line.size > 1.15 * _size(lines) and title_label(line.text, rules) == "index"

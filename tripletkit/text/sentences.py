@@ -15,7 +15,7 @@ _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 def sentence_spans(text: str, abbreviations: Set[str]) -> list[tuple[int, int]]:
     """(start, end) of each sentence. White space between two of them belongs to neither; nothing else is left out.
 
-    ``abbreviations`` are lower case and without their last full stop. A line break is the end of a paragraph, so it ends a sentence.
+    ``abbreviations`` are lower case, without their last full stop. A line break ends a paragraph, and so a sentence.
     """
     spans = []
     start = 0
@@ -47,7 +47,7 @@ def _abbreviated(before: str, abbreviations: Set[str]) -> bool:
     if match is None:
         return False
     word = match.group().lower()
-    # "J. Smith", "U.S. Census": a single letter is an initial unless it is the variable that ends a clause, as in "than x."
+    # "J. Smith", "U.S. Census": a capital is an initial; a small letter is a variable that ends a clause: "than x."
     return word in abbreviations or (bool(_INITIALS.fullmatch(word)) and match.group()[-1].isupper())
 
 
