@@ -115,3 +115,17 @@ def test_headings_of_a_chapter_are_one_text() -> None:
         "2.1.1 Mud in water",
         "2.2 Sand",
     ]
+
+
+def test_chapters_without_outline_and_contents() -> None:
+    one = [line("Chapter 1", y=60, size=14, style="b"), line("Rivers", y=90, size=20, style="b"), *block(TEXT, y=140)]
+    two = [line("Chapter 2", page=2, y=60, size=14, style="b"), line("Seas", page=2, y=90, size=20, style="b")]
+    two += [line("2.1 Salt", page=2, y=130, size=12, style="b"), *block(TEXT, page=2, y=160)]
+    assert paths_of([*one, *two], []) == ["Chapter 1 Rivers", "Chapter 2 Seas", "Chapter 2 Seas › 2.1 Salt"]
+
+
+def test_a_new_first_number_is_a_new_chapter_even_if_its_title_is_not_seen() -> None:
+    lines = []
+    for page, number in enumerate(("1.1", "1.2", "2.1"), 1):
+        lines += [line(f"{number} Mud", page=page, y=60, size=12, style="b"), *block(TEXT, page=page, y=90)]
+    assert paths_of(lines, []) == ["1 › 1.1 Mud", "1 › 1.2 Mud", "2 › 2.1 Mud"]

@@ -27,6 +27,7 @@ MOST_LINES = 4
 LONG_BOOK_PAGES = 40
 
 _DEPTH = re.compile(r"(?:[A-Z]|\d+)((?:\.\d+)+)\.?\s+(?=[^\W\d_])")
+_CHAPTER = re.compile(r"(?:chapter|appendix|unit|lesson|module|lecture|week)\s+(\d+|[ivxlc]+|[a-z])\b", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W_]+")
 
 
@@ -60,12 +61,43 @@ def find_headings(
     for heading in styled:
         if heading.level >= 0 or _style(lines[heading.first]) in common:
             found.setdefault(heading.first, heading)
+    headings = [found[i] for i in sorted(found)]
+    if not any(heading.named for heading in headings):
+        headings = list(_with_chapters(headings))
     return [
-        replace(
-            heading, title=_title(lines[heading.first : heading.first + heading.count], vocabulary) or heading.title
-        )
-        for heading in _settle_levels([found[i] for i in sorted(found)])
+        replace(h, title=_title(lines[h.first : h.first + h.count], vocabulary) or h.title)
+        for h in _settle_levels(headings)
     ]
+
+
+def _with_chapters(headings: Sequence[Heading]) -> Iterator[Heading]:
+    """Without outline or contents, "Chapter 3" and the biggest letters start chapters; so does "3.1" after "2.4"."""
+    sizes = Counter(round(heading.size) for heading in headings if heading.level < 0)
+    biggest = max((size for size, times in sizes.items() if times >= 2), default=1000)
+    number: str | None = None  # of the open chapter; "" if it is not printed, None before the first
+    chapter: Heading | None = None
+    for heading in headings:
+        match = _CHAPTER.match(heading.title)
+        if heading.level < 0 and chapter is not None and heading.first == chapter.first + chapter.count:
+            # The title below "Chapter 3", in other letters.
+            yield replace(chapter, count=chapter.count + heading.count, size=max(chapter.size, heading.size))
+            chapter = None
+            continue
+        if chapter is not None:
+            yield chapter
+            chapter = None
+        if heading.level < 0 and (match or round(heading.size) >= biggest):
+            number = match.group(1) if match else ""
+            chapter = replace(heading, level=0)
+            continue
+        first = heading.title.split(".", 1)[0]
+        if heading.level > 0 and first != number:
+            if number != "":
+                yield Heading(heading.first, 0, 0, first, 0.0, False)
+            number = first
+        yield heading
+    if chapter is not None:
+        yield chapter
 
 
 def _title(lines: Sequence[Line], vocabulary: Vocabulary) -> str:

@@ -32,7 +32,7 @@ FRONT_SHARE = 0.3
 
 _ROLES = ("front", "toc", "glossary", "index", "bibliography")
 _LOCATOR_END = re.compile(
-    r"[^\W\d_]{2}.*\W(?:\d{1,4}|[ivxl]{2,7})(?:\s?[–—-]\s?(?:\d+|[ivxl]+))?[nft]{0,2}[.,;]?$|\bsee( also)? .{2,}$"
+    r"[^\W\d_]{2}.*\W(?:\d{1,4}|l?[ivx]{2,7})(?:\s?[–—-]\s?(?:\d+|l?[ivx]+))?[nft]{0,2}[.,;]?$|\bsee( also)? .{2,}$"
 )
 _LEADERS = re.compile(r"(?:\s?[.·_]){3,}")
 _ENTRY_START = re.compile(r"[\"'“‘(.\\$@%&#<-]{0,2}[^\W\d_]")
