@@ -138,7 +138,7 @@ class Runner:
         tables = {name: self.store.read(name) for name in stage.reads + (("dropped",) if "dropped" in stage.uses else ())}
         self.store.forget(stage.name)
         result = stage.run(Job(tables, self.settings, self.rules, self.store.folder, self.progress, self.books if "books" in stage.uses else (),
-                               lambda: self.place, self.encoder))
+                               self.force, lambda: self.place, self.encoder))
         return self._keep(stage, result, key, time.monotonic() - started)
 
     def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], seconds: float) -> Report:

@@ -91,7 +91,7 @@ TERMS = Table("terms", ("term_id",), {
     "book_id": Column(TEXT, "its book; null for a term from a user's file", null=True),
     "term": Column(TEXT, "canonical form"),
     "forms": Column(TEXTS, "every surface form, synonyms and acronyms included"),
-    "sources": Column(TEXTS, "index, glossary, bold, acronym, user"),
+    "sources": Column(TEXTS, "index, index_head (cites no page), index_code (an identifier), glossary, bold, acronym, automatic, user"),
     "definition": Column(TEXT, "from a glossary or the user", null=True),
     "parent_id": Column(TEXT, "term_id of the index entry above it", null=True),
     "see_also": Column(TEXTS, "term_ids"),

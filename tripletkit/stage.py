@@ -43,6 +43,7 @@ class Job:
     folder: Path
     progress: Progress
     books: tuple[Path, ...]
+    force: bool  # use nothing that an earlier run kept
     locate: Callable[[], EncoderFolder]  # the base encoder
     encoder: Callable[[EncoderFolder], Encoder]  # with the cache of this output folder
 

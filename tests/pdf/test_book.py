@@ -81,6 +81,11 @@ def test_a_page_of_signs_without_meaning_is_left_out_and_told(tmp_path: Path) ->
     assert sum(row["page"] == 2 for row in tables.lines) == 9
 
 
+def test_points_of_a_plot_are_no_reason_to_read_a_page_again(tmp_path: Path) -> None:
+    points = [Text(60 + 4 * i, 300 + 7 * (i % 9), "*") for i in range(90)]
+    assert extract(write_pdf(tmp_path / "plot.pdf", [page(1), [*page(2), *points], page(3)])).dropped == []
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [

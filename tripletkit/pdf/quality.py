@@ -27,8 +27,10 @@ def complaint(words: Sequence[Word], lost: int = 0) -> str | None:
     unreadable = (lost + len(_UNREADABLE.findall(text))) / (len(text) + lost)
     if unreadable > MOST_UNREADABLE:
         return f"{unreadable:.0%} of its characters have no meaning"
-    alphanumeric = sum(map(str.isalnum, text)) / len(text)
-    if alphanumeric < LEAST_ALPHANUMERIC and not _dotted(text):
+    # The points of a plot are signs by themselves.
+    longer = "".join(word.text for word in words if len(word.text) > 2)
+    alphanumeric = sum(map(str.isalnum, longer)) / max(len(longer), 1)
+    if len(longer) >= ENOUGH_CHARACTERS and alphanumeric < LEAST_ALPHANUMERIC and not _dotted(longer):
         return f"only {alphanumeric:.0%} of its characters are letters or digits"
     mean = len(text) / len(words)
     if mean > LONGEST_USUAL_WORD:

@@ -46,7 +46,7 @@ class _Task:
 def run(job: Job) -> StageResult:
     """Read every book that is not kept from an earlier run; a book that cannot be read is named, the others go on."""
     tasks, refused = _plan(job)
-    for task, problem in _read_all([t for t in tasks if not (t.part / "done").exists()], job.settings.workers, job.progress):
+    for task, problem in _read_all([t for t in tasks if job.force or not (t.part / "done").exists()], job.settings.workers, job.progress):
         if problem is not None:
             refused[task.path] = problem
     read = [task for task in tasks if task.path not in refused]
@@ -104,7 +104,8 @@ def _outcome(task: _Task, future: Future[str | None]) -> str | None:
 def _read(task: _Task) -> str | None:
     """Read one book and keep its tables; the mark "done" comes last. Returns what the user should know if it cannot be read."""
     try:
-        tables = extract_book(task.path, book_id=task.book_id, limits=task.limits, count_tokens=task.place.token_counter(), rules=task.rules)
+        tables = extract_book(task.path, book_id=task.book_id, limits=task.limits, count_tokens=task.place.token_counter(), rules=task.rules,
+                              backend=task.backend)
     except TripletkitError as error:
         return str(error)
     task.part.mkdir(parents=True, exist_ok=True)
