@@ -54,12 +54,18 @@ class SplitSettings(Section):
 class MineSettings(Section):
     """How triplets are chosen."""
 
-    hard_negatives: bool = Field(False, description="nearest legal terms by the encoder, not random legal ones")
+    hard_negatives: bool = Field(False, description="by the encoder, as the strategy says; else random legal terms")
+    strategy: Literal["mix", "top", "weighted"] = Field(
+        "mix", description="mix: nearest, sibling and rank window in turn; top: the nearest; weighted: drawn by cosine"
+    )
     kinds: tuple[str, ...] = Field(("prose",), description="kinds of passage that become anchors")
     positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
     negatives: int = Field(2, ge=1, description="negatives per positive")
+    mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")
     passages_per_term: int = Field(12, ge=1, description="anchors per positive term, so that none dominates")
     negative_cap: float = Field(0.01, gt=0, le=1, description="largest share of triplets that one negative may take")
+    window: tuple[int, int] = Field((5, 50), description="ranks among the legal terms that the window rule draws from")
+    other_books: float = Field(0.2, ge=0, le=1, description="share of negatives from other books of the split")
     relative_bound: float = Field(0.95, gt=0, le=1, description="a negative's cosine is at most this share of its positive's")
     synonym_bound: float = Field(0.85, gt=0, le=1, description="terms closer than this to the positive are taken for synonyms")
     page_margin: int = Field(1, ge=0, description="a term that the index cites within so many pages is no negative")

@@ -81,7 +81,7 @@ PASSAGES = Table("passages", ("passage_id",), {
     "page_last": Column(INT, "physical page of its last line"),
     "label_first": Column(TEXT, "printed label of page_first"),
     "label_last": Column(TEXT, "printed label of page_last"),
-    "kind": Column(TEXT, "prose, exercise, caption, code, list, summary, table, equation, footnote or box"),
+    "kind": Column(TEXT, "prose, exercise, caption, code, list, summary, table, equation, footnote, figure, heading, glossary or box"),
     "text": Column(TEXT, "paragraphs joined by one line break"),
     "n_tokens": Column(INT, "by the encoder's tokenizer, special tokens included"),
 }, "Texts to mine, none over the encoder's token limit")

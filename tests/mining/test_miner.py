@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from tests.conftest import HashEncoder
 from tripletkit.config import MineSettings
+from tripletkit.mining.masking import hide
 from tripletkit.mining.guards import GUARDS, Query, judge
 from tripletkit.mining.miner import Mined, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, build_pool
@@ -29,17 +31,23 @@ def pool(terms: int = 5, *, said: tuple[int, ...] = (0,), cited: tuple[int, ...]
     says[0, list(said)] = True
     cites[0, list(cited)] = True
     kin[0, list(related)] = True
-    return Pool(("p",), ("text",), tuple(f"t{i}" for i in range(terms)), tuple(f"term {i}" for i in range(terms)), (Candidate(0, 0, 1.0),), says, cites, kin)
+    none = np.zeros((terms, terms), dtype=bool)
+    home = np.ones((1, terms), dtype=bool)
+    return Pool(
+        ("p",), ("text",), tuple(f"t{i}" for i in range(terms)), tuple(f"term {i}" for i in range(terms)),
+        (Candidate(0, 0, 1.0),), says, cites, kin, none, mask, home,
+    )
 
 
 # The positive at 20°: cosine .940, so a negative may reach .893, that is 26.8°.
 ANGLES = (20, 25, 40, 60, -80)
+ANCHOR = np.array(at(0), dtype=np.float32)
 
 
 def run(held: Pool, angles: tuple[float, ...] = ANGLES, **settings: Any) -> Mined:  # noqa: ANN401
     terms = np.array([at(a) for a in angles], dtype=np.float32)
-    chosen = MineSettings(**{"hard_negatives": True, "negatives": 1, "negative_cap": 1, "synonym_bound": 0.999, **settings})
-    return mine(held, np.array([at(0)], dtype=np.float32), terms, chosen, 0, lambda _: None)
+    chosen = MineSettings(**{"hard_negatives": True, "other_books": 0, "negatives": 1, "negative_cap": 1, "synonym_bound": 0.999, **settings})
+    return mine(held, lambda _: ANCHOR, terms, chosen, 0, lambda _: None)
 
 
 def test_the_nearest_legal_term_is_taken() -> None:
@@ -94,10 +102,14 @@ def test_no_negative_takes_more_than_its_share() -> None:
     passages, terms = 10, 8
     says = np.zeros((passages, terms), dtype=bool)
     says[:, 0] = True
-    held = Pool(tuple(f"p{i}" for i in range(passages)), ("x",) * passages, tuple(f"t{i}" for i in range(terms)), ("t",) * terms,
-                tuple(Candidate(i, 0, 1.0) for i in range(passages)), says, np.zeros_like(says), np.eye(terms, dtype=bool))
+    one = pool(terms)
+    held = replace(
+        one, passage_ids=tuple(f"p{i}" for i in range(passages)), texts=("x",) * passages, said=says, cited=np.zeros_like(says),
+        candidates=tuple(Candidate(i, 0, 1.0) for i in range(passages)), near=np.zeros_like(says), same_book=np.ones_like(says),
+    )
     vectors = np.array([at(a) for a in (10, 40, 45, 50, 55, 60, 65, 70)], dtype=np.float32)
-    mined = mine(held, np.array([at(0)] * passages, dtype=np.float32), vectors, MineSettings(hard_negatives=True, negatives=1, negative_cap=0.3, synonym_bound=1), 0, lambda _: None)
+    settings = MineSettings(hard_negatives=True, negatives=1, negative_cap=0.3, synonym_bound=1, other_books=0)
+    mined = mine(held, lambda _: ANCHOR, vectors, settings, 0, lambda _: None)
     counts = np.bincount([t.negative for t in mined.triplets], minlength=terms)
     assert counts.tolist() == [0, 3, 3, 3, 1, 0, 0, 0]
 
@@ -112,7 +124,7 @@ def test_random_negatives_are_seeded_and_legal() -> None:
 def test_positives_are_capped_by_passage_and_by_term() -> None:
     held = pool()
     candidates = tuple(Candidate(p, t, float(t)) for p in range(4) for t in range(3))
-    held = Pool(tuple(f"p{i}" for i in range(4)), held.texts * 4, held.term_ids, held.names, candidates, held.said, held.cited, held.related)
+    held = replace(held, passage_ids=tuple(f"p{i}" for i in range(4)), texts=held.texts * 4, candidates=candidates)
     chosen = choose_positives(held, MineSettings(positives=2, passages_per_term=3), 0)
     assert all(sum(c.passage == p for c in chosen) <= 2 for p in range(4))
     counts = np.bincount([c.term for c in chosen])
@@ -154,3 +166,49 @@ def test_a_term_said_only_inside_a_longer_one_is_no_positive() -> None:
     mentions = make_table(MENTIONS, list(mentions_in("p", "A binary tree.", matcher_of(terms))))
     held = build_pool(passages, terms, mentions, page_margin=0)
     assert [held.names[c.term] for c in held.candidates] == ["binary tree"]
+
+
+def test_the_mix_takes_its_rules_in_turn() -> None:
+    """Legal: 2, 3, 4, 5 by nearness. 4 is of the positive's family; the window is the legal terms from rank 1 on."""
+    held = pool(6)
+    held.kin[0, 4] = True
+    mined = run(held, angles=(20, 25, 40, 50, 60, 70), negatives=3, strategy="mix", window=(1, 2))
+    assert [(t.negative, t.rule) for t in mined.triplets] == [(2, "nearest"), (4, "sibling"), (5, "window")]
+
+
+def test_without_a_family_the_chapter_gives_the_sibling() -> None:
+    held = pool()
+    held.near[0, 3] = True
+    assert [(t.negative, t.rule) for t in run(held, negatives=2).triplets] == [(2, "nearest"), (3, "sibling")]
+
+
+def test_a_rule_that_finds_none_leaves_its_turn_and_says_so() -> None:
+    assert [(t.negative, t.rule) for t in run(pool(), negatives=2).triplets] == [(2, "nearest"), (3, "nearest")]
+
+
+def test_top_takes_the_nearest_and_weighted_is_seeded() -> None:
+    assert [t.negative for t in run(pool(), negatives=3, strategy="top").triplets] == [2, 3, 4]
+    one, two = run(pool(), negatives=2, strategy="weighted"), run(pool(), negatives=2, strategy="weighted")
+    assert one.triplets == two.triplets
+    assert {t.rule for t in one.triplets} == {"weighted"}
+
+
+def test_a_share_of_negatives_comes_from_other_books() -> None:
+    held = pool()
+    held.same_book[0, 3] = False
+    assert [(t.negative, t.rule) for t in run(held, other_books=1).triplets] == [(3, "nearest (other book)")]
+    assert [(t.negative, t.rule) for t in run(held, other_books=0).triplets] == [(2, "nearest")]
+
+
+def test_a_barren_passage_gets_its_other_positives_tried() -> None:
+    """Positive 0 lies at 80°, so that nothing is legal; positive 1 at 20° was not salient enough to be chosen first."""
+    held = replace(pool(4, said=(0, 1)), candidates=(Candidate(0, 0, 2.0), Candidate(0, 1, 1.0)))
+    mined = run(held, angles=(80, 20, 40, 60), positives=1)
+    assert [(t.positive, t.negative) for t in mined.triplets] == [(1, 2)]
+    assert [c.term for c in mined.barren] == [0]
+
+
+def test_hiding_a_positive() -> None:
+    forms = ["binary search tree", "BST"]
+    assert hide("Binary search-trees (a BST) and trees.", forms, "[MASK]") == "[MASK] (a [MASK]) and trees."
+    assert hide("Nothing here.", forms, "[MASK]") == "Nothing here."

@@ -53,6 +53,16 @@ class EncoderFolder:
                 return value
         return _FALLBACK_TOKENS
 
+    @cached_property
+    def mask_token(self) -> str:
+        """What the tokenizer reads as "some word"; "[MASK]" where it has none of its own."""
+        for file in ("special_tokens_map.json", "tokenizer_config.json"):
+            path = self.folder / file
+            token = json.loads(path.read_text(encoding="utf-8")).get("mask_token") if path.is_file() else None
+            if token:
+                return str(token["content"] if isinstance(token, dict) else token)
+        return "[MASK]"
+
     def token_counter(self) -> Callable[[Sequence[str]], list[int]]:
         """A function that counts each text's tokens, special tokens included, with nothing cut off."""
         path = self.folder / "tokenizer.json"

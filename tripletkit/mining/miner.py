@@ -13,6 +13,7 @@ from tripletkit.config import MineSettings
 from tripletkit.ids import rng_for
 from tripletkit.mining.guards import Query, judge
 from tripletkit.mining.pool import Candidate, Pool
+from tripletkit.mining.selection import Draw, choose
 
 Vectors = npt.NDArray[np.float32]
 
@@ -43,59 +44,101 @@ class Mined:
 
 def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Candidate]:
     """The most salient pairs first, at most so many positives per passage and passages per term."""
-    def order(c: Candidate) -> tuple[float, float]:
-        return -c.salience, rng_for(seed, "positive", pool.passage_ids[c.passage], pool.term_ids[c.term]).random()
-
     per_passage: Counter[int] = Counter()
     per_term: Counter[int] = Counter()
     chosen = []
-    for candidate in sorted(pool.candidates, key=order):
-        if per_passage[candidate.passage] < settings.positives and per_term[candidate.term] < settings.passages_per_term:
+    for candidate in by_salience(pool, seed):
+        if (
+            per_passage[candidate.passage] < settings.positives
+            and per_term[candidate.term] < settings.passages_per_term
+        ):
             per_passage[candidate.passage] += 1
             per_term[candidate.term] += 1
             chosen.append(candidate)
     return sorted(chosen, key=lambda c: (c.passage, c.term))
 
 
-def mine(pool: Pool, anchors: Vectors, terms: Vectors, settings: MineSettings, seed: int, advance: Callable[[int], None]) -> Mined:
-    """Triplets for each chosen pair. ``anchors`` and ``terms`` hold one unit row per passage and term of the pool."""
+def by_salience(pool: Pool, seed: int) -> list[Candidate]:
+    """Every candidate, the most salient first, ties in a seeded order."""
+
+    def order(c: Candidate) -> tuple[float, float]:
+        return -c.salience, rng_for(seed, "positive", pool.passage_ids[c.passage], pool.term_ids[c.term]).random()
+
+    return sorted(pool.candidates, key=order)
+
+
+Anchors = Callable[[Candidate], Vectors]
+
+
+def mine(
+    pool: Pool, anchor_of: Anchors, terms: Vectors, settings: MineSettings, seed: int, advance: Callable[[int], None]
+) -> Mined:
+    """Triplets for each chosen pair, by an exact search over all terms of the pool.
+
+    ``anchor_of`` gives a pair's anchor vector, ``terms`` holds one unit row per term. A passage none of whose chosen
+    positives has a legal negative gets its other positives tried, the most salient first.
+    """
     pairs = choose_positives(pool, settings, seed)
     # No negative may take more than its share: what it would have taken goes to the next legal one.
     cap = max(1, int(settings.negative_cap * len(pairs) * settings.negatives))
-    used: Counter[int] = Counter()
-    mined = Mined()
-    cos_terms = terms @ terms.T
+    search = _Search(pool, anchor_of, terms, terms @ terms.T, settings, seed, cap)
     for pair in _in_seeded_order(pairs, pool, seed):
-        query = Query(pool, pair.passage, pair.term, anchors[pair.passage] @ terms.T, cos_terms[pair.term], settings.relative_bound, settings.synonym_bound)
+        search.try_pair(pair)
+        advance(1)
+    served = {t.passage for t in search.mined.triplets}
+    tried = {(pair.passage, pair.term) for pair in pairs}
+    waiting = {pair.passage for pair in pairs} - served
+    for pair in by_salience(pool, seed):
+        if pair.passage in waiting and (pair.passage, pair.term) not in tried and search.try_pair(pair):
+            waiting.discard(pair.passage)
+    return search.mined
+
+
+@dataclass
+class _Search:
+    pool: Pool
+    anchor_of: Anchors
+    terms: Vectors
+    cos_terms: Vectors
+    settings: MineSettings
+    seed: int
+    cap: int
+    used: Counter[int] = field(default_factory=Counter)
+    mined: Mined = field(default_factory=Mined)
+
+    def try_pair(self, pair: Candidate) -> bool:
+        """Add the pair's triplets, or note that it has none."""
+        pool, settings = self.pool, self.settings
+        cos_anchor = self.terms @ self.anchor_of(pair)
+        query = Query(
+            pool, pair.passage, pair.term, cos_anchor, self.cos_terms[pair.term], settings.relative_bound, settings.synonym_bound
+        )
         verdict = judge(query)
-        mined.refused.update(verdict.refused)
+        self.mined.refused.update(verdict.refused)
         if verdict.nearest_refused is not None:
             other, guard = verdict.nearest_refused
-            mined.review.append((pair, other, guard, float(query.cos_anchor[pair.term]), float(query.cos_anchor[other])))
-        legal = [int(t) for t in np.flatnonzero(verdict.legal) if used[int(t)] < cap]
-        chosen = _choose(legal, query, settings, seed)
-        used.update(chosen)
+            self.mined.review.append((pair, other, guard, float(cos_anchor[pair.term]), float(cos_anchor[other])))
+        legal = verdict.legal.copy()
+        legal[[term for term, times in self.used.items() if times >= self.cap]] = False
+        rng = rng_for(self.seed, "negative", pool.passage_ids[pair.passage], pool.term_ids[pair.term])
+        chosen = choose(Draw(query, legal, settings, rng))
+        self.used.update(term for term, _ in chosen)
         if not chosen:
-            mined.barren.append(pair)
-        mined.triplets += [_triplet(query, negative, "nearest" if settings.hard_negatives else "random") for negative in chosen]
-        advance(1)
-    return mined
+            self.mined.barren.append(pair)
+        self.mined.triplets += [_triplet(query, negative, rule) for negative, rule in chosen]
+        return bool(chosen)
 
 
 def _in_seeded_order(pairs: Sequence[Candidate], pool: Pool, seed: int) -> Iterator[Candidate]:
     """So that the cap falls on no end of the book."""
-    yield from sorted(pairs, key=lambda c: rng_for(seed, "pair", pool.passage_ids[c.passage], pool.term_ids[c.term]).random())
-
-
-def _choose(legal: list[int], query: Query, settings: MineSettings, seed: int) -> list[int]:
-    pool = query.pool
-    if settings.hard_negatives:
-        return sorted(legal, key=lambda t: (-query.cos_anchor[t], pool.term_ids[t]))[: settings.negatives]
-    rng = rng_for(seed, "negative", pool.passage_ids[query.passage], pool.term_ids[query.positive])
-    return rng.sample(legal, min(settings.negatives, len(legal)))
+    yield from sorted(
+        pairs, key=lambda c: rng_for(seed, "pair", pool.passage_ids[c.passage], pool.term_ids[c.term]).random()
+    )
 
 
 def _triplet(query: Query, negative: int, rule: str) -> Triplet:
     cos = query.cos_anchor
-    return Triplet(query.passage, query.positive, negative, float(cos[query.positive]), float(cos[negative]),
-                   float(query.cos_positive[negative]), 1 + int((cos > cos[negative]).sum()), rule)
+    return Triplet(
+        query.passage, query.positive, negative, float(cos[query.positive]), float(cos[negative]),
+        float(query.cos_positive[negative]), 1 + int((cos > cos[negative]).sum()), rule,
+    )

@@ -37,6 +37,9 @@ class Pool:
     said: Mask  # passages x terms: any form, in any case
     cited: Mask  # passages x terms: the index cites the term on the passage's pages, or near
     related: Mask  # terms x terms: one concept, parent or child, see also
+    kin: Mask  # terms x terms: one head word ("random variable", "dummy variable") or one parent
+    near: Mask  # passages x terms: said elsewhere in the passage's chapter
+    same_book: Mask  # passages x terms
 
 
 def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFrame, *, page_margin: int) -> Pool:
@@ -48,7 +51,8 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     cited = _cited(held, rows, page_margin)
     return Pool(
         tuple(p["passage_id"] for p in held), tuple(p["text"] for p in held), tuple(t["term_id"] for t in rows), tuple(t["term"] for t in rows),
-        _candidates(held, rows, mentions, _cited(held, rows, 0)), _said(held, rows), cited, _related(rows),
+        _candidates(held, rows, mentions, _cited(held, rows, 0)), (said := _said(held, rows)), cited, _related(rows),
+        _kin(rows), _near(held, said), _same_book(held, rows),
     )
 
 
@@ -95,6 +99,39 @@ def _related(terms: Sequence[Mapping[str, object]]) -> Mask:
     for same in by_key.values():  # one concept, perhaps in two books
         related[np.ix_(same, same)] = True
     return related
+
+
+def _kin(terms: Sequence[Mapping[str, object]]) -> Mask:
+    families: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, term in enumerate(terms):
+        key = term_key(str(term["term"]))
+        if len(key) > 1:
+            families["head", key[-1]].append(i)
+        if term["parent_id"] is not None:
+            families["parent", str(term["parent_id"])].append(i)
+    kin = np.zeros((len(terms), len(terms)), dtype=bool)
+    for family in families.values():
+        kin[np.ix_(family, family)] = True
+    np.fill_diagonal(kin, False)
+    return kin
+
+
+def _near(passages: Sequence[Mapping[str, object]], said: Mask) -> Mask:
+    chapters: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, passage in enumerate(passages):
+        chapters[str(passage["book_id"]), str(passage.get("section") or "").split(" › ")[0]].append(i)
+    near = np.zeros_like(said)
+    for held in chapters.values():
+        near[held] = said[held].any(axis=0)
+    return near & ~said
+
+
+def _same_book(passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping[str, object]]) -> Mask:
+    """A user's term, which has no book, is at home in all."""
+    books = np.array([str(p["book_id"]) for p in passages])[:, None]
+    homes = np.array([str(t["book_id"]) for t in terms])[None, :]
+    mask: Mask = (books == homes) | (homes == "None")
+    return mask
 
 
 def _candidates(passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping[str, object]], mentions: pl.DataFrame, cited: Mask) -> tuple[Candidate, ...]:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
-from tripletkit.encoding.encoder import Encoder
+from tripletkit.encoding.encoder import Encoder, Vectors
 from tripletkit.errors import TableError
-from tripletkit.ids import stable_id
+from tripletkit.ids import rng_for, stable_id
+from tripletkit.mining.masking import hide
 from tripletkit.mining.miner import Mined, choose_positives, mine
-from tripletkit.mining.pool import Pool, build_pool
+from tripletkit.mining.pool import Candidate, Pool, build_pool
 from tripletkit.schemas import TRIPLETS, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
+
+
+@dataclass(frozen=True)
+class _Split:
+    """One split's pool, what was mined from it, and its anchors in which the positive is hidden."""
+
+    split: str
+    pool: Pool
+    mined: Mined
+    hidden: dict[tuple[int, int], str]
 
 
 def run(job: Job) -> StageResult:
@@ -30,10 +42,10 @@ def run(job: Job) -> StageResult:
         pool = build_pool(of_split, job.table("terms"), job.table("mentions"), page_margin=settings.page_margin)
         if not pool.candidates:
             continue
-        mined = _mine(pool, encoder, job, split)
-        rows += _rows(pool, mined, split, encoder.fingerprint)
-        dropped += _dropped(pool, mined)
-        refused += mined.refused
+        found = _mine(pool, encoder, job, split)
+        rows += _rows(found, encoder.fingerprint)
+        dropped += _dropped(pool, found.mined)
+        refused += found.mined.refused
         anchors += of_split.height
         with_positive += len({c.passage for c in pool.candidates})
     if not rows:
@@ -42,25 +54,47 @@ def run(job: Job) -> StageResult:
     return _result(make_table(TRIPLETS, rows), dropped, refused, anchors, with_positive)
 
 
-def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> Mined:
+def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> _Split:
+    """Encode what the split's pairs need, then search."""
     settings, seed = job.settings.mine, job.settings.seed
+    pairs = choose_positives(pool, settings, seed)
+    hidden = _hidden_anchors(pool, pairs, job)
     terms = encoder.encode(pool.names, f"{split} terms")
-    wanted = sorted({pair.passage for pair in choose_positives(pool, settings, seed)})
-    anchors = np.zeros((len(pool.texts), terms.shape[1]), dtype=np.float32)
-    anchors[wanted] = encoder.encode([pool.texts[i] for i in wanted], f"{split} passages")
-    with job.progress.bar(f"mining {split}", len(choose_positives(pool, settings, seed)), "pairs") as advance:
-        return mine(pool, anchors, terms, settings, seed, advance)
+    plain = sorted({pair.passage for pair in pairs})
+    texts = [pool.texts[i] for i in plain] + list(hidden.values())
+    vectors = dict(zip(texts, encoder.encode(texts, f"{split} passages"), strict=True))
+
+    def anchor_of(pair: Candidate) -> Vectors:
+        row: Vectors = vectors[hidden.get((pair.passage, pair.term), pool.texts[pair.passage])]
+        return row
+
+    with job.progress.bar(f"mining {split}", len(pairs), "pairs") as advance:
+        return _Split(split, pool, mine(pool, anchor_of, terms, settings, seed, advance), hidden)
 
 
-def _rows(pool: Pool, mined: Mined, split: str, fingerprint: str) -> list[Row]:
+def _hidden_anchors(pool: Pool, pairs: Sequence[Candidate], job: Job) -> dict[tuple[int, int], str]:
+    """The anchors in which the positive is hidden, by pair: a seeded share of all."""
+    share, seed = job.settings.mine.mask, job.settings.seed
+    chosen = [p for p in pairs if rng_for(seed, "mask", pool.passage_ids[p.passage], pool.term_ids[p.term]).random() < share]
+    if not chosen:
+        return {}
+    token = job.locate().mask_token
+    forms = {row["term_id"]: [row["term"], *row["forms"]] for row in job.table("terms").select("term_id", "term", "forms").to_dicts()}
+    return {(p.passage, p.term): hide(pool.texts[p.passage], forms[pool.term_ids[p.term]], token) for p in chosen}
+
+
+def _rows(found: _Split, fingerprint: str) -> list[Row]:
+    pool = found.pool
     rows: list[Row] = []
-    for t in mined.triplets:
+    for t in found.mined.triplets:
         passage_id, positive_id, negative_id = pool.passage_ids[t.passage], pool.term_ids[t.positive], pool.term_ids[t.negative]
+        hidden = found.hidden.get((t.passage, t.positive))
         rows.append({
-            "triplet_id": stable_id("t", passage_id, positive_id, negative_id, "False", "0"), "passage_id": passage_id,
-            "positive_id": positive_id, "negative_id": negative_id, "anchor": pool.texts[t.passage], "positive": pool.names[t.positive],
-            "negative": pool.names[t.negative], "cos_ap": t.cos_ap, "cos_an": t.cos_an, "cos_pn": t.cos_pn, "rank": t.rank, "rule": t.rule,
-            "masked": False, "split": split, "round": 0, "encoder": fingerprint,
+            "triplet_id": stable_id("t", passage_id, positive_id, negative_id, str(hidden is not None), "0"),
+            "passage_id": passage_id, "positive_id": positive_id, "negative_id": negative_id,
+            "anchor": pool.texts[t.passage] if hidden is None else hidden, "positive": pool.names[t.positive],
+            "negative": pool.names[t.negative], "cos_ap": t.cos_ap, "cos_an": t.cos_an, "cos_pn": t.cos_pn, "rank": t.rank,
+            "rule": t.rule, "masked": hidden is not None, "split": found.split, "round": 0, "encoder": fingerprint,
         })
     return rows
 

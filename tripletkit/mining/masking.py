@@ -1,0 +1,18 @@
+"""Hiding a positive in its anchor, so that the encoder cannot live on string overlap alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tripletkit.tagging.matcher import Form, Matcher
+
+
+def hide(text: str, forms: Iterable[str], mask_token: str) -> str:
+    """``text`` with every form of one term, in any case and number, replaced by the encoder's mask token."""
+    matcher = Matcher(Form("hidden", form, canonical=True) for form in forms)
+    parts, end = [], 0
+    for match in matcher.matches(text):  # by start, longest first
+        if match.start >= end:
+            parts += [text[end : match.start], mask_token]
+            end = match.end
+    return "".join([*parts, text[end:]])
