@@ -40,9 +40,13 @@ CHAPTERS: dict[str, dict[str, str]] = {
     },
 }
 _OPENINGS = (
-    "A {term} {what}.", "Students often meet the {term} first in the field.", "When a {term} is drawn on a map, its age is noted beside it.",
-    "Measuring a {term} takes patience and a steady hand.", "No two surveys of a {term} agree in every detail, and that is no fault of theirs.",
-    "The history of each {term} can be read from the layers around it.", "Farmers have learned to live with the {term} and to profit from it.",
+    "A {term} {what}.",
+    "Students often meet the {term} first in the field.",
+    "When a {term} is drawn on a map, its age is noted beside it.",
+    "Measuring a {term} takes patience and a steady hand.",
+    "No two surveys of a {term} agree in every detail, and that is no fault of theirs.",
+    "The history of each {term} can be read from the layers around it.",
+    "Farmers have learned to live with the {term} and to profit from it.",
 )
 
 
@@ -56,7 +60,7 @@ def write_book(path: Path, *, title: str = "Earth") -> Path:
             cited[term] = printed
             pages.append(_page(number, chapter, term, what, printed, first=term == next(iter(terms))))
     pages += _index(cited, len(pages) - 1)
-    return write_pdf(path, pages, labels=f"0 <</S/r>> 2 <</S/D>>")
+    return write_pdf(path, pages, labels="0 <</S/r>> 2 <</S/D>>")
 
 
 def _contents() -> list[Text]:

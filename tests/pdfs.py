@@ -20,7 +20,9 @@ class Text:
     font: str = "r"
 
 
-def write_pdf(path: Path, pages: Sequence[Sequence[Text]], *, width: int = 420, height: int = 600, labels: str = "") -> Path:
+def write_pdf(
+    path: Path, pages: Sequence[Sequence[Text]], *, width: int = 420, height: int = 600, labels: str = ""
+) -> Path:
     """A PDF with one content stream per page. ``labels`` is a /PageLabels number tree, e.g. "0 <</S/r>> 2 <</S/D>>"."""
     objects: list[bytes] = [b""] * 2
     fonts = []
@@ -31,8 +33,10 @@ def write_pdf(path: Path, pages: Sequence[Sequence[Text]], *, width: int = 420, 
     for page in pages:
         stream = "\n".join(_show(line, height) for line in page).encode("cp1252")
         objects.append(b"<</Length %d>>\nstream\n%s\nendstream" % (len(stream), stream))
-        objects.append(f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]/Contents {len(objects)} 0 R"
-                       f"/Resources<</Font<<{' '.join(fonts)}>>>>>>".encode())
+        objects.append(
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]/Contents {len(objects)} 0 R"
+            f"/Resources<</Font<<{' '.join(fonts)}>>>>>>".encode()
+        )
         kids.append(f"{len(objects)} 0 R")
     tree = f"/PageLabels<</Nums[{labels}]>>" if labels else ""
     objects[0] = f"<</Type/Catalog/Pages 2 0 R{tree}>>".encode()

@@ -28,7 +28,9 @@ def _seconds() -> float:
 
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys, tripletkit.cli; print([m for m in ('torch', 'spacy', 'sentence_transformers', 'datasets', 'polars', 'pypdfium2', 'pdfplumber') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "[]"
+    )
 
 
 @pytest.mark.parametrize("command", [command.name for command in app.registered_commands])
@@ -37,7 +39,9 @@ def test_every_command_and_option_has_help(command: str, capsys: pytest.CaptureF
 
     click = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
     assert click.help
-    assert all(p.help for p in click.params if p.name not in ("help",)), [p.name for p in click.params if not getattr(p, "help", "")]
+    assert all(p.help for p in click.params if p.name not in ("help",)), [
+        p.name for p in click.params if not getattr(p, "help", "")
+    ]
     assert "Usage" in out([command, "--help"], capsys)
 
 
@@ -46,14 +50,23 @@ def test_settings_are_printed_with_their_meaning(capsys: pytest.CaptureFixture[s
     assert "negatives = 4  # negatives per positive" in text
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["settings", "--set", "nonsense"], "expected KEY=VALUE"),
-    (["settings", "--set", "mine.negativse=1"], "Did you mean 'negatives'"),
-    (["settings", "--config", "nowhere.toml"], "nowhere.toml: no such settings file"),
-    (["run", "--output", "nothing-here"], "no book was given"),
-    (["report", "--output", "nothing-here"], "nothing was made here yet"),
-])
-def test_errors_are_one_message_and_an_exit_code(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["settings", "--set", "nonsense"], "expected KEY=VALUE"),
+        (["settings", "--set", "mine.negativse=1"], "Did you mean 'negatives'"),
+        (["settings", "--config", "nowhere.toml"], "nowhere.toml: no such settings file"),
+        (["run", "--output", "nothing-here"], "no book was given"),
+        (["report", "--output", "nothing-here"], "nothing was made here yet"),
+    ],
+)
+def test_errors_are_one_message_and_an_exit_code(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
         main(arguments)
@@ -74,7 +87,20 @@ def test_debug_shows_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_doctor_finds_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "bad.pdf").write_bytes(b"x")
     with pytest.raises(SystemExit) as end:
-        main(["doctor", str(tmp_path / "bad.pdf"), "--encoder", "embedded", "--output", str(tmp_path), "--set", "train.margin=5", "--set", "train.distance=euclidean"])
+        main(
+            [
+                "doctor",
+                str(tmp_path / "bad.pdf"),
+                "--encoder",
+                "embedded",
+                "--output",
+                str(tmp_path),
+                "--set",
+                "train.margin=5",
+                "--set",
+                "train.distance=euclidean",
+            ]
+        )
     assert end.value.code == 1
     text = capsys.readouterr().out
     assert "FAIL  margin 5 in euclidean distance can never be met" in text

@@ -11,7 +11,12 @@ def test_flags_override_the_file(tmp_path: Path) -> None:
     file = tmp_path / "tripletkit.toml"
     file.write_text("seed = 3\n[mine]\nnegatives = 5\npositives = 2\n")
     settings = load_settings(file, {"mine.negatives": 1, "output": "there"})
-    assert (settings.seed, settings.mine.negatives, settings.mine.positives, settings.output) == (3, 1, 2, Path("there"))
+    assert (settings.seed, settings.mine.negatives, settings.mine.positives, settings.output) == (
+        3,
+        1,
+        2,
+        Path("there"),
+    )
 
 
 def test_paths_in_a_file_count_from_the_file(tmp_path: Path) -> None:
@@ -22,13 +27,16 @@ def test_paths_in_a_file_count_from_the_file(tmp_path: Path) -> None:
     assert (settings.rules, settings.glossary.terms) == (tmp_path / "mine", tmp_path / "t.csv")
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("[mine]\nnegativs = 5\n", r"mine\.negativs.*\n.*Did you mean 'negatives'"),
-    ("sead = 1\n", r"'sead'.*\n.*Did you mean 'seed'"),
-    ("[train]\nmargin = 0\n", r"train\.margin = 0: .*greater than 0"),
-    ("[train]\ndistance = 'manhattan'\n", r"train\.distance = 'manhattan'"),
-    ("[split\n", "not a readable TOML file"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[mine]\nnegativs = 5\n", r"mine\.negativs.*\n.*Did you mean 'negatives'"),
+        ("sead = 1\n", r"'sead'.*\n.*Did you mean 'seed'"),
+        ("[train]\nmargin = 0\n", r"train\.margin = 0: .*greater than 0"),
+        ("[train]\ndistance = 'manhattan'\n", r"train\.distance = 'manhattan'"),
+        ("[split\n", "not a readable TOML file"),
+    ],
+)
 def test_what_is_wrong_is_said_in_the_users_words(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "tripletkit.toml"
     file.write_text(text)
@@ -43,12 +51,20 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_the_seed_recipe_is_the_cards() -> None:
     recipe = load_settings(None, {"train.recipe": "seed"}).train
-    assert (recipe.distance, recipe.margin, recipe.learning_rate, recipe.batch_size, recipe.epochs) == ("euclidean", 5.0, 5e-5, 16, 3)
+    assert (recipe.distance, recipe.margin, recipe.learning_rate, recipe.batch_size, recipe.epochs) == (
+        "euclidean",
+        5.0,
+        5e-5,
+        16,
+        3,
+    )
     assert load_settings(None, {"train.recipe": "seed", "train.epochs": 1}).train.epochs == 1
 
 
 def test_printed_settings_give_the_same_settings(tmp_path: Path) -> None:
-    settings = load_settings(None, {"seed": 7, "licenses": {"a b.pdf": "CC-BY-4.0"}, "mine.kinds": ["prose", "box"], "output": "o"})
+    settings = load_settings(
+        None, {"seed": 7, "licenses": {"a b.pdf": "CC-BY-4.0"}, "mine.kinds": ["prose", "box"], "output": "o"}
+    )
     file = tmp_path / "again.toml"
     file.write_text("\n".join(settings_lines(settings)))
     assert load_settings(file, {}) == settings

@@ -12,7 +12,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_every_command_is_in_the_readme_and_no_other() -> None:
     known = {command.name for command in app.registered_commands}
-    told = set(re.findall(r"`tripletkit ([a-z]+)", README)) | set(re.findall(r"^    tripletkit ([a-z]+)", README, re.MULTILINE))
+    told = set(re.findall(r"`tripletkit ([a-z]+)", README)) | set(
+        re.findall(r"^    tripletkit ([a-z]+)", README, re.MULTILINE)
+    )
     assert told == known
 
 

@@ -19,13 +19,25 @@ OWNERS = {
 }
 #: Layers from the bottom: a module imports only from its own layer or one below.
 LAYERS = [
-    {"errors", "__init__"}, {"ids", "config", "schemas", "rules", "progress"}, {"store", "text", "books"}, {"pdf", "tagging", "encoding", "publishing"},
-    {"terms", "mining", "training"}, {"evaluation", "stage"}, {"stages"}, {"pipeline"}, {"report", "doctor"}, {"cli"}, {"__main__"},
+    {"errors", "__init__"},
+    {"ids", "config", "schemas", "rules", "progress"},
+    {"store", "text", "books"},
+    {"pdf", "tagging", "encoding", "publishing"},
+    {"terms", "mining", "training"},
+    {"evaluation", "stage"},
+    {"stages"},
+    {"pipeline"},
+    {"report", "doctor"},
+    {"cli"},
+    {"__main__"},
 ]
 
 
 def modules() -> list[tuple[str, ast.Module]]:
-    return [(path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))]
+    return [
+        (path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    ]
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -57,5 +69,7 @@ def test_imports_point_down() -> None:
 
 def test_nothing_prints() -> None:
     for name, tree in modules():
-        calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        calls = {
+            node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
         assert "print" not in calls, name

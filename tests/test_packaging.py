@@ -11,7 +11,12 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_the_wheel_carries_rules_and_type_marker(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
         names = set(file.namelist())
@@ -21,6 +26,8 @@ def test_the_wheel_carries_rules_and_type_marker(tmp_path: Path) -> None:
     assert not any(name.startswith(("tests/", "examples/")) for name in names)
     # The installed rules are found without the checkout.
     code = "import tripletkit.rules as r; print(r.__file__, len(r.load_rules().files))"
-    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "site", check=True, capture_output=True, text=True).stdout.split()
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "site", check=True, capture_output=True, text=True
+    ).stdout.split()
     assert out[0].startswith(str(tmp_path))
     assert int(out[1]) == len(KINDS)

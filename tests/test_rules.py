@@ -29,11 +29,14 @@ def test_a_folder_replaces_and_extends(tmp_path: Path) -> None:
     assert rules.fingerprint != load_rules().fingerprint
 
 
-@pytest.mark.parametrize(("name", "text", "message"), [
-    ("captions.txt", "fine\n(open\n", r"captions\.txt:2: '\(open' is not a regular expression"),
-    ("titles.txt", "# c\nno label\n", r"titles\.txt:2: expected 'label: pattern'"),
-    ("captiosn.txt", "x\n", r"captiosn\.txt: no rules file of that name"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("captions.txt", "fine\n(open\n", r"captions\.txt:2: '\(open' is not a regular expression"),
+        ("titles.txt", "# c\nno label\n", r"titles\.txt:2: expected 'label: pattern'"),
+        ("captiosn.txt", "x\n", r"captiosn\.txt: no rules file of that name"),
+    ],
+)
 def test_a_bad_rule_is_named_by_file_and_line(tmp_path: Path, name: str, text: str, message: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(RulesError, match=message):

@@ -18,12 +18,15 @@ def test_order_of_rows_never_matters(rows: list[dict[str, object]]) -> None:
     assert make_table(SPLITS, rows).equals(make_table(SPLITS, sorted(rows, key=str)))
 
 
-@pytest.mark.parametrize(("frame", "message"), [
-    (pl.DataFrame({"passage_id": ["a"]}), "differs in 'split'"),
-    (pl.DataFrame({"passage_id": ["a"], "split": [1]}), "differs in 'split'"),
-    (pl.DataFrame({"passage_id": ["a", "a"], "split": ["x", "y"]}), "two rows share passage_id='a'"),
-    (pl.DataFrame({"passage_id": ["a"], "split": [None]}, schema=SPLITS.schema), "'split' has 1 empty values"),
-])
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pl.DataFrame({"passage_id": ["a"]}), "differs in 'split'"),
+        (pl.DataFrame({"passage_id": ["a"], "split": [1]}), "differs in 'split'"),
+        (pl.DataFrame({"passage_id": ["a", "a"], "split": ["x", "y"]}), "two rows share passage_id='a'"),
+        (pl.DataFrame({"passage_id": ["a"], "split": [None]}, schema=SPLITS.schema), "'split' has 1 empty values"),
+    ],
+)
 def test_a_foreign_table_is_refused(frame: pl.DataFrame, message: str) -> None:
     with pytest.raises(TableError, match=message):
         check_table(frame, SPLITS)

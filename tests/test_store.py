@@ -61,13 +61,17 @@ def test_a_table_made_from_what_has_changed_is_stale(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write("splits", TABLE)
     store.write_manifest(Manifest("split", {"inputs": {"passages.parquet": "of another day"}}, {}))
-    with pytest.raises(TableError, match=r"splits\.parquet is stale: passages\.parquet changed.*\n.*`tripletkit split`"):
+    with pytest.raises(
+        TableError, match=r"splits\.parquet is stale: passages\.parquet changed.*\n.*`tripletkit split`"
+    ):
         store.check_current(("splits",))
 
 
 def test_a_manifest_comes_back(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    manifest = Manifest("split", {"a": 1}, {"splits.parquet": "00"}, {"rows": 1}, "one row", 0.5, "2026-01-01T00:00:00+00:00")
+    manifest = Manifest(
+        "split", {"a": 1}, {"splits.parquet": "00"}, {"rows": 1}, "one row", 0.5, "2026-01-01T00:00:00+00:00"
+    )
     store.write_manifest(manifest)
     assert store.manifest("split") == manifest
     store.forget("split")

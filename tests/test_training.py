@@ -20,12 +20,22 @@ QUIET = Progress(quiet=True)
 
 
 def run(encoder: Path, target: Path, **settings: Any) -> Trained:  # noqa: ANN401
-    return train(TRIPLETS, locate_encoder(str(encoder)), target, TrainSettings(batch_size=8, **settings), seed=0, progress=QUIET)
+    return train(
+        TRIPLETS, locate_encoder(str(encoder)), target, TrainSettings(batch_size=8, **settings), seed=0, progress=QUIET
+    )
 
 
-@pytest.mark.parametrize(("triplets", "settings", "steps"), [
-    (160, {}, 10), (161, {}, 11), (160, {"epochs": 3}, 30), (160, {"epochs": 0.5}, 5), (160, {"max_steps": 4}, 4), (3, {}, 1),
-])
+@pytest.mark.parametrize(
+    ("triplets", "settings", "steps"),
+    [
+        (160, {}, 10),
+        (161, {}, 11),
+        (160, {"epochs": 3}, 30),
+        (160, {"epochs": 0.5}, 5),
+        (160, {"max_steps": 4}, 4),
+        (3, {}, 1),
+    ],
+)
 def test_steps(triplets: int, settings: dict[str, Any], steps: int) -> None:
     assert planned_steps(triplets, TrainSettings(**settings)) == steps
 
@@ -38,7 +48,10 @@ def test_a_margin_that_unit_vectors_cannot_meet_is_told() -> None:
 def test_the_tuned_encoder_loads_and_differs(tiny_encoder: Path, tmp_path: Path) -> None:
     trained = run(tiny_encoder, tmp_path / "encoder", max_steps=3, learning_rate=1e-3)
     assert trained.steps == 3
-    base, tuned = (SentenceEncoder(locate_encoder(str(p)), cache=None, progress=QUIET).encode(["roots"]) for p in (tiny_encoder, tmp_path / "encoder"))
+    base, tuned = (
+        SentenceEncoder(locate_encoder(str(p)), cache=None, progress=QUIET).encode(["roots"])
+        for p in (tiny_encoder, tmp_path / "encoder")
+    )
     assert not (base == tuned).all()
     note = json.loads((tmp_path / "encoder" / "tripletkit.json").read_text())
     assert note["base_fingerprint"] == locate_encoder(str(tiny_encoder)).fingerprint
@@ -62,7 +75,9 @@ def test_one_seed_gives_equal_weights(tiny_encoder: Path, tmp_path: Path) -> Non
     assert folder_sha256(tmp_path / "a") == folder_sha256(tmp_path / "b")
 
 
-def test_a_broken_off_training_continues_from_its_checkpoint(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_off_training_continues_from_its_checkpoint(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(tiny_encoder, tmp_path / "whole", max_steps=6)
     monkeypatch.setattr(training, "CHECKPOINT_STEPS", 2)
     callback = training._step_callback
@@ -86,7 +101,9 @@ def test_a_broken_off_training_continues_from_its_checkpoint(tiny_encoder: Path,
     assert folder_sha256(tmp_path / "broken") == folder_sha256(tmp_path / "whole")
 
 
-def test_checkpoints_of_another_training_are_not_continued(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_of_another_training_are_not_continued(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(tiny_encoder, tmp_path / "clean", max_steps=4, learning_rate=1e-4)
     monkeypatch.setattr(training, "CHECKPOINT_STEPS", 1)
     monkeypatch.setattr(training, "_save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

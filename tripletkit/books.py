@@ -15,7 +15,10 @@ def find_books(given: Iterable[Path]) -> tuple[Path, ...]:
         for path in _expand(name):
             found.setdefault(path.resolve(), path)
     if not found:
-        raise SourceError("no book was given", "Name a PDF, a folder or a pattern: `tripletkit run BOOK.pdf`, or `books = [...]` in tripletkit.toml.")
+        raise SourceError(
+            "no book was given",
+            "Name a PDF, a folder or a pattern: `tripletkit run BOOK.pdf`, or `books = [...]` in tripletkit.toml.",
+        )
     return tuple(found.values())
 
 
@@ -27,7 +30,9 @@ def _expand(name: Path) -> list[Path]:
         return inside
     if any(mark in str(name) for mark in "*?[") and not name.exists():
         base = Path(name.anchor) if name.is_absolute() else Path()
-        matching = sorted(p for p in base.glob(str(name.relative_to(name.anchor)) if name.is_absolute() else str(name)) if p.is_file())
+        matching = sorted(
+            p for p in base.glob(str(name.relative_to(name.anchor)) if name.is_absolute() else str(name)) if p.is_file()
+        )
         if not matching:
             raise SourceError(f"{name}: the pattern matches no file", "Check the path.")
         return matching

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import inspect
+import inspect as introspection
 import json
 import logging
 import sys
@@ -17,22 +17,65 @@ import typer
 import tripletkit
 from tripletkit.errors import ConfigError, TripletkitError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-                  help="Textbook PDFs into a triplet dataset and a better sentence encoder.\n\n"
-                       "`tripletkit run BOOK.pdf` does it all; each stage is a command of its own and is skipped while nothing it depends on has changed.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Textbook PDFs into a triplet dataset and a better sentence encoder.\n\n"
+    "`tripletkit run BOOK.pdf` does it all; each stage is a command of its own and is skipped while nothing it depends on has changed.",
+)
 
 Books = Annotated[list[Path] | None, typer.Argument(help="PDF files, folders or patterns.", show_default=False)]
-HardNegatives = Annotated[bool | None, typer.Option("--hard-negatives/--random-negatives", help="Nearest legal terms by the encoder, or random legal ones.", show_default=False)]
-Terms = Annotated[Path | None, typer.Option("--terms", help="Your own terms: CSV with a column 'term', JSONL, or TXT.", show_default=False)]
-License = Annotated[str | None, typer.Option("--license", help="Licence of every book that has none of its own, e.g. CC-BY-4.0.", show_default=False)]
-AllowWorse = Annotated[bool | None, typer.Option("--allow-worse", help="Succeed even if the tuned encoder is not better.", show_default=False)]
-Recipe = Annotated[str | None, typer.Option("--recipe", help="default, or seed: the original model card's.", show_default=False)]
+HardNegatives = Annotated[
+    bool | None,
+    typer.Option(
+        "--hard-negatives/--random-negatives",
+        help="Nearest legal terms by the encoder, or random legal ones.",
+        show_default=False,
+    ),
+]
+Terms = Annotated[
+    Path | None,
+    typer.Option("--terms", help="Your own terms: CSV with a column 'term', JSONL, or TXT.", show_default=False),
+]
+License = Annotated[
+    str | None,
+    typer.Option(
+        "--license", help="Licence of every book that has none of its own, e.g. CC-BY-4.0.", show_default=False
+    ),
+]
+AllowWorse = Annotated[
+    bool | None,
+    typer.Option("--allow-worse", help="Succeed even if the tuned encoder is not better.", show_default=False),
+]
+Recipe = Annotated[
+    str | None, typer.Option("--recipe", help="default, or seed: the original model card's.", show_default=False)
+]
 Margin = Annotated[float | None, typer.Option("--margin", help="Margin of TripletLoss.", show_default=False)]
 To = Annotated[Path | None, typer.Option("--to", help="Dataset folder (default: OUTPUT/dataset).", show_default=False)]
-Redact = Annotated[bool | None, typer.Option("--redact", help="Publish ids, pages and offsets, no text.", show_default=False)]
-HaveTheRight = Annotated[bool | None, typer.Option("--i-have-the-right", help="Publish although a book's licence is missing or forbids it.", show_default=False)]
-Push = Annotated[str | None, typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Push the dataset folder to the Hub.", show_default=False)]
-PushModel = Annotated[str | None, typer.Option("--push", metavar="OWNER/NAME", help="Push the tuned encoder to the Hub.", show_default=False)]
+Redact = Annotated[
+    bool | None, typer.Option("--redact", help="Publish ids, pages and offsets, no text.", show_default=False)
+]
+HaveTheRight = Annotated[
+    bool | None,
+    typer.Option(
+        "--i-have-the-right", help="Publish although a book's licence is missing or forbids it.", show_default=False
+    ),
+]
+Book = Annotated[Path, typer.Argument(help="A PDF file.")]
+Page = Annotated[int, typer.Option("--page", "-p", min=1, help="Physical page, from 1.")]
+Picture = Annotated[
+    Path | None, typer.Option("--to", help="PNG to write (default: BOOK-PAGE.png).", show_default=False)
+]
+Push = Annotated[
+    str | None,
+    typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Push the dataset folder to the Hub.", show_default=False),
+]
+PushModel = Annotated[
+    str | None,
+    typer.Option("--push", metavar="OWNER/NAME", help="Push the tuned encoder to the Hub.", show_default=False),
+]
 Public = Annotated[bool, typer.Option("--public/--private", help="Who may see a repository that is made.")]
 Revision = Annotated[str, typer.Option("--revision", help="Branch to push to.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="Tag for what is pushed, e.g. v1.", show_default=False)]
@@ -45,12 +88,36 @@ FillTo = Annotated[Path, typer.Option("--to", help="Folder for the filled datase
 class Common:
     """The options that every stage's command takes."""
 
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for everything that is made (default: output).", show_default=False)] = None
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="Settings file (default: tripletkit.toml, if there).", show_default=False)] = None
-    encoder: Annotated[str | None, typer.Option("--encoder", help="SentenceTransformer folder, hub id, or 'embedded'.", show_default=False)] = None
-    rules: Annotated[Path | None, typer.Option("--rules", help="Folder of rules that replace or extend the packaged ones.", show_default=False)] = None
-    seed: Annotated[int | None, typer.Option("--seed", help="Of everything drawn at random (default: 0).", show_default=False)] = None
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. --set mine.negatives=3; may be repeated.", show_default=False)] = None
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder for everything that is made (default: output).", show_default=False
+        ),
+    ] = None
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Settings file (default: tripletkit.toml, if there).", show_default=False),
+    ] = None
+    encoder: Annotated[
+        str | None,
+        typer.Option("--encoder", help="SentenceTransformer folder, hub id, or 'embedded'.", show_default=False),
+    ] = None
+    rules: Annotated[
+        Path | None,
+        typer.Option("--rules", help="Folder of rules that replace or extend the packaged ones.", show_default=False),
+    ] = None
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of everything drawn at random (default: 0).", show_default=False)
+    ] = None
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any setting, e.g. --set mine.negatives=3; may be repeated.",
+            show_default=False,
+        ),
+    ] = None
     force: Annotated[bool, typer.Option("--force", help="Run even if nothing has changed.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per stage on standard output.")] = False
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False
@@ -76,9 +143,15 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     """Register a command whose first parameter is ``common``; its options are added to the command's own."""
     from dataclasses import fields
 
-    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    hints = inspect.get_annotations(Common, eval_str=True)
-    shared = [inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]) for f in fields(Common) if f.init]
+    own = list(introspection.signature(function, eval_str=True).parameters.values())[1:]
+    hints = introspection.get_annotations(Common, eval_str=True)
+    shared = [
+        introspection.Parameter(
+            f.name, introspection.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
+        )
+        for f in fields(Common)
+        if f.init
+    ]
 
     def wrapper(**given: Any) -> None:  # noqa: ANN401
         common = Common(**{p.name: given.pop(p.name) for p in shared})
@@ -86,8 +159,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         _set_up_logging(common)
         function(common, **given)
 
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + shared
-    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    parameters = [p.replace(kind=introspection.Parameter.KEYWORD_ONLY) for p in own] + shared
+    wrapper.__signature__ = introspection.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     app.command(function.__name__.rstrip("_"), help=function.__doc__)(wrapper)
     return function
@@ -125,14 +198,30 @@ def mine(common: Common, hard_negatives: HardNegatives = None) -> None:
 
 @command
 def publish(
-    common: Common, to: To = None, license_: License = None, redact: Redact = None, i_have_the_right: HaveTheRight = None,
-    push_to_hub: Push = None, public: Public = False, revision: Revision = "main", tag: Tag = None, dry_run: DryRun = False,
+    common: Common,
+    to: To = None,
+    license_: License = None,
+    redact: Redact = None,
+    i_have_the_right: HaveTheRight = None,
+    push_to_hub: Push = None,
+    public: Public = False,
+    revision: Revision = "main",
+    tag: Tag = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Write the dataset folder and its card, and push it to the Hub if asked."""
-    settings = _run(common, ["publish"], publish__to=to, publish__license=license_, publish__redact=redact,
-                    publish__i_have_the_right=i_have_the_right)
+    settings = _run(
+        common,
+        ["publish"],
+        publish__to=to,
+        publish__license=license_,
+        publish__redact=redact,
+        publish__i_have_the_right=i_have_the_right,
+    )
     if push_to_hub is None and dry_run:
-        raise ConfigError("--dry-run lists what a push would send, but no repository was named", "Add --push-to-hub OWNER/NAME.")
+        raise ConfigError(
+            "--dry-run lists what a push would send, but no repository was named", "Add --push-to-hub OWNER/NAME."
+        )
     if push_to_hub is not None:
         folder = settings.publish.to or settings.output / "dataset"
         _push(folder, push_to_hub, "dataset", public=public, revision=revision, tag=tag, dry_run=dry_run)
@@ -155,8 +244,13 @@ def fill(common: Common, dataset: Dataset, books: Books = None, to: FillTo = Pat
 
 @command
 def train(
-    common: Common, recipe: Recipe = None, margin: Margin = None, allow_worse: AllowWorse = None,
-    push: PushModel = None, public: Public = False, dry_run: DryRun = False,
+    common: Common,
+    recipe: Recipe = None,
+    margin: Margin = None,
+    allow_worse: AllowWorse = None,
+    push: PushModel = None,
+    public: Public = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Tune the encoder on the triplets; fails if it is not better on validation passages."""
     settings = _run(common, ["train"], train__recipe=recipe, train__margin=margin, allow_worse=allow_worse)
@@ -171,11 +265,20 @@ def evaluate(common: Common, allow_worse: AllowWorse = None) -> None:
 
 
 @command
-def run(common: Common, books: Books = None, terms: Terms = None, license_: License = None, allow_worse: AllowWorse = None) -> None:
+def run(
+    common: Common, books: Books = None, terms: Terms = None, license_: License = None, allow_worse: AllowWorse = None
+) -> None:
     """Every stage in order, from books to scores, with hard negatives unless the settings say otherwise."""
     from tripletkit.pipeline import STAGES
 
-    _run(common, [stage.name for stage in STAGES], books=books, glossary__terms=terms, publish__license=license_, allow_worse=allow_worse)
+    _run(
+        common,
+        [stage.name for stage in STAGES],
+        books=books,
+        glossary__terms=terms,
+        publish__license=license_,
+        allow_worse=allow_worse,
+    )
 
 
 @command
@@ -188,13 +291,26 @@ def report(common: Common) -> None:
 
 
 @command
+def inspect(common: Common, book: Book, page: Page, to: Picture = None) -> None:
+    """Draw a page with what was found on it: kinds in colours, furniture struck out, reading order numbered."""
+    from tripletkit.pdf.inspect import draw_page
+    from tripletkit.rules import load_rules
+
+    target = to or Path(f"{book.stem}-{page}.png")
+    draw_page(book, page, rules=load_rules(common.settings().rules)).save(target)
+    typer.echo(str(target))
+
+
+@command
 def doctor(common: Common, books: Books = None) -> None:
     """Check the machine, the encoder, the books, the settings and the output folder."""
     from tripletkit.doctor import examine
 
     checks = list(examine(common.settings(books=books)))
     for check in checks:
-        typer.echo(f"{'ok  ' if check.fine else 'FAIL'}  {check.what}" + (f"\n      {check.mend}" if check.mend else ""))
+        typer.echo(
+            f"{'ok  ' if check.fine else 'FAIL'}  {check.what}" + (f"\n      {check.mend}" if check.mend else "")
+        )
     if not all(check.fine for check in checks):
         raise typer.Exit(1)
 
@@ -223,7 +339,9 @@ def _run(common: Common, stages: list[str], **flags: object) -> Any:  # noqa: AN
     whole = len(wanted) > 1
     if whole and not any(text.startswith("mine.hard_negatives") for text in common.set_ or ()):
         flags.setdefault("mine__hard_negatives", True)
-    runner = Runner(common.settings(**flags), progress=Progress(quiet=common.quiet or common.as_json), force=common.force)
+    runner = Runner(
+        common.settings(**flags), progress=Progress(quiet=common.quiet or common.as_json), force=common.force
+    )
     failures: list[Exception] = []
     for outcome in runner.run(wanted, lenient=whole):
         _print_report(outcome, common)
@@ -259,7 +377,7 @@ def _print_report(outcome: Any, common: Common) -> None:  # noqa: ANN401 - Repor
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    """"mine.negatives=3" as a key and a TOML value; what is no TOML value is a string."""
+    """ "mine.negatives=3" as a key and a TOML value; what is no TOML value is a string."""
     import tomllib
 
     key, equals, value = text.partition("=")
@@ -287,9 +405,14 @@ def main(arguments: Iterable[str] | None = None) -> None:
         _die("stopped; what was finished is kept, run the same command to continue", error, 130)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _die(f"the disk is full ({error.filename or 'while writing'})\n  Free some space and run the same command: finished stages are kept.", error)
+            _die(
+                f"the disk is full ({error.filename or 'while writing'})\n  Free some space and run the same command: finished stages are kept.",
+                error,
+            )
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            _die(f"{error.filename}: no right to write or read it ({error.strerror})\n  Choose another --output.", error)
+            _die(
+                f"{error.filename}: no right to write or read it ({error.strerror})\n  Choose another --output.", error
+            )
         raise
 
 

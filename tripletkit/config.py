@@ -40,13 +40,17 @@ class GlossarySettings(Section):
 class TagSettings(Section):
     """Which texts are searched for terms."""
 
-    kinds: tuple[str, ...] = Field(("prose", "list", "exercise", "summary", "box", "footnote", "caption"), description="kinds of passage to tag")
+    kinds: tuple[str, ...] = Field(
+        ("prose", "list", "exercise", "summary", "box", "footnote", "caption"), description="kinds of passage to tag"
+    )
 
 
 class SplitSettings(Section):
     """Which passages train and which judge."""
 
-    by: Literal["auto", "book", "chapter"] = Field("auto", description="auto: by chapter for one book, by book for several")
+    by: Literal["auto", "book", "chapter"] = Field(
+        "auto", description="auto: by chapter for one book, by book for several"
+    )
     validation: float = Field(0.15, ge=0, lt=1, description="share of passages that chooses")
     test: float = Field(0.25, ge=0, lt=1, description="share of passages that judges")
 
@@ -66,15 +70,21 @@ class MineSettings(Section):
     negative_cap: float = Field(0.01, gt=0, le=1, description="largest share of triplets that one negative may take")
     window: tuple[int, int] = Field((5, 50), description="ranks among the legal terms that the window rule draws from")
     other_books: float = Field(0.2, ge=0, le=1, description="share of negatives from other books of the split")
-    relative_bound: float = Field(0.95, gt=0, le=1, description="a negative's cosine is at most this share of its positive's")
-    synonym_bound: float = Field(0.85, gt=0, le=1, description="terms closer than this to the positive are taken for synonyms")
+    relative_bound: float = Field(
+        0.95, gt=0, le=1, description="a negative's cosine is at most this share of its positive's"
+    )
+    synonym_bound: float = Field(
+        0.85, gt=0, le=1, description="terms closer than this to the positive are taken for synonyms"
+    )
     page_margin: int = Field(1, ge=0, description="a term that the index cites within so many pages is no negative")
 
 
 class TrainSettings(Section):
     """How the encoder is trained."""
 
-    recipe: Literal["default", "seed"] = Field("default", description="seed: the original card (Euclidean, margin 5, lr 5e-5, 3 epochs)")
+    recipe: Literal["default", "seed"] = Field(
+        "default", description="seed: the original card (Euclidean, margin 5, lr 5e-5, 3 epochs)"
+    )
     distance: Literal["cosine", "euclidean"] = Field("cosine", description="distance in TripletLoss")
     margin: float = Field(0.2, gt=0, description="margin of TripletLoss, in that distance")
     learning_rate: float = Field(2e-5, gt=0, description="peak learning rate")
@@ -106,9 +116,13 @@ class Settings(Section):
     books: tuple[Path, ...] = Field((), description="PDF files, folders or patterns")
     licenses: dict[str, str] = Field(default_factory=dict, description="file name of a book: its licence")
     output: Path = Field(Path("output"), description="where tables, encoder and scores go")
-    encoder: str = Field("auto", description="folder or hub id; auto: all-mpnet-base-v2, or the embedded MiniLM without a network")
+    encoder: str = Field(
+        "auto", description="folder or hub id; auto: all-mpnet-base-v2, or the embedded MiniLM without a network"
+    )
     rules: Path | None = Field(None, description="folder of rules that replace or extend the packaged ones")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where the hardware is faster with it")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the hardware is faster with it"
+    )
     seed: int = Field(0, ge=0, description="of everything drawn at random")
     workers: int = Field(0, ge=0, description="processes that read books; 0 = one per core")
     allow_worse: bool = Field(False, description="succeed even if the tuned encoder is not better")
@@ -123,7 +137,14 @@ class Settings(Section):
 
 
 #: What `--recipe seed` means: the public model card's recipe, kept so that its effect can be measured.
-SEED_RECIPE: dict[str, Any] = {"distance": "euclidean", "margin": 5.0, "learning_rate": 5e-5, "warmup": 0.0, "batch_size": 16, "epochs": 3}
+SEED_RECIPE: dict[str, Any] = {
+    "distance": "euclidean",
+    "margin": 5.0,
+    "learning_rate": 5e-5,
+    "warmup": 0.0,
+    "batch_size": 16,
+    "epochs": 3,
+}
 
 
 def load_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:
@@ -149,7 +170,9 @@ def _read(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ConfigError(f"{file}: no such settings file", "Leave --config out to use the defaults.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{file}: not a readable TOML file ({error})", "See examples/tripletkit.toml for one that works.") from None
+        raise ConfigError(
+            f"{file}: not a readable TOML file ({error})", "See examples/tripletkit.toml for one that works."
+        ) from None
     return _paths_from(file.parent, values)
 
 
@@ -176,7 +199,11 @@ def _place(values: dict[str, Any], dotted: str, value: Any) -> None:  # noqa: AN
 
 
 def _sections() -> list[str]:
-    return [name for name, info in Settings.model_fields.items() if isinstance(info.annotation, type) and issubclass(info.annotation, Section)]
+    return [
+        name
+        for name, info in Settings.model_fields.items()
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
+    ]
 
 
 def _explain(error: ValidationError, file: Path | None) -> ConfigError:
@@ -190,7 +217,9 @@ def _explain(error: ValidationError, file: Path | None) -> ConfigError:
         return ConfigError(f"{source}no setting is called {place!r}", hint)
     given = first.get("input")
     message = first["msg"][:1].lower() + first["msg"][1:]
-    return ConfigError(f"{source}{place} = {given!r}: {message}", "`tripletkit settings` lists every setting with its default.")
+    return ConfigError(
+        f"{source}{place} = {given!r}: {message}", "`tripletkit settings` lists every setting with its default."
+    )
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:

@@ -55,7 +55,11 @@ def _disk(settings: Settings) -> Check:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    return Check(free >= ENOUGH_DISK_BYTES, f"{free / 1e9:.1f} GB free for {settings.output}", "" if free >= ENOUGH_DISK_BYTES else "Free some space or choose another --output.")
+    return Check(
+        free >= ENOUGH_DISK_BYTES,
+        f"{free / 1e9:.1f} GB free for {settings.output}",
+        "" if free >= ENOUGH_DISK_BYTES else "Free some space or choose another --output.",
+    )
 
 
 def _guarded(what: str, look: object) -> Iterator[Check]:

@@ -49,7 +49,11 @@ def build_gold(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     held = set(passages["passage_id"])
     answers: dict[str, set[str]] = {}
     for term in terms.filter("kept").sort("term_id").to_dicts():
-        found = _by_index(term, by_page, said[term["term_id"]]) if term["book_id"] in indexed else said[term["term_id"]] & held
+        found = (
+            _by_index(term, by_page, said[term["term_id"]])
+            if term["book_id"] in indexed
+            else said[term["term_id"]] & held
+        )
         if found:
             answers[term["term_id"]] = found
     names = dict(terms.select("term_id", "term").iter_rows())
@@ -95,7 +99,10 @@ def mean_metrics(scores: Scores, relevant: npt.NDArray[np.bool_], k: int = 10) -
         "MAP": [average_precision(row) for row in gains],
         f"recall@{k}": [float(row[:k].sum() / row.sum()) for row in gains],
     }
-    return {"queries": float(len(gains)), **{name: float(np.mean(values)) if values else 0.0 for name, values in rows.items()}}
+    return {
+        "queries": float(len(gains)),
+        **{name: float(np.mean(values)) if values else 0.0 for name, values in rows.items()},
+    }
 
 
 def ndcg(gains: npt.NDArray[np.bool_], k: int) -> float:

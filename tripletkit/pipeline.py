@@ -19,10 +19,10 @@ from tripletkit.encoding.locate import EncoderFolder, locate_encoder
 from tripletkit.errors import EncoderError, SourceError, TableError, TripletkitError
 from tripletkit.ids import file_sha256
 from tripletkit.progress import Progress
+from tripletkit.publishing.rights import RightsError
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
 from tripletkit.stage import Job, Stage, StageResult
-from tripletkit.publishing.rights import RightsError
 from tripletkit.stages import evaluate, extract, glossary, mine, publish, split, tag, train
 from tripletkit.stages.extract import REFUSED
 from tripletkit.store import Manifest, Store
@@ -33,7 +33,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STAGES: tuple[Stage, ...] = (
-    extract.STAGE, glossary.STAGE, tag.STAGE, split.STAGE, mine.STAGE, publish.STAGE, train.STAGE, evaluate.STAGE,
+    extract.STAGE,
+    glossary.STAGE,
+    tag.STAGE,
+    split.STAGE,
+    mine.STAGE,
+    publish.STAGE,
+    train.STAGE,
+    evaluate.STAGE,
 )
 
 
@@ -59,13 +66,25 @@ class Report:
         # One folder, then the names in it.
         folder = self.made[0].parent if self.made else Path()
         made = f"{folder}/ " + " ".join(path.name if path.parent == folder else str(path) for path in self.made)
-        return [f"{self.stage:9} {self.summary}  [{time}]"] + ([f"          dropped: {told}"] if told else []) + ([f"          → {made}"] if self.made else [])
+        return (
+            [f"{self.stage:9} {self.summary}  [{time}]"]
+            + ([f"          dropped: {told}"] if told else [])
+            + ([f"          → {made}"] if self.made else [])
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For a machine."""
-        return {"stage": self.stage, "fresh": self.fresh, "summary": self.summary, "counts": self.counts, "dropped": self.dropped,
-                "seconds": round(self.seconds, 2), "made": [str(path) for path in self.made], "notes": list(self.notes),
-                "failed": str(self.failed) if self.failed else None}
+        return {
+            "stage": self.stage,
+            "fresh": self.fresh,
+            "summary": self.summary,
+            "counts": self.counts,
+            "dropped": self.dropped,
+            "seconds": round(self.seconds, 2),
+            "made": [str(path) for path in self.made],
+            "notes": list(self.notes),
+            "failed": str(self.failed) if self.failed else None,
+        }
 
 
 class Runner:
@@ -106,7 +125,9 @@ class Runner:
 
         if place.fingerprint not in self._encoders:
             cache = self.settings.output / "cache" / "embeddings"
-            self._encoders[place.fingerprint] = SentenceEncoder(place, cache=cache, progress=self.progress, precision=self.settings.precision)
+            self._encoders[place.fingerprint] = SentenceEncoder(
+                place, cache=cache, progress=self.progress, precision=self.settings.precision
+            )
         return self._encoders[place.fingerprint]
 
     def run(self, stages: Iterable[Stage], *, lenient: bool = False) -> Iterator[Report]:
@@ -134,11 +155,26 @@ class Runner:
         made = self.store.manifest(stage.name)
         if made is not None and made.key == key and not self.force and self._still_there(stage, made):
             failed = EncoderError(made.failed) if made.failed else None
-            return self._report(stage, StageResult(counts=made.counts, summary=made.summary, failed=failed), 0.0, fresh=True)
-        tables = {name: self.store.read(name) for name in stage.reads + (("dropped",) if "dropped" in stage.uses else ())}
+            return self._report(
+                stage, StageResult(counts=made.counts, summary=made.summary, failed=failed), 0.0, fresh=True
+            )
+        tables = {
+            name: self.store.read(name) for name in stage.reads + (("dropped",) if "dropped" in stage.uses else ())
+        }
         self.store.forget(stage.name)
-        result = stage.run(Job(tables, self.settings, self.rules, self.store.folder, self.progress, self.books if "books" in stage.uses else (),
-                               self.force, lambda: self.place, self.encoder))
+        result = stage.run(
+            Job(
+                tables,
+                self.settings,
+                self.rules,
+                self.store.folder,
+                self.progress,
+                self.books if "books" in stage.uses else (),
+                self.force,
+                lambda: self.place,
+                self.encoder,
+            )
+        )
         return self._keep(stage, result, key, time.monotonic() - started)
 
     def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], seconds: float) -> Report:
@@ -149,16 +185,31 @@ class Runner:
         outputs = {file: self.store.sha(file) for file in self._files(stage)}
         failed = str(result.failed) if result.failed else ""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.store.write_manifest(Manifest(stage.name, key, outputs, result.counts, result.summary, round(seconds, 2), now, failed))
+        self.store.write_manifest(
+            Manifest(stage.name, key, outputs, result.counts, result.summary, round(seconds, 2), now, failed)
+        )
         return self._report(stage, result, seconds, fresh=False)
 
     def _report(self, stage: Stage, result: StageResult, seconds: float, *, fresh: bool) -> Report:
         dropped = self._dropped(stage.name)
         failed = result.failed
         if failed is None and REFUSED in dropped:
-            failed = SourceError(f"{dropped[REFUSED]} of the books could not be read; the others are done", "See `tripletkit report`, or the table `dropped`.")
-        return Report(stage.name, fresh, result.summary, result.counts, dropped, seconds, self._made(stage), result.notes, failed,
-                      forgivable=result.failed is not None)
+            failed = SourceError(
+                f"{dropped[REFUSED]} of the books could not be read; the others are done",
+                "See `tripletkit report`, or the table `dropped`.",
+            )
+        return Report(
+            stage.name,
+            fresh,
+            result.summary,
+            result.counts,
+            dropped,
+            seconds,
+            self._made(stage),
+            result.notes,
+            failed,
+            forgivable=result.failed is not None,
+        )
 
     def _key(self, stage: Stage) -> dict[str, Any]:
         """Everything that the stage's result depends on."""
@@ -166,7 +217,8 @@ class Runner:
         key: dict[str, Any] = {
             "code": f"{tripletkit.__version__}/{stage.version}",
             "settings": {name: settings[name] for name in stage.settings},
-            "inputs": {f"{name}.parquet": self.store.sha(f"{name}.parquet") for name in stage.reads} | {f: self.store.sha(f) for f in stage.files_in},
+            "inputs": {f"{name}.parquet": self.store.sha(f"{name}.parquet") for name in stage.reads}
+            | {f: self.store.sha(f) for f in stage.files_in},
         }
         if "rules" in stage.uses:
             key["rules"] = self.rules.fingerprint
@@ -186,8 +238,10 @@ class Runner:
         for file, sha in made.outputs.items():
             now = self.store.sha(file)
             if now and now != sha:
-                raise TableError(f"{self.store.folder / file} is not what `tripletkit {stage.name}` made: it was changed since",
-                                 f"Keep a copy if you need it, then run `tripletkit {stage.name} --force`.")
+                raise TableError(
+                    f"{self.store.folder / file} is not what `tripletkit {stage.name}` made: it was changed since",
+                    f"Keep a copy if you need it, then run `tripletkit {stage.name} --force`.",
+                )
             if not now:
                 return False
         return True

@@ -44,7 +44,9 @@ class _PlainBar:
             self.said = now
             rate = self.done / (now - self.start)
             left = (self.total - self.done) / max(rate, 1e-9)
-            sys.stderr.write(f"  {self.what}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.1f}/s, {left:,.0f} s left\n")
+            sys.stderr.write(
+                f"  {self.what}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.1f}/s, {left:,.0f} s left\n"
+            )
             sys.stderr.flush()
 
 
@@ -55,8 +57,14 @@ def _rich_bar(what: str, total: int, unit: str) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
-               TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(what, total=total, rate="")
 

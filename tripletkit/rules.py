@@ -72,7 +72,10 @@ def default_folder() -> Path:
 def load_rules(extra: Path | None = None) -> Rules:
     """The packaged rules, replaced and extended by those of the folder ``extra``. Raises RulesError with file and line."""
     if extra is not None and not extra.is_dir():
-        raise RulesError(f"--rules {extra}: no such folder", f"It should hold files such as {', '.join(f'{n}.txt' for n in list(KINDS)[:3])}.")
+        raise RulesError(
+            f"--rules {extra}: no such folder",
+            f"It should hold files such as {', '.join(f'{n}.txt' for n in list(KINDS)[:3])}.",
+        )
     if extra is not None:
         _refuse_unknown(extra)
     files = {}
@@ -116,5 +119,8 @@ def _rule(line: str, kind: str, place: str) -> Rule:
         try:
             _ = rule.pattern
         except re.error as error:
-            raise RulesError(f"{place}: {line!r} is not a regular expression ({error})", "Escape a literal ( [ . + * ? with a backslash.") from error
+            raise RulesError(
+                f"{place}: {line!r} is not a regular expression ({error})",
+                "Escape a literal ( [ . + * ? with a backslash.",
+            ) from error
     return rule

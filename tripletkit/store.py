@@ -18,8 +18,14 @@ from tripletkit.schemas import DROPPED, TABLES, Table, check_table, make_table
 
 #: Which stage makes which table.
 MAKERS = {
-    "books": "extract", "pages": "extract", "lines": "extract", "passages": "extract", "terms": "glossary",
-    "mentions": "tag", "splits": "split", "triplets": "mine",
+    "books": "extract",
+    "pages": "extract",
+    "lines": "extract",
+    "passages": "extract",
+    "terms": "glossary",
+    "mentions": "tag",
+    "splits": "split",
+    "triplets": "mine",
 }
 
 
@@ -69,12 +75,16 @@ class Store:
         """A table, checked. Raises TableError that names the command which makes it."""
         path = self.path(name)
         if not path.is_file():
-            raise TableError(f"{path}: not there yet", f"Make it with `tripletkit {MAKERS.get(name, 'run')}` (same --output).")
+            raise TableError(
+                f"{path}: not there yet", f"Make it with `tripletkit {MAKERS.get(name, 'run')}` (same --output)."
+            )
         try:
             frame = pl.read_parquet(path)
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise TableError(f"{path}: not a readable parquet file ({str(error).splitlines()[0]})",
-                             f"Make it again with `tripletkit {MAKERS.get(name, 'run')} --force`.") from error
+            raise TableError(
+                f"{path}: not a readable parquet file ({str(error).splitlines()[0]})",
+                f"Make it again with `tripletkit {MAKERS.get(name, 'run')} --force`.",
+            ) from error
         return check_table(frame, TABLES[name], str(path))
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
@@ -83,7 +93,9 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
-            check_table(frame, TABLES[name]).write_parquet(draft, compression="zstd", statistics=False, row_group_size=100_000)
+            check_table(frame, TABLES[name]).write_parquet(
+                draft, compression="zstd", statistics=False, row_group_size=100_000
+            )
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -134,13 +146,17 @@ class Store:
                 continue
             for source, sha in maker.key.get("inputs", {}).items():
                 if self.sha(source) != sha:
-                    raise TableError(f"{self.path(name)} is stale: {source} changed after it was made",
-                                     f"Run `tripletkit {maker.stage}` (or `tripletkit run`), then try again.")
+                    raise TableError(
+                        f"{self.path(name)} is stale: {source} changed after it was made",
+                        f"Run `tripletkit {maker.stage}` (or `tripletkit run`), then try again.",
+                    )
 
 
 def folder_sha256(folder: Path) -> str:
     """One hash for a folder's files, by name and content; hidden files and read-mes left aside."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".md"):
+    for path in sorted(
+        p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".md"
+    ):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()

@@ -34,8 +34,10 @@ def margin_problem(settings: TrainSettings) -> str | None:
     most = LARGEST_DISTANCE[settings.distance]
     if settings.margin < most:
         return None
-    return (f"margin {settings.margin:g} in {settings.distance} distance can never be met: unit vectors are at most {most:g} apart, so the loss "
-            f"pushes for ever and collapses the space (use --margin 0.2, cosine)")
+    return (
+        f"margin {settings.margin:g} in {settings.distance} distance can never be met: unit vectors are at most {most:g} apart, so the loss "
+        f"pushes for ever and collapses the space (use --margin 0.2, cosine)"
+    )
 
 
 def planned_steps(triplets: int, settings: TrainSettings) -> int:
@@ -44,7 +46,16 @@ def planned_steps(triplets: int, settings: TrainSettings) -> int:
     return max(1, min(steps, settings.max_steps or steps))
 
 
-def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target: Path, settings: TrainSettings, *, seed: int, progress: Progress, precision: str = "auto") -> Trained:
+def train(
+    triplets: Sequence[tuple[str, str, str]],
+    place: EncoderFolder,
+    target: Path,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    progress: Progress,
+    precision: str = "auto",
+) -> Trained:
     """Tune the encoder in ``place`` on (anchor, positive, negative) texts and write it to ``target``, whole or not at all.
 
     A killed run continues from its last checkpoint, which lies beside ``target`` until the end.
@@ -64,14 +75,33 @@ def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target
     metric = TripletDistanceMetric.COSINE if settings.distance == "cosine" else TripletDistanceMetric.EUCLIDEAN
     order = list(triplets)
     rng_for(seed, "train").shuffle(order)
-    dataset = Dataset.from_dict({name: [row[i] for row in order] for i, name in enumerate(("anchor", "positive", "negative"))})
-    arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(work), max_steps=steps, per_device_train_batch_size=settings.batch_size, learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup, seed=seed, data_seed=seed, report_to="none", disable_tqdm=True, logging_strategy="no",
-        save_strategy="steps", save_steps=CHECKPOINT_STEPS, save_total_limit=1, bf16=wants_bfloat16(precision), dataloader_pin_memory=False, use_cpu=not _has_gpu(),
+    dataset = Dataset.from_dict(
+        {name: [row[i] for row in order] for i, name in enumerate(("anchor", "positive", "negative"))}
     )
-    trainer = SentenceTransformerTrainer(model=model, args=arguments, train_dataset=dataset,
-                                         loss=TripletLoss(model, distance_metric=metric, triplet_margin=settings.margin))
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(work),
+        max_steps=steps,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup,
+        seed=seed,
+        data_seed=seed,
+        report_to="none",
+        disable_tqdm=True,
+        logging_strategy="no",
+        save_strategy="steps",
+        save_steps=CHECKPOINT_STEPS,
+        save_total_limit=1,
+        bf16=wants_bfloat16(precision),
+        dataloader_pin_memory=False,
+        use_cpu=not _has_gpu(),
+    )
+    trainer = SentenceTransformerTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=dataset,
+        loss=TripletLoss(model, distance_metric=metric, triplet_margin=settings.margin),
+    )
     with progress.bar("training", steps, "steps") as advance:
         _silence(trainer)
         trainer.add_callback(_step_callback(advance))
@@ -83,7 +113,13 @@ def train(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, target
 
 def _key_of(triplets: Sequence[tuple[str, str, str]], place: EncoderFolder, settings: TrainSettings, seed: int) -> str:
     """Checkpoints of another training are not continued."""
-    return stable_id("training", place.fingerprint, settings.model_dump_json(), str(seed), *(text for row in triplets for text in row))
+    return stable_id(
+        "training",
+        place.fingerprint,
+        settings.model_dump_json(),
+        str(seed),
+        *(text for row in triplets for text in row),
+    )
 
 
 def _has_gpu() -> bool:
@@ -121,7 +157,12 @@ def _save(model: Any, place: EncoderFolder, target: Path, settings: TrainSetting
     draft = target.with_name(f".{target.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     model.save_pretrained(str(draft), create_model_card=False)
-    note = {"base": place.base, "base_fingerprint": place.fingerprint, "steps": steps, "recipe": settings.model_dump(mode="json")}
+    note = {
+        "base": place.base,
+        "base_fingerprint": place.fingerprint,
+        "steps": steps,
+        "recipe": settings.model_dump(mode="json"),
+    }
     (draft / "tripletkit.json").write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
     (draft / "README.md").write_text(model_card(place, settings, steps), encoding="utf-8")
     old = target.with_name(f".{target.name}.old")

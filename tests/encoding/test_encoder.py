@@ -37,7 +37,9 @@ def test_other_weights_never_meet_old_vectors(tiny_encoder: Path, tmp_path: Path
     before = locate_encoder(str(copy))
     old = SentenceEncoder(before, cache=tmp_path / "cache", progress=QUIET).encode(TEXTS)
     weights = load_file(copy / "model.safetensors")
-    save_file({name: value * 1.5 for name, value in weights.items()}, copy / "model.safetensors", metadata={"format": "pt"})
+    save_file(
+        {name: value * 1.5 for name, value in weights.items()}, copy / "model.safetensors", metadata={"format": "pt"}
+    )
     after = locate_encoder(str(copy))
     assert after.fingerprint != before.fingerprint
     assert not np.allclose(SentenceEncoder(after, cache=tmp_path / "cache", progress=QUIET).encode(TEXTS), old)
@@ -72,12 +74,15 @@ def test_token_counts_include_special_tokens_and_cut_nothing(tiny_encoder: Path)
     assert count(["rock " * 500])[0] >= 502
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("./nowhere", r"encoder '\./nowhere': no such folder"),
-    ("a/b/c", "no such folder"),
-    ("what ever", "neither a folder nor a hub id"),
-    ("no-such-owner/no-such-encoder", r"the Hub cannot be reached.*\n.*embedded"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("./nowhere", r"encoder '\./nowhere': no such folder"),
+        ("a/b/c", "no such folder"),
+        ("what ever", "neither a folder nor a hub id"),
+        ("no-such-owner/no-such-encoder", r"the Hub cannot be reached.*\n.*embedded"),
+    ],
+)
 def test_an_encoder_that_cannot_be_had_is_named(name: str, message: str) -> None:
     with pytest.raises(EncoderError, match=message):
         locate_encoder(name)

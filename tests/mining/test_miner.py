@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import HashEncoder
 from tripletkit.config import MineSettings
-from tripletkit.mining.masking import hide
 from tripletkit.mining.guards import GUARDS, Query, judge
+from tripletkit.mining.masking import hide
 from tripletkit.mining.miner import Mined, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, build_pool
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
@@ -24,7 +24,9 @@ def at(degrees: float) -> list[float]:
     return [math.cos(math.radians(degrees)), math.sin(math.radians(degrees))]
 
 
-def pool(terms: int = 5, *, said: tuple[int, ...] = (0,), cited: tuple[int, ...] = (), related: tuple[int, ...] = ()) -> Pool:
+def pool(
+    terms: int = 5, *, said: tuple[int, ...] = (0,), cited: tuple[int, ...] = (), related: tuple[int, ...] = ()
+) -> Pool:
     """One passage, positive 0."""
     mask = np.zeros((1, terms), dtype=bool)
     says, cites, kin = mask.copy(), mask.copy(), np.eye(terms, dtype=bool)
@@ -34,8 +36,17 @@ def pool(terms: int = 5, *, said: tuple[int, ...] = (0,), cited: tuple[int, ...]
     none = np.zeros((terms, terms), dtype=bool)
     home = np.ones((1, terms), dtype=bool)
     return Pool(
-        ("p",), ("text",), tuple(f"t{i}" for i in range(terms)), tuple(f"term {i}" for i in range(terms)),
-        (Candidate(0, 0, 1.0),), says, cites, kin, none, mask, home,
+        ("p",),
+        ("text",),
+        tuple(f"t{i}" for i in range(terms)),
+        tuple(f"term {i}" for i in range(terms)),
+        (Candidate(0, 0, 1.0),),
+        says,
+        cites,
+        kin,
+        none,
+        mask,
+        home,
     )
 
 
@@ -46,7 +57,16 @@ ANCHOR = np.array(at(0), dtype=np.float32)
 
 def run(held: Pool, angles: tuple[float, ...] = ANGLES, **settings: Any) -> Mined:  # noqa: ANN401
     terms = np.array([at(a) for a in angles], dtype=np.float32)
-    chosen = MineSettings(**{"hard_negatives": True, "other_books": 0, "negatives": 1, "negative_cap": 1, "synonym_bound": 0.999, **settings})
+    chosen = MineSettings(
+        **{
+            "hard_negatives": True,
+            "other_books": 0,
+            "negatives": 1,
+            "negative_cap": 1,
+            "synonym_bound": 0.999,
+            **settings,
+        }
+    )
     return mine(held, lambda _: ANCHOR, terms, chosen, 0, lambda _: None)
 
 
@@ -54,16 +74,21 @@ def test_the_nearest_legal_term_is_taken() -> None:
     mined = run(pool())
     assert [(t.positive, t.negative, t.rule, t.rank) for t in mined.triplets] == [(0, 2, "nearest", 3)]
     triplet = mined.triplets[0]
-    assert (triplet.cos_ap, triplet.cos_an, triplet.cos_pn) == pytest.approx((math.cos(math.radians(20)), math.cos(math.radians(40)), math.cos(math.radians(20))))
+    assert (triplet.cos_ap, triplet.cos_an, triplet.cos_pn) == pytest.approx(
+        (math.cos(math.radians(20)), math.cos(math.radians(40)), math.cos(math.radians(20)))
+    )
 
 
-@pytest.mark.parametrize(("held", "settings", "guard", "negative"), [
-    (pool(said=(0, 2)), {}, "said in the passage", 3),
-    (pool(cited=(2,)), {}, "cited on its pages", 3),
-    (pool(related=(2,)), {}, "one family with the positive", 3),
-    (pool(), {"synonym_bound": 0.9}, "near-synonym of the positive", 3),  # 2 is 20° from the positive: .940
-    (pool(), {"relative_bound": 0.5}, "too near the anchor", 4),  # half of .940 is .470: 62°
-])
+@pytest.mark.parametrize(
+    ("held", "settings", "guard", "negative"),
+    [
+        (pool(said=(0, 2)), {}, "said in the passage", 3),
+        (pool(cited=(2,)), {}, "cited on its pages", 3),
+        (pool(related=(2,)), {}, "one family with the positive", 3),
+        (pool(), {"synonym_bound": 0.9}, "near-synonym of the positive", 3),  # 2 is 20° from the positive: .940
+        (pool(), {"relative_bound": 0.5}, "too near the anchor", 4),  # half of .940 is .470: 62°
+    ],
+)
 def test_each_guard_refuses_and_is_counted(held: Pool, settings: dict[str, Any], guard: str, negative: int) -> None:
     mined = run(held, **settings)
     assert [t.negative for t in mined.triplets] == [negative]
@@ -104,8 +129,14 @@ def test_no_negative_takes_more_than_its_share() -> None:
     says[:, 0] = True
     one = pool(terms)
     held = replace(
-        one, passage_ids=tuple(f"p{i}" for i in range(passages)), texts=("x",) * passages, said=says, cited=np.zeros_like(says),
-        candidates=tuple(Candidate(i, 0, 1.0) for i in range(passages)), near=np.zeros_like(says), same_book=np.ones_like(says),
+        one,
+        passage_ids=tuple(f"p{i}" for i in range(passages)),
+        texts=("x",) * passages,
+        said=says,
+        cited=np.zeros_like(says),
+        candidates=tuple(Candidate(i, 0, 1.0) for i in range(passages)),
+        near=np.zeros_like(says),
+        same_book=np.ones_like(says),
     )
     vectors = np.array([at(a) for a in (10, 40, 45, 50, 55, 60, 65, 70)], dtype=np.float32)
     settings = MineSettings(hard_negatives=True, negatives=1, negative_cap=0.3, synonym_bound=1, other_books=0)
@@ -115,7 +146,10 @@ def test_no_negative_takes_more_than_its_share() -> None:
 
 
 def test_random_negatives_are_seeded_and_legal() -> None:
-    one, two = run(pool(said=(0, 2)), hard_negatives=False, negatives=2), run(pool(said=(0, 2)), hard_negatives=False, negatives=2)
+    one, two = (
+        run(pool(said=(0, 2)), hard_negatives=False, negatives=2),
+        run(pool(said=(0, 2)), hard_negatives=False, negatives=2),
+    )
     assert one.triplets == two.triplets
     assert {t.negative for t in one.triplets} == {3, 4}
     assert {t.rule for t in one.triplets} == {"random"}
@@ -134,35 +168,109 @@ def test_positives_are_capped_by_passage_and_by_term() -> None:
 
 def test_a_pool_knows_what_is_said_cited_and_related(hash_encoder: HashEncoder) -> None:
     passage = {"book_id": "b", "section": None, "label_first": "1", "label_last": "1", "kind": "prose", "n_tokens": 9}
-    passages = make_table(PASSAGES, [
-        {**passage, "passage_id": "p1", "page_first": 1, "page_last": 1, "text": "A binary tree is a tree. See cnn."},
-        {**passage, "passage_id": "p2", "page_first": 4, "page_last": 4, "text": "A heap, and a CNN."},
-    ])
-    term = {"book_id": "b", "sources": ["index"], "definition": None, "parent_id": None, "see_also": [], "kept": True, "reason": None}
-    terms = make_table(TERMS, [
-        {**term, "term_id": "1tree", "term": "tree", "forms": ["tree"], "locators": [{"label": "1", "page": 1, "range_end": None}]},
-        {**term, "term_id": "2binary", "term": "binary tree", "forms": ["binary tree"], "locators": [], "parent_id": "1tree"},
-        {**term, "term_id": "3heap", "term": "heap", "forms": ["heap"], "locators": [{"label": "2", "page": 2, "range_end": None}]},
-        {**term, "term_id": "4cnn", "term": "CNN", "forms": ["CNN", "convolutional network"], "locators": []},
-        {**term, "term_id": "5none", "term": "nowhere", "forms": ["nowhere"], "locators": []},
-        {**term, "term_id": "6left", "term": "heap (left out)", "forms": ["heap"], "locators": [], "kept": False, "reason": "test"},
-    ])
+    passages = make_table(
+        PASSAGES,
+        [
+            {
+                **passage,
+                "passage_id": "p1",
+                "page_first": 1,
+                "page_last": 1,
+                "text": "A binary tree is a tree. See cnn.",
+            },
+            {**passage, "passage_id": "p2", "page_first": 4, "page_last": 4, "text": "A heap, and a CNN."},
+        ],
+    )
+    term = {
+        "book_id": "b",
+        "sources": ["index"],
+        "definition": None,
+        "parent_id": None,
+        "see_also": [],
+        "kept": True,
+        "reason": None,
+    }
+    terms = make_table(
+        TERMS,
+        [
+            {
+                **term,
+                "term_id": "1tree",
+                "term": "tree",
+                "forms": ["tree"],
+                "locators": [{"label": "1", "page": 1, "range_end": None}],
+            },
+            {
+                **term,
+                "term_id": "2binary",
+                "term": "binary tree",
+                "forms": ["binary tree"],
+                "locators": [],
+                "parent_id": "1tree",
+            },
+            {
+                **term,
+                "term_id": "3heap",
+                "term": "heap",
+                "forms": ["heap"],
+                "locators": [{"label": "2", "page": 2, "range_end": None}],
+            },
+            {**term, "term_id": "4cnn", "term": "CNN", "forms": ["CNN", "convolutional network"], "locators": []},
+            {**term, "term_id": "5none", "term": "nowhere", "forms": ["nowhere"], "locators": []},
+            {
+                **term,
+                "term_id": "6left",
+                "term": "heap (left out)",
+                "forms": ["heap"],
+                "locators": [],
+                "kept": False,
+                "reason": "test",
+            },
+        ],
+    )
     matcher = matcher_of(terms.filter("kept"))
-    mentions = make_table(MENTIONS, [row for p, text in passages.select("passage_id", "text").iter_rows() for row in mentions_in(p, text, matcher)])
+    mentions = make_table(
+        MENTIONS,
+        [row for p, text in passages.select("passage_id", "text").iter_rows() for row in mentions_in(p, text, matcher)],
+    )
     held = build_pool(passages, terms, mentions, page_margin=1)
     assert held.term_ids == ("1tree", "2binary", "3heap", "4cnn")  # said and kept
     assert held.said.tolist() == [[True, True, False, True], [False, False, True, True]]  # the guard reads "cnn" too
     assert held.cited.tolist() == [[True, False, True, False], [False, False, False, False]]  # page 2 is next to page 1
     assert held.related[0].tolist() == [True, True, False, False]
-    assert {(c.passage, held.term_ids[c.term]) for c in held.candidates} == {(0, "1tree"), (0, "2binary"), (1, "3heap"), (1, "4cnn")}
+    assert {(c.passage, held.term_ids[c.term]) for c in held.candidates} == {
+        (0, "1tree"),
+        (0, "2binary"),
+        (1, "3heap"),
+        (1, "4cnn"),
+    }
     vectors = hash_encoder.encode(held.names)
     assert vectors.shape == (4, 256)
 
 
 def test_a_term_said_only_inside_a_longer_one_is_no_positive() -> None:
-    passages = pl.DataFrame({"passage_id": ["p"], "book_id": ["b"], "text": ["A binary tree."], "page_first": [1], "page_last": [1]})
-    terms = make_table(TERMS, [{"term_id": t, "book_id": "b", "term": name, "forms": [name], "sources": ["index"], "definition": None, "parent_id": None,
-                                "see_also": [], "locators": [], "kept": True, "reason": None} for t, name in (("1", "tree"), ("2", "binary tree"))])
+    passages = pl.DataFrame(
+        {"passage_id": ["p"], "book_id": ["b"], "text": ["A binary tree."], "page_first": [1], "page_last": [1]}
+    )
+    terms = make_table(
+        TERMS,
+        [
+            {
+                "term_id": t,
+                "book_id": "b",
+                "term": name,
+                "forms": [name],
+                "sources": ["index"],
+                "definition": None,
+                "parent_id": None,
+                "see_also": [],
+                "locators": [],
+                "kept": True,
+                "reason": None,
+            }
+            for t, name in (("1", "tree"), ("2", "binary tree"))
+        ],
+    )
     mentions = make_table(MENTIONS, list(mentions_in("p", "A binary tree.", matcher_of(terms))))
     held = build_pool(passages, terms, mentions, page_margin=0)
     assert [held.names[c.term] for c in held.candidates] == ["binary tree"]

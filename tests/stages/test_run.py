@@ -18,9 +18,20 @@ from tripletkit.cli import main
 from tripletkit.store import Store
 
 TABLES = ("books", "pages", "lines", "passages", "terms", "mentions", "splits", "triplets", "dropped")
-FLAGS = ["--set", "train.max_steps=2", "--set", "train.batch_size=4", "--allow-worse", "--license", "CC-BY-4.0",
-         # A random encoder finds all texts alike.
-         "--set", "mine.synonym_bound=1", "--set", "mine.relative_bound=1"]
+FLAGS = [
+    "--set",
+    "train.max_steps=2",
+    "--set",
+    "train.batch_size=4",
+    "--allow-worse",
+    "--license",
+    "CC-BY-4.0",
+    # A random encoder finds all texts alike.
+    "--set",
+    "mine.synonym_bound=1",
+    "--set",
+    "mine.relative_bound=1",
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +63,9 @@ def main_fails(arguments: list[str]) -> int:
 
 def digests(folder: Path) -> dict[str, str]:
     store = Store(folder)
-    return {name: store.sha(f"{name}.parquet") for name in TABLES} | {name: store.sha(name) for name in ("encoder", "dataset", "scores.json")}
+    return {name: store.sha(f"{name}.parquet") for name in TABLES} | {
+        name: store.sha(name) for name in ("encoder", "dataset", "scores.json")
+    }
 
 
 def reports(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, object]]:
@@ -71,7 +84,9 @@ def test_the_index_became_terms_with_physical_pages(done: Path) -> None:
     found = {row["term"]: row for row in terms.to_dicts()}
     wanted = {term: 3 + i for i, term in enumerate(term for terms_of in CHAPTERS.values() for term in terms_of)}
     assert set(found) == set(wanted)
-    assert {term: [loc["page"] for loc in row["locators"]] for term, row in found.items()} == {term: [page] for term, page in wanted.items()}
+    assert {term: [loc["page"] for loc in row["locators"]] for term, row in found.items()} == {
+        term: [page] for term, page in wanted.items()
+    }
     assert "ice cliff" in found["crevasse"]["forms"]
 
 
@@ -85,7 +100,11 @@ def test_passages_are_the_books_words(done: Path) -> None:
 
 def test_chapters_stay_whole(done: Path) -> None:
     store = Store(done)
-    sides = store.read("passages").join(store.read("splits"), on="passage_id").with_columns(chapter=pl.col("section").str.split(" › ").list.first())
+    sides = (
+        store.read("passages")
+        .join(store.read("splits"), on="passage_id")
+        .with_columns(chapter=pl.col("section").str.split(" › ").list.first())
+    )
     assert sides.group_by("chapter").agg(pl.col("split").n_unique())["split"].max() == 1
     assert set(sides["split"]) == {"train", "validation", "test"}
 
@@ -116,29 +135,51 @@ def test_scores_hold_both_encoders(done: Path) -> None:
     assert 0 < scores["encoders"]["tuned"]["scores"]["term→passage"]["nDCG@10"] <= 1
 
 
-def test_a_second_run_does_nothing(book: Path, tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_does_nothing(
+    book: Path, tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main_ok(["run", str(book), "--output", str(output), "--encoder", str(tiny_encoder), "--json", *FLAGS])
     assert {stage: line["fresh"] for stage, line in reports(capsys).items()} == dict.fromkeys(
-        ("extract", "glossary", "tag", "split", "mine", "publish", "train", "evaluate"), True)
+        ("extract", "glossary", "tag", "split", "mine", "publish", "train", "evaluate"), True
+    )
 
 
-@pytest.mark.parametrize(("change", "again"), [
-    (["--set", "mine.negatives=1"], {"mine", "publish", "train", "evaluate"}),
-    (["--set", "train.margin=0.1"], {"train", "evaluate"}),
-    (["--set", "evaluate.split=validation"], {"evaluate"}),
-    (["--set", "publish.name=Earth"], {"publish"}),
-])
-def test_a_changed_setting_runs_only_what_depends_on_it(book: Path, tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str],
-                                                        change: list[str], again: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        (["--set", "mine.negatives=1"], {"mine", "publish", "train", "evaluate"}),
+        (["--set", "train.margin=0.1"], {"train", "evaluate"}),
+        (["--set", "evaluate.split=validation"], {"evaluate"}),
+        (["--set", "publish.name=Earth"], {"publish"}),
+    ],
+)
+def test_a_changed_setting_runs_only_what_depends_on_it(
+    book: Path, tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str], change: list[str], again: set[str]
+) -> None:
     main_ok(["run", str(book), "--output", str(output), "--encoder", str(tiny_encoder), "--json", *FLAGS, *change])
     assert {stage for stage, line in reports(capsys).items() if not line["fresh"]} == again
 
 
-def test_a_changed_rule_runs_what_depends_on_it(book: Path, tiny_encoder: Path, output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_rule_runs_what_depends_on_it(
+    book: Path, tiny_encoder: Path, output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "stop_terms.extra.txt").write_text("loam\n")
-    main_ok(["run", str(book), "--output", str(output), "--encoder", str(tiny_encoder), "--rules", str(rules), "--json", *FLAGS])
+    main_ok(
+        [
+            "run",
+            str(book),
+            "--output",
+            str(output),
+            "--encoder",
+            str(tiny_encoder),
+            "--rules",
+            str(rules),
+            "--json",
+            *FLAGS,
+        ]
+    )
     made = reports(capsys)
     assert not made["glossary"]["fresh"] and not made["tag"]["fresh"]
     assert made["split"]["fresh"]  # its passages came out equal
@@ -186,21 +227,37 @@ main(arguments)
 """
 
 
-@pytest.mark.parametrize("point", ["passages", "terms", "mentions", "manifest", "splits", "shard", "triplets", "dataset", "training", "scores"])
-def test_a_killed_run_continues_to_the_same_bytes(done: Path, book: Path, tiny_encoder: Path, tmp_path: Path, point: str) -> None:
+@pytest.mark.parametrize(
+    "point",
+    ["passages", "terms", "mentions", "manifest", "splits", "shard", "triplets", "dataset", "training", "scores"],
+)
+def test_a_killed_run_continues_to_the_same_bytes(
+    done: Path, book: Path, tiny_encoder: Path, tmp_path: Path, point: str
+) -> None:
     arguments = ["run", str(book), "--output", str(tmp_path / "o"), "--encoder", str(tiny_encoder), "--quiet", *FLAGS]
-    killed = subprocess.run([sys.executable, "-c", _KILLED, point, *arguments], env={**os.environ, "HF_HUB_OFFLINE": "1"}, check=False, capture_output=True)
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, point, *arguments],
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        check=False,
+        capture_output=True,
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     main_ok(arguments)
     assert digests(tmp_path / "o") == digests(done)
 
 
-def test_a_changed_table_is_not_overwritten(book: Path, tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_table_is_not_overwritten(
+    book: Path, tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     store = Store(output)
     store.write("splits", store.read("splits").head(5))
     assert main_fails(["run", str(book), "--output", str(output), "--encoder", str(tiny_encoder), *FLAGS]) == 1
     error = capsys.readouterr().err
-    assert "splits.parquet is not what `tripletkit split` made" in error and "--force" in error and "Traceback" not in error
+    assert (
+        "splits.parquet is not what `tripletkit split` made" in error
+        and "--force" in error
+        and "Traceback" not in error
+    )
     assert store.read("splits").height == 5
 
 
@@ -224,7 +281,9 @@ def test_a_missing_input_names_its_command(tmp_path: Path, capsys: pytest.Captur
     assert "passages.parquet: not there yet" in (error := capsys.readouterr().err) and "tripletkit extract" in error
 
 
-def test_the_other_books_finish(book: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_other_books_finish(
+    book: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bad = tmp_path / "bad.pdf"
     bad.write_bytes(b"no PDF at all")
     output = tmp_path / "o"
@@ -236,8 +295,13 @@ def test_the_other_books_finish(book: Path, tiny_encoder: Path, tmp_path: Path, 
     assert [row["item"] for row in dropped] == [str(bad)]
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "no such file"), (b"", "is empty"), (b"hello", "is not a PDF"), (b"%PDF-1.4\nrubbish", "damaged")])
-def test_no_readable_book_is_an_error(tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, message: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "no such file"), (b"", "is empty"), (b"hello", "is not a PDF"), (b"%PDF-1.4\nrubbish", "damaged")],
+)
+def test_no_readable_book_is_an_error(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, message: str
+) -> None:
     path = tmp_path / "b.pdf"
     if content is not None:
         path.write_bytes(content)
@@ -246,10 +310,15 @@ def test_no_readable_book_is_an_error(tiny_encoder: Path, tmp_path: Path, capsys
     assert f"{path}" in error and message in error and "Traceback" not in error
 
 
-def test_a_book_without_a_glossary_says_what_was_sought(tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_book_without_a_glossary_says_what_was_sought(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from tests.pdfs import Text, write_pdf
 
-    page = [Text(60, 80 + 12 * i, f"This is line {i} of a page that speaks of rivers, hills and much besides.") for i in range(30)]
+    page = [
+        Text(60, 80 + 12 * i, f"This is line {i} of a page that speaks of rivers, hills and much besides.")
+        for i in range(30)
+    ]
     path = write_pdf(tmp_path / "plain.pdf", [page] * 3)
     assert main_fails(["run", str(path), "--output", str(tmp_path / "o"), "--encoder", str(tiny_encoder)]) == 1
     error = capsys.readouterr().err
@@ -264,7 +333,9 @@ def test_your_own_terms_serve_such_a_book(tiny_encoder: Path, output: Path, tmp_
     assert (row["book_id"], row["definition"], row["sources"]) == (None, "someone who works the land", ["user"])
 
 
-def test_a_full_disk_is_told(book: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told(
+    book: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "some/file")
 
@@ -273,16 +344,30 @@ def test_a_full_disk_is_told(book: Path, tiny_encoder: Path, tmp_path: Path, cap
     assert "the disk is full (some/file)" in capsys.readouterr().err
 
 
-def test_an_encoder_that_got_worse_ends_the_command(book: Path, tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoder_that_got_worse_ends_the_command(
+    book: Path, tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tripletkit.stages import train
 
     before = {"term→passage": {"nDCG@10": 0.5, "MAP": 0.5}, "passage→term": {"nDCG@10": 0.5, "MAP": 0.5}}
     worse = {"term→passage": {"nDCG@10": 0.4, "MAP": 0.5}, "passage→term": {"nDCG@10": 0.5, "MAP": 0.5}}
     answers = iter([before, worse])
     monkeypatch.setattr(train, "judge", lambda *_: next(answers))
-    arguments = ["train", "--output", str(output), "--encoder", str(tiny_encoder), "--set", "train.max_steps=1", "--set", "train.batch_size=2"]
+    arguments = [
+        "train",
+        "--output",
+        str(output),
+        "--encoder",
+        str(tiny_encoder),
+        "--set",
+        "train.max_steps=1",
+        "--set",
+        "train.batch_size=2",
+    ]
     assert main_fails(arguments) == 1
-    assert "not better than the untouched one: validation term→passage nDCG@10 0.5000 → 0.4000" in capsys.readouterr().err
+    assert (
+        "not better than the untouched one: validation term→passage nDCG@10 0.5000 → 0.4000" in capsys.readouterr().err
+    )
     assert main_fails(arguments) == 1  # fresh, and still worse
     main_ok([*arguments, "--allow-worse"])
 

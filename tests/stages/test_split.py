@@ -8,12 +8,17 @@ def passages(rows: list[tuple[str, str, str | None]]) -> pl.DataFrame:
 
 
 def test_one_book_goes_by_chapter() -> None:
-    units = passage_units(passages([("p1", "a", "1 Intro › 1.1 Why"), ("p2", "a", "1 Intro"), ("p3", "a", "2 More"), ("p4", "a", None)]), "auto")
+    units = passage_units(
+        passages([("p1", "a", "1 Intro › 1.1 Why"), ("p2", "a", "1 Intro"), ("p3", "a", "2 More"), ("p4", "a", None)]),
+        "auto",
+    )
     assert units == {"p1": ("a", "1 Intro"), "p2": ("a", "1 Intro"), "p3": ("a", "2 More"), "p4": ("a", "")}
 
 
 def test_of_two_books_the_larger_trains_whole() -> None:
-    units = passage_units(passages([("p1", "a", "1"), ("p2", "a", "2"), ("p3", "b", "1"), ("p4", "b", "2"), ("p5", "b", "2")]), "auto")
+    units = passage_units(
+        passages([("p1", "a", "1"), ("p2", "a", "2"), ("p3", "b", "1"), ("p4", "b", "2"), ("p5", "b", "2")]), "auto"
+    )
     assert units == {"p1": ("a", "1"), "p2": ("a", "2"), "p3": "b", "p4": "b", "p5": "b"}
 
 
@@ -32,5 +37,9 @@ def test_shares_are_met_as_near_as_whole_units_allow() -> None:
 
 
 def test_something_is_always_left_to_train() -> None:
-    assert sorted(units_to_splits({"a": 5, "b": 5, "c": 5}, {"test": 0.3, "validation": 0.3}, seed=0).values()) == ["test", "train", "validation"]
+    assert sorted(units_to_splits({"a": 5, "b": 5, "c": 5}, {"test": 0.3, "validation": 0.3}, seed=0).values()) == [
+        "test",
+        "train",
+        "validation",
+    ]
     assert list(units_to_splits({"a": 5}, {"test": 0.3, "validation": 0.3}, seed=0).values()) == ["train"]

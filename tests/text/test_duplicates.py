@@ -5,7 +5,9 @@ FOX = "The quick brown fox jumps over the lazy dog while the cat looks on from t
 
 def test_copies_are_grouped_and_others_are_not() -> None:
     texts = {
-        "a": FOX, "b": FOX.replace("kitchen", "attic"), "c": "Nothing at all like the other two, this one speaks of rivers and of hills",
+        "a": FOX,
+        "b": FOX.replace("kitchen", "attic"),
+        "c": "Nothing at all like the other two, this one speaks of rivers and of hills",
         "d": "A word, then " + FOX + " and some more words after it to make it longer than the one before",
     }
     assert near_duplicate_groups(texts) == [["a", "b", "d"]]

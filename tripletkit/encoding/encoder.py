@@ -40,7 +40,13 @@ class SentenceEncoder:
     """A SentenceTransformer folder, loaded when the first vector that no cache holds is asked for."""
 
     def __init__(
-        self, place: EncoderFolder, *, cache: Path | None, progress: Progress, batch_size: int = 32, precision: str = "auto"
+        self,
+        place: EncoderFolder,
+        *,
+        cache: Path | None,
+        progress: Progress,
+        batch_size: int = 32,
+        precision: str = "auto",
     ) -> None:
         self.place, self.fingerprint = place, place.fingerprint
         self._folder, self._precision = cache, precision
@@ -68,7 +74,9 @@ class SentenceEncoder:
     def _cache(self) -> VectorCache | None:
         """Under the fingerprint and, as vectors differ in their last digits, the precision."""
         if self._cached is None and self._folder is not None:
-            self._cached = VectorCache(self._folder / f"{self.fingerprint}-{'bfloat16' if self._bfloat16 else 'float32'}")
+            self._cached = VectorCache(
+                self._folder / f"{self.fingerprint}-{'bfloat16' if self._bfloat16 else 'float32'}"
+            )
         return self._cached
 
     @cached_property
@@ -85,7 +93,9 @@ class SentenceEncoder:
         for start in range(0, len(texts), self._batch_size):
             batch = texts[start : start + self._batch_size]
             with computing(model.device.type, bfloat16=self._bfloat16):
-                vectors = model.encode(batch, convert_to_tensor=True, show_progress_bar=False, batch_size=self._batch_size)
+                vectors = model.encode(
+                    batch, convert_to_tensor=True, show_progress_bar=False, batch_size=self._batch_size
+                )
             rows.append(vectors.float().cpu().numpy())
             advance(len(batch))
         found: Vectors = np.concatenate(rows).astype(np.float32)
@@ -105,12 +115,16 @@ def load_model(place: EncoderFolder) -> Any:  # noqa: ANN401 - untyped library
     from sentence_transformers import SentenceTransformer
 
     quieten_libraries()
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    torch.set_num_threads(
+        max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
     try:
         return SentenceTransformer(str(place.folder), local_files_only=True)
     except Exception as error:  # the library raises whatever its parts raise
-        raise EncoderError(f"encoder {place.name!r}: {place.folder} cannot be loaded ({type(error).__name__}: {error})",
-                           "Give a folder that SentenceTransformer.save_pretrained wrote, or a hub id.") from error
+        raise EncoderError(
+            f"encoder {place.name!r}: {place.folder} cannot be loaded ({type(error).__name__}: {error})",
+            "Give a folder that SentenceTransformer.save_pretrained wrote, or a hub id.",
+        ) from error
 
 
 def quieten_libraries() -> None:

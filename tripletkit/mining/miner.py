@@ -111,7 +111,13 @@ class _Search:
         pool, settings = self.pool, self.settings
         cos_anchor = self.terms @ self.anchor_of(pair)
         query = Query(
-            pool, pair.passage, pair.term, cos_anchor, self.cos_terms[pair.term], settings.relative_bound, settings.synonym_bound
+            pool,
+            pair.passage,
+            pair.term,
+            cos_anchor,
+            self.cos_terms[pair.term],
+            settings.relative_bound,
+            settings.synonym_bound,
         )
         verdict = judge(query)
         self.mined.refused.update(verdict.refused)
@@ -139,6 +145,12 @@ def _in_seeded_order(pairs: Sequence[Candidate], pool: Pool, seed: int) -> Itera
 def _triplet(query: Query, negative: int, rule: str) -> Triplet:
     cos = query.cos_anchor
     return Triplet(
-        query.passage, query.positive, negative, float(cos[query.positive]), float(cos[negative]),
-        float(query.cos_positive[negative]), 1 + int((cos > cos[negative]).sum()), rule,
+        query.passage,
+        query.positive,
+        negative,
+        float(cos[query.positive]),
+        float(cos[negative]),
+        float(query.cos_positive[negative]),
+        1 + int((cos > cos[negative]).sum()),
+        rule,
     )

@@ -50,16 +50,26 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     rows, held = terms.to_dicts(), passages.to_dicts()
     cited = _cited(held, rows, page_margin)
     return Pool(
-        tuple(p["passage_id"] for p in held), tuple(p["text"] for p in held), tuple(t["term_id"] for t in rows), tuple(t["term"] for t in rows),
-        _candidates(held, rows, mentions, _cited(held, rows, 0)), (said := _said(held, rows)), cited, _related(rows),
-        _kin(rows), _near(held, said), _same_book(held, rows),
+        tuple(p["passage_id"] for p in held),
+        tuple(p["text"] for p in held),
+        tuple(t["term_id"] for t in rows),
+        tuple(t["term"] for t in rows),
+        _candidates(held, rows, mentions, _cited(held, rows, 0)),
+        (said := _said(held, rows)),
+        cited,
+        _related(rows),
+        _kin(rows),
+        _near(held, said),
+        _same_book(held, rows),
     )
 
 
 def _said(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, object]]) -> Mask:
     """Any form of any term, in any case and in any word's plural: a guard errs on the side of refusing."""
     number = {str(term["term_id"]): i for i, term in enumerate(terms)}
-    matcher = Matcher(Form(str(t["term_id"]), form, canonical=True) for t in terms for form in (str(t["term"]), *_strings(t["forms"])))
+    matcher = Matcher(
+        Form(str(t["term_id"]), form, canonical=True) for t in terms for form in (str(t["term"]), *_strings(t["forms"]))
+    )
     said = np.zeros((len(passages), len(terms)), dtype=bool)
     for i, passage in enumerate(passages):
         for match in matcher.matches(passage["text"]):
@@ -134,9 +144,12 @@ def _same_book(passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping
     return mask
 
 
-def _candidates(passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping[str, object]], mentions: pl.DataFrame, cited: Mask) -> tuple[Candidate, ...]:
+def _candidates(
+    passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping[str, object]], mentions: pl.DataFrame, cited: Mask
+) -> tuple[Candidate, ...]:
     """Positives by salience: cited on the page by the index, said often here, rare in the book. A term said only inside
-    a longer one ("tree" in "binary tree") is none."""
+    a longer one ("tree" in "binary tree") is none.
+    """
     passage_number = {str(p["passage_id"]): i for i, p in enumerate(passages)}
     term_number = {str(t["term_id"]): i for i, t in enumerate(terms)}
     places: dict[int, list[tuple[int, int, int]]] = defaultdict(list)

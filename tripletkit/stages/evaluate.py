@@ -21,26 +21,52 @@ def run(job: Job) -> StageResult:
     if not folder.is_dir():
         raise TableError(f"{folder}: not there yet", "Make it with `tripletkit train`.")
     split = job.settings.evaluate.split
-    held = job.table("passages").filter(pl.col("kind").is_in(job.settings.mine.kinds)).join(job.table("splits").filter(split=split), on="passage_id", how="semi")
+    held = (
+        job.table("passages")
+        .filter(pl.col("kind").is_in(job.settings.mine.kinds))
+        .join(job.table("splits").filter(split=split), on="passage_id", how="semi")
+    )
     gold = build_gold(held, job.table("terms"), job.table("mentions"))
     if not gold.term_ids:
-        raise TableError(f"evaluate: no term has an answer among the {held.height} {split} passages", "Give the split a larger share, or use more books.")
+        raise TableError(
+            f"evaluate: no term has an answer among the {held.height} {split} passages",
+            "Give the split a larger share, or use more books.",
+        )
     # The folder's own name, not its path: two runs give equal scores wherever they lie.
     places = {"untouched": job.locate(), "tuned": dataclasses.replace(locate_encoder(str(folder)), name=folder.name)}
     scores = {name: score(gold, job.encoder(place)) for name, place in places.items()}
     report = _report(places, scores, split, gold.source, len(gold.term_ids), len(gold.passage_ids))
-    write_atomically(job.folder / "scores.json", (json.dumps(report, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
+    write_atomically(
+        job.folder / "scores.json", (json.dumps(report, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+    )
     before, after = scores["untouched"], scores["tuned"]
-    summary = (f"{split}: {len(gold.term_ids):,} terms, {len(gold.passage_ids):,} passages, gold by {gold.source}; "
-               f"term→passage {told(before, after, 'term→passage', 'nDCG@10')}, passage→term {told(before, after, 'passage→term', 'MAP')}")
+    summary = (
+        f"{split}: {len(gold.term_ids):,} terms, {len(gold.passage_ids):,} passages, gold by {gold.source}; "
+        f"term→passage {told(before, after, 'term→passage', 'nDCG@10')}, passage→term {told(before, after, 'passage→term', 'MAP')}"
+    )
     counts = {"terms": len(gold.term_ids), "passages": len(gold.passage_ids)}
-    return StageResult(counts=counts, summary=summary, notes=(table_of(scores),), failed=not_better(before, after, split))
+    return StageResult(
+        counts=counts, summary=summary, notes=(table_of(scores),), failed=not_better(before, after, split)
+    )
 
 
-def _report(places: dict[str, EncoderFolder], scores: dict[str, dict[str, Metrics]], split: str, source: str, terms: int, passages: int) -> dict[str, object]:
+def _report(
+    places: dict[str, EncoderFolder],
+    scores: dict[str, dict[str, Metrics]],
+    split: str,
+    source: str,
+    terms: int,
+    passages: int,
+) -> dict[str, object]:
     return {
-        "split": split, "gold": source, "terms": terms, "passages": passages,
-        "encoders": {name: {"name": place.name, "fingerprint": place.fingerprint, "scores": scores[name]} for name, place in places.items()},
+        "split": split,
+        "gold": source,
+        "terms": terms,
+        "passages": passages,
+        "encoders": {
+            name: {"name": place.name, "fingerprint": place.fingerprint, "scores": scores[name]}
+            for name, place in places.items()
+        },
         "better": not_better(scores["untouched"], scores["tuned"], split) is None,
     }
 
@@ -52,11 +78,20 @@ def table_of(scores: dict[str, dict[str, Metrics]]) -> str:
         for metric, before in metrics.items():
             if metric != "queries":
                 after = scores["tuned"][task][metric]
-                lines.append(f"{task:14}{metric:11}{before:>10.3f}{after:>9.3f}{(after - before) / max(before, 1e-9):>+9.1%}")
+                lines.append(
+                    f"{task:14}{metric:11}{before:>10.3f}{after:>9.3f}{(after - before) / max(before, 1e-9):>+9.1%}"
+                )
     return "\n".join(lines)
 
 
 STAGE = Stage(
-    "evaluate", reads=("passages", "terms", "mentions", "splits"), writes=(), run=run, settings=("evaluate", "mine", "precision"), uses=frozenset({"encoder"}),
-    files_in=("encoder",), files_out=("scores.json",), help="score the untouched and the tuned encoder on held-out passages",
+    "evaluate",
+    reads=("passages", "terms", "mentions", "splits"),
+    writes=(),
+    run=run,
+    settings=("evaluate", "mine", "precision"),
+    uses=frozenset({"encoder"}),
+    files_in=("encoder",),
+    files_out=("scores.json",),
+    help="score the untouched and the tuned encoder on held-out passages",
 )

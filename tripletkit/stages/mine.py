@@ -32,7 +32,9 @@ def run(job: Job) -> StageResult:
     """Mine each split by itself: its negatives are its own terms."""
     settings = job.settings.mine
     encoder = job.encoder(job.locate())
-    passages = job.table("passages").filter(pl.col("kind").is_in(settings.kinds)).join(job.table("splits"), on="passage_id")
+    passages = (
+        job.table("passages").filter(pl.col("kind").is_in(settings.kinds)).join(job.table("splits"), on="passage_id")
+    )
     rows: list[Row] = []
     dropped: list[Row] = []
     refused: Counter[str] = Counter()
@@ -49,8 +51,10 @@ def run(job: Job) -> StageResult:
         anchors += of_split.height
         with_positive += len({c.passage for c in pool.candidates})
     if not rows:
-        raise TableError("mine: no passage holds a kept term with a legal negative",
-                         "Look at `dropped` and `terms`; pass more terms (--terms FILE) or loosen mine.relative_bound.")
+        raise TableError(
+            "mine: no passage holds a kept term with a legal negative",
+            "Look at `dropped` and `terms`; pass more terms (--terms FILE) or loosen mine.relative_bound.",
+        )
     return _result(make_table(TRIPLETS, rows), dropped, refused, anchors, with_positive)
 
 
@@ -75,11 +79,16 @@ def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> _Split:
 def _hidden_anchors(pool: Pool, pairs: Sequence[Candidate], job: Job) -> dict[tuple[int, int], str]:
     """The anchors in which the positive is hidden, by pair: a seeded share of all."""
     share, seed = job.settings.mine.mask, job.settings.seed
-    chosen = [p for p in pairs if rng_for(seed, "mask", pool.passage_ids[p.passage], pool.term_ids[p.term]).random() < share]
+    chosen = [
+        p for p in pairs if rng_for(seed, "mask", pool.passage_ids[p.passage], pool.term_ids[p.term]).random() < share
+    ]
     if not chosen:
         return {}
     token = job.locate().mask_token
-    forms = {row["term_id"]: [row["term"], *row["forms"]] for row in job.table("terms").select("term_id", "term", "forms").to_dicts()}
+    forms = {
+        row["term_id"]: [row["term"], *row["forms"]]
+        for row in job.table("terms").select("term_id", "term", "forms").to_dicts()
+    }
     return {(p.passage, p.term): hide(pool.texts[p.passage], forms[pool.term_ids[p.term]], token) for p in chosen}
 
 
@@ -87,41 +96,95 @@ def _rows(found: _Split, fingerprint: str) -> list[Row]:
     pool = found.pool
     rows: list[Row] = []
     for t in found.mined.triplets:
-        passage_id, positive_id, negative_id = pool.passage_ids[t.passage], pool.term_ids[t.positive], pool.term_ids[t.negative]
+        passage_id, positive_id, negative_id = (
+            pool.passage_ids[t.passage],
+            pool.term_ids[t.positive],
+            pool.term_ids[t.negative],
+        )
         hidden = found.hidden.get((t.passage, t.positive))
-        rows.append({
-            "triplet_id": stable_id("t", passage_id, positive_id, negative_id, str(hidden is not None), "0"),
-            "passage_id": passage_id, "positive_id": positive_id, "negative_id": negative_id,
-            "anchor": pool.texts[t.passage] if hidden is None else hidden, "positive": pool.names[t.positive],
-            "negative": pool.names[t.negative], "cos_ap": t.cos_ap, "cos_an": t.cos_an, "cos_pn": t.cos_pn, "rank": t.rank,
-            "rule": t.rule, "masked": hidden is not None, "split": found.split, "round": 0, "encoder": fingerprint,
-        })
+        rows.append(
+            {
+                "triplet_id": stable_id("t", passage_id, positive_id, negative_id, str(hidden is not None), "0"),
+                "passage_id": passage_id,
+                "positive_id": positive_id,
+                "negative_id": negative_id,
+                "anchor": pool.texts[t.passage] if hidden is None else hidden,
+                "positive": pool.names[t.positive],
+                "negative": pool.names[t.negative],
+                "cos_ap": t.cos_ap,
+                "cos_an": t.cos_an,
+                "cos_pn": t.cos_pn,
+                "rank": t.rank,
+                "rule": t.rule,
+                "masked": hidden is not None,
+                "split": found.split,
+                "round": 0,
+                "encoder": fingerprint,
+            }
+        )
     return rows
 
 
 def _dropped(pool: Pool, mined: Mined) -> list[Row]:
     held = {c.passage for c in pool.candidates}
-    rows: list[Row] = [{"stage": "mine", "item": pool.passage_ids[i], "related": None, "reason": "no positive", "detail": "no kept term stands in it"}
-                       for i in range(len(pool.passage_ids)) if i not in held]
-    rows += [{"stage": "mine", "item": pool.passage_ids[c.passage], "related": pool.term_ids[c.term], "reason": "no legal negative", "detail": pool.names[c.term]}
-             for c in mined.barren]
-    rows += [{"stage": "mine", "item": pool.passage_ids[c.passage], "related": pool.term_ids[other], "reason": f"nearest refused: {guard}",
-              "detail": f"positive {pool.names[c.term]!r} {cos_ap:.4f}, refused {pool.names[other]!r} {cos_an:.4f}"}
-             for c, other, guard, cos_ap, cos_an in mined.review]
+    rows: list[Row] = [
+        {
+            "stage": "mine",
+            "item": pool.passage_ids[i],
+            "related": None,
+            "reason": "no positive",
+            "detail": "no kept term stands in it",
+        }
+        for i in range(len(pool.passage_ids))
+        if i not in held
+    ]
+    rows += [
+        {
+            "stage": "mine",
+            "item": pool.passage_ids[c.passage],
+            "related": pool.term_ids[c.term],
+            "reason": "no legal negative",
+            "detail": pool.names[c.term],
+        }
+        for c in mined.barren
+    ]
+    rows += [
+        {
+            "stage": "mine",
+            "item": pool.passage_ids[c.passage],
+            "related": pool.term_ids[other],
+            "reason": f"nearest refused: {guard}",
+            "detail": f"positive {pool.names[c.term]!r} {cos_ap:.4f}, refused {pool.names[other]!r} {cos_an:.4f}",
+        }
+        for c, other, guard, cos_ap, cos_an in mined.review
+    ]
     return rows
 
 
-def _result(triplets: pl.DataFrame, dropped: list[Row], refused: Counter[str], anchors: int, with_positive: int) -> StageResult:
+def _result(
+    triplets: pl.DataFrame, dropped: list[Row], refused: Counter[str], anchors: int, with_positive: int
+) -> StageResult:
     used = triplets["passage_id"].n_unique()
     rules = ", ".join(f"{rule} {n:,}" for rule, n in sorted(triplets.group_by("rule").len().iter_rows()))
-    sides = ", ".join(f"{split} {n:,}" for split, n in sorted(triplets.group_by("split").len().iter_rows(), key=lambda side: -side[1]))
+    sides = ", ".join(
+        f"{split} {n:,}" for split, n in sorted(triplets.group_by("split").len().iter_rows(), key=lambda side: -side[1])
+    )
     guards = ", ".join(f"{name} {n:,}" for name, n in refused.items())
     gap = triplets.select((pl.col("cos_ap") - pl.col("cos_an")).median()).item()
-    summary = (f"{triplets.height:,} triplets ({sides}; {rules}) from {used:,} of {anchors:,} passages, {with_positive:,} with a positive; "
-               f"median cosine gap {gap:.3f}; candidates refused: {guards}")
+    summary = (
+        f"{triplets.height:,} triplets ({sides}; {rules}) from {used:,} of {anchors:,} passages, {with_positive:,} with a positive; "
+        f"median cosine gap {gap:.3f}; candidates refused: {guards}"
+    )
     counts = {"triplets": triplets.height, "passages": anchors, "with_positive": with_positive, "with_triplet": used}
     return StageResult({"triplets": triplets}, dropped, counts, summary)
 
 
-STAGE = Stage("mine", reads=("passages", "terms", "mentions", "splits"), writes=("triplets",), run=run, settings=("mine", "seed", "precision"),
-              uses=frozenset({"encoder"}), help="choose (passage, term in it, negative term) triplets")
+STAGE = Stage(
+    "mine",
+    reads=("passages", "terms", "mentions", "splits"),
+    writes=("triplets",),
+    run=run,
+    settings=("mine", "seed", "precision"),
+    uses=frozenset({"encoder"}),
+    help="choose (passage, term in it, negative term) triplets",
+)

@@ -25,7 +25,9 @@ def run(job: Job) -> StageResult:
     told = ", ".join(f"{split} {count:,}" for split, count in rows.items())
     size = sum(report.files.values()) / 1e6
     summary = f"{len(report.rows)} configurations, {len(report.files)} files, {size:.1f} MB, licence {report.license}; triplet: {told or 'redacted'}"
-    return StageResult(counts={"files": len(report.files), "triplets": sum(rows.values())}, summary=summary, notes=tuple(report.notes))
+    return StageResult(
+        counts={"files": len(report.files), "triplets": sum(rows.values())}, summary=summary, notes=tuple(report.notes)
+    )
 
 
 def card_facts(job: Job) -> CardFacts:
@@ -33,13 +35,25 @@ def card_facts(job: Job) -> CardFacts:
     settings, place = job.settings, job.locate()
     titles = job.table("books")["title"].to_list()
     named = settings.publish.name or (titles[0] if len(titles) == 1 else f"{len(titles)} textbooks")
-    flat = {f"{section}.{key}": value for section in ("extract", "split", "mine") for key, value in getattr(settings, section).model_dump(mode="json").items()}
-    plain = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in {**flat, "seed": settings.seed}.items()}
+    flat = {
+        f"{section}.{key}": value
+        for section in ("extract", "split", "mine")
+        for key, value in getattr(settings, section).model_dump(mode="json").items()
+    }
+    plain = {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in {**flat, "seed": settings.seed}.items()
+    }
     return CardFacts(
         pretty_name=f"{named}: passages, terms and hard negatives" if settings.publish.name is None else named,
-        version=tripletkit.__version__, encoder=place.base, fingerprint=place.fingerprint, settings=plain, rules=job.rules.fingerprint,
+        version=tripletkit.__version__,
+        encoder=place.base,
+        fingerprint=place.fingerprint,
+        settings=plain,
+        rules=job.rules.fingerprint,
         libraries={name: importlib.metadata.version(name) for name in ("pypdfium2", "sentence-transformers", "torch")},
-        have_the_right=settings.publish.i_have_the_right, margin=settings.train.margin,
+        have_the_right=settings.publish.i_have_the_right,
+        margin=settings.train.margin,
     )
 
 
@@ -49,6 +63,12 @@ def dataset_folder(output: Path, to: Path | None) -> Path:
 
 
 STAGE = Stage(
-    "publish", reads=("books", "pages", "passages", "terms", "mentions", "splits", "triplets"), writes=(), run=run, settings=("publish", "seed"),
-    uses=frozenset({"encoder", "rules", "dropped"}), files_out=("dataset",), help="write the dataset folder and its card",
+    "publish",
+    reads=("books", "pages", "passages", "terms", "mentions", "splits", "triplets"),
+    writes=(),
+    run=run,
+    settings=("publish", "seed"),
+    uses=frozenset({"encoder", "rules", "dropped"}),
+    files_out=("dataset",),
+    help="write the dataset folder and its card",
 )

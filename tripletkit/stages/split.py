@@ -30,9 +30,14 @@ def run(job: Job) -> StageResult:
     sizes = Counter(splits["split"].to_list())
     for name in ("train", "test"):
         if not sizes[name]:
-            raise TableError(f"split: no passage is left for {name} ({len(set(units.values()))} units, by {settings.by})",
-                             "Use --set split.by=chapter, other shares, or more books.")
-    told = ", ".join(f"{name} {sizes[name]:,} ({sum(side == name for side in sides.values())})" for name in ("train", "validation", "test"))
+            raise TableError(
+                f"split: no passage is left for {name} ({len(set(units.values()))} units, by {settings.by})",
+                "Use --set split.by=chapter, other shares, or more books.",
+            )
+    told = ", ".join(
+        f"{name} {sizes[name]:,} ({sum(side == name for side in sides.values())})"
+        for name in ("train", "validation", "test")
+    )
     what = "chapters" if isinstance(next(iter(sides)), tuple) else "books"
     return StageResult({"splits": splits}, dropped, dict(sizes), f"passages (and {what}): {told}")
 
@@ -48,7 +53,11 @@ def passage_units(passages: pl.DataFrame, by: str) -> dict[str, Hashable]:
         by = "chapter"
     largest = max(sizes, key=lambda book: (sizes[book], book))
     units: dict[str, Hashable] = {}
-    for row in passages.select("passage_id", "book_id", "section", "page_first").sort("book_id", "page_first", "passage_id").to_dicts():
+    for row in (
+        passages.select("passage_id", "book_id", "section", "page_first")
+        .sort("book_id", "page_first", "passage_id")
+        .to_dicts()
+    ):
         book = row["book_id"]
         whole = by == "book" or (by == "auto" and (len(sizes) > 2 or book == largest))
         units[row["passage_id"]] = book if whole else (book, chapter_of(row["section"]))
@@ -70,7 +79,11 @@ def units_to_splits(sizes: Mapping[Unit, int], shares: Mapping[str, float], seed
         for unit in left[: max(len(left) - 1, 0)]:
             wanted = shares.get(name, 0.0) * total
             # Take a unit if that brings the share nearer; the first of each side is always taken.
-            if wanted > 0 and (held == 0 or abs(held + sizes[unit] - wanted) < abs(held - wanted)) and (held > 0 or sizes[unit] <= 0.5 * total):
+            if (
+                wanted > 0
+                and (held == 0 or abs(held + sizes[unit] - wanted) < abs(held - wanted))
+                and (held > 0 or sizes[unit] <= 0.5 * total)
+            ):
                 sides[unit] = name
                 held += sizes[unit]
     return {unit: sides.get(unit, "train") for unit in order}
@@ -92,10 +105,20 @@ def _drop_copies(passages: pl.DataFrame, split_of: dict[str, str]) -> list[Row]:
 
 
 def _leave_out(copies: Sequence[str], original: str, split_of: dict[str, str]) -> list[Row]:
-    rows: list[Row] = [{"stage": "split", "item": p, "related": original, "reason": "copy on another side", "detail": split_of[p]} for p in copies]
+    rows: list[Row] = [
+        {"stage": "split", "item": p, "related": original, "reason": "copy on another side", "detail": split_of[p]}
+        for p in copies
+    ]
     for passage in copies:
         del split_of[passage]
     return rows
 
 
-STAGE = Stage("split", reads=("passages",), writes=("splits",), run=run, settings=("split", "seed"), help="part passages into train, validation and test")
+STAGE = Stage(
+    "split",
+    reads=("passages",),
+    writes=("splits",),
+    run=run,
+    settings=("split", "seed"),
+    help="part passages into train, validation and test",
+)

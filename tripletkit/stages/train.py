@@ -18,24 +18,44 @@ def run(job: Job) -> StageResult:
     settings, place = job.settings.train, job.locate()
     triplets = job.table("triplets").filter(split="train")
     if triplets.is_empty():
-        raise TableError("train: triplets holds none of the train split", "Run `tripletkit mine`, or give train a larger share.")
+        raise TableError(
+            "train: triplets holds none of the train split", "Run `tripletkit mine`, or give train a larger share."
+        )
     notes = [problem for problem in (margin_problem(settings),) if problem]
     target = job.folder / "encoder"
-    trained = train(list(triplets.select("anchor", "positive", "negative").iter_rows()), place, target, settings, seed=job.settings.seed, progress=job.progress, precision=job.settings.precision)
+    trained = train(
+        list(triplets.select("anchor", "positive", "negative").iter_rows()),
+        place,
+        target,
+        settings,
+        seed=job.settings.seed,
+        progress=job.progress,
+        precision=job.settings.precision,
+    )
     tuned = dataclasses.replace(place, name=str(target), folder=target)
     before, after = judge(job, place, "validation"), judge(job, tuned, "validation")
     summary = f"{triplets.height:,} triplets, {trained.steps:,} steps, mean loss {trained.loss:.4f}"
     if before is None or after is None:
         notes.append("no validation passage has an answer: only `evaluate` judges this encoder")
-        return StageResult(counts={"triplets": triplets.height, "steps": trained.steps}, summary=summary, notes=tuple(notes))
+        return StageResult(
+            counts={"triplets": triplets.height, "steps": trained.steps}, summary=summary, notes=tuple(notes)
+        )
     summary += f"; validation term→passage {told(before, after, 'term→passage', 'nDCG@10')}, passage→term {told(before, after, 'passage→term', 'MAP')}"
-    return StageResult(counts={"triplets": triplets.height, "steps": trained.steps}, summary=summary, notes=tuple(notes),
-                       failed=not_better(before, after, "validation"))
+    return StageResult(
+        counts={"triplets": triplets.height, "steps": trained.steps},
+        summary=summary,
+        notes=tuple(notes),
+        failed=not_better(before, after, "validation"),
+    )
 
 
 def judge(job: Job, place: EncoderFolder, split: str) -> dict[str, Metrics] | None:
     """Scores of an encoder on a held-out split; None where no term has an answer there."""
-    held = job.table("passages").filter(pl.col("kind").is_in(job.settings.mine.kinds)).join(job.table("splits").filter(split=split), on="passage_id", how="semi")
+    held = (
+        job.table("passages")
+        .filter(pl.col("kind").is_in(job.settings.mine.kinds))
+        .join(job.table("splits").filter(split=split), on="passage_id", how="semi")
+    )
     gold = build_gold(held, job.table("terms"), job.table("mentions"))
     return score(gold, job.encoder(place)) if gold.term_ids else None
 
@@ -51,11 +71,19 @@ def not_better(before: dict[str, Metrics], after: dict[str, Metrics], split: str
     a, b = before["term→passage"]["nDCG@10"], after["term→passage"]["nDCG@10"]
     if b > a:
         return None
-    return EncoderError(f"the tuned encoder is not better than the untouched one: {split} term→passage nDCG@10 {a:.4f} → {b:.4f}",
-                        "Keep the untouched one, or change the triplets or the recipe; --allow-worse accepts it as it is.")
+    return EncoderError(
+        f"the tuned encoder is not better than the untouched one: {split} term→passage nDCG@10 {a:.4f} → {b:.4f}",
+        "Keep the untouched one, or change the triplets or the recipe; --allow-worse accepts it as it is.",
+    )
 
 
 STAGE = Stage(
-    "train", reads=("passages", "terms", "mentions", "splits", "triplets"), writes=(), run=run, settings=("train", "seed", "precision"),
-    uses=frozenset({"encoder"}), files_out=("encoder",), help="tune the encoder on the triplets",
+    "train",
+    reads=("passages", "terms", "mentions", "splits", "triplets"),
+    writes=(),
+    run=run,
+    settings=("train", "seed", "precision"),
+    uses=frozenset({"encoder"}),
+    files_out=("encoder",),
+    help="tune the encoder on the triplets",
 )
