@@ -25,7 +25,8 @@ def test_a_folder_replaces_and_extends(tmp_path: Path) -> None:
     (tmp_path / "captions.extra.txt").write_text("abbildung \\d+\n")
     rules = load_rules(tmp_path)
     assert rules.words("stop_terms") == {"foo"}
-    assert rules.starts("captions", "Abbildung 3") and rules.starts("captions", "Figure 3")
+    assert rules.starts("captions", "Abbildung 3")
+    assert rules.starts("captions", "Figure 3")
     assert rules.fingerprint != load_rules().fingerprint
 
 

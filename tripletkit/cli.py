@@ -377,7 +377,7 @@ def _print_report(outcome: Any, common: Common) -> None:  # noqa: ANN401 - Repor
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    """ "mine.negatives=3" as a key and a TOML value; what is no TOML value is a string."""
+    """The text "mine.negatives=3" as a key and a TOML value; what is no TOML value is a string."""
     import tomllib
 
     key, equals, value = text.partition("=")
@@ -406,7 +406,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _die(
-                f"the disk is full ({error.filename or 'while writing'})\n  Free some space and run the same command: finished stages are kept.",
+                f"the disk is full ({error.filename or 'while writing'})\n"
+                "  Free some space and run the same command: finished stages are kept.",
                 error,
             )
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):

@@ -35,8 +35,8 @@ def margin_problem(settings: TrainSettings) -> str | None:
     if settings.margin < most:
         return None
     return (
-        f"margin {settings.margin:g} in {settings.distance} distance can never be met: unit vectors are at most {most:g} apart, so the loss "
-        f"pushes for ever and collapses the space (use --margin 0.2, cosine)"
+        f"margin {settings.margin:g} in {settings.distance} distance can never be met: unit vectors are at most "
+        f"{most:g} apart, so the loss pushes for ever and collapses the space (use --margin 0.2, cosine)"
     )
 
 

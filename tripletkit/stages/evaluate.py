@@ -42,7 +42,7 @@ def run(job: Job) -> StageResult:
     before, after = scores["untouched"], scores["tuned"]
     summary = (
         f"{split}: {len(gold.term_ids):,} terms, {len(gold.passage_ids):,} passages, gold by {gold.source}; "
-        f"term→passage {told(before, after, 'term→passage', 'nDCG@10')}, passage→term {told(before, after, 'passage→term', 'MAP')}"
+        f"{told(before, after)}"
     )
     counts = {"terms": len(gold.term_ids), "passages": len(gold.passage_ids)}
     return StageResult(

@@ -24,7 +24,10 @@ def run(job: Job) -> StageResult:
     rows = report.rows.get("triplet", {})
     told = ", ".join(f"{split} {count:,}" for split, count in rows.items())
     size = sum(report.files.values()) / 1e6
-    summary = f"{len(report.rows)} configurations, {len(report.files)} files, {size:.1f} MB, licence {report.license}; triplet: {told or 'redacted'}"
+    summary = (
+        f"{len(report.rows)} configurations, {len(report.files)} files, {size:.1f} MB, licence {report.license}; "
+        f"triplet: {told or 'redacted'}"
+    )
     return StageResult(
         counts={"files": len(report.files), "triplets": sum(rows.values())}, summary=summary, notes=tuple(report.notes)
     )

@@ -40,7 +40,7 @@ def run(job: Job) -> StageResult:
         return StageResult(
             counts={"triplets": triplets.height, "steps": trained.steps}, summary=summary, notes=tuple(notes)
         )
-    summary += f"; validation term→passage {told(before, after, 'term→passage', 'nDCG@10')}, passage→term {told(before, after, 'passage→term', 'MAP')}"
+    summary += f"; validation {told(before, after)}"
     return StageResult(
         counts={"triplets": triplets.height, "steps": trained.steps},
         summary=summary,
@@ -60,10 +60,14 @@ def judge(job: Job, place: EncoderFolder, split: str) -> dict[str, Metrics] | No
     return score(gold, job.encoder(place)) if gold.term_ids else None
 
 
-def told(before: dict[str, Metrics], after: dict[str, Metrics], task: str, metric: str) -> str:
-    """One metric before and after, for a person."""
-    a, b = before[task][metric], after[task][metric]
-    return f"{metric} {a:.3f} → {b:.3f} ({(b - a) / max(a, 1e-9):+.1%})"
+def told(before: dict[str, Metrics], after: dict[str, Metrics]) -> str:
+    """The two leading metrics before and after, for a person."""
+
+    def change(task: str, metric: str) -> str:
+        a, b = before[task][metric], after[task][metric]
+        return f"{task} {metric} {a:.3f} → {b:.3f} ({(b - a) / max(a, 1e-9):+.1%})"
+
+    return f"{change('term→passage', 'nDCG@10')}, {change('passage→term', 'MAP')}"
 
 
 def not_better(before: dict[str, Metrics], after: dict[str, Metrics], split: str) -> EncoderError | None:
