@@ -383,3 +383,63 @@ def test_two_books_with_one_title_stay_apart(tiny_encoder: Path, tmp_path: Path)
     store = Store(tmp_path / "o")
     assert store.read("books").height == 2
     assert store.read("passages")["passage_id"].n_unique() == store.read("passages").height
+
+
+def test_a_book_without_a_licence_is_not_published_but_the_run_goes_on(
+    book: Path, tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(output / "dataset")
+    arguments = ["--output", str(output), "--encoder", str(tiny_encoder)]
+    assert main_fails(["publish", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert str(book.name) in error or "earth" in error
+    assert "--license" in error
+    assert "--redact" in error
+    without = [flag for flag in FLAGS if flag not in ("--license", "CC-BY-4.0")]
+    main_ok(["run", str(book), *arguments, *without])
+    captured = capsys.readouterr()
+    assert "not written: no licence allows it" in captured.out
+    assert not (output / "dataset").exists()
+
+
+def test_a_redacted_dataset_is_filled_again_from_the_book(
+    book: Path, tiny_encoder: Path, output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from datasets import load_dataset
+
+    encoder = ["--encoder", str(tiny_encoder)]
+    main_ok(["publish", "--output", str(output), *encoder, "--redact", "--to", str(tmp_path / "redacted")])
+    main_ok(
+        ["fill", str(tmp_path / "redacted"), str(book), "--output", str(tmp_path / "o"), *encoder]
+        + ["--to", str(tmp_path / "filled")]
+    )
+    assert "not filled: nothing" in capsys.readouterr().out
+    cache = str(tmp_path / "cache")
+    texts = [
+        load_dataset(str(folder), "triplet", split="train", cache_dir=cache).to_list()
+        for folder in (output / "dataset", tmp_path / "filled")
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_a_dry_run_lists_what_a_push_would_send(
+    tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--output", str(output), "--encoder", str(tiny_encoder), "--dry-run"]
+    main_ok(["publish", *arguments, "--license", "CC-BY-4.0", "--push-to-hub", "me/earth"])
+    main_ok(["train", *arguments, *FLAGS[:4], "--allow-worse", "--push", "me/earth-encoder"])
+    out = capsys.readouterr().out
+    assert "dataset https://huggingface.co/datasets/me/earth (private), revision main" in out
+    assert "model https://huggingface.co/me/earth-encoder (private)" in out
+    assert out.count("nothing was sent") == 2
+    assert main_fails(["publish", *arguments, "--license", "CC-BY-4.0"]) == 1
+    assert "Add --push-to-hub OWNER/NAME" in capsys.readouterr().err
+
+
+def test_pushing_needs_a_token(
+    tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tripletkit.publishing.hub.get_token", lambda: None)
+    arguments = ["publish", "--output", str(output), "--encoder", str(tiny_encoder), "--license", "CC-BY-4.0"]
+    assert main_fails([*arguments, "--push-to-hub", "me/earth"]) == 1
+    assert "no token" in capsys.readouterr().err

@@ -10,10 +10,11 @@ import ctypes
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -175,56 +176,76 @@ def _label(document: pdfium.PdfDocument, number: int) -> str:
         return ""
 
 
+def _address(pointer: Any) -> int:  # noqa: ANN401
+    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
+def _quick(function: Any, result: type, *arguments: type) -> Callable[..., Any]:  # noqa: ANN401 - of pypdfium2, untyped
+    """The same function of PDFium, called with plain numbers for pointers: half the time of a call with objects."""
+    return ctypes.CFUNCTYPE(result, *arguments)(_address(function))
+
+
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int
+_get_box = _quick(raw.FPDFText_GetCharBox, _INT, _POINTER, _INT, _POINTER, _POINTER, _POINTER, _POINTER)
+_get_object = _quick(raw.FPDFText_GetTextObject, _POINTER, _POINTER, _INT)
+_get_origin = _quick(raw.FPDFText_GetCharOrigin, _INT, _POINTER, _INT, _POINTER, _POINTER)
+_get_matrix = _quick(raw.FPDFText_GetMatrix, _INT, _POINTER, _INT, _POINTER)
+_get_size = _quick(raw.FPDFText_GetFontSize, ctypes.c_double, _POINTER, _INT)
+_get_font = _quick(raw.FPDFTextObj_GetFont, _POINTER, _POINTER)
+_get_weight = _quick(raw.FPDFText_GetFontWeight, _INT, _POINTER, _INT)
+_get_unicode = _quick(raw.FPDFText_GetUnicode, ctypes.c_uint, _POINTER, _INT)
+
+
 class _Glyphs:
     """Boxes, fonts and sizes of one page's characters. Its buffers are used again for every question: they are many."""
 
     def __init__(self, text: raw.FPDF_TEXTPAGE, left: float, top: float) -> None:
-        self.text, self.left, self.top = text, left, top
+        self.text, self.left, self.top = _address(text), left, top
         self._styles: dict[int, str] = {}
         self._runs: dict[int, _Run] = {}
-        self._doubles = tuple(ctypes.c_double() for _ in range(4))
-        self._pointers = tuple(ctypes.byref(value) for value in self._doubles)
+        self._doubles = (ctypes.c_double * 4)()
+        self._values = memoryview(self._doubles).cast("B").cast("d")
+        self._places = tuple(ctypes.addressof(self._doubles) + 8 * i for i in range(4))
         self._matrix = raw.FS_MATRIX()
 
-    def box(self, index: int) -> tuple[float, float, float, float] | None:
-        """Left, right, bottom and top of a character, in the PDF's own coordinates."""
-        if not raw.FPDFText_GetCharBox(self.text, index, *self._pointers):
-            return None
-        x0, x1, y0, y1 = self._doubles
-        return x0.value, x1.value, y0.value, y1.value
+    def box(self, index: int) -> Sequence[float] | None:
+        """Left, right, bottom and top of a character, in the PDF's own coordinates; valid until the next question."""
+        return self._values if _get_box(self.text, index, *self._places) else None
 
     def run(self, index: int) -> _Run:
         """Baseline, size and style of a character: asked once per text object, in which they are the same."""
-        obj = raw.FPDFText_GetTextObject(self.text, index)
+        obj = _get_object(self.text, index)
         if not obj:
-            return self._ask(index, None)
-        key = ctypes.addressof(obj.contents)
-        run = self._runs.get(key)
+            return self._ask(index, 0)
+        run = self._runs.get(obj)
         if run is None:
             run = self._ask(index, obj)
             if run.level:
-                self._runs[key] = run
+                self._runs[obj] = run
         return run
 
-    def _ask(self, index: int, obj: object) -> _Run:
-        raw.FPDFText_GetCharOrigin(self.text, index, self._pointers[0], self._pointers[1])
-        raw.FPDFText_GetMatrix(self.text, index, self._matrix)
-        size = raw.FPDFText_GetFontSize(self.text, index) * math.hypot(self._matrix.c, self._matrix.d)
-        return _Run(self._doubles[1].value, round(size, 2), self._style(index, obj), abs(self._matrix.b) < 1e-3)
+    def _ask(self, index: int, obj: int) -> _Run:
+        _get_origin(self.text, index, *self._places[:2])
+        _get_matrix(self.text, index, ctypes.addressof(self._matrix))
+        size = _get_size(self.text, index) * math.hypot(self._matrix.c, self._matrix.d)
+        return _Run(self._values[1], round(size, 2), self._style(index, obj), abs(self._matrix.b) < 1e-3)
 
-    def _style(self, index: int, obj: object) -> str:
-        font = raw.FPDFTextObj_GetFont(obj) if obj else None
+    def _style(self, index: int, obj: int) -> str:
+        font = _get_font(obj) if obj else 0
         if not font:
             return "r"
-        key = ctypes.addressof(font.contents)
-        if key not in self._styles:
-            length = raw.FPDFFont_GetBaseFontName(font, None, 0)
-            buffer = ctypes.create_string_buffer(max(length, 1))
-            raw.FPDFFont_GetBaseFontName(font, buffer, length)
-            self._styles[key] = style_of(
-                buffer.value.decode("utf-8", "replace"), raw.FPDFText_GetFontWeight(self.text, index)
-            )
-        return self._styles[key]
+        style = self._styles.get(font)
+        if style is None:
+            style = self._styles[font] = style_of(_font_name(font), _get_weight(self.text, index))
+        return style
+
+
+def _font_name(font: int) -> str:
+    held = ctypes.cast(font, raw.FPDF_FONT)
+    length = raw.FPDFFont_GetBaseFontName(held, None, 0)
+    buffer = ctypes.create_string_buffer(max(length, 1))
+    raw.FPDFFont_GetBaseFontName(held, buffer, length)
+    return buffer.value.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +266,7 @@ def _page_string(text: raw.FPDF_TEXTPAGE, count: int) -> str:
     if len(string) == count and "\x00" not in string:
         return string
     # PDFium leaves characters without a code out: ask for each, so that indexes stay true.
-    return _characters([raw.FPDFText_GetUnicode(text, i) for i in range(count)])
+    return _characters([_get_unicode(_address(text), i) for i in range(count)])
 
 
 def _characters(codes: Sequence[int]) -> str:
@@ -274,13 +295,24 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
     words: list[Word] = []
     for match in _SPLIT.finditer(string):
         start, end = match.span()
-        for first, last in _between_marks(string, start, end) if _has_mark(match.group()) else ((start, end),):
-            for a, b, note in _note_parts(string, first, last, glyphs):
-                word = _word(string, a, b, glyphs)
-                if word is not None:
-                    word.space, word.note = a == start and start > 0, note
-                    words.append(word)
+        content = match.group()
+        if content[0] not in _NOTE_SIGNS and content[-1] not in _NOTE_SIGNS and not _has_mark(content):
+            word = _word(content, start, end, glyphs)
+            if word is not None:
+                words.append(word)
+        else:
+            words.extend(_parts(string, start, end, glyphs))
     return words, len(_MEANINGLESS.findall(string))
+
+
+def _parts(string: str, start: int, end: int, glyphs: _Glyphs) -> Iterator[Word]:
+    """The words in a run of characters that may hold marks of hyphens or of notes."""
+    for first, last in _between_marks(string, start, end):
+        for a, b, note in _note_parts(string, first, last, glyphs):
+            word = _word(string[a:b], a, b, glyphs)
+            if word is not None:
+                word.space, word.note = a == start and start > 0, note
+                yield word
 
 
 def _has_mark(text: str) -> bool:
@@ -313,15 +345,19 @@ def _is_raised(index: int, beside: int, glyphs: _Glyphs) -> bool:
     return mark.size < 0.85 * text.size and mark.baseline > text.baseline + 0.1 * text.size
 
 
-def _word(string: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
-    content = word_text(string[start:end])
+def _word(content: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
+    content = word_text(content)
     box = glyphs.box(start)
     if not content or box is None:
         return None
     x0, x1, low, high = box
-    if end - 1 > start and (last := glyphs.box(end - 1)) is not None:
-        x1, low, high = max(x1, last[1]), min(low, last[2]), max(high, last[3])
+    if end - start > 1 and (last := glyphs.box(end - 1)) is not None:
+        _, right, bottom, top = last
+        x1 = right if right > x1 else x1
+        low = bottom if bottom < low else low
+        high = top if top > high else high
     run = glyphs.run(start)
-    left, top = glyphs.left, glyphs.top
+    left, edge = glyphs.left, glyphs.top
     size = run.size if run.size > 0 else max(high - low, 1.0)
-    return Word(content, x0 - left, x1 - left, top - high, top - low, top - run.baseline, size, run.style, True)
+    space = start > 0
+    return Word(content, x0 - left, x1 - left, edge - high, edge - low, edge - run.baseline, size, run.style, space)
