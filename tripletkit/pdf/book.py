@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.headings import PATH_MARK
-from tripletkit.pdf.lines import page_lines
 from tripletkit.pdf.marking import MarkedBook, RawBook, mark_book
+from tripletkit.pdf.pages import ReadPage, count_pages, mend_pages, read_pages
 from tripletkit.pdf.passages import CountTokens, PassageLimits
-from tripletkit.pdf.plumber import read_words
-from tripletkit.pdf.quality import complaint
-from tripletkit.pdf.reader import Word, open_pdf, read_outline, read_page, read_title
+from tripletkit.pdf.reader import open_pdf, read_outline, read_title
 from tripletkit.rules import Rules
 
 __all__ = ["BACKENDS", "BookTables", "PassageLimits", "extract_book", "read_book"]
 
 BACKENDS = ("pdfium", "pdfplumber")
-#: pdfplumber takes a tenth of a second a page: a book that is bad throughout is not read twice.
-MOST_SECOND_OPINIONS = 60
-
 Rows = list[dict[str, object]]
 
 
@@ -45,7 +41,7 @@ def extract_book(
     ``backend`` is pdfium or pdfplumber. Raises SourceError for a file that cannot be read, or that is images only.
     """
     book = read_book(path, backend)
-    if not any(page.words for page in book.pages):
+    if not any(page.chars for page in book.pages):
         raise SourceError(
             f"{path}: image-only, none of its {len(book.pages)} pages has a text layer",
             "Run OCR on it first, for example: ocrmypdf BOOK.pdf BOOK-ocr.pdf",
@@ -65,29 +61,14 @@ def read_book(path: Path, backend: str = "pdfium") -> RawBook:
     """The file's pages with their lines. Pages whose text is no good are read again, by pdfplumber."""
     if backend not in BACKENDS:
         raise ConfigError(f"backend {backend!r} is not known", f"Known: {', '.join(BACKENDS)}.")
+    return assemble_book(path, read_pages(path, 1, count_pages(path), backend), backend)
+
+
+def assemble_book(path: Path, pages: list[ReadPage], backend: str = "pdfium") -> RawBook:
+    """All pages of the file, in order, with what belongs to the file as a whole."""
     with open_pdf(path) as document:
-        pages = [read_page(document, number) for number in range(1, len(document) + 1)]
         title, outline = read_title(document), read_outline(document)
-    if backend == "pdfplumber":
-        words = read_words(path, [page.number for page in pages])
-        pages = [replace(page, words=words.get(page.number, page.words)) for page in pages]
-    bad = {page.number: why for page in pages if (why := complaint(page.words, page.lost)) is not None}
-    mended = _second_opinion(path, sorted(bad)) if backend == "pdfium" else {}
-    pages = [replace(page, words=mended.get(page.number, page.words)) for page in pages]
-    return RawBook(
-        title,
-        pages,
-        [page_lines(page) for page in pages],
-        outline,
-        {number: why for number, why in bad.items() if number not in mended},
-        sorted(mended),
-    )
-
-
-def _second_opinion(path: Path, bad: Sequence[int]) -> dict[int, list[Word]]:
-    """Pdfplumber's words of those bad pages that it reads better."""
-    found = read_words(path, bad[:MOST_SECOND_OPINIONS]) if bad else {}
-    return {number: words for number, words in found.items() if words and complaint(words) is None}
+    return RawBook(title, mend_pages(path, pages) if backend == "pdfium" else pages, outline)
 
 
 def _page_rows(marked: MarkedBook, book_id: str) -> Rows:
@@ -98,7 +79,7 @@ def _page_rows(marked: MarkedBook, book_id: str) -> Rows:
             "page": page.number,
             "label": label,
             "role": role,
-            "chars": sum(len(word.text) for word in page.words),
+            "chars": page.chars,
         }
         for page, label, role in held
     ]
@@ -106,8 +87,9 @@ def _page_rows(marked: MarkedBook, book_id: str) -> Rows:
 
 def _line_rows(marked: MarkedBook, book_id: str) -> Rows:
     names = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
+    values = attrgetter(*names)
     return [
-        {"book_id": book_id, "line": i, "kind": kind, **{name: getattr(line, name) for name in names}}
+        dict(zip(names, values(line), strict=True), book_id=book_id, line=i, kind=kind)
         for lines, kinds in zip(marked.pages.book.lines, marked.kinds, strict=True)
         for i, (line, kind) in enumerate(zip(lines, kinds, strict=True))
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from tripletkit.pdf.contents import PART_PAGE_LINES, Entry, book_entries, contents_entries
@@ -14,26 +14,36 @@ from tripletkit.pdf.kinds import book_layout, line_kinds
 from tripletkit.pdf.labels import page_labels
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.margins import with_margins
+from tripletkit.pdf.pages import ReadPage
 from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
 from tripletkit.pdf.passages import CountTokens, Passage, PassageLimits, paragraphs_to_passages
-from tripletkit.pdf.reader import Bookmark, RawPage
+from tripletkit.pdf.reader import Bookmark
 from tripletkit.pdf.roles import page_roles
 from tripletkit.rules import Rules
 
 
 @dataclass(frozen=True)
 class RawBook:
-    """A book as read: its title ("" if it names none), pages, their lines, and outline.
-
-    ``unreadable`` says why pages are, by number; ``read_again`` are the pages that the second reader read better.
-    """
+    """A book as read: its title ("" if it names none), pages and outline."""
 
     title: str
-    pages: list[RawPage]
-    lines: list[list[Line]]
+    pages: list[ReadPage]
     outline: list[Bookmark]
-    unreadable: dict[int, str] = field(default_factory=dict)
-    read_again: list[int] = field(default_factory=list)
+
+    @cached_property
+    def lines(self) -> list[list[Line]]:
+        """The lines of each page."""
+        return [page.lines for page in self.pages]
+
+    @cached_property
+    def unreadable(self) -> dict[int, str]:
+        """Why pages are no good, by number."""
+        return {page.number: page.complaint for page in self.pages if page.complaint is not None}
+
+    @cached_property
+    def read_again(self) -> list[int]:
+        """Numbers of the pages that the second reader read better."""
+        return [page.number for page in self.pages if page.again]
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ def mark_pages(book: RawBook, rules: Rules) -> MarkedPages:
     ]
     labels = page_labels([page.label for page in book.pages], edges)
     roles = [
-        "image_only" if page.images and not page.words else role
+        "image_only" if page.images and not page.chars else role
         for role, page in zip(page_roles(book.lines, book.outline, rules), book.pages, strict=True)
     ]
     return MarkedPages(book, labels, roles, furniture)
