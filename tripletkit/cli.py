@@ -369,11 +369,12 @@ def _print_report(outcome: Any, common: Common) -> None:  # noqa: ANN401 - Repor
     if common.as_json:
         typer.echo(json.dumps(outcome.as_dict(), ensure_ascii=False))
         return
-    for note in () if common.quiet else outcome.notes:
+    if common.quiet:
+        return
+    for line in outcome.lines():
+        typer.echo(line)
+    for note in outcome.notes:
         typer.echo(note, err=not note.startswith(" "))
-    if not common.quiet:
-        for line in outcome.lines():
-            typer.echo(line)
 
 
 def _assignment(text: str) -> tuple[str, Any]:

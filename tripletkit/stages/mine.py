@@ -55,7 +55,7 @@ def run(job: Job) -> StageResult:
             "mine: no passage holds a kept term with a legal negative",
             "Look at `dropped` and `terms`; pass more terms (--terms FILE) or loosen mine.relative_bound.",
         )
-    return _result(make_table(TRIPLETS, rows), dropped, refused, anchors, with_positive)
+    return _result(make_table(TRIPLETS, rows), dropped, refused, anchors, with_positive, job.settings.train.margin)
 
 
 def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> _Split:
@@ -162,21 +162,35 @@ def _dropped(pool: Pool, mined: Mined) -> list[Row]:
 
 
 def _result(
-    triplets: pl.DataFrame, dropped: list[Row], refused: Counter[str], anchors: int, with_positive: int
+    triplets: pl.DataFrame, dropped: list[Row], refused: Counter[str], anchors: int, with_positive: int, margin: float
 ) -> StageResult:
     used = triplets["passage_id"].n_unique()
-    rules = ", ".join(f"{rule} {n:,}" for rule, n in sorted(triplets.group_by("rule").len().iter_rows()))
-    sides = ", ".join(
-        f"{split} {n:,}" for split, n in sorted(triplets.group_by("split").len().iter_rows(), key=lambda side: -side[1])
-    )
-    guards = ", ".join(f"{name} {n:,}" for name, n in refused.items())
-    gap = triplets.select((pl.col("cos_ap") - pl.col("cos_an")).median()).item()
+    sides = _counts(triplets["split"])
     summary = (
-        f"{triplets.height:,} triplets ({sides}; {rules}) from {used:,} of {anchors:,} passages, {with_positive:,} with a positive; "
-        f"median cosine gap {gap:.3f}; candidates refused: {guards}"
+        f"{triplets.height:,} triplets ({sides}) from {used:,} of the {with_positive:,} passages with a positive "
+        f"({used / max(with_positive, 1):.1%}; {anchors:,} passages in all)"
     )
     counts = {"triplets": triplets.height, "passages": anchors, "with_positive": with_positive, "with_triplet": used}
-    return StageResult({"triplets": triplets}, dropped, counts, summary)
+    return StageResult({"triplets": triplets}, dropped, counts, summary, yield_notes(triplets, refused, margin))
+
+
+def yield_notes(triplets: pl.DataFrame, refused: Counter[str], margin: float) -> tuple[str, ...]:
+    """What was chosen by which rule, what each guard refused, and how hard the triplets are."""
+    gap = triplets["cos_ap"] - triplets["cos_an"]
+    quantiles = ", ".join(f"{share:.0%} {gap.quantile(share):.3f}" for share in (0.05, 0.25, 0.5, 0.75, 0.95))
+    most = Counter(triplets["negative_id"].to_list()).most_common(1)[0][1]
+    return (
+        f"          chosen by rule: {_counts(triplets['rule'])}",
+        f"          candidates refused: {', '.join(f'{name} {n:,}' for name, n in refused.items())}",
+        f"          cosine gap, quantiles: {quantiles}; under a margin of {margin:g}, so active: {(gap < margin).mean():.1%}",
+        f"          most used negative: {most / triplets.height:.1%} of the triplets",
+    )
+
+
+def _counts(values: pl.Series) -> str:
+    return ", ".join(
+        f"{value} {n:,}" for value, n in sorted(Counter(values.to_list()).items(), key=lambda v: (-v[1], v[0]))
+    )
 
 
 STAGE = Stage(
