@@ -12,8 +12,9 @@ from tripletkit.ids import stable_id
 from tripletkit.pdf.headings import PATH_MARK
 from tripletkit.pdf.marking import MarkedBook, RawBook, mark_book
 from tripletkit.pdf.pages import ReadPage, count_pages, mend_pages, read_pages
-from tripletkit.pdf.passages import CountTokens, PassageLimits
+from tripletkit.pdf.passages import PassageLimits
 from tripletkit.pdf.reader import open_pdf, read_outline, read_title
+from tripletkit.pdf.tokens import CountTokens
 from tripletkit.rules import Rules
 
 __all__ = ["BACKENDS", "BookTables", "PassageLimits", "extract_book", "read_book"]

@@ -50,7 +50,11 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
     """Words of the lines ``texts``, but for those cut at a line's end or just begun on the line before."""
     words: Counter[str] = Counter()
     for text in texts:
-        words.update(token.lower().replace("‐", "-") for token in _TOKEN.findall(_TAIL.sub("", text)))
+        whole = _TAIL.sub("", text) if text.endswith(("-", "‐")) else text
+        if whole.isascii():
+            words.update(_TOKEN.findall(whole.lower()))
+        else:
+            words.update(token.lower().replace("‐", "-") for token in _TOKEN.findall(whole))
     stems = frozenset(
         word[:end]
         for word, times in words.items()

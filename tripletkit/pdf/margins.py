@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tripletkit.pdf.lines import Line
 
@@ -55,4 +54,4 @@ def _moved(line: Line, edges: tuple[float, float] | None) -> Line:
     """Text that stands wholly outside of the usual edges, as on a page of another layout, keeps its own."""
     if line.column < 0 or edges is None or line.x1 < edges[0] or line.x0 > edges[1]:
         return line
-    return replace(line, col_x0=edges[0], col_x1=edges[1])
+    return line.between(*edges)

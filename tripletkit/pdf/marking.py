@@ -16,9 +16,10 @@ from tripletkit.pdf.lines import Line
 from tripletkit.pdf.margins import with_margins
 from tripletkit.pdf.pages import ReadPage
 from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
-from tripletkit.pdf.passages import CountTokens, Passage, PassageLimits, paragraphs_to_passages
+from tripletkit.pdf.passages import Passage, PassageLimits, paragraphs_to_passages
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.pdf.roles import page_roles
+from tripletkit.pdf.tokens import CountTokens
 from tripletkit.rules import Rules
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 
 from tripletkit.errors import ConfigError
 from tripletkit.pdf.paragraphs import Paragraph
+from tripletkit.pdf.tokens import CountTokens, counter_by_words
 from tripletkit.text.sentences import ends_sentence, sentence_spans
 
-CountTokens = Callable[[Sequence[str]], list[int]]
 #: Kinds whose neighbours are packed together; each other paragraph is a passage of its own.
 PACKED = frozenset(
     {"prose", "exercise", "summary", "list", "footnote", "box", "equation", "glossary", "caption", "table", "code"}
@@ -65,6 +65,7 @@ def paragraphs_to_passages(
 ) -> list[Passage]:
     """Passages in book order; every character of the paragraphs but white space is in exactly one."""
     special = count_tokens([""])[0]
+    count_tokens = counter_by_words(count_tokens, [paragraph.text for paragraph in paragraphs], limits.max_tokens)
     cutter = _Cutter(limits.max_tokens - special, special, count_tokens, abbreviations)
     found: list[tuple[Paragraph, list[_Piece]]] = []
     for _, group in groupby(_in_runs(paragraphs), key=lambda p: (p.kind, p.path)):

@@ -16,6 +16,7 @@ LEAST_ALPHANUMERIC = 0.35
 #: Longest usual word: longer ones are several, glued together.
 LONGEST_USUAL_WORD = 14
 
+_SIGN = re.compile(r"[\W_]")
 _UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff\u0080-\u009f]")
 
 
@@ -29,7 +30,7 @@ def complaint(words: Sequence[Word], lost: int = 0) -> str | None:
         return f"{unreadable:.0%} of its characters have no meaning"
     # The points of a plot are signs by themselves.
     longer = "".join(word.text for word in words if len(word.text) > 2)
-    alphanumeric = sum(map(str.isalnum, longer)) / max(len(longer), 1)
+    alphanumeric = (len(longer) - len(_SIGN.findall(longer))) / max(len(longer), 1)
     if len(longer) >= ENOUGH_CHARACTERS and alphanumeric < LEAST_ALPHANUMERIC and not _dotted(longer):
         return f"only {alphanumeric:.0%} of its characters are letters or digits"
     mean = len(text) / len(words)

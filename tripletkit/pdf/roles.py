@@ -34,6 +34,8 @@ _ROLES = ("front", "toc", "glossary", "index", "bibliography")
 _LOCATOR_END = re.compile(
     r"[^\W\d_]{2}.*\W(?:\d{1,4}|l?[ivx]{2,7})(?:\s?[–—-]\s?(?:\d+|l?[ivx]+))?[nft]{0,2}[.,;]?$|\bsee( also)? .{2,}$"
 )
+#: What every match of _LOCATOR_END ends in: cheap to ask first.
+_LOCATOR_TAIL = re.compile(r"[\divx][nft]{0,2}[.,;]?$")
 _LEADERS = re.compile(r"(?:\s?[.·_]){3,}")
 _ENTRY_START = re.compile(r"[\"'“‘(.\\$@%&#<-]{0,2}[^\W\d_]")
 _APPENDIX = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")
@@ -160,10 +162,16 @@ def index_share(lines: Sequence[Line], heads: frozenset[str] = frozenset()) -> f
     own = [line for line in lines if not (id(line) in edges and _undigited(line.text) in heads | {""})]
     if len(own) < 4:
         return 0.0
-    entries = [line for line in own if _LOCATOR_END.search(line.text) and _ENTRY_START.match(line.text)]
+    entries = [line for line in own if _is_entry(line.text)]
     if median(len(_LEADERS.sub(" ", line.text)) for line in own) > 70 or _rising(entries):
         return 0.0
     return len(entries) / len(own) if _in_order(own) else 0.0
+
+
+def _is_entry(text: str) -> bool:
+    if "see" not in text and _LOCATOR_TAIL.search(text, len(text) - 4) is None:
+        return False
+    return _ENTRY_START.match(text) is not None and _LOCATOR_END.search(text) is not None
 
 
 def _rising(entries: Sequence[Line]) -> bool:

@@ -12,6 +12,18 @@ SAMPLE = 200
 NEAR_LIMIT = 0.85
 
 
+class _Known(dict[str, int]):
+    """Tokens of words, special ones not counted; a word that is asked for the first time is counted then."""
+
+    def __init__(self, count_tokens: CountTokens, words: Sequence[str], special: int) -> None:
+        super().__init__(zip(words, (count - special for count in count_tokens(words)), strict=True))
+        self._count_tokens, self._special = count_tokens, special
+
+    def __missing__(self, word: str) -> int:
+        self[word] = self._count_tokens([word])[0] - self._special
+        return self[word]
+
+
 def counter_by_words(count_tokens: CountTokens, texts: Sequence[str], limit: int) -> CountTokens:
     """A function that counts like ``count_tokens``, for ``texts``, parts of them between spaces, and parts joined.
 
@@ -19,8 +31,7 @@ def counter_by_words(count_tokens: CountTokens, texts: Sequence[str], limit: int
     says otherwise, it is ``count_tokens`` itself.
     """
     special = count_tokens([""])[0]
-    words = list(dict.fromkeys(word for text in texts for word in text.split()))
-    known = dict(zip(words, (count - special for count in count_tokens(words) if words), strict=True))
+    known = _Known(count_tokens, list(dict.fromkeys(word for text in texts for word in text.split())), special)
 
     def summed(text: str) -> int:
         return sum(map(known.__getitem__, text.split())) + special

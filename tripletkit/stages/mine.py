@@ -177,20 +177,19 @@ def _result(
 def yield_notes(triplets: pl.DataFrame, refused: Counter[str], margin: float) -> tuple[str, ...]:
     """What was chosen by which rule, what each guard refused, and how hard the triplets are."""
     gap = triplets["cos_ap"] - triplets["cos_an"]
-    quantiles = ", ".join(f"{share:.0%} {gap.quantile(share):.3f}" for share in (0.05, 0.25, 0.5, 0.75, 0.95))
+    quantiles = ", ".join(f"{share:.0%} {gap.quantile(share) or 0:.3f}" for share in (0.05, 0.25, 0.5, 0.75, 0.95))
     most = Counter(triplets["negative_id"].to_list()).most_common(1)[0][1]
     return (
         f"          chosen by rule: {_counts(triplets['rule'])}",
         f"          candidates refused: {', '.join(f'{name} {n:,}' for name, n in refused.items())}",
-        f"          cosine gap, quantiles: {quantiles}; under a margin of {margin:g}, so active: {(gap < margin).mean():.1%}",
+        f"          cosine gap, quantiles: {quantiles}; under a margin of {margin:g}, so active: {sum(gap < margin) / len(gap):.1%}",
         f"          most used negative: {most / triplets.height:.1%} of the triplets",
     )
 
 
 def _counts(values: pl.Series) -> str:
-    return ", ".join(
-        f"{value} {n:,}" for value, n in sorted(Counter(values.to_list()).items(), key=lambda v: (-v[1], v[0]))
-    )
+    counted = Counter(str(value) for value in values.to_list())
+    return ", ".join(f"{value} {n:,}" for value, n in sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
 STAGE = Stage(

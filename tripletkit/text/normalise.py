@@ -31,8 +31,18 @@ _IRREGULAR = {
     "series": "series", "species": "species", "lens": "lens", "means": "means", "news": "news", "gas": "gas", "gases": "gas",
     "buses": "bus", "biases": "bias", "viruses": "virus", "statuses": "status", "corpora": "corpus", "genera": "genus",
     "potatoes": "potato", "tomatoes": "tomato", "heroes": "hero", "echoes": "echo", "vetoes": "veto",
+    "sheaves": "sheaf", "loaves": "loaf", "calves": "calf", "scarves": "scarf", "quizzes": "quiz", "tori": "torus", "calculi": "calculus",
+    "helices": "helix", "emphases": "emphasis", "tableaux": "tableau", "focuses": "focus", "campuses": "campus", "bonuses": "bonus",
+    "censuses": "census", "caches": "cache", "niches": "niche", "aches": "ache", "psyches": "psyche", "movies": "movie", "cookies": "cookie",
+    "calories": "calorie", "zombies": "zombie", "bias": "bias", "atlas": "atlas", "alias": "alias", "canvas": "canvas", "aliases": "alias",
+    "chaos": "chaos", "cosmos": "cosmos", "ethos": "ethos", "pathos": "pathos", "logos": "logos", "kudos": "kudos", "rhinoceros": "rhinoceros",
+    "always": "always", "perhaps": "perhaps", "texas": "texas", "kansas": "kansas", "christmas": "christmas",
 }
-_KEEP_S = re.compile(r"(ss|us|is|as|os)$")
+_KEEP_S = re.compile(r"(ss|us|is)$")
+# Fields of study, which without their s are adjectives ("economics"); a statistic, a metric and a heuristic are things.
+_FIELDS = ("omics", "amics", "physics", "matics", "onics", "netics", "guistics", "gistics", "mantics", "botics", "litics", "ethics",
+           "optics", "tactics", "oustics", "lytics", "chanics", "natorics", "econometrics")
+_ACRONYMS = re.compile(r"\w+[A-Z]s")
 _STRIP_ES = re.compile(r"(ss|x|ch|sh|zz)es$")
 
 
@@ -61,9 +71,10 @@ def term_key(form: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1 << 17)
 def word_key(word: str) -> str:
     """One word, lower case, NFKC, singular, possessive undone, in American spelling."""
-    word = unicodedata.normalize("NFKC", word)
-    plain = _APOSTROPHE.sub("", word.casefold())
-    return _american(singular(plain))
+    word = _APOSTROPHE.sub("", unicodedata.normalize("NFKC", word))
+    if _ACRONYMS.fullmatch(word):
+        return word[:-1].casefold()
+    return _american(singular(word.casefold()))
 
 
 def singular(word: str) -> str:
@@ -72,7 +83,7 @@ def singular(word: str) -> str:
         return _IRREGULAR[word]
     if len(word) < 4 or not word.endswith("s") or not word.isalpha():
         return word
-    if _KEEP_S.search(word):
+    if _KEEP_S.search(word) or word.endswith(_FIELDS):
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
@@ -103,6 +114,6 @@ def _american(word: str) -> str:
 
 
 def is_acronym(form: str) -> bool:
-    """Whether case tells this form from a word: two to six letters, most of them capitals ("CNN", "SSet" is not, "AVL")."""
+    """Whether case tells this form from a word: two to six letters, most of them capitals ("CNN", "mAP"; "SSet" is not)."""
     letters = [c for c in form if c.isalpha()]
-    return " " not in form and 2 <= len(letters) <= 6 and sum(c.isupper() for c in letters) >= max(2, len(letters) - 1) and letters[0].isupper()
+    return " " not in form and 2 <= len(letters) <= 6 and sum(c.isupper() for c in letters) >= max(2, len(letters) - 1)
