@@ -37,6 +37,8 @@ class GlossarySettings(Section):
     """Where terms come from."""
 
     terms: Path | None = Field(None, description="your own terms: CSV, JSONL or TXT")
+    bold: bool = Field(False, description="also take terms in bold or italic where the text defines them")
+    automatic: int = Field(0, ge=0, description="so many terms by statistics for a book with neither index nor glossary")
 
 
 class TagSettings(Section):

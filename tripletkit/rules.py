@@ -1,9 +1,9 @@
 """Rules as data: ``rules/*.txt`` → frozen, validated objects that know the file and line they came from.
 
 A rules file holds one entry a line; ``#`` starts a comment line. Which kind of entry a file holds is fixed in KINDS:
-``words`` (compared as they stand, case ignored), ``patterns`` (regular expressions, case ignored) and ``labelled``
-(``label: regular expression``). A user's folder replaces a default by a file of the same name and adds to it by
-``NAME.extra.txt``.
+``words`` (compared as they stand, case ignored), ``patterns`` (regular expressions, case ignored), ``labelled``
+(``label: regular expression``) and ``pairs`` (``one: other``, as they stand). A user's folder replaces a default by a
+file of the same name and adds to it by ``NAME.extra.txt``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ KINDS = {
     "exercises": "patterns",  # how an exercise starts
     "stop_terms": "words",  # terms too general to teach anything
     "term_filters": "labelled",  # reason: what a term to be left out looks like, whole
+    "aliases": "pairs",  # two names of one concept, accepted by the user: form: canonical
+    "function_words": "words",  # words that no automatic term holds
+    "idioms": "patterns",  # turns of phrase in which a word is not the term of that name
+    "verb_neighbours": "pairs",  # words by which a one-word term is told to be a verb: role: word
+    "plurals": "pairs",  # plurals that no rule makes: plural: singular
     "variants": "labelled",  # two spellings of one word: british: american
 }
 
@@ -110,12 +115,12 @@ def _read(path: Path, name: str) -> Iterator[Rule]:
 
 def _rule(line: str, kind: str, place: str) -> Rule:
     label = ""
-    if kind == "labelled":
+    if kind in ("labelled", "pairs"):
         label, colon, line = (part.strip() for part in line.partition(":"))
         if not (label and colon and line):
             raise RulesError(f"{place}: expected 'label: pattern'", "Write a label, a colon and a regular expression.")
     rule = Rule(line, label, place)
-    if kind != "words":
+    if kind not in ("words", "pairs"):
         try:
             _ = rule.pattern
         except re.error as error:

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from tests.pdf.make import word
 from tripletkit.pdf.lines import page_lines
-from tripletkit.pdf.reader import RawPage, Word, style_of, word_text
+from tripletkit.pdf.reader import RawPage, Word, _characters, style_of, word_text
 
 
 def lines_of(words: list[Word]) -> list[str]:
@@ -65,6 +65,12 @@ def test_hyphens_at_a_lines_end_and_ligatures() -> None:
         word_text(text)
         for text in ("eco\ufffe", "eco\x02", "eco\u00ad", "co\u00adop", "e\ufb03cient", "\u200bword\x01")
     ] == ["eco-", "eco-", "eco-", "coop", "efficient", "word"]
+
+
+def test_codes_become_one_character_each() -> None:
+    assert _characters([0x41, 0, 0xE000]) == "A \ue000"
+    # U+1D465 as two halves; a half alone, and a code that is none.
+    assert _characters([0xD835, 0xDC65, 0xDC65, 0x110000]) == "\U0001d465\u2060\ufffd\ufffd"
 
 
 @given(

@@ -5,32 +5,75 @@ from hypothesis import strategies as st
 from tripletkit.stages.tag import mentions_in
 from tripletkit.tagging.matcher import Form, Matcher
 
-MATCHER = Matcher([
-    Form("bst", "binary search tree", True), Form("tree", "tree", True), Form("cnn", "convolutional neural network", True), Form("cnn", "CNN", False),
-    Form("set", "SET", True), Form("kmeans", "k-means", True),
-])
+MATCHER = Matcher(
+    [
+        Form("bst", "binary search tree", True),
+        Form("tree", "tree", True),
+        Form("cnn", "convolutional neural network", True),
+        Form("cnn", "CNN", False),
+        Form("set", "SET", True),
+        Form("kmeans", "k-means", True),
+    ]
+)
 
 
 def surfaces(text: str) -> list[tuple[str, str, str]]:
     return [(str(m["term_id"]), str(m["surface"]), str(m["how"])) for m in mentions_in("p", text, MATCHER)]
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("A tree.", [("tree", "tree", "exact")]),
-    ("Binary search trees grow.", [("bst", "Binary search trees", "lemma"), ("tree", "trees", "lemma")]),
-    ("the binary-search tree", [("bst", "binary-search tree", "lemma"), ("tree", "tree", "exact")]),
-    ("a CNN, two CNNs, no cnn", [("cnn", "CNN", "form"), ("cnn", "CNNs", "lemma")]),
-    ("a set of rules", []),  # the acronym SET is told by case
-    ("a street, a treehouse", []),  # never inside another word
-    ("binary search, tree", [("tree", "tree", "exact")]),  # never across a comma
-    ("binary search\ntree", [("tree", "tree", "exact")]),  # nor across a paragraph
-    ("K-means and k means", [("kmeans", "K-means", "exact"), ("kmeans", "k means", "lemma")]),
-])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A tree.", [("tree", "tree", "exact")]),
+        ("Binary search trees grow.", [("bst", "Binary search trees", "lemma"), ("tree", "trees", "lemma")]),
+        ("the binary-search tree", [("bst", "binary-search tree", "lemma"), ("tree", "tree", "exact")]),
+        ("a CNN, two CNNs, no cnn", [("cnn", "CNN", "form"), ("cnn", "CNNs", "lemma")]),
+        ("a set of rules", []),  # the acronym SET is told by case
+        ("a street, a treehouse", []),  # never inside another word
+        ("binary search, tree", [("tree", "tree", "exact")]),  # never across a comma
+        ("binary search\ntree", [("tree", "tree", "exact")]),  # nor across a paragraph
+        ("K-means and k means", [("kmeans", "K-means", "exact"), ("kmeans", "k means", "lemma")]),
+    ],
+)
 def test_what_is_found(text: str, found: list[tuple[str, str, str]]) -> None:
     assert surfaces(text) == found
 
 
-@given(st.lists(st.sampled_from(["binary", "search", "tree", "trees", ", ", "x", "CNN", "k-means", "\n", "-"]), max_size=20).map(" ".join))
+@given(
+    st.lists(
+        st.sampled_from(["binary", "search", "tree", "trees", ", ", "x", "CNN", "k-means", "\n", "-"]), max_size=20
+    ).map(" ".join)
+)
 def test_every_mention_is_what_stands_there(text: str) -> None:
     for mention in mentions_in("p", text, MATCHER):
         assert text[int(str(mention["start"])) : int(str(mention["end"]))] == mention["surface"]
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "surface"),
+    [
+        ("dataset", "two data-sets", None),  # written together, no two words known
+        ("data set", "two datasets", "datasets"),
+        ("nonlinear", "a non-linear map", "non-linear"),
+        ("sub-graph", "all subgraphs", "subgraphs"),
+        ("GPU", "many GPUs", "GPUs"),
+        ("mAP", "a map of it", None),
+        ("TF-IDF", "by TF–IDF", "TF–IDF"),
+        ("B*-tree", "a B-tree", None),
+        ("B*-tree", "a B*-tree", "B*-tree"),
+        ("tree", "the tree's root", "tree"),
+        ("Euler’s constant", "by Euler's constant", "Euler's constant"),
+        ("95% interval", "a 95% interval", "95% interval"),
+        ("economics", "an economic use", None),
+        ("metrics", "one metric", "metric"),
+        ("normalisation", "the ‘normalization’ of it", "normalization"),
+    ],
+)
+def test_spellings(form: str, text: str, surface: str | None) -> None:
+    found = [str(m["surface"]) for m in mentions_in("p", text, Matcher([Form("t", form, canonical=True)]))]
+    assert found == ([surface] if surface else [])
+
+
+def test_an_acronym_is_not_the_word() -> None:
+    matcher = Matcher([Form("posterior", "MAP", canonical=False), Form("map", "map", canonical=True)])
+    assert [m["term_id"] for m in mentions_in("p", "A MAP is no map.", matcher)] == ["posterior", "map"]

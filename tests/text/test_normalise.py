@@ -7,18 +7,38 @@ from hypothesis import strategies as st
 from tripletkit.text.normalise import is_acronym, term_key, tokens
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    ("Binary search trees", "binary search-tree"), ("neighbours", "neighbor"), ("principal component analyses", "principal component analysis"),
-    ("Bayes’ theorem", "Bayes' theorem"), ("matrices", "matrix"), ("normalisation", "normalization"), ("ﬁnite automata", "finite automaton"),
-    ("Dijkstra’s algorithm", "Dijkstra algorithm"), ("classes", "class"), ("boxes", "box"), ("families", "family"),
-])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Binary search trees", "binary search-tree"),
+        ("neighbours", "neighbor"),
+        ("principal component analyses", "principal component analysis"),
+        ("Bayes’ theorem", "Bayes' theorem"),
+        ("matrices", "matrix"),
+        ("normalisation", "normalization"),
+        ("ﬁnite automata", "finite automaton"),
+        ("Dijkstra’s algorithm", "Dijkstra algorithm"),
+        ("classes", "class"),
+        ("boxes", "box"),
+        ("families", "family"),
+    ],
+)
 def test_ways_to_write_one_term_share_a_key(one: str, other: str) -> None:
     assert term_key(one) == term_key(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    ("mean", "means"), ("C", "C++"), ("spacing", "space"), ("bias", "bia"), ("four", "for"), ("tree search", "search tree"), ("sort", "sorting"),
-])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("mean", "means"),
+        ("C", "C++"),
+        ("spacing", "space"),
+        ("bias", "bia"),
+        ("four", "for"),
+        ("tree search", "search tree"),
+        ("sort", "sorting"),
+    ],
+)
 def test_other_terms_do_not(one: str, other: str) -> None:
     assert term_key(one) != term_key(other)
 
@@ -30,6 +50,33 @@ def test_offsets_point_into_the_text_as_it_is(text: str) -> None:
     assert all(a.end <= b.start for a, b in pairwise(found))
 
 
-@pytest.mark.parametrize(("form", "answer"), [("CNN", True), ("MLPs", True), ("TF-IDF", True), ("Set", False), ("a", False), ("SSet", False), ("heap", False)])
+@pytest.mark.parametrize(
+    ("form", "answer"),
+    [("CNN", True), ("MLPs", True), ("TF-IDF", True), ("Set", False), ("a", False), ("SSet", False), ("heap", False)],
+)
 def test_acronyms_are_told_by_case(form: str, answer: bool) -> None:
     assert is_acronym(form) is answer
+
+
+@pytest.mark.parametrize(
+    ("plural", "one"),
+    [
+        ("ratios", "ratio"),
+        ("formulas", "formula"),
+        ("GPUs", "GPU"),
+        ("ReLUs", "ReLU"),
+        ("caches", "cache"),
+        ("quizzes", "quiz"),
+        ("statistics", "statistic"),
+    ],
+)
+def test_plurals(plural: str, one: str) -> None:
+    assert term_key(plural) == term_key(one)
+
+
+@pytest.mark.parametrize(
+    ("field", "adjective"),
+    [("economics", "economic"), ("semantics", "semantic"), ("dynamics", "dynamic"), ("mathematics", "mathematic")],
+)
+def test_fields_of_study_are_no_plurals(field: str, adjective: str) -> None:
+    assert term_key(field) != term_key(adjective)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -11,7 +13,7 @@ from tripletkit.errors import ConfigError, SourceError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.headings import PATH_MARK
 from tripletkit.pdf.marking import MarkedBook, RawBook, mark_book
-from tripletkit.pdf.pages import ReadPage, count_pages, mend_pages, read_pages
+from tripletkit.pdf.pages import read_pages
 from tripletkit.pdf.passages import PassageLimits
 from tripletkit.pdf.reader import open_pdf, read_outline, read_title
 from tripletkit.pdf.tokens import CountTokens
@@ -41,6 +43,25 @@ def extract_book(
 
     ``backend`` is pdfium or pdfplumber. Raises SourceError for a file that cannot be read, or that is images only.
     """
+    with _uncollected():
+        return _tables(path, book_id, limits, count_tokens, rules, backend)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector: a book makes a million objects and no cycles, and looking for some takes a tenth."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _tables(
+    path: Path, book_id: str, limits: PassageLimits, count_tokens: CountTokens, rules: Rules, backend: str
+) -> BookTables:
     book = read_book(path, backend)
     if not any(page.chars for page in book.pages):
         raise SourceError(
@@ -62,14 +83,8 @@ def read_book(path: Path, backend: str = "pdfium") -> RawBook:
     """The file's pages with their lines. Pages whose text is no good are read again, by pdfplumber."""
     if backend not in BACKENDS:
         raise ConfigError(f"backend {backend!r} is not known", f"Known: {', '.join(BACKENDS)}.")
-    return assemble_book(path, read_pages(path, 1, count_pages(path), backend), backend)
-
-
-def assemble_book(path: Path, pages: list[ReadPage], backend: str = "pdfium") -> RawBook:
-    """All pages of the file, in order, with what belongs to the file as a whole."""
     with open_pdf(path) as document:
-        title, outline = read_title(document), read_outline(document)
-    return RawBook(title, mend_pages(path, pages) if backend == "pdfium" else pages, outline)
+        return RawBook(read_title(document), read_pages(path, document, backend), read_outline(document))
 
 
 def _page_rows(marked: MarkedBook, book_id: str) -> Rows:

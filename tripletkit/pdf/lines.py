@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from statistics import median
 
 from tripletkit.pdf.reader import RawPage, Word
@@ -85,21 +85,27 @@ def lower_drop_caps(words: Sequence[Word]) -> None:
 def words_to_fragments(words: Iterable[Word]) -> list[_Fragment]:
     """Join words that follow each other on one baseline, as long as the gap stays small."""
     fragments: list[_Fragment] = []
+    last: _Fragment | None = None
     for word in words:
-        last = fragments[-1] if fragments else None
-        if last is not None and _continues(last, word):
-            last.words.append(word)
-            last.x1 = max(last.x1, word.x1)
-            last.top, last.bottom = min(last.top, word.top), max(last.bottom, word.bottom)
-            if word.size > last.size:
-                last.size, last.baseline = word.size, word.baseline
-        else:
-            fragments.append(_Fragment([word], word.x0, word.x1, word.top, word.bottom, word.baseline, word.size))
+        if last is None or not _continues(last, word):
+            last = _Fragment([word], word.x0, word.x1, word.top, word.bottom, word.baseline, word.size)
+            fragments.append(last)
+            continue
+        last.words.append(word)
+        # Comparisons, not min and max: this is done for every word of a book.
+        if word.x1 > last.x1:
+            last.x1 = word.x1
+        if word.top < last.top:
+            last.top = word.top
+        if word.bottom > last.bottom:
+            last.bottom = word.bottom
+        if word.size > last.size:
+            last.size, last.baseline = word.size, word.baseline
     return fragments
 
 
 def _continues(fragment: _Fragment, word: Word) -> bool:
-    size = max(fragment.size, word.size)
+    size = fragment.size if fragment.size > word.size else word.size
     gap = word.x0 - fragment.x1
     if not -0.6 * size <= gap <= FRAGMENT_GAP * size:
         return False
@@ -211,41 +217,45 @@ def _rows(fragments: Sequence[_Fragment]) -> list[list[_Fragment]]:
 def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: float) -> Line:
     ordered = sorted(row, key=lambda f: f.x0)
     words = [word for f in ordered for word in f.words]
-    parts, styles = [words[0].text], words[0].style
-    notes = [0] if len(words) > 1 and _opens_note(words[0], words[1]) else []
-    for before, word in pairwise(words):
-        note = word.note or _raised(before, word)
-        if (
-            not note
-            and not word.space
-            and -0.2 * word.size < word.x0 - before.x1 < 0.25 * word.size
-            and not before.note
-        ):
-            parts[-1] += word.text
-            continue
+    parts, styles, notes = _joined(words)
+    gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in pairwise(ordered))
+    size = round(_usual_size(words), 2)
+    x0, x1, top, bottom, baseline = _extent(row)
+    box = x0, x1, top, bottom, baseline, size, col_x0, col_x1
+    return Line(page, column, " ".join(parts), "".join(styles), *box, tuple(notes), gaps)
+
+
+def _extent(row: Sequence[_Fragment]) -> tuple[float, float, float, float, float]:
+    """Left, right, top and bottom of a row, and the baseline of its biggest fragment."""
+    if len(row) == 1:
+        f = row[0]
+        return f.x0, f.x1, f.top, f.bottom, f.baseline
+    biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
+    sides = min(f.x0 for f in row), max(f.x1 for f in row)
+    return *sides, min(f.top for f in row), max(f.bottom for f in row), biggest.baseline
+
+
+def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
+    """Words as the line's text has them, the style of each, and which of them are marks of footnotes."""
+    before = words[0]
+    parts, styles = [before.text], [before.style]
+    notes = [0] if len(words) > 1 and _opens_note(before, words[1]) else []
+    for word in islice(words, 1, None):
+        # Only what is smaller than the word before it can be raised.
+        note = word.note or (word.size < before.size and _raised(before, word))
         if note:
             notes.append(len(parts))
-        parts.append(word.text)
-        styles += word.style
-    gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in pairwise(ordered))
-    biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
-    size = _usual_size(words)
-    return Line(
-        page,
-        column,
-        " ".join(parts),
-        styles,
-        min(f.x0 for f in row),
-        max(f.x1 for f in row),
-        min(f.top for f in row),
-        max(f.bottom for f in row),
-        biggest.baseline,
-        round(size, 2),
-        col_x0,
-        col_x1,
-        tuple(notes),
-        gaps,
-    )
+        if note or word.space or before.note or not _adjoins(before, word):
+            parts.append(word.text)
+            styles.append(word.style)
+        else:
+            parts[-1] += word.text
+        before = word
+    return parts, styles, notes
+
+
+def _adjoins(before: Word, word: Word) -> bool:
+    return -0.2 * word.size < word.x0 - before.x1 < 0.25 * word.size
 
 
 def _raised(before: Word, word: Word) -> bool:
@@ -265,7 +275,7 @@ def _opens_note(word: Word, after: Word) -> bool:
 
 def _usual_size(words: Sequence[Word]) -> float:
     """Median size by characters."""
-    first = words[0].size
-    if all(word.size == first for word in words):
-        return first
+    sizes = {word.size for word in words}
+    if len(sizes) == 1:
+        return words[0].size
     return median(word.size for word in words for _ in word.text)

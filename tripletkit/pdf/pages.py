@@ -1,6 +1,7 @@
 """A PDF's pages → lines, page after page: a page's words are let go as soon as its lines are made of them.
 
-A range of pages needs nothing of the others, so ranges may be read by processes of their own.
+Ranges of one book in several processes were tried and do not pay: reading is half of a book's work, and starting a
+process and handing it the lines of half a book take back what that saves. Processes take whole books.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from tripletkit.pdf.lines import Line, page_lines
 from tripletkit.pdf.quality import complaint
-from tripletkit.pdf.reader import RawPage, Word, open_pdf, read_page
+from tripletkit.pdf.reader import Document, RawPage, Word, read_page
 
 #: pdfplumber takes a tenth of a second a page: a book that is bad throughout is not read twice.
 MOST_SECOND_OPINIONS = 60
@@ -31,25 +32,19 @@ class ReadPage:
     again: bool = False  # its text is the second reader's
 
 
-def count_pages(path: Path) -> int:
-    """Pages of the file. Raises SourceError for one that cannot be opened."""
-    with open_pdf(path) as document:
-        return len(document)
-
-
-def read_pages(path: Path, first: int, last: int, backend: str = "pdfium") -> list[ReadPage]:
-    """Pages ``first`` to ``last`` (1-based, both included)."""
-    numbers = range(first, last + 1)
+def read_pages(path: Path, document: Document, backend: str = "pdfium") -> list[ReadPage]:
+    """Every page; ``document`` is the open file ``path``."""
+    numbers = range(1, len(document) + 1)
     words = _plumbed(path, numbers) if backend == "pdfplumber" else {}
-    with open_pdf(path) as document:
-        return [_read(read_page(document, number), words.get(number)) for number in numbers]
+    pages = [_read(read_page(document, number), words.get(number)) for number in numbers]
+    return _mended(path, pages) if backend == "pdfium" else pages
 
 
-def mend_pages(path: Path, pages: Sequence[ReadPage]) -> list[ReadPage]:
+def _mended(path: Path, pages: Sequence[ReadPage]) -> list[ReadPage]:
     """The same pages, those whose text is no good read again by pdfplumber where it reads them better."""
     bad = [page.number for page in pages if page.complaint is not None][:MOST_SECOND_OPINIONS]
     found = _plumbed(path, bad) if bad else {}
-    return [_mended(page, found.get(page.number)) for page in pages]
+    return [_reread(page, found.get(page.number)) for page in pages]
 
 
 def _plumbed(path: Path, numbers: Sequence[int]) -> Mapping[int, list[Word]]:
@@ -66,7 +61,7 @@ def _read(page: RawPage, words: list[Word] | None) -> ReadPage:
     return ReadPage(page.number, page.label, page.height, chars, page.images, page_lines(page), told)
 
 
-def _mended(page: ReadPage, words: list[Word] | None) -> ReadPage:
+def _reread(page: ReadPage, words: list[Word] | None) -> ReadPage:
     if not words or complaint(words) is not None:
         return page
     raw = RawPage(page.number, page.label, 0.0, page.height, words, page.images)

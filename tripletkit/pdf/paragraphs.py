@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tripletkit.pdf.hyphens import Vocabulary, join_lines, mend
 from tripletkit.pdf.kinds import Layout
@@ -195,10 +196,15 @@ _YEAR = re.compile(r"\b(1[5-9]|20)\d\d\b")
 _WORDLIKE = re.compile(r"[(\[“‘\"']*[^\W\d_]{2,}(?:[-–’'‐][^\W\d_]+)*[)\]”’\"'.,;:!?]*")
 
 
+@lru_cache(maxsize=1 << 16)
+def _wordlike(token: str) -> bool:
+    return _WORDLIKE.fullmatch(token) is not None
+
+
 def _reads_as_prose(p: Paragraph, lines: Sequence[Line], layout: Layout, abbreviations: AbstractSet[str]) -> bool:
     """Whether most of a paragraph is words, in small letters, that end like a sentence or fill a line."""
     tokens = p.text.split()
-    words = [t for t in tokens if _WORDLIKE.fullmatch(t)]
+    words = [t for t in tokens if _wordlike(t)]
     small = sum(t.islower() for t in words)
     ended = ends_sentence(p.text, abbreviations) or p.text.endswith(":")
     wide = any(not _short(lines[i]) for i in p.lines)

@@ -9,22 +9,27 @@ from __future__ import annotations
 import ctypes
 import math
 import re
+import sys
 import unicodedata
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from tripletkit.errors import SourceError
 
+Document = pdfium.PdfDocument
+
 #: PDFium marks a hyphen at a line's end, which it undoes, with one of these.
 HYPHEN_MARKS = "\x02\ufffe"
 _SPLIT = re.compile(r"[^\s\x00\u200b]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
+_UTF_32 = f"utf-32-{sys.byteorder[:1]}e"
 #: Stands where a character takes two of PDFium's places; `clean` takes it out.
 _NOTHING = "\u2060"
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -196,6 +201,15 @@ _get_weight = _quick(raw.FPDFText_GetFontWeight, _INT, _POINTER, _INT)
 _get_unicode = _quick(raw.FPDFText_GetUnicode, ctypes.c_uint, _POINTER, _INT)
 
 
+class _Run(NamedTuple):
+    """What the characters of one text object share. ``level`` is False for turned text, whose baseline runs on."""
+
+    baseline: float  # in the PDF's own coordinates, upwards
+    size: float
+    style: str
+    level: bool
+
+
 class _Glyphs:
     """Boxes, fonts and sizes of one page's characters. Its buffers are used again for every question: they are many."""
 
@@ -205,7 +219,8 @@ class _Glyphs:
         self._runs: dict[int, _Run] = {}
         self._doubles = (ctypes.c_double * 4)()
         self._values = memoryview(self._doubles).cast("B").cast("d")
-        self._places = tuple(ctypes.addressof(self._doubles) + 8 * i for i in range(4))
+        first = ctypes.addressof(self._doubles)
+        self._places = (first, first + 8, first + 16, first + 24)
         self._matrix = raw.FS_MATRIX()
 
     def box(self, index: int) -> Sequence[float] | None:
@@ -248,16 +263,6 @@ def _font_name(font: int) -> str:
     return buffer.value.decode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What the characters of one text object share. ``level`` is False for turned text, whose baseline runs on."""
-
-    baseline: float  # in the PDF's own coordinates, upwards
-    size: float
-    style: str
-    level: bool
-
-
 def _page_string(text: raw.FPDF_TEXTPAGE, count: int) -> str:
     """The page's characters, one per index that PDFium counts."""
     buffer = (ctypes.c_ushort * (count + 1))()
@@ -266,11 +271,19 @@ def _page_string(text: raw.FPDF_TEXTPAGE, count: int) -> str:
     if len(string) == count and "\x00" not in string:
         return string
     # PDFium leaves characters without a code out: ask for each, so that indexes stay true.
-    return _characters([_get_unicode(_address(text), i) for i in range(count)])
+    address = _address(text)
+    return _characters([_get_unicode(address, i) for i in range(count)])
 
 
 def _characters(codes: Sequence[int]) -> str:
     """One character per code. Of the two halves of a character beyond U+FFFF, the first stands for both."""
+    try:
+        return array("I", codes).tobytes().decode(_UTF_32).replace("\x00", " ")
+    except UnicodeDecodeError:
+        return _mended(codes)
+
+
+def _mended(codes: Sequence[int]) -> str:
     found: list[str] = []
     for i, code in enumerate(codes):
         after = codes[i + 1] if i + 1 < len(codes) else 0
@@ -346,7 +359,8 @@ def _is_raised(index: int, beside: int, glyphs: _Glyphs) -> bool:
 
 
 def _word(content: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
-    content = word_text(content)
+    if not (content.isascii() and content.isprintable()):
+        content = word_text(content)
     box = glyphs.box(start)
     if not content or box is None:
         return None
@@ -356,8 +370,7 @@ def _word(content: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
         x1 = right if right > x1 else x1
         low = bottom if bottom < low else low
         high = top if top > high else high
-    run = glyphs.run(start)
+    baseline, size, style, _ = glyphs.run(start)
     left, edge = glyphs.left, glyphs.top
-    size = run.size if run.size > 0 else max(high - low, 1.0)
-    space = start > 0
-    return Word(content, x0 - left, x1 - left, edge - high, edge - low, edge - run.baseline, size, run.style, space)
+    size = size if size > 0 else max(high - low, 1.0)
+    return Word(content, x0 - left, x1 - left, edge - high, edge - low, edge - baseline, size, style, start > 0)

@@ -117,17 +117,21 @@ def find_headings(
     for page, lines in enumerate(pages):
         edges = {id(line) for line in edge_lines(lines)}
         for at, line in enumerate(lines):
-            if len(line.text) > 100 or sum(c.isalpha() for c in line.text) < 3:
-                continue
             big = line.size >= HEADING_RATIO * body_size
-            if not big and id(line) in edges and (_undigited(line.text) in heads or line.size < 0.95 * body_size):
+            if not big and not (line.size >= 0.95 * body_size and _stressed(line)):
                 continue
-            stressed = set(line.styles) <= set("bz") or line.text.isupper()
-            if big or (stressed and line.size >= 0.95 * body_size):
-                label = title_label(line.text, rules) or ""
-                if big or label:
-                    found.append(Heading(page, at, line.size, label, line.text))
+            if len(line.text) > 100 or sum(map(str.isalpha, line.text)) < 3:
+                continue
+            if not big and id(line) in edges and _undigited(line.text) in heads:
+                continue
+            label = title_label(line.text, rules) or ""
+            if big or label:
+                found.append(Heading(page, at, line.size, label, line.text))
     return found
+
+
+def _stressed(line: Line) -> bool:
+    return set(line.styles) <= set("bz") or line.text.isupper()
 
 
 def _unseen_bookmarks(

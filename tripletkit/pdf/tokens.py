@@ -36,7 +36,8 @@ def counter_by_words(count_tokens: CountTokens, texts: Sequence[str], limit: int
     def summed(text: str) -> int:
         return sum(map(known.__getitem__, text.split())) + special
 
-    sample = texts[:: max(1, len(texts) // SAMPLE)]
+    sample = list(texts[:: max(1, len(texts) // SAMPLE)])
+    sample += [" ".join(sample), "\n".join(sample)]
     if [summed(text) for text in sample] != count_tokens(sample):
         return count_tokens
 

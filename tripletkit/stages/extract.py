@@ -1,4 +1,7 @@
-"""Books → pages, lines and passages. Each book is read by a process of its own and kept, so that a killed run continues."""
+"""Books → pages, lines and passages.
+
+Each book is read in a process of its own, within bounds of time and memory, and kept, so that a killed run continues.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,7 @@ from tripletkit.encoding.locate import EncoderFolder
 from tripletkit.errors import SourceError, TripletkitError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.pdf.book import PassageLimits, extract_book
-from tripletkit.progress import Progress
+from tripletkit.pdf.workers import Bounds, Failure, run_bounded
 from tripletkit.rules import Rules
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, check_table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
@@ -46,15 +47,22 @@ class _Task:
 def run(job: Job) -> StageResult:
     """Read every book that is not kept from an earlier run; a book that cannot be read is named, the others go on."""
     tasks, refused = _plan(job)
-    for task, problem in _read_all([t for t in tasks if job.force or not (t.part / "done").exists()], job.settings.workers, job.progress):
+    for task, problem in _read_all([t for t in tasks if job.force or not (t.part / "done").exists()], job):
         if problem is not None:
             refused[task.path] = problem
+    # In the order of the books, not in that of their ends.
+    refused = {path: refused[path] for path in job.books if path in refused}
     read = [task for task in tasks if task.path not in refused]
     if not read:
-        raise SourceError("no book could be read:\n  " + "\n  ".join(refused.values()), "Give at least one PDF with a text layer.")
+        raise SourceError(
+            "no book could be read:\n  " + "\n  ".join(refused.values()), "Give at least one PDF with a text layer."
+        )
     parts = {name: pl.concat([pl.read_parquet(task.part / f"{name}.parquet") for task in read]) for name in _PARTS}
     dropped: list[Row] = parts["dropped"].to_dicts()
-    dropped += [{"stage": "extract", "item": str(path), "related": None, "reason": REFUSED, "detail": why} for path, why in refused.items()]
+    dropped += [
+        {"stage": "extract", "item": str(path), "related": None, "reason": REFUSED, "detail": why}
+        for path, why in refused.items()
+    ]
     books = make_table(BOOKS, [_book_row(task, job) for task in read])
     return _result(books, parts, dropped, tuple(refused.values()))
 
@@ -62,7 +70,9 @@ def run(job: Job) -> StageResult:
 def _plan(job: Job) -> tuple[list[_Task], dict[Path, str]]:
     place, settings = job.locate(), job.settings.extract
     most = min(settings.max_tokens or place.max_tokens, place.max_tokens)
-    limits = PassageLimits(max_tokens=most, target_tokens=min(settings.target_tokens, most), min_tokens=min(settings.min_tokens, most))
+    limits = PassageLimits(
+        max_tokens=most, target_tokens=min(settings.target_tokens, most), min_tokens=min(settings.min_tokens, most)
+    )
     tasks: dict[str, _Task] = {}
     refused: dict[Path, str] = {}
     for path in job.books:
@@ -74,41 +84,54 @@ def _plan(job: Job) -> tuple[list[_Task], dict[Path, str]]:
         if book_id in tasks:
             log.warning("%s is the same file as %s; it is read once", path, tasks[book_id].path)
             continue
-        key = stable_id("part", sha, place.tokenizer_fingerprint, repr(limits), settings.backend, job.rules.fingerprint, str(VERSION))
-        tasks[book_id] = _Task(path, book_id, job.folder / "cache" / "books" / key, place, limits, job.rules, settings.backend)
+        key = stable_id(
+            "part",
+            sha,
+            place.tokenizer_fingerprint,
+            repr(limits),
+            settings.backend,
+            job.rules.fingerprint,
+            str(VERSION),
+        )
+        tasks[book_id] = _Task(
+            path, book_id, job.folder / "cache" / "books" / key, place, limits, job.rules, settings.backend
+        )
     return list(tasks.values()), refused
 
 
-def _read_all(tasks: list[_Task], workers: int, progress: Progress) -> Iterator[tuple[_Task, str | None]]:
+def _read_all(tasks: list[_Task], job: Job) -> Iterator[tuple[_Task, str | None]]:
     """Each task with what went wrong, None if nothing did."""
-    workers = min(workers or os.cpu_count() or 1, len(tasks))
-    with progress.bar("reading", len(tasks), "books") as advance:
-        if workers <= 1:
-            for task in tasks:
-                yield task, _read(task)
-                advance(1)
-            return
-        # PDFium is not thread-safe; "spawn" gives each process its own copy.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            futures = {pool.submit(_read, task): task for task in tasks}
-            for future in as_completed(futures):
-                yield futures[future], _outcome(futures[future], future)
-                advance(1)
+    settings = job.settings.extract
+    bounds = Bounds(settings.book_seconds, settings.book_memory_mb)
+    with job.progress.bar("reading", len(tasks), "books") as advance:
+        for index, outcome in run_bounded(
+            _read, tasks, workers=job.settings.workers or os.cpu_count() or 1, bounds=bounds
+        ):
+            yield tasks[index], _problem(tasks[index], outcome)
+            advance(1)
 
 
-def _outcome(task: _Task, future: Future[str | None]) -> str | None:
-    died = future.exception()
-    return f"{task.path}: reading it ended its process ({type(died).__name__}: {died})" if died is not None else future.result()
+def _problem(task: _Task, outcome: str | Failure | None) -> str | None:
+    if not isinstance(outcome, Failure):
+        return outcome
+    return f"{task.path}: reading it {outcome.why}; its bounds are book_seconds and book_memory_mb in [extract]"
 
 
 def _read(task: _Task) -> str | None:
     """Read one book and keep its tables; the mark "done" comes last. Returns what the user should know if it cannot be read."""
     try:
-        tables = extract_book(task.path, book_id=task.book_id, limits=task.limits, count_tokens=task.place.token_counter(), rules=task.rules,
-                              backend=task.backend)
+        tables = extract_book(
+            task.path,
+            book_id=task.book_id,
+            limits=task.limits,
+            count_tokens=task.place.token_counter(),
+            rules=task.rules,
+            backend=task.backend,
+        )
     except TripletkitError as error:
         return str(error)
     task.part.mkdir(parents=True, exist_ok=True)
+    (task.part / "done").unlink(missing_ok=True)
     for name, table in _PARTS.items():
         make_table(table, getattr(tables, name)).write_parquet(task.part / f"{name}.parquet")
     (task.part / "done").write_text(tables.title, encoding="utf-8")
@@ -118,8 +141,13 @@ def _read(task: _Task) -> str | None:
 def _book_row(task: _Task, job: Job) -> Row:
     title = (task.part / "done").read_text(encoding="utf-8")
     pages = pl.read_parquet(task.part / "pages.parquet").height
-    return {"book_id": task.book_id, "path": str(task.path), "title": title or task.path.stem, "pages": pages,
-            "license": _license(task.path, job.settings.licenses)}
+    return {
+        "book_id": task.book_id,
+        "path": str(task.path),
+        "title": title or task.path.stem,
+        "pages": pages,
+        "license": _license(task.path, job.settings.licenses),
+    }
 
 
 def _license(path: Path, named: dict[str, str]) -> str | None:
@@ -136,17 +164,29 @@ def _license(path: Path, named: dict[str, str]) -> str | None:
     return None
 
 
-def _result(books: pl.DataFrame, parts: dict[str, pl.DataFrame], dropped: list[Row], notes: tuple[str, ...]) -> StageResult:
+def _result(
+    books: pl.DataFrame, parts: dict[str, pl.DataFrame], dropped: list[Row], notes: tuple[str, ...]
+) -> StageResult:
     passages, pages = parts["passages"], parts["pages"]
     kinds = dict(sorted(passages.group_by("kind").len().iter_rows(), key=lambda kind: (-kind[1], kind[0])))
     counts = {"books": books.height, "pages": pages.height, "lines": parts["lines"].height, "passages": passages.height}
     told = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
-    summary = f"{counts['books']:,} {'book' if books.height == 1 else 'books'}, {counts['pages']:,} pages → {counts['passages']:,} passages ({told})"
-    tables = {"books": books, **{name: check_table(parts[name], _PARTS[name]) for name in ("pages", "lines", "passages")}}
+    read = f"{counts['books']:,} {'book' if books.height == 1 else 'books'}, {counts['pages']:,} pages"
+    summary = f"{read} → {counts['passages']:,} passages ({told})"
+    tables = {
+        "books": books,
+        **{name: check_table(parts[name], _PARTS[name]) for name in ("pages", "lines", "passages")},
+    }
     return StageResult(tables, dropped, counts, summary, notes)
 
 
 STAGE = Stage(
-    "extract", reads=(), writes=("books", "pages", "lines", "passages"), run=run, settings=("extract", "licenses"),
-    uses=frozenset({"books", "rules", "tokenizer"}), version=VERSION, help="read PDFs: pages, lines and passages",
+    "extract",
+    reads=(),
+    writes=("books", "pages", "lines", "passages"),
+    run=run,
+    settings=("extract", "licenses"),
+    uses=frozenset({"books", "rules", "tokenizer"}),
+    version=VERSION,
+    help="read PDFs: pages, lines and passages",
 )

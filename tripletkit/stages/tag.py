@@ -1,35 +1,80 @@
-"""Terms in passages, by a normaliser that knows plurals, case and hyphens."""
+"""Terms in passages, by a normaliser that knows plurals, case and hyphens; a match that means something else is refused."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 import polars as pl
 
+from tripletkit.rules import load_rules
 from tripletkit.schemas import MENTIONS, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
-from tripletkit.tagging.matcher import Form, Matcher
+from tripletkit.tagging.context import Context
+from tripletkit.tagging.matcher import Form, Match, Matcher
+from tripletkit.tagging.mentions import Tagger
+from tripletkit.tagging.nlp import load_parser
 
 
 def run(job: Job) -> StageResult:
-    """Tag each book's passages with the terms of that book and those of the user."""
+    """Tag each book's passages with the terms of that book and those of the user. Refused matches are counted by term."""
+    settings = job.settings.tag
     terms = job.table("terms").filter("kept")
-    passages = job.table("passages").filter(pl.col("kind").is_in(job.settings.tag.kinds)).sort("book_id", "passage_id")
+    passages = job.table("passages").filter(pl.col("kind").is_in(settings.kinds)).sort("book_id", "passage_id")
+    parser = load_parser(settings.nlp) if settings.nlp else None
     rows: list[Row] = []
+    refused: Counter[tuple[str, str]] = Counter()
     with job.progress.bar("tagging", passages.height, "passages") as advance:
         for (book_id,), of_book in passages.group_by("book_id", maintain_order=True):
             own = terms.filter((pl.col("book_id") == book_id) | pl.col("book_id").is_null())
-            matcher = matcher_of(own)
-            for passage_id, text in of_book.select("passage_id", "text").iter_rows():
-                rows += mentions_in(passage_id, text, matcher)
+            tagger = Tagger(matcher_of(own), Context(job.rules), parser)
+            for passage_id, text, tagged in zip(
+                of_book["passage_id"], of_book["text"], tagger.tag(of_book["text"]), strict=True
+            ):
+                rows += _rows(passage_id, text, tagged.mentions)
+                refused.update((refusal.match.form.term_id, refusal.reason) for refusal in tagged.refused)
                 advance(1)
-    mentions = make_table(MENTIONS, rows)
+    return _result(terms, passages.height, make_table(MENTIONS, rows), refused)
+
+
+def _result(
+    terms: pl.DataFrame, passages: int, mentions: pl.DataFrame, refused: Counter[tuple[str, str]]
+) -> StageResult:
     said = set(mentions["term_id"].unique())
+    name = dict(terms.select("term_id", "term").iter_rows())
     dropped: list[Row] = [
-        {"stage": "tag", "item": term_id, "related": term, "reason": "never said", "detail": "no form of it stands in a tagged passage"}
-        for term_id, term in terms.select("term_id", "term").iter_rows() if term_id not in said
+        {
+            "stage": "tag",
+            "item": term_id,
+            "related": term,
+            "reason": "never said",
+            "detail": "no form of it stands in a tagged passage",
+        }
+        for term_id, term in name.items()
+        if term_id not in said
+    ]
+    dropped += [
+        {
+            "stage": "tag",
+            "item": term_id,
+            "related": name[term_id],
+            "reason": reason,
+            "detail": f"{count} matches refused",
+        }
+        for (term_id, reason), count in sorted(refused.items())
     ]
     with_term = mentions["passage_id"].n_unique()
-    counts = {"passages": passages.height, "with_term": with_term, "mentions": mentions.height, "terms_said": len(said)}
-    summary = f"{mentions.height:,} mentions of {len(said):,} of {terms.height:,} terms in {with_term:,} of {passages.height:,} passages"
+    counts = {
+        "passages": passages,
+        "with_term": with_term,
+        "mentions": mentions.height,
+        "terms_said": len(said),
+        "refused": refused.total(),
+    }
+    summary = (
+        f"{mentions.height:,} mentions of {len(said):,} of {terms.height:,} terms in {with_term:,} of {passages:,} passages, "
+        f"{refused.total():,} matches refused"
+    )
     return StageResult({"mentions": mentions}, dropped, counts, summary)
 
 
@@ -43,17 +88,32 @@ def matcher_of(terms: pl.DataFrame) -> Matcher:
 
 
 def mentions_in(passage_id: str, text: str, matcher: Matcher) -> list[Row]:
-    """One row per term and place; of several forms that fit a place, the closest counts."""
-    best: dict[tuple[int, int, str], str] = {}
-    order = ("exact", "form", "lemma")
-    for match in matcher.matches(text):
-        if not match.cased:
-            continue
-        place = (match.start, match.end, match.form.term_id)
-        if place not in best or order.index(match.how) < order.index(best[place]):
-            best[place] = match.how
-    return [{"passage_id": passage_id, "term_id": term_id, "start": start, "end": end, "surface": text[start:end], "how": how}
-            for (start, end, term_id), how in best.items()]
+    """One passage's rows by the packaged rules: one per term and place; of several forms there, the closest counts."""
+    (tagged,) = Tagger(matcher, Context(load_rules())).tag([text])
+    return _rows(passage_id, text, tagged.mentions)
 
 
-STAGE = Stage("tag", reads=("passages", "terms"), writes=("mentions",), run=run, settings=("tag",), help="find the terms in the passages")
+def _rows(passage_id: str, text: str, mentions: Iterable[Match]) -> list[Row]:
+    return [
+        {
+            "passage_id": passage_id,
+            "term_id": m.form.term_id,
+            "start": m.start,
+            "end": m.end,
+            "surface": text[m.start : m.end],
+            "how": m.how,
+        }
+        for m in mentions
+    ]
+
+
+STAGE = Stage(
+    "tag",
+    reads=("passages", "terms"),
+    writes=("mentions",),
+    run=run,
+    settings=("tag",),
+    uses=frozenset({"rules"}),
+    version=2,
+    help="find the terms in the passages",
+)

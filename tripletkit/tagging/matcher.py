@@ -1,6 +1,7 @@
 """Find every form of every term at once: a trie over word keys, walked from each word of the text.
 
-All matches are found, nested ones included, longest first at each place. Offsets are exact.
+All matches are found, nested ones included, longest first at each place. Offsets are exact. Whether a match means its
+term in its place is not asked here: see context.
 """
 
 from __future__ import annotations
@@ -9,11 +10,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tripletkit.text.normalise import Token, is_acronym, term_key, tokens
+from tripletkit.text.normalise import Token, is_acronym, telling_signs, term_key, tokens
 
 # Between the words of one term: white space, or one joining mark. Never a line break, comma or full stop with a space.
-_JOINS = re.compile(r"[^\S\n]+|[-‐‑–−/.'’&+*]|[^\S\n]*[-‐‑–−/][^\S\n]*|['’][^\S\n]+")
-_CODE_BEFORE = re.compile(r"[\w.\\@#$]$")
+_JOINS = re.compile(r"[^\S\n]+|[-‐‑–−/.'’&+*]|[^\S\n]*[-‐‑–−/][^\S\n]*|['’%][^\S\n]+|[^\S\n]*[+*∗][^\S\n]*[-‐‑–−]")
+_POSSESSIVE = re.compile(r"['’]s$")
+_HYPHEN = re.compile(r"(?<=[^\W\d_])[-‐‑](?=[^\W\d_])")
+#: Beginnings that are written together, with a hyphen or apart: "nonlinear", "non-linear".
+PREFIXES = (
+    "anti", "auto", "bi", "co", "counter", "cyber", "hyper", "inter", "intra", "macro", "meta", "micro", "mini", "mono",
+    "multi", "non", "over", "para", "poly", "post", "pre", "pseudo", "quasi", "re", "self", "semi", "sub", "super", "tri",
+    "ultra", "un", "under",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,10 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A form said at ``text[start:end]``. ``cased`` is False where an acronym stands in the wrong case ("set" for SET)."""
+    """A form said at ``text[start:end]``, a possessive ending left out.
+
+    ``cased`` is False where an acronym stands in the wrong case ("set" for SET).
+    """
 
     form: Form
     start: int
@@ -36,10 +47,20 @@ class Match:
     cased: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A form with what is asked of it at every match, found once."""
+
+    form: Form
+    folded: str
+    capitals: str  # an acronym's; "" for a word
+    possessive: bool
+
+
 @dataclass(slots=True)
 class _Node:
     children: dict[str, _Node] = field(default_factory=dict)
-    forms: list[Form] = field(default_factory=list)
+    entries: list[_Entry] = field(default_factory=list)
 
 
 class Matcher:
@@ -48,13 +69,13 @@ class Matcher:
     def __init__(self, forms: Iterable[Form]) -> None:
         self._root = _Node()
         for form in forms:
-            key = term_key(form.text)
-            if not key:
-                continue
-            node = self._root
-            for word in key:
-                node = node.children.setdefault(word, _Node())
-            node.forms.append(form)
+            capitals = _capitals(form.text) if is_acronym(form.text) else ""
+            entry = _Entry(form, form.text.casefold(), capitals, _POSSESSIVE.search(form.text) is not None)
+            for key in spellings(form.text):
+                node = self._root
+                for word in key:
+                    node = node.children.setdefault(word, _Node())
+                node.entries.append(entry)
 
     def matches(self, text: str) -> Iterator[Match]:
         """Every form in ``text``, by start, longest first."""
@@ -68,10 +89,8 @@ class Matcher:
     def _walk(self, text: str, words: Sequence[Token], i: int, node: _Node) -> Iterator[Match]:
         start = words[i].start
         for j in range(i, len(words)):
-            if node.forms:
-                surface = text[start : words[j].end]
-                for form in node.forms:
-                    yield Match(form, start, words[j].end, _how(surface, form), _cased(surface, form))
+            if node.entries:
+                yield from _matches(text, start, words[j].end, node.entries)
             if j + 1 == len(words):
                 return
             following = node.children.get(words[j + 1].key)
@@ -80,10 +99,48 @@ class Matcher:
             node = following
 
 
-def _how(surface: str, form: Form) -> str:
-    same = surface.casefold() == form.text.casefold()
-    return ("exact" if form.canonical else "form") if same else "lemma"
+def spellings(form: str) -> list[tuple[str, ...]]:
+    """The keys a form goes by: as it stands, written together ("dataset"), and with a prefix apart ("non-linear")."""
+    key = term_key(form)
+    if not key:
+        return []
+    keys = {key: None, term_key(_HYPHEN.sub("", form)): None}
+    if len(key) == 2 and form.islower() and form.replace(" ", "").isalpha():
+        keys[term_key(form.replace(" ", ""))] = None
+    for at, word in enumerate(key):
+        for prefix in PREFIXES:
+            if word.startswith(prefix) and len(word) >= len(prefix) + 4:
+                keys[(*key[:at], prefix, word[len(prefix) :], *key[at + 1 :])] = None
+    return list(keys)
 
 
-def _cased(surface: str, form: Form) -> bool:
-    return not is_acronym(form.text) or surface[: len(form.text)] == form.text
+def _matches(text: str, start: int, end: int, entries: Sequence[_Entry]) -> Iterator[Match]:
+    surface = text[start:end]
+    possessive = _POSSESSIVE.search(surface) if surface[-2:] in ("’s", "'s") else None
+    for entry in entries:
+        if possessive and not entry.possessive:
+            cut = surface[: possessive.start()]
+            yield _match(entry, start, start + len(cut), cut)
+        else:
+            yield _match(entry, start, end, surface)
+
+
+def _match(entry: _Entry, start: int, end: int, surface: str) -> Match:
+    same = surface.casefold() == entry.folded
+    how = ("exact" if entry.form.canonical else "form") if same else "lemma"
+    return Match(entry.form, start, end, how, not entry.capitals or _capitals(surface) == entry.capitals)
+
+
+def _capitals(text: str) -> str:
+    """An acronym's letters and digits, its plural and dashes aside."""
+    return "".join(c for c in re.sub(r"(?<=[A-Z])s$", "", text) if c.isalnum())
+
+
+_PLAIN = re.compile(r"[\w\s'’‘‐‑–—/.&-]*")
+
+
+def signs_agree(surface: str, form: str) -> bool:
+    """Whether the signs that tell the form from others ("B*-tree") stand in the surface too."""
+    if _PLAIN.fullmatch(surface) and _PLAIN.fullmatch(form):
+        return True
+    return telling_signs(form) == telling_signs(surface)

@@ -23,6 +23,8 @@ class Facts:
     pages: int = 1  # pages of running text in the book
 
 
+#: The reason that rules/term_filters.txt gives for identifiers as well: such index entries get the source index_code.
+CODE = "code identifier"
 #: A term on more than this share of the pages is everywhere, and so about none of them.
 EVERYWHERE = 0.5
 #: So many pages are too few to tell what is everywhere.
@@ -46,7 +48,7 @@ def _by_pattern(term: str, facts: Facts, rules: Rules) -> str | None:
 
 
 def _by_face(term: str, facts: Facts, rules: Rules) -> str | None:
-    return "code identifier" if facts.mono and "glossary" not in facts.sources else None
+    return CODE if facts.mono and "glossary" not in facts.sources else None
 
 
 def _by_word(term: str, facts: Facts, rules: Rules) -> str | None:

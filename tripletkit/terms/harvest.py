@@ -10,8 +10,11 @@ import polars as pl
 
 from tripletkit.rules import Rules
 from tripletkit.terms.acronyms import Pair, find_pairs, unambiguous
+from tripletkit.terms.aliases import accept_aliases
+from tripletkit.terms.automatic import Scored, c_values
 from tripletkit.terms.book import Book, tables_to_book
-from tripletkit.terms.filters import Facts, objection
+from tripletkit.terms.emphasis import defined_phrases
+from tripletkit.terms.filters import CODE, Facts, objection
 from tripletkit.terms.glossary import Definition, parse_glossaries
 from tripletkit.terms.index import Entry, Leftover, parse_index
 from tripletkit.terms.merge import (
@@ -34,15 +37,22 @@ _DEFINES = re.compile(r"(?:definitions?|meaning|concept|introduction|overview)(?
 
 @dataclass(frozen=True)
 class Harvest:
-    """Rows as schemas.TERMS and schemas.DROPPED have them, and what was looked for, in sentences."""
+    """Rows as schemas.TERMS and schemas.DROPPED have them, what was looked for, in sentences, and automatic terms' scores."""
 
     terms: list[dict[str, object]]
     dropped: list[dict[str, object]]
     sought: list[str]
+    scores: tuple[Scored, ...] = ()
 
 
-def harvest(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame, rules: Rules) -> Harvest:
-    """Every term of one book. Lines of index and glossary that gave none are rows of ``dropped``."""
+def harvest(
+    book_id: str, lines: pl.DataFrame, pages: pl.DataFrame, rules: Rules, *, bold: bool = False, automatic: int = 0
+) -> Harvest:
+    """Every term of one book. Lines of index and glossary that gave none are rows of ``dropped``.
+
+    ``bold`` adds emphasised phrases that the text defines, ``automatic`` so many phrases by statistics where the book
+    has neither index nor glossary.
+    """
     book = tables_to_book(book_id, lines, pages)
     text = running_text(book)
     corpus = Corpus(text.values())
@@ -51,9 +61,16 @@ def harvest(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame, rules: Rules
     pairs = unambiguous(find_pairs(said for page, said in text.items() if book.roles[page] == "body"))
     candidates = [*index_candidates(entries, book, corpus, rules), *glossary_candidates(definitions, book)]
     acronyms = acronym_candidates(pairs, candidates, corpus)
-    found = candidates_to_rows([*candidates, *acronyms], book_id, corpus, rules)
+    stressed = defined_phrases(book) if bold else []
+    scores = c_values(text.values(), rules)[:automatic] if automatic and not candidates else []
+    more = [Candidate(own_forms(phrase.text), "bold") for phrase in stressed]
+    more += [Candidate([scored.term], "automatic") for scored in scores]
+    found = candidates_to_rows(accept_aliases([*candidates, *acronyms, *more], rules), book_id, corpus, rules)
     left = [_dropped(leftover, book_id) for leftover in (*index_left, *glossary_left)]
-    return Harvest(found.terms, [*left, *found.dropped], _sought(book, entries, definitions, acronyms))
+    sought = _sought(book, entries, definitions, acronyms)
+    sought += [f"bold: {len(stressed)} phrases defined where they are emphasised"] if bold else []
+    sought += [f"automatic: {len(scores)} phrases"] if automatic else []
+    return Harvest(found.terms, [*left, *found.dropped], sought, tuple(scores))
 
 
 def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequence[str]) -> Harvest:
@@ -83,7 +100,7 @@ def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequen
         *found.sought,
         f"user's file: {len(given)} terms, {len(given) - len(alone)} of them known to {len(book_ids)} book(s)",
     ]
-    return Harvest(sorted(rows, key=lambda row: str(row["term_id"])), found.dropped, sought)
+    return Harvest(sorted(rows, key=lambda row: str(row["term_id"])), found.dropped, sought, found.scores)
 
 
 def _texts(value: object) -> list[str]:
@@ -207,7 +224,10 @@ def candidates_to_rows(candidates: list[Candidate], book_id: str | None, corpus:
             elif owner[target] != number:
                 also.append(ids[owner[target]])
         above = ids[parent] if parent is not None else None
-        rows.append(_row(concept, term_id, book_id, above, sorted(set(also)), _judge(concept, corpus, rules)))
+        reason = _judge(concept, corpus, rules)
+        if reason == CODE and concept.mono:  # so that the source "index" means concepts
+            concept.sources = sorted({"index_code" if source == "index" else source for source in concept.sources})
+        rows.append(_row(concept, term_id, book_id, above, sorted(set(also)), reason))
     dropped += [
         {"stage": "glossary", "item": term, "related": book_id, "reason": "second definition", "detail": text}
         for term, text in second_definitions(concepts, candidates)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from tripletkit.ids import stable_id
 from tripletkit.terms.acronyms import own_pair
-from tripletkit.text.normalise import is_acronym, term_key
+from tripletkit.text.normalise import is_acronym, telling_signs, term_key
 
 Key = tuple[str, ...]
 _OR = re.compile(
@@ -22,9 +22,8 @@ _OR = re.compile(
     re.I,
 )
 _TRAILING = re.compile(r"(?P<term>\S.*?\S)\s*\([^()]*\)$")
-_PLAIN_SIGNS = frozenset("'\"`,.;:()[]{}/&!?")
 #: Which source's wording names a concept, best first.
-RANK = ("user", "glossary", "index", "index_head", "acronym", "bold")
+RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "automatic")
 
 
 @dataclass
@@ -58,18 +57,10 @@ class Concept:
 
 def form_key(form: str) -> Key:
     """What two forms must share to be one: words, signs that carry meaning ("B*-tree"), an acronym's capitals."""
-    words = term_key(form)
-    plain = unicodedata.normalize("NFKC", form)
-    signs = "".join(
-        sorted(c for c in plain if not c.isalnum() and not c.isspace() and c not in _PLAIN_SIGNS and _tells(c))
-    )
+    words, signs = term_key(form), telling_signs(form)
     acronym = ("=",) if is_acronym(form) else ()
+    plain = unicodedata.normalize("NFKC", form)
     return (*words, *((f"sign {signs}",) if signs else ()), *acronym) if words or signs else (f"text {plain}",)
-
-
-def _tells(sign: str) -> bool:
-    # "+" and "#" at a word's end are part of its token already ("C++"), a hyphen never tells two terms apart.
-    return unicodedata.category(sign) not in ("Pd", "Pi", "Pf", "Mn") and sign not in "_’‘"
 
 
 def own_forms(term: str) -> list[str]:

@@ -9,45 +9,29 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from tripletkit.rules import load_rules
 
 # A word may hold apostrophes and end in + or # ("C++", "C#"); a hyphen separates words.
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*[+#]{0,2}")
 _APOSTROPHE = re.compile(r"['’]s?$")
-_IRREGULAR = {
-    "analyses": "analysis", "axes": "axis", "crises": "crisis", "hypotheses": "hypothesis", "parentheses": "parenthesis",
-    "theses": "thesis", "syntheses": "synthesis", "diagnoses": "diagnosis", "oases": "oasis", "ellipses": "ellipsis",
-    "matrices": "matrix", "vertices": "vertex", "indices": "index", "appendices": "appendix", "vortices": "vortex",
-    "simplices": "simplex", "criteria": "criterion", "phenomena": "phenomenon", "automata": "automaton", "polyhedra": "polyhedron",
-    "bacteria": "bacterium", "media": "medium", "spectra": "spectrum", "strata": "stratum", "maxima": "maximum", "minima": "minimum",
-    "optima": "optimum", "extrema": "extremum", "quanta": "quantum", "errata": "erratum", "data": "data", "lemmata": "lemma",
-    "formulae": "formula", "antennae": "antenna", "vertebrae": "vertebra", "nuclei": "nucleus", "radii": "radius", "foci": "focus",
-    "stimuli": "stimulus", "moduli": "modulus", "loci": "locus", "fungi": "fungus", "children": "child", "men": "man",
-    "women": "woman", "people": "people", "mice": "mouse", "feet": "foot", "teeth": "tooth", "leaves": "leaf", "halves": "half",
-    "lives": "life", "knives": "knife", "shelves": "shelf", "wolves": "wolf", "selves": "self", "wives": "wife", "thieves": "thief",
-    "series": "series", "species": "species", "lens": "lens", "means": "means", "news": "news", "gas": "gas", "gases": "gas",
-    "buses": "bus", "biases": "bias", "viruses": "virus", "statuses": "status", "corpora": "corpus", "genera": "genus",
-    "potatoes": "potato", "tomatoes": "tomato", "heroes": "hero", "echoes": "echo", "vetoes": "veto",
-    "sheaves": "sheaf", "loaves": "loaf", "calves": "calf", "scarves": "scarf", "quizzes": "quiz", "tori": "torus", "calculi": "calculus",
-    "helices": "helix", "emphases": "emphasis", "tableaux": "tableau", "focuses": "focus", "campuses": "campus", "bonuses": "bonus",
-    "censuses": "census", "caches": "cache", "niches": "niche", "aches": "ache", "psyches": "psyche", "movies": "movie", "cookies": "cookie",
-    "calories": "calorie", "zombies": "zombie", "bias": "bias", "atlas": "atlas", "alias": "alias", "canvas": "canvas", "aliases": "alias",
-    "chaos": "chaos", "cosmos": "cosmos", "ethos": "ethos", "pathos": "pathos", "logos": "logos", "kudos": "kudos", "rhinoceros": "rhinoceros",
-    "always": "always", "perhaps": "perhaps", "texas": "texas", "kansas": "kansas", "christmas": "christmas",
-}
 _KEEP_S = re.compile(r"(ss|us|is)$")
 # Fields of study, which without their s are adjectives ("economics"); a statistic, a metric and a heuristic are things.
-_FIELDS = ("omics", "amics", "physics", "matics", "onics", "netics", "guistics", "gistics", "mantics", "botics", "litics", "ethics",
-           "optics", "tactics", "oustics", "lytics", "chanics", "natorics", "econometrics")
+# fmt: off
+_FIELDS = (
+    "omics", "amics", "physics", "matics", "onics", "netics", "guistics", "gistics", "mantics", "botics", "litics", "ethics",
+    "optics", "tactics", "oustics", "lytics", "chanics", "natorics", "econometrics",
+)
+# fmt: on
 _ACRONYMS = re.compile(r"\w+[A-Z]s")
 _STRIP_ES = re.compile(r"(ss|x|ch|sh|zz)es$")
+_PLAIN_SIGNS = frozenset("'\"`,.;:()[]{}/&!?_’‘")
+_PLAIN_KINDS = frozenset(("Pd", "Pi", "Pf", "Mn"))
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word in a text: what it is compared by, and where it stands."""
 
     key: str
@@ -68,6 +52,21 @@ def term_key(form: str) -> tuple[str, ...]:
     return tuple(token.key for token in tokens(form))
 
 
+def telling_signs(form: str) -> str:
+    """Signs that tell terms of the same words apart, sorted: "*" for "B*-tree". Quotes, brackets and hyphens do not."""
+    plain = unicodedata.normalize("NFKC", form).replace("∗", "*").replace("−", "-")
+    return "".join(
+        sorted(
+            c
+            for c in plain
+            if not c.isalnum()
+            and not c.isspace()
+            and c not in _PLAIN_SIGNS
+            and unicodedata.category(c) not in _PLAIN_KINDS
+        )
+    )
+
+
 @lru_cache(maxsize=1 << 17)
 def word_key(word: str) -> str:
     """One word, lower case, NFKC, singular, possessive undone, in American spelling."""
@@ -79,8 +78,8 @@ def word_key(word: str) -> str:
 
 def singular(word: str) -> str:
     """A lower-case noun's singular by its ending; other words may lose an s, alike wherever they stand."""
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
+    if word in (irregular := _irregular()):
+        return irregular[word]
     if len(word) < 4 or not word.endswith("s") or not word.isalpha():
         return word
     if _KEEP_S.search(word) or word.endswith(_FIELDS):
@@ -90,6 +89,11 @@ def singular(word: str) -> str:
     if _STRIP_ES.search(word):
         return word[:-2]
     return word[:-1]
+
+
+@lru_cache(maxsize=1)
+def _irregular() -> dict[str, str]:
+    return {rule.label: rule.text for rule in load_rules().files["plurals"]}
 
 
 @lru_cache(maxsize=1)

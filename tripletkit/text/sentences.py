@@ -8,6 +8,8 @@ from collections.abc import Set
 #: An end mark with closing quotes or brackets, before white space and something that can open a sentence.
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]»]*(?=\s+[\"'“‘(\[«¿¡]*[^\W_a-zß-öø-ÿ])")
 _AT_END = re.compile(r"[.!?…]+[\"'”’)\]»]*$")
+#: What a text that _AT_END fits can end in; cheap to ask first, and asked for every line.
+_LAST_MARKS = frozenset(".!?…\"'”’)]»\n")
 _LAST_WORD = re.compile(r"[^\s\"'“‘(\[«]+$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 
@@ -30,6 +32,8 @@ def sentence_spans(text: str, abbreviations: Set[str]) -> list[tuple[int, int]]:
 
 def ends_sentence(text: str, abbreviations: Set[str]) -> bool:
     """Whether ``text`` stops where a sentence may stop."""
+    if text[-1:] not in _LAST_MARKS:
+        return False
     tail = text[-60:]
     match = _AT_END.search(tail)
     return match is not None and not _abbreviated(tail[: match.start() + 1], abbreviations)

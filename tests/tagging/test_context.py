@@ -1,0 +1,83 @@
+"""What a match must not stand in: code, an idiom, a verb's place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tripletkit.rules import load_rules
+from tripletkit.tagging.context import Context
+from tripletkit.tagging.matcher import Form, Matcher
+from tripletkit.tagging.mentions import Tagged, Tagger
+
+WORDS = ("set", "sort", "tree", "run", "term", "number", "order", "price", "stack")
+
+
+def tag(text: str, context: Context | None = None) -> Tagged:
+    matcher = Matcher(Form(word, word, canonical=True) for word in WORDS)
+    (tagged,) = Tagger(matcher, context or Context(load_rules())).tag([text])
+    return tagged
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["foo.tree", "tree.root", "tree(x)", "tree[i + 1]", "max_tree", "tree_size", "std::tree", "\\tree", "@tree", "tree=3",
+     "<tree>", "run it with --tree now", "/a/b/tree", "x.org/b/tree", "p->tree"],
+)  # fmt: skip
+def test_not_in_code(text: str) -> None:
+    assert "tree" not in [match.form.text for match in tag(text).mentions]
+    assert ("tree", "in code") in [(refusal.match.form.text, refusal.reason) for refusal in tag(text).refused]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the tree.",
+        "tree(s)",
+        "(tree)",
+        "tree [12]",
+        "tree[12]",
+        "“tree”",
+        "tree: a",
+        "tree/leaf",
+        "tree—or",
+        "sub-tree",
+    ],
+)
+def test_but_in_prose(text: str) -> None:
+    assert [match.form.text for match in tag(text).mentions] == ["tree"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["we run it", "they then sort them", "we must set x", "do not run it", "to sort the list", "x is set to 3", "it sorts them",
+     "Sort the list.", "First. Set the value.", "you can price it", "they do not price it"],
+)  # fmt: skip
+def test_verbs(text: str) -> None:
+    assert [refusal.reason for refusal in tag(text).refused] == ["a verb"]
+    assert not tag(text).mentions
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a run of length k", "the set is", "to sets of", "a sort the user knows", "it is a set", "Price is high.",
+     "added to stack S", "its set",
+     "Why does price fall?", "how will price change", "Definition: Price A one"],
+)  # fmt: skip
+def test_nouns(text: str) -> None:
+    assert len(tag(text).mentions) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["in terms of n", "the maximum possible number of leaves", "a sort of bag", "in order to", "We set up camp"]
+)
+def test_idioms(text: str) -> None:
+    assert [refusal.reason for refusal in tag(text).refused] == ["in an idiom"]
+
+
+def test_idioms_are_the_users(tmp_path: Path) -> None:
+    (tmp_path / "idioms.extra.txt").write_text("family tree\n")
+    context = Context(load_rules(tmp_path))
+    assert not tag("my family tree", context).mentions
+    assert tag("my tree", context).mentions
