@@ -6,6 +6,7 @@ import errno
 import inspect as introspection
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -62,6 +63,18 @@ HaveTheRight = Annotated[
     typer.Option(
         "--i-have-the-right", help="Publish although a book's licence is missing or forbids it.", show_default=False
     ),
+]
+Bold = Annotated[
+    bool | None,
+    typer.Option("--bold/--no-bold", help="Also take terms in bold where the text defines them.", show_default=False),
+]
+Automatic = Annotated[
+    int | None,
+    typer.Option("--automatic", help="So many terms by statistics, for a book with neither.", show_default=False),
+]
+Nlp = Annotated[
+    str | None,
+    typer.Option("--nlp", help="A spaCy pipeline that refuses words used as verbs.", show_default=False),
 ]
 Book = Annotated[Path, typer.Argument(help="A PDF file.")]
 Page = Annotated[int, typer.Option("--page", "-p", min=1, help="Physical page, from 1.")]
@@ -173,15 +186,15 @@ def extract(common: Common, books: Books = None) -> None:
 
 
 @command
-def glossary(common: Common, terms: Terms = None) -> None:
+def glossary(common: Common, terms: Terms = None, bold: Bold = None, automatic: Automatic = None) -> None:
     """Harvest the books' index and glossary, and your own terms."""
-    _run(common, ["glossary"], glossary__terms=terms)
+    _run(common, ["glossary"], glossary__terms=terms, glossary__bold=bold, glossary__automatic=automatic)
 
 
 @command
-def tag(common: Common) -> None:
+def tag(common: Common, nlp: Nlp = None) -> None:
     """Find the terms in the passages."""
-    _run(common, ["tag"])
+    _run(common, ["tag"], tag__nlp=nlp)
 
 
 @command
@@ -398,6 +411,9 @@ def _set_up_logging(common: Common) -> None:
 
 def main(arguments: Iterable[str] | None = None) -> None:
     """Run the app; an error that the user can act on becomes a message and exit code 1."""
+    # Threads that wait must sleep, not spin: beside one other busy process a training step took 7.0 s spinning and 1.8 s
+    # sleeping on two cores. OpenMP reads this when torch is loaded, which no command has done yet.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app(args=list(arguments) if arguments is not None else None)
     except TripletkitError as error:

@@ -38,7 +38,9 @@ class GlossarySettings(Section):
 
     terms: Path | None = Field(None, description="your own terms: CSV, JSONL or TXT")
     bold: bool = Field(False, description="also take terms in bold or italic where the text defines them")
-    automatic: int = Field(0, ge=0, description="so many terms by statistics for a book with neither index nor glossary")
+    automatic: int = Field(
+        0, ge=0, description="so many terms by statistics for a book with neither index nor glossary"
+    )
 
 
 class TagSettings(Section):
@@ -47,7 +49,9 @@ class TagSettings(Section):
     kinds: tuple[str, ...] = Field(
         ("prose", "list", "exercise", "summary", "box", "footnote", "caption"), description="kinds of passage to tag"
     )
-    nlp: str | None = Field(None, description="a spaCy pipeline, such as en_core_web_sm, that refuses words used as verbs")
+    nlp: str | None = Field(
+        None, description="a spaCy pipeline, such as en_core_web_sm, that refuses words used as verbs"
+    )
 
 
 class SplitSettings(Section):

@@ -15,7 +15,7 @@ from tripletkit.config import MineSettings
 from tripletkit.mining.guards import GUARDS, Query, judge
 from tripletkit.mining.masking import hide
 from tripletkit.mining.miner import Mined, choose_positives, mine
-from tripletkit.mining.pool import Candidate, Pool, build_pool
+from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, is_defined
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
 from tripletkit.stages.tag import matcher_of, mentions_in
 
@@ -320,3 +320,24 @@ def test_hiding_a_positive() -> None:
     forms = ["binary search tree", "BST"]
     assert hide("Binary search-trees (a BST) and trees.", forms, "[MASK]") == "[MASK] (a [MASK]) and trees."
     assert hide("Nothing here.", forms, "[MASK]") == "Nothing here."
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("A heap is a tree with an order.", True),
+        ("Such a tree is called a heap.", True),
+        ("It is better known as the heap.", True),
+        ("We put it on the heap and go on.", False),
+        ("The heap was full.", False),
+    ],
+)
+def test_a_defining_sentence_is_told(text: str, answer: bool) -> None:
+    start = text.index("heap")
+    assert is_defined(text, [(start, start + 4)]) is answer
+
+
+def test_a_heading_holds_a_term_by_whole_words() -> None:
+    assert in_heading("1 Trees › 1.2 Binary Heaps and More", "binary heap")
+    assert not in_heading("1 Binary Heaps › 1.2 More", "binary heap")
+    assert not in_heading(None, "heap")

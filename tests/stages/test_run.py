@@ -410,7 +410,16 @@ def test_a_redacted_dataset_is_filled_again_from_the_book(
     encoder = ["--encoder", str(tiny_encoder)]
     main_ok(["publish", "--output", str(output), *encoder, "--redact", "--to", str(tmp_path / "redacted")])
     main_ok(
-        ["fill", str(tmp_path / "redacted"), str(book), "--output", str(tmp_path / "o"), *encoder, "--to", str(tmp_path / "filled")]
+        [
+            "fill",
+            str(tmp_path / "redacted"),
+            str(book),
+            "--output",
+            str(tmp_path / "o"),
+            *encoder,
+            "--to",
+            str(tmp_path / "filled"),
+        ]
     )
     assert "not filled: nothing" in capsys.readouterr().out
     cache = str(tmp_path / "cache")
