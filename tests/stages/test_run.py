@@ -451,3 +451,10 @@ def test_pushing_needs_a_token(
     arguments = ["publish", "--output", str(output), "--encoder", str(tiny_encoder), "--license", "CC-BY-4.0"]
     assert main_fails([*arguments, "--push-to-hub", "me/earth"]) == 1
     assert "no token" in capsys.readouterr().err
+
+
+def test_scores_over_few_terms_are_called_that() -> None:
+    from tripletkit.stages.evaluate import few_terms
+
+    assert few_terms(50) == ()
+    assert "only 13 terms" in few_terms(13)[0]

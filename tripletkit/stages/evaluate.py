@@ -14,6 +14,9 @@ from tripletkit.stage import Job, Stage, StageResult
 from tripletkit.stages.train import not_better, told
 from tripletkit.store import write_atomically
 
+#: The standard error of a mean nDCG over fewer queries than these is some .05: many a real gain is smaller.
+ENOUGH_TERMS = 50
+
 
 def run(job: Job) -> StageResult:
     """Score both encoders on the held-out split and write scores.json."""
@@ -46,7 +49,10 @@ def run(job: Job) -> StageResult:
     )
     counts = {"terms": len(gold.term_ids), "passages": len(gold.passage_ids)}
     return StageResult(
-        counts=counts, summary=summary, notes=(table_of(scores),), failed=not_better(before, after, split)
+        counts=counts,
+        summary=summary,
+        notes=(table_of(scores), *few_terms(len(gold.term_ids))),
+        failed=not_better(before, after, split),
     )
 
 
@@ -69,6 +75,15 @@ def _report(
         },
         "better": not_better(scores["untouched"], scores["tuned"], split) is None,
     }
+
+
+def few_terms(terms: int) -> tuple[str, ...]:
+    """What a reader should know about scores over few queries."""
+    if terms >= ENOUGH_TERMS:
+        return ()
+    return (
+        f"only {terms} terms have an answer in this split: small changes are chance; more books or a larger split tell more",
+    )
 
 
 def table_of(scores: dict[str, dict[str, Metrics]]) -> str:
