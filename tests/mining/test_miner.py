@@ -15,9 +15,10 @@ from tripletkit.config import MineSettings
 from tripletkit.mining.guards import GUARDS, Query, judge
 from tripletkit.mining.masking import hide
 from tripletkit.mining.miner import Mined, choose_positives, mine
-from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, is_defined
+from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
 from tripletkit.stages.tag import matcher_of, mentions_in
+from tripletkit.text.defining import is_defined
 
 
 def at(degrees: float) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,19 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from tripletkit.tagging.matcher import Form, Matcher
+from tripletkit.text.defining import is_defined
 from tripletkit.text.normalise import term_key
-
-#: What stands before a term that is being named, and after one that is being explained.
-LEAD_IN = re.compile(
-    r"\b((is|are|be|often|also|commonly|so-)\s?(called|termed|named)|known as|referred to as|we call (it|this|that)?"
-    r"|called? (this|it|them) (the|an?)|defined? as|definition of)( either| simply| also)?( an?| the)?\s*[“‘\"(]?\Z",
-    re.IGNORECASE,
-)
-OPENING = re.compile(r"(^|[.!?:;]['”’)]?\s+|,\s+|\n)(An?|The|an?)?\s*\Z")
-IS = re.compile(
-    r"[”’\")]*,?( \([^)]*\))? (is|are|means|refers to|denotes|consists of)"
-    r" (an?|any|the|one|defined|simply|those|when|how|what|that)\b"
-)
 
 Mask = npt.NDArray[np.bool_]
 
@@ -201,15 +189,6 @@ def _first_pages(
         key, page = (str(passages[passage]["book_id"]), term), _int(passages[passage]["page_first"])
         first[key] = min(page, first.get(key, page))
     return first
-
-
-def is_defined(text: str, spans: Iterable[tuple[int, int]]) -> bool:
-    """Whether a mention stands where a sentence says what it is: "X is a …", "is called X", "known as X"."""
-    return any(
-        LEAD_IN.search(text[max(0, start - 40) : start])
-        or (OPENING.search(text[max(0, start - 12) : start]) and IS.match(text, end))
-        for start, end in spans
-    )
 
 
 def in_heading(section: object, term: str) -> bool:

@@ -11,21 +11,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from tripletkit.terms.book import Book
+from tripletkit.text.defining import IS, LEAD_IN, OPENING
 
 #: Longer runs of emphasis are sentences.
 MOST_WORDS = 5
-_LEAD_IN = re.compile(
-    r"\b(?:(?:is|are|was|be|often|also|sometimes|usually|commonly|so-)\s?(?:called|termed|named)"
-    r"|(?:we|may|will|shall) call (?:it|this|that|them|these|such)?|known as|referred to as"
-    r"|call(?:ed)? (?:this|it|them) (?:the|an?)|defined? as|definition of|(?:the )?(?:term|notion|concept) of?)"
-    r"(?: either| simply| also| respectively)?(?: an?| the)?\s*[“‘\"(]?\Z",
-    re.I,
-)
-_ARTICLE = re.compile(r"(?:^|[.!?:;]['”’)]?\s+|,\s+)(?:An?|The|an?)?\s*\Z")
-_IS = re.compile(
-    r"[”’\")]*(?:\s\([\w .,-]{1,30}\))?,?(?: \([^)]*\))? (?:is|are|means|refers to|denotes|consists of)"
-    r" (?:an?|any|the|one|defined|simply|those|when|said|how|what|that|the process)\b"
-)
 _WORD = re.compile(r"[^\W\d_][^\W\d_’'-]+|[^\W\d_]{2,}-[^\W\d_]+|of|in|and|to|[A-Z]")
 _EDGE = "“”‘’\"'(),.;:!?"
 _SMALL = frozenset(("of", "in", "and", "to", "the", "a", "an", "on", "for", "by", "with", "or", "is", "as"))
@@ -100,7 +89,7 @@ def _is_phrase(phrase: str) -> bool:
 
 
 def _is_defined(run: Sequence[_Word], before: str, after: str) -> bool:
-    if _LEAD_IN.search(f"{before} ") or _LEAD_IN.search(before):
+    if LEAD_IN.search(f"{before} ") or LEAD_IN.search(before):
         return True
     closes = run[-1].text[-1] in ".;:!?,"
-    return not closes and _ARTICLE.search(f"{before} " if before else "") is not None and _IS.match(after) is not None
+    return not closes and OPENING.search(f"{before} " if before else "") is not None and IS.match(after) is not None
