@@ -354,8 +354,14 @@ def test_an_encoder_that_got_worse_ends_the_command(
 ) -> None:
     from tripletkit.stages import train
 
-    before = {"term→passage": {"nDCG@10": 0.5, "MAP": 0.5}, "passage→term": {"nDCG@10": 0.5, "MAP": 0.5}}
-    worse = {"term→passage": {"nDCG@10": 0.4, "MAP": 0.5}, "passage→term": {"nDCG@10": 0.5, "MAP": 0.5}}
+    before = {
+        "term→passage": {"queries": 100.0, "nDCG@10": 0.5, "MAP": 0.5},
+        "passage→term": {"nDCG@10": 0.5, "MAP": 0.5},
+    }
+    worse = {
+        "term→passage": {"queries": 100.0, "nDCG@10": 0.4, "MAP": 0.5},
+        "passage→term": {"nDCG@10": 0.5, "MAP": 0.5},
+    }
     answers = iter([before, worse])
     monkeypatch.setattr(train, "judge", lambda *_: next(answers))
     arguments = [
@@ -454,7 +460,19 @@ def test_pushing_needs_a_token(
 
 
 def test_scores_over_few_terms_are_called_that() -> None:
-    from tripletkit.stages.evaluate import few_terms
+    from tripletkit.stages.train import few_terms
 
-    assert few_terms(50) == ()
-    assert "only 13 terms" in few_terms(13)[0]
+    assert few_terms(50, "test") == ()
+    assert "only 13 terms have an answer in test" in few_terms(13, "test")[0]
+
+
+@pytest.mark.parametrize(
+    ("queries", "after", "fails"),
+    [(100, 0.51, False), (100, 0.50, True), (100, 0.49, True), (16, 0.42, False), (16, 0.41, True), (16, 0.05, True)],
+)
+def test_a_fall_over_few_terms_must_be_larger_than_chance(queries: int, after: float, fails: bool) -> None:
+    """The standard error over 16 terms is .35 / 4 = .0875."""
+    from tripletkit.stages.train import not_better
+
+    scores = [{"term→passage": {"nDCG@10": value, "queries": float(queries)}} for value in (0.5, after)]
+    assert (not_better(scores[0], scores[1], "test") is not None) is fails

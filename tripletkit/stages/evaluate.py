@@ -11,11 +11,8 @@ from tripletkit.encoding.locate import EncoderFolder, locate_encoder
 from tripletkit.errors import TableError
 from tripletkit.evaluation import Metrics, build_gold, score
 from tripletkit.stage import Job, Stage, StageResult
-from tripletkit.stages.train import not_better, told
+from tripletkit.stages.train import few_terms, not_better, told
 from tripletkit.store import write_atomically
-
-#: The standard error of a mean nDCG over fewer queries than these is some .05: many a real gain is smaller.
-ENOUGH_TERMS = 50
 
 
 def run(job: Job) -> StageResult:
@@ -51,7 +48,7 @@ def run(job: Job) -> StageResult:
     return StageResult(
         counts=counts,
         summary=summary,
-        notes=(table_of(scores), *few_terms(len(gold.term_ids))),
+        notes=(table_of(scores), *few_terms(len(gold.term_ids), split)),
         failed=not_better(before, after, split),
     )
 
@@ -75,15 +72,6 @@ def _report(
         },
         "better": not_better(scores["untouched"], scores["tuned"], split) is None,
     }
-
-
-def few_terms(terms: int) -> tuple[str, ...]:
-    """What a reader should know about scores over few queries."""
-    if terms >= ENOUGH_TERMS:
-        return ()
-    return (
-        f"only {terms} terms have an answer in this split: small changes are chance; more books or a larger split tell more",
-    )
 
 
 def table_of(scores: dict[str, dict[str, Metrics]]) -> str:
