@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,7 +136,6 @@ class Common:
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
-    overrides: dict[str, Any] = field(default_factory=dict, init=False)
 
     def settings(self, **flags: object) -> Any:  # noqa: ANN401 - Settings, imported late
         """Settings from file, --set and flags, in rising order of weight. ``a__b=value`` is setting ``a.b``."""

@@ -62,7 +62,6 @@ class Stage:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     run: Callable[[Job], StageResult]
-    help: str
     settings: tuple[str, ...] = ()
     uses: frozenset[str] = frozenset()
     files_in: tuple[str, ...] = ()  # files or folders beside the tables, such as "encoder"

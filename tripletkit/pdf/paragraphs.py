@@ -19,8 +19,6 @@ from tripletkit.pdf.lines import Line
 from tripletkit.rules import Rules
 from tripletkit.text.sentences import ends_sentence
 
-#: Kinds that stand between the halves of a paragraph without ending it.
-INTERRUPTIONS = frozenset({"footnote", "figure", "caption", "table", "code", "equation", "list"})
 #: Kinds whose lines stay lines.
 LINEWISE = frozenset({"code", "table", "figure"})
 #: A paragraph's second half is looked for over at most this many pages.

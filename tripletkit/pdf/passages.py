@@ -13,11 +13,6 @@ from tripletkit.pdf.paragraphs import Paragraph
 from tripletkit.pdf.tokens import CountTokens, counter_by_words
 from tripletkit.text.sentences import ends_sentence, sentence_spans
 
-#: Kinds whose neighbours are packed together; each other paragraph is a passage of its own.
-PACKED = frozenset(
-    {"prose", "exercise", "summary", "list", "footnote", "box", "equation", "glossary", "caption", "table", "code"}
-)
-
 
 @dataclass(frozen=True)
 class PassageLimits:

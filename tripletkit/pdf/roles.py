@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from statistics import median
@@ -355,8 +355,3 @@ def _settle_front(roles: list[str], pages: Sequence[Sequence[Line]], first: int)
     for page in range(first, len(roles)):
         if roles[page] in ("front", "toc") and page < FRONT_SHARE * len(roles) and first > 0:
             roles[page] = "body"
-
-
-def count_roles(roles: Iterable[str]) -> dict[str, int]:
-    """Pages per role, for a summary line."""
-    return dict(sorted(Counter(roles).items()))

@@ -96,5 +96,4 @@ STAGE = Stage(
     uses=frozenset({"encoder"}),
     files_in=("encoder",),
     files_out=("scores.json",),
-    help="score the untouched and the tuned encoder on held-out passages",
 )

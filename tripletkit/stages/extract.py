@@ -188,5 +188,4 @@ STAGE = Stage(
     settings=("extract", "licenses"),
     uses=frozenset({"books", "rules", "tokenizer"}),
     version=VERSION,
-    help="read PDFs: pages, lines and passages",
 )

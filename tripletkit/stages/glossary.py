@@ -111,5 +111,4 @@ STAGE = Stage(
     uses=frozenset({"rules", "user_terms"}),
     files_out=(PROPOSALS,),
     version=2,
-    help="harvest the index, the glossary and your own terms",
 )

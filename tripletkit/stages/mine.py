@@ -199,5 +199,4 @@ STAGE = Stage(
     run=run,
     settings=("mine", "seed", "precision"),
     uses=frozenset({"encoder"}),
-    help="choose (passage, term in it, negative term) triplets",
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-from pathlib import Path
 
 import tripletkit
 from tripletkit.publishing.card import CardFacts
@@ -60,11 +59,6 @@ def card_facts(job: Job) -> CardFacts:
     )
 
 
-def dataset_folder(output: Path, to: Path | None) -> Path:
-    """Where the dataset lies."""
-    return to or output / "dataset"
-
-
 STAGE = Stage(
     "publish",
     reads=("books", "pages", "passages", "terms", "mentions", "splits", "triplets"),
@@ -73,5 +67,4 @@ STAGE = Stage(
     settings=("publish", "seed"),
     uses=frozenset({"encoder", "rules", "dropped"}),
     files_out=("dataset",),
-    help="write the dataset folder and its card",
 )

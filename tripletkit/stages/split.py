@@ -120,5 +120,4 @@ STAGE = Stage(
     writes=("splits",),
     run=run,
     settings=("split", "seed"),
-    help="part passages into train, validation and test",
 )

@@ -115,5 +115,4 @@ STAGE = Stage(
     settings=("tag",),
     uses=frozenset({"rules"}),
     version=2,
-    help="find the terms in the passages",
 )

@@ -108,5 +108,4 @@ STAGE = Stage(
     settings=("train", "seed", "precision"),
     uses=frozenset({"encoder"}),
     files_out=("encoder",),
-    help="tune the encoder on the triplets",
 )
