@@ -195,9 +195,10 @@ DROPPED = Table(
 TABLES = {table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, DROPPED)}
 
 
-def make_table(table: Table, rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
-    """Rows as a checked table, sorted by its key; equal rows give an equal table whatever their order."""
-    return check_table(pl.DataFrame(list(rows), schema=table.schema), table)
+def make_table(table: Table, rows: Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]]) -> pl.DataFrame:
+    """Rows (or columns by name) as a checked table, sorted by its key; equal rows give an equal table whatever their order."""
+    held = {name: rows[name] for name in table.columns} if isinstance(rows, Mapping) else list(rows)
+    return check_table(pl.DataFrame(held, schema=table.schema), table)
 
 
 def check_table(frame: pl.DataFrame, table: Table, source: str = "") -> pl.DataFrame:

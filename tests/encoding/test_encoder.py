@@ -7,6 +7,7 @@ import pytest
 
 from tripletkit.encoding.encoder import SentenceEncoder, VectorCache, text_key
 from tripletkit.encoding.locate import EMBEDDED, locate_encoder
+from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Progress
 
@@ -68,7 +69,7 @@ def test_a_damaged_shard_is_encoded_again(tmp_path: Path, caplog: pytest.LogCapt
 
 def test_token_counts_include_special_tokens_and_cut_nothing(tiny_encoder: Path) -> None:
     place = locate_encoder(str(tiny_encoder))
-    count = place.token_counter()
+    count = token_counter(place.folder)
     assert place.max_tokens == 128
     assert count(["", "roots"])[0] == 2
     assert count(["rock " * 500])[0] >= 502

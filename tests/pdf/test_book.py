@@ -17,6 +17,11 @@ RULES = load_rules()
 ODS = Path(__file__).parents[2] / "examples" / "ods-java.pdf"
 
 
+def rows_of(tables: BookTables) -> list[dict[str, object]]:
+    """The lines, one by one."""
+    return [dict(zip(tables.lines, values, strict=True)) for values in zip(*tables.lines.values(), strict=True)]
+
+
 def extract(path: Path, backend: str = "pdfium") -> BookTables:
     return extract_book(
         path, book_id="b_1", limits=PassageLimits(120, 80, 10), count_tokens=count_words, rules=RULES, backend=backend
@@ -40,7 +45,7 @@ def test_a_small_book_is_read_whole(tmp_path: Path) -> None:
     assert all(f"of page {n} are told" in text for n in range(1, 7))
     assert "ON WATER" not in text
     assert [row["label"] for row in tables.pages] == list("123456")
-    assert {row["kind"] for row in tables.lines if row["text"] == "ON WATER"} == {"furniture"}
+    assert {row["kind"] for row in rows_of(tables) if row["text"] == "ON WATER"} == {"furniture"}
     assert tables.title == "water"
     assert tables.dropped == []
 
@@ -78,7 +83,7 @@ def test_a_page_of_signs_without_meaning_is_left_out_and_told(tmp_path: Path) ->
     tables = extract(path)
     assert [(row["item"], row["reason"]) for row in tables.dropped] == [("b_1 page 2", "unreadable page")]
     assert not any("^&*" in str(row["text"]) for row in tables.passages)
-    assert sum(row["page"] == 2 for row in tables.lines) == 9
+    assert sum(row["page"] == 2 for row in rows_of(tables)) == 9
 
 
 def test_points_of_a_plot_are_no_reason_to_read_a_page_again(tmp_path: Path) -> None:
@@ -134,12 +139,12 @@ def test_a_page_of_two_hundred_thousand_characters(tmp_path: Path) -> None:
     lines = [Text(2, 2 + 1.4 * i, "water " * 84, size=1) for i in range(420)]
     tables = extract(write_pdf(tmp_path / "dense.pdf", [lines]))
     assert max(int(str(row["n_tokens"])) for row in tables.passages) <= 120
-    assert sum(len(str(row["text"])) for row in tables.lines) > 200_000
+    assert sum(len(str(row["text"])) for row in rows_of(tables)) > 200_000
 
 
 def test_one_word_without_an_end(tmp_path: Path) -> None:
     tables = extract(write_pdf(tmp_path / "word.pdf", [[Text(10, 100, "a" * 30_000)]]))
-    assert "".join(str(row["text"]) for row in tables.lines) == "a" * 30_000
+    assert "".join(str(row["text"]) for row in rows_of(tables)) == "a" * 30_000
 
 
 def test_bookmarks_that_loop_and_fonts_that_are_missing(tmp_path: Path) -> None:
@@ -170,7 +175,7 @@ class TestGolden:
         assert next(row["page"] for row in ods.pages if row["label"] == "68") == 80
 
     def test_a_page_of_text_and_code(self, ods: BookTables) -> None:
-        lines = [(row["kind"], row["text"]) for row in ods.lines if row["page"] == 80]
+        lines = [(row["kind"], row["text"]) for row in rows_of(ods) if row["page"] == 80]
         assert lines[0] == ("furniture", "§3.2 Linked Lists")
         assert lines[-1] == ("furniture", "68")
         assert ("code", "dummy.next = dummy;") in lines

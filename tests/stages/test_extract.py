@@ -9,19 +9,19 @@ import pytest
 
 from tripletkit.books import REFUSED
 from tripletkit.cli import main
+from tripletkit.pdf.book import BookTables
+from tripletkit.pdf.task import BookTask, read_book_task
 from tripletkit.stages import extract
 from tripletkit.store import Store
 
-real_read = extract._read
 
-
-def fake_read(task: extract._Task) -> str | None:
+def fake_read(task: BookTask) -> BookTables | str:
     """Reads books, but for those whose name says what they do to who reads them."""
     if task.path.stem == "dying":
         os.kill(os.getpid(), signal.SIGKILL)
     if task.path.stem == "hungry":
         bytearray(64 << 30)
-    return real_read(task)
+    return read_book_task(task)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals, no bound of memory")
@@ -34,7 +34,7 @@ def test_one_hostile_book_costs_one_row(
     capsys: pytest.CaptureFixture[str],
     workers: int,
 ) -> None:
-    monkeypatch.setattr(extract, "_read", fake_read)
+    monkeypatch.setattr(extract, "read_book_task", fake_read)
     hostile = [tmp_path / "dying.pdf", tmp_path / "hungry.pdf"]
     for path in hostile:
         path.write_bytes(b"%PDF-1.7 " + path.name.encode())

@@ -9,7 +9,6 @@ import hashlib
 import importlib.util
 import json
 import logging
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -62,21 +61,6 @@ class EncoderFolder:
             if token:
                 return str(token["content"] if isinstance(token, dict) else token)
         return "[MASK]"
-
-    def token_counter(self) -> Callable[[Sequence[str]], list[int]]:
-        """A function that counts each text's tokens, special tokens included, with nothing cut off."""
-        path = self.folder / "tokenizer.json"
-        if not path.is_file():
-            raise EncoderError(
-                f"{self.folder}: holds no tokenizer.json",
-                "Save the encoder with a fast tokenizer (SentenceTransformer(...).save_pretrained).",
-            )
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(path))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return lambda texts: [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts))]
 
     @cached_property
     def tokenizer_fingerprint(self) -> str:

@@ -23,15 +23,17 @@ __all__ = ["BACKENDS", "BookTables", "PassageLimits", "extract_book", "read_book
 
 BACKENDS = ("pdfium", "pdfplumber")
 Rows = list[dict[str, object]]
+Columns = dict[str, list[object]]
+_LINE_VALUES = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
 
 
 @dataclass(frozen=True)
 class BookTables:
-    """Rows of one book for the tables of the same names, and its title."""
+    """One book's part of the tables of the same names, and its title. Lines are many: they come as columns."""
 
     title: str
     pages: Rows
-    lines: Rows
+    lines: Columns
     passages: Rows
     dropped: Rows
 
@@ -73,7 +75,7 @@ def _tables(
     return BookTables(
         book.title or path.stem,
         _page_rows(marked, book_id),
-        _line_rows(marked, book_id),
+        _line_columns(marked, book_id),
         passages,
         [*_dropped_pages(marked, book_id), *repeated],
     )
@@ -101,14 +103,15 @@ def _page_rows(marked: MarkedBook, book_id: str) -> Rows:
     ]
 
 
-def _line_rows(marked: MarkedBook, book_id: str) -> Rows:
-    names = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
-    values = attrgetter(*names)
-    return [
-        dict(zip(names, values(line), strict=True), book_id=book_id, line=i, kind=kind)
-        for lines, kinds in zip(marked.pages.book.lines, marked.kinds, strict=True)
-        for i, (line, kind) in enumerate(zip(lines, kinds, strict=True))
-    ]
+def _line_columns(marked: MarkedBook, book_id: str) -> Columns:
+    pages = marked.pages.book.lines
+    lines = [line for page in pages for line in page]
+    return {
+        "book_id": [book_id] * len(lines),
+        "line": [i for page in pages for i in range(len(page))],
+        "kind": [kind for kinds in marked.kinds for kind in kinds],
+        **{name: list(map(attrgetter(name), lines)) for name in _LINE_VALUES},
+    }
 
 
 def _passage_rows(marked: MarkedBook, book_id: str) -> tuple[Rows, Rows]:

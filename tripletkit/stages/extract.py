@@ -9,38 +9,27 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from tripletkit.books import REFUSED
-from tripletkit.encoding.locate import EncoderFolder
-from tripletkit.errors import SourceError, TripletkitError
+from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.pdf.limits import PassageLimits
+from tripletkit.pdf.task import BookTask, read_book_task
 from tripletkit.pdf.workers import Bounds, Failure, run_bounded
-from tripletkit.rules import Rules
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, check_table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
+
+if TYPE_CHECKING:
+    from tripletkit.pdf.book import BookTables
 
 log = logging.getLogger(__name__)
 
 VERSION = 1
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One book to read, and where to keep what it gives. Plain data: it crosses to another process."""
-
-    path: Path
-    book_id: str
-    part: Path
-    place: EncoderFolder
-    limits: PassageLimits
-    rules: Rules
-    backend: str
 
 
 def run(job: Job) -> StageResult:
@@ -66,13 +55,13 @@ def run(job: Job) -> StageResult:
     return _result(books, parts, dropped, tuple(refused.values()))
 
 
-def _plan(job: Job) -> tuple[list[_Task], dict[Path, str]]:
+def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
     place, settings = job.locate(), job.settings.extract
     most = min(settings.max_tokens or place.max_tokens, place.max_tokens)
     limits = PassageLimits(
         max_tokens=most, target_tokens=min(settings.target_tokens, most), min_tokens=min(settings.min_tokens, most)
     )
-    tasks: dict[str, _Task] = {}
+    tasks: dict[str, BookTask] = {}
     refused: dict[Path, str] = {}
     for path in job.books:
         if not path.is_file():
@@ -92,55 +81,39 @@ def _plan(job: Job) -> tuple[list[_Task], dict[Path, str]]:
             job.rules.fingerprint,
             str(VERSION),
         )
-        tasks[book_id] = _Task(
-            path, book_id, job.folder / "cache" / "books" / key, place, limits, job.rules, settings.backend
+        tasks[book_id] = BookTask(
+            path, book_id, job.folder / "cache" / "books" / key, place.folder, limits, job.rules, settings.backend
         )
     return list(tasks.values()), refused
 
 
-def _read_all(tasks: list[_Task], job: Job) -> Iterator[tuple[_Task, str | None]]:
+def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str | None]]:
     """Each task with what went wrong, None if nothing did."""
     settings = job.settings.extract
     bounds = Bounds(settings.book_seconds, settings.book_memory_mb)
     with job.progress.bar("reading", len(tasks), "books") as advance:
         for index, outcome in run_bounded(
-            _read, tasks, workers=job.settings.workers or os.cpu_count() or 1, bounds=bounds
+            read_book_task, tasks, workers=job.settings.workers or os.cpu_count() or 1, bounds=bounds
         ):
-            yield tasks[index], _problem(tasks[index], outcome)
+            yield tasks[index], _kept(tasks[index], outcome)
             advance(1)
 
 
-def _problem(task: _Task, outcome: str | Failure | None) -> str | None:
-    if not isinstance(outcome, Failure):
+def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
+    """Keep what a book gave; the mark "done" comes last. Returns what the user should know if it gave nothing."""
+    if isinstance(outcome, Failure):
+        return f"{task.path}: reading it {outcome.why}; its bounds are book_seconds and book_memory_mb in [extract]"
+    if isinstance(outcome, str):
         return outcome
-    return f"{task.path}: reading it {outcome.why}; its bounds are book_seconds and book_memory_mb in [extract]"
-
-
-def _read(task: _Task) -> str | None:
-    """Read one book and keep its tables; the mark "done" comes last. Returns what the user should know if it cannot be read."""
-    # PDFium and all that reads a page: only the process that does so needs it.
-    from tripletkit.pdf.book import extract_book
-
-    try:
-        tables = extract_book(
-            task.path,
-            book_id=task.book_id,
-            limits=task.limits,
-            count_tokens=task.place.token_counter(),
-            rules=task.rules,
-            backend=task.backend,
-        )
-    except TripletkitError as error:
-        return str(error)
     task.part.mkdir(parents=True, exist_ok=True)
     (task.part / "done").unlink(missing_ok=True)
     for name, table in _PARTS.items():
-        make_table(table, getattr(tables, name)).write_parquet(task.part / f"{name}.parquet")
-    (task.part / "done").write_text(tables.title, encoding="utf-8")
+        make_table(table, getattr(outcome, name)).write_parquet(task.part / f"{name}.parquet")
+    (task.part / "done").write_text(outcome.title, encoding="utf-8")
     return None
 
 
-def _book_row(task: _Task, job: Job) -> Row:
+def _book_row(task: BookTask, job: Job) -> Row:
     title = (task.part / "done").read_text(encoding="utf-8")
     pages = pl.read_parquet(task.part / "pages.parquet").height
     return {
