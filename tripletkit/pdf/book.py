@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -16,26 +15,14 @@ from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.marking import MarkedBook, RawBook, mark_book
 from tripletkit.pdf.pages import read_pages
 from tripletkit.pdf.reader import open_pdf, read_outline, read_title
+from tripletkit.pdf.task import BookTables, Columns, Rows
 from tripletkit.pdf.tokens import CountTokens
 from tripletkit.rules import Rules
 
 __all__ = ["BACKENDS", "BookTables", "PassageLimits", "extract_book", "read_book"]
 
 BACKENDS = ("pdfium", "pdfplumber")
-Rows = list[dict[str, object]]
-Columns = dict[str, list[object]]
 _LINE_VALUES = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
-
-
-@dataclass(frozen=True)
-class BookTables:
-    """One book's part of the tables of the same names, and its title. Lines are many: they come as columns."""
-
-    title: str
-    pages: Rows
-    lines: Columns
-    passages: Rows
-    dropped: Rows
 
 
 def extract_book(

@@ -186,8 +186,8 @@ def _address(pointer: Any) -> int:  # noqa: ANN401
 
 
 def _quick(function: Any, result: type, *arguments: type) -> Callable[..., Any]:  # noqa: ANN401 - of pypdfium2, untyped
-    """The same function of PDFium, called with plain numbers for pointers: half the time of a call with objects."""
-    return ctypes.CFUNCTYPE(result, *arguments)(_address(function))
+    """The same function of PDFium, called with plain numbers for pointers and without giving up Python's lock: half the time."""
+    return ctypes.PYFUNCTYPE(result, *arguments)(_address(function))
 
 
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int
@@ -223,9 +223,17 @@ class _Glyphs:
         self._places = (first, first + 8, first + 16, first + 24)
         self._matrix = raw.FS_MATRIX()
 
-    def box(self, index: int) -> Sequence[float] | None:
-        """Left, right, bottom and top of a character, in the PDF's own coordinates; valid until the next question."""
-        return self._values if _get_box(self.text, index, *self._places) else None
+    def span(self, start: int, end: int) -> tuple[float, float, float, float] | None:
+        """Left, right, bottom and top of the first and the last of these characters, in the PDF's own coordinates."""
+        if not _get_box(self.text, start, *self._places):
+            return None
+        x0, x1, low, high = self._values
+        if end - start > 1 and _get_box(self.text, end - 1, *self._places):
+            _, right, bottom, top = self._values
+            x1 = right if right > x1 else x1
+            low = bottom if bottom < low else low
+            high = top if top > high else high
+        return x0, x1, low, high
 
     def run(self, index: int) -> _Run:
         """Baseline, size and style of a character: asked once per text object, in which they are the same."""
@@ -361,15 +369,10 @@ def _is_raised(index: int, beside: int, glyphs: _Glyphs) -> bool:
 def _word(content: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
     if not (content.isascii() and content.isprintable()):
         content = word_text(content)
-    box = glyphs.box(start)
+    box = glyphs.span(start, end)
     if not content or box is None:
         return None
     x0, x1, low, high = box
-    if end - start > 1 and (last := glyphs.box(end - 1)) is not None:
-        _, right, bottom, top = last
-        x1 = right if right > x1 else x1
-        low = bottom if bottom < low else low
-        high = top if top > high else high
     baseline, size, style, _ = glyphs.run(start)
     left, edge = glyphs.left, glyphs.top
     size = size if size > 0 else max(high - low, 1.0)

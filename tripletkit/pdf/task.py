@@ -1,20 +1,19 @@
-"""A book to read, as plain data that crosses to another process, and the function that reads it there.
+"""A book to read and what it gives, as plain data that crosses between processes, and the function that reads it.
 
-The other process loads this module and what it imports: no polars, no pydantic. Whoever only plans the reading loads no PDF library.
+The process that reads loads neither polars nor pydantic, the one that plans and keeps no PDF library.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tripletkit.errors import TripletkitError
 from tripletkit.pdf.limits import PassageLimits
 from tripletkit.rules import Rules
 
-if TYPE_CHECKING:
-    from tripletkit.pdf.book import BookTables
+Rows = list[dict[str, object]]
+Columns = dict[str, list[object]]
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,17 @@ class BookTask:
     limits: PassageLimits
     rules: Rules
     backend: str
+
+
+@dataclass(frozen=True)
+class BookTables:
+    """One book's part of the tables of the same names, and its title. Lines are many: they come as columns."""
+
+    title: str
+    pages: Rows
+    lines: Columns
+    passages: Rows
+    dropped: Rows
 
 
 def read_book_task(task: BookTask) -> BookTables | str:

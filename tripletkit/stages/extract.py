@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -18,13 +17,10 @@ from tripletkit.books import REFUSED
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.pdf.limits import PassageLimits
-from tripletkit.pdf.task import BookTask, read_book_task
+from tripletkit.pdf.task import BookTables, BookTask, read_book_task
 from tripletkit.pdf.workers import Bounds, Failure, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, check_table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
-
-if TYPE_CHECKING:
-    from tripletkit.pdf.book import BookTables
 
 log = logging.getLogger(__name__)
 
