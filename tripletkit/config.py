@@ -57,8 +57,9 @@ class TagSettings(Section):
 class SplitSettings(Section):
     """Which passages train and which judge."""
 
-    by: Literal["auto", "book", "chapter"] = Field(
-        "auto", description="auto: by chapter for one book, by book for several"
+    by: Literal["auto", "book", "chapter", "pages"] = Field(
+        "auto",
+        description="auto: by chapter for one book, by book for several; pages: a book's first pages train, its last judge",
     )
     validation: float = Field(0.15, ge=0, lt=1, description="share of passages that chooses")
     test: float = Field(0.25, ge=0, lt=1, description="share of passages that judges")

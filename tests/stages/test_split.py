@@ -1,6 +1,6 @@
 import polars as pl
 
-from tripletkit.stages.split import passage_units, units_to_splits
+from tripletkit.stages.split import pages_to_splits, passage_units, passages_to_pages, units_to_splits
 
 
 def passages(rows: list[tuple[str, str, str | None]]) -> pl.DataFrame:
@@ -43,3 +43,13 @@ def test_something_is_always_left_to_train() -> None:
         "validation",
     ]
     assert list(units_to_splits({"a": 5}, {"test": 0.3, "validation": 0.3}, seed=0).values()) == ["train"]
+
+
+def test_by_pages_the_first_train_and_the_last_judge() -> None:
+    table = pl.DataFrame(
+        [{"passage_id": f"{book}{n}", "book_id": book, "page_last": n} for book in "ab" for n in range(10)]
+    )
+    sides = pages_to_splits(table, {"validation": 0.1, "test": 0.3})
+    split_of = {passage: sides[unit] for passage, unit in passages_to_pages(table).items()}
+    for book in "ab":
+        assert [split_of[f"{book}{n}"] for n in range(10)] == ["train"] * 6 + ["validation"] + ["test"] * 3

@@ -22,14 +22,18 @@ def run(job: Job) -> StageResult:
     """Every passage gets a split, but for copies of a passage on another side, which are dropped."""
     settings, seed = job.settings.split, job.settings.seed
     passages = job.table("passages")
-    units = passage_units(passages, settings.by)
-    sides = units_to_splits(Counter(units.values()), {"validation": settings.validation, "test": settings.test}, seed)
+    shares = {"validation": settings.validation, "test": settings.test}
+    if settings.by == "pages":
+        units, sides = passages_to_pages(passages), pages_to_splits(passages, shares)
+    else:
+        units = passage_units(passages, settings.by)
+        sides = units_to_splits(Counter(units.values()), shares, seed)
     split_of = {passage: sides[unit] for passage, unit in units.items()}
     dropped = _drop_copies(passages, split_of)
     splits = make_table(SPLITS, [{"passage_id": p, "split": s} for p, s in split_of.items()])
     sizes = Counter(splits["split"].to_list())
     for name in ("train", "test"):
-        if not sizes[name]:
+        if not sizes[name] and shares.get(name, 1):
             raise TableError(
                 f"split: no passage is left for {name} ({len(set(units.values()))} units, by {settings.by})",
                 "Use --set split.by=chapter, other shares, or more books.",
@@ -38,7 +42,7 @@ def run(job: Job) -> StageResult:
         f"{name} {sizes[name]:,} ({sum(side == name for side in sides.values())})"
         for name in ("train", "validation", "test")
     )
-    what = "chapters" if isinstance(next(iter(sides)), tuple) else "books"
+    what = "pages" if settings.by == "pages" else "chapters" if isinstance(next(iter(sides)), tuple) else "books"
     return StageResult({"splits": splits}, dropped, dict(sizes), f"passages (and {what}): {told}")
 
 
@@ -62,6 +66,22 @@ def passage_units(passages: pl.DataFrame, by: str) -> dict[str, Hashable]:
         whole = by == "book" or (by == "auto" and (len(sizes) > 2 or book == largest))
         units[row["passage_id"]] = book if whole else (book, chapter_of(row["section"]))
     return units
+
+
+def passages_to_pages(passages: pl.DataFrame) -> dict[str, Hashable]:
+    """By passage: its book and last page. A passage that runs over a border is on the later side, which judges."""
+    return {p: (book, page) for p, book, page in passages.select("passage_id", "book_id", "page_last").iter_rows()}
+
+
+def pages_to_splits(passages: pl.DataFrame, shares: Mapping[str, float]) -> dict[Hashable, str]:
+    """In each book's reading order, of the pages on which a passage ends: the first train, the next choose, the last judge."""
+    sides: dict[Hashable, str] = {}
+    for book, held in sorted(passages.group_by("book_id").agg(pl.col("page_last").unique().sort()).iter_rows()):
+        test = round(len(held) * (1 - shares["test"]))
+        train = round(len(held) * (1 - shares["test"] - shares["validation"]))
+        for i, page in enumerate(held):
+            sides[book, page] = "train" if i < train else "validation" if i < test else "test"
+    return sides
 
 
 def chapter_of(section: str | None) -> str:
