@@ -20,8 +20,18 @@ class Text:
     font: str = "r"
 
 
+@dataclass(frozen=True)
+class Box:
+    """A drawn rectangle: left, top, width and height in points from the top left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
 def write_pdf(
-    path: Path, pages: Sequence[Sequence[Text]], *, width: int = 420, height: int = 600, labels: str = ""
+    path: Path, pages: Sequence[Sequence[Text | Box]], *, width: int = 420, height: int = 600, labels: str = ""
 ) -> Path:
     """A PDF with one content stream per page. ``labels`` is a /PageLabels number tree, e.g. "0 <</S/r>> 2 <</S/D>>"."""
     objects: list[bytes] = [b""] * 2
@@ -45,7 +55,9 @@ def write_pdf(
     return path
 
 
-def _show(line: Text, height: int) -> str:
+def _show(line: Text | Box, height: int) -> str:
+    if isinstance(line, Box):
+        return f"{line.x} {height - line.y - line.height} {line.width} {line.height} re S"
     escaped = line.text.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
     return f"BT /{line.font} {line.size} Tf {line.x} {height - line.y} Td ({escaped}) Tj ET"
 

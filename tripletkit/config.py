@@ -72,7 +72,7 @@ class MineSettings(Section):
     strategy: Literal["mix", "top", "weighted"] = Field(
         "mix", description="mix: nearest, sibling and rank window in turn; top: the nearest; weighted: drawn by cosine"
     )
-    kinds: tuple[str, ...] = Field(("prose",), description="kinds of passage that become anchors")
+    kinds: tuple[str, ...] = Field(("prose", "box"), description="kinds of passage that become anchors")
     positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
     negatives: int = Field(3, ge=1, description="negatives per positive")
     mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.pdf.make import count_words
-from tests.pdfs import Text, write_pdf
+from tests.pdfs import Box, Text, write_pdf
 from tripletkit import schemas
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.pdf.book import BookTables, extract_book
@@ -28,7 +28,7 @@ def extract(path: Path, backend: str = "pdfium") -> BookTables:
     )
 
 
-def page(number: int, *, words: str = "rivers and seas") -> list[Text]:
+def page(number: int, *, words: str = "rivers and seas") -> list[Text | Box]:
     """A page with a running head, eight lines and a page number."""
     lines = [f"The {words} of page {number} are told in line {i} at some" for i in range(1, 8)]
     lines.append("length, and that is the end.")
@@ -48,6 +48,30 @@ def test_a_small_book_is_read_whole(tmp_path: Path) -> None:
     assert {row["kind"] for row in rows_of(tables) if row["text"] == "ON WATER"} == {"furniture"}
     assert tables.title == "water"
     assert tables.dropped == []
+
+
+def test_text_in_a_drawn_frame_is_a_box(tmp_path: Path) -> None:
+    def framed(number: int) -> list[Text | Box]:
+        kind = ["sandy", "muddy", "stony", "broad", "narrow", "young"][number - 1]
+        notes = [f"A {kind} delta is the land that a {kind} river", f"builds where it meets its {kind} sea."]
+        return [
+            *page(number),
+            Box(50, 230, 320, 50),
+            *(Text(60, 250 + 14 * i, text) for i, text in enumerate(notes)),
+            *(Text(60, 320 + 14 * i, f"and more of it is told below, on page {number}, line {i},") for i in range(4)),
+            Text(60, 376, "until the page ends."),
+        ]
+
+    tables = extract(write_pdf(tmp_path / "boxes.pdf", [framed(n) for n in range(1, 7)]))
+    boxes = [str(row["text"]) for row in tables.passages if row["kind"] == "box"]
+    assert "A stony delta is the land that a stony river builds where it meets its stony sea." in " ".join(boxes)
+    assert not any("told" in text for text in boxes)
+    assert not any("delta" in str(row["text"]) for row in tables.passages if row["kind"] == "prose")
+
+
+def test_a_frame_around_every_page_is_decoration(tmp_path: Path) -> None:
+    tables = extract(write_pdf(tmp_path / "frames.pdf", [[Box(50, 60, 330, 480), *page(n)] for n in range(1, 7)]))
+    assert {row["kind"] for row in tables.passages} == {"prose"}
 
 
 def test_rows_fit_their_tables_and_are_the_same_twice(tmp_path: Path) -> None:

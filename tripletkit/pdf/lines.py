@@ -39,11 +39,14 @@ class Line:
     col_x1: float = 0.0
     notes: tuple[int, ...] = ()  # words of text.split() that are marks of footnotes
     gaps: int = 0  # wide gaps between words, as between the cells of a table's row
+    frame: int = 0  # which of the page's frames it stands in, counted from 1
 
     def between(self, col_x0: float, col_x1: float) -> Line:
         """The same line in a column with these edges. Spelt out, as dataclasses.replace takes ten times as long."""
         box = self.x0, self.x1, self.top, self.bottom, self.baseline, self.size
-        return Line(self.page, self.column, self.text, self.styles, *box, col_x0, col_x1, self.notes, self.gaps)
+        return Line(
+            self.page, self.column, self.text, self.styles, *box, col_x0, col_x1, self.notes, self.gaps, self.frame
+        )
 
 
 @dataclass(slots=True)
@@ -63,7 +66,13 @@ def page_lines(page: RawPage) -> list[Line]:
     fragments = words_to_fragments(page.words)
     gutters = find_gutters(fragments)
     bands = fragments_to_bands(fragments, gutters)
-    return [line for band in bands for line in _band_lines(page.number, band, gutters)]
+    lines = [line for band in bands for line in _band_lines(page.number, band, gutters)]
+    for number, frame in enumerate(page.frames, 1):
+        for line in lines:
+            middle = (line.top + line.bottom) / 2
+            if frame.top < middle < frame.bottom and frame.x0 - 1 <= line.x0 and line.x1 <= frame.x1 + 1:
+                line.frame = number
+    return lines
 
 
 def lower_drop_caps(words: Sequence[Word]) -> None:

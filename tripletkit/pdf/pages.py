@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tripletkit.pdf.lines import Line, page_lines
 from tripletkit.pdf.quality import complaint
-from tripletkit.pdf.reader import Document, RawPage, Word, read_page
+from tripletkit.pdf.reader import Document, Frame, RawPage, Word, read_page
 
 #: pdfplumber takes a tenth of a second a page: a book that is bad throughout is not read twice.
 MOST_SECOND_OPINIONS = 60
@@ -28,6 +28,7 @@ class ReadPage:
     chars: int
     images: int
     lines: list[Line]
+    frames: tuple[Frame, ...]
     complaint: str | None  # why its text is no good
     again: bool = False  # its text is the second reader's
 
@@ -58,11 +59,11 @@ def _read(page: RawPage, words: list[Word] | None) -> ReadPage:
     if words is not None:
         page = replace(page, words=words)
     told, chars = complaint(page.words, page.lost), sum(len(word.text) for word in page.words)
-    return ReadPage(page.number, page.label, page.height, chars, page.images, page_lines(page), told)
+    return ReadPage(page.number, page.label, page.height, chars, page.images, page_lines(page), page.frames, told)
 
 
 def _reread(page: ReadPage, words: list[Word] | None) -> ReadPage:
     if not words or complaint(words) is not None:
         return page
-    raw = RawPage(page.number, page.label, 0.0, page.height, words, page.images)
+    raw = RawPage(page.number, page.label, 0.0, page.height, words, page.images, frames=page.frames)
     return replace(_read(raw, None), again=True)

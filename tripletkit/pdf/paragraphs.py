@@ -98,6 +98,8 @@ def _home(
 
 def starts_paragraph(before: Line, line: Line, text: str, layout: Layout, abbreviations: AbstractSet[str]) -> bool:
     """Whether ``line``, after ``before`` and ``text`` so far, opens a paragraph: indent, gap or short line above."""
+    if not _same_frame(before, line):
+        return True
     ended = ends_sentence(text, abbreviations) or text.endswith(":")
     if abs(before.size - line.size) > 0.2 * layout.size:
         return True
@@ -115,6 +117,11 @@ def starts_paragraph(before: Line, line: Line, text: str, layout: Layout, abbrev
     return ended and (line.x0 > before.x0 + 0.6 * line.size or _short(before))
 
 
+def _same_frame(before: Line, line: Line) -> bool:
+    """A box may go on over the page."""
+    return before.frame == line.frame if before.page == line.page else bool(before.frame) == bool(line.frame)
+
+
 def _indented(line: Line, layout: Layout) -> bool:
     return 0.6 * layout.size < line.x0 - line.col_x0 < 4 * layout.size
 
@@ -125,6 +132,8 @@ def _short(line: Line) -> bool:
 
 def _resumes(half: Paragraph, end: Line, line: Line, abbreviations: AbstractSet[str]) -> bool:
     """Whether prose after an interruption is the second half of an unfinished paragraph."""
+    if not _same_frame(end, line):
+        return False
     if line.page - end.page > MOST_PAGES_BETWEEN or abs(end.size - line.size) > 0.15 * end.size:
         return False
     if half.text.endswith(("-", "‐")):
@@ -167,6 +176,7 @@ def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], la
     section's heading may say what all of its prose is.
     """
     abbreviations = rules.words("abbreviations")
+    boxes = _has_boxes(lines)
     for p in paragraphs:
         if p.kind == "prose" and not _reads_as_prose(p, lines, layout, abbreviations):
             p.kind = _fragment_kind(p, lines)
@@ -178,6 +188,13 @@ def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], la
             p.kind = role
         elif p.kind == "prose" and rules.starts("exercises", p.text):
             p.kind = "exercise"
+        elif p.kind == "prose" and boxes and all(lines[i].frame for i in p.lines):
+            p.kind = "box"
+
+
+def _has_boxes(lines: Sequence[Line]) -> bool:
+    """Whether a frame sets text apart; where most of the text stands in one, it is the page's decoration."""
+    return sum(len(line.text) for line in lines if line.frame) <= 0.5 * sum(len(line.text) for line in lines)
 
 
 def section_role(path: tuple[str, ...], rules: Rules) -> str | None:

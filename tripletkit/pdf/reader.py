@@ -27,6 +27,8 @@ Document = pdfium.PdfDocument
 
 #: PDFium marks a hyphen at a line's end, which it undoes, with one of these.
 HYPHEN_MARKS = "\x02\ufffe"
+#: A frame is so much of the page wide, so high in points, and drawn in so few strokes (four sides and round corners).
+FRAME_WIDTH, FRAME_PT, FRAME_SEGMENTS = 0.4, 20.0, 20
 _SPLIT = re.compile(r"[^\s\x00\u200b]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
 _UTF_32 = f"utf-32-{sys.byteorder[:1]}e"
@@ -60,6 +62,15 @@ class Word:
     note: bool = False  # the raised mark of a footnote, not part of the word before it
 
 
+class Frame(NamedTuple):
+    """A drawn or filled rectangle that is wide enough to frame text, in points from the page's top left corner."""
+
+    x0: float
+    top: float
+    x1: float
+    bottom: float
+
+
 @dataclass(slots=True)
 class RawPage:
     """One page as read: 1-based ``number``, the PDF's ``label`` ("" if none), size in points, words in file order."""
@@ -71,6 +82,7 @@ class RawPage:
     words: list[Word]
     images: int
     lost: int = 0  # characters without a meaning that are in no word
+    frames: tuple[Frame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +138,14 @@ def read_page(document: pdfium.PdfDocument, number: int) -> RawPage:
     width, height = page.get_size()
     left, bottom, _, top = page.get_cropbox()
     textpage = page.get_textpage()
-    words, lost = _words(textpage.raw, left, top if top - bottom >= height - 1 else bottom + height)
+    top = top if top - bottom >= height - 1 else bottom + height
+    words, lost = _words(textpage.raw, left, top)
     images = sum(1 for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=1)) if len(words) < 5 else 0
     label = _label(document, number)
+    frames = _frames(page.raw, left, top, width, height)
     textpage.close()
     page.close()
-    return RawPage(number, label, width, height, words, images, lost)
+    return RawPage(number, label, width, height, words, images, lost, frames)
 
 
 def read_outline(document: pdfium.PdfDocument, most: int = 20_000) -> list[Bookmark]:
@@ -174,6 +188,27 @@ def word_text(text: str) -> str:
     return clean(text[:-1] + "-" if text.endswith("\u00ad") else text)
 
 
+def _frames(page: raw.FPDF_PAGE, left: float, top: float, width: float, height: float) -> tuple[Frame, ...]:
+    """Paths of few strokes, at least FRAME_WIDTH of the page wide, from two lines of text high to nearly the whole page."""
+    address, sides = _address(page), (ctypes.c_float * 4)()
+    first = ctypes.addressof(sides)
+    found = []
+    for i in range(raw.FPDFPage_CountObjects(page)):
+        obj = _get_page_object(address, i)
+        if _get_type(obj) != raw.FPDF_PAGEOBJ_PATH:
+            continue
+        if not _get_bounds(obj, first, first + 4, first + 8, first + 12):
+            continue
+        x0, low, x1, high = sides
+        if (
+            x1 - x0 >= FRAME_WIDTH * width
+            and FRAME_PT <= high - low <= 0.95 * height
+            and _count_segments(obj) <= FRAME_SEGMENTS
+        ):
+            found.append(Frame(x0 - left, top - high, x1 - left, top - low))
+    return tuple(found)
+
+
 def _label(document: pdfium.PdfDocument, number: int) -> str:
     try:
         return str(document.get_page_label(number - 1) or "").strip()
@@ -198,6 +233,10 @@ _get_matrix = _quick(raw.FPDFText_GetMatrix, _INT, _POINTER, _INT, _POINTER)
 _get_size = _quick(raw.FPDFText_GetFontSize, ctypes.c_double, _POINTER, _INT)
 _get_font = _quick(raw.FPDFTextObj_GetFont, _POINTER, _POINTER)
 _get_weight = _quick(raw.FPDFText_GetFontWeight, _INT, _POINTER, _INT)
+_get_page_object = _quick(raw.FPDFPage_GetObject, _POINTER, _POINTER, _INT)
+_get_type = _quick(raw.FPDFPageObj_GetType, _INT, _POINTER)
+_get_bounds = _quick(raw.FPDFPageObj_GetBounds, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)
+_count_segments = _quick(raw.FPDFPath_CountSegments, _INT, _POINTER)
 _get_unicode = _quick(raw.FPDFText_GetUnicode, ctypes.c_uint, _POINTER, _INT)
 
 
