@@ -74,6 +74,12 @@ def heaps() -> Gold:
             ("c", "Its smallest item is at the root.", 3, "Trees"),
             ("d", "Nothing of the kind is said here.", 9, "Lists"),
         ),
-        pl.concat([term("heap", [1, 3], definition="A heap is a tree in order."), term("queue", [2]), term("tree")]),
+        pl.concat(
+            [
+                term("heap", [1, 3], definition="A heap is a tree in order."),
+                term("queue", [2]),
+                term("tree", definition="Nodes, none of which has two parents."),
+            ]
+        ),
         mentions(("a", "heap"), ("a", "tree"), ("b", "queue"), ("b", "heap")),
     )

@@ -47,7 +47,7 @@ def test_a_chapter_drawn_twice_counts_all_its_queries_twice() -> None:
     values = np.random.default_rng(0).random((15, 2))
     estimate = sample.estimate(values)
     for counts, drawn in zip(sample.counts[:20], estimate.draws, strict=False):
-        rows = np.repeat(values, counts[sample.unit_of], axis=0)
+        rows = np.repeat(values, counts[sample.unit_of].astype(int), axis=0)
         assert drawn == pytest.approx(rows.mean(axis=0))
 
 
@@ -70,6 +70,6 @@ def test_a_seed_gives_the_same_intervals_and_fewer_than_five_queries_none() -> N
 
 def test_a_thousand_resamples_of_two_thousand_queries_take_no_time() -> None:
     values = np.random.default_rng(0).random((2000, 5))
-    start = time.perf_counter()
+    start = time.process_time()
     _ = resampling([("b", str(i)) for i in range(2000)], 0).estimate(values).interval
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -52,9 +52,9 @@ def test_no_term_that_is_asked_for_is_said_in_a_masked_text(tasks: dict[str, Tas
 
 def test_a_definition_without_its_term_is_asked_among_all_that_are_said(tasks: dict[str, Task]) -> None:
     task = tasks["definition→term"]
-    assert task.queries == (f"A {HIDDEN} is a tree in order.",)
     assert task.candidates == ("heap", "queue", "tree")
-    assert asked(task) == {task.queries[0]: [0]}
+    assert asked(task) == {f"A {HIDDEN} is a tree in order.": [0], "Nodes, none of which has two parents.": [2]}
+    assert task.chapters == (("x", "Trees"), ("x", "Trees"))
 
 
 def test_a_task_without_a_query_is_not_there() -> None:

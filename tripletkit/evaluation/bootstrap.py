@@ -44,7 +44,7 @@ class Resampling:
 
     by: str  # books, chapters or queries
     unit_of: npt.NDArray[np.intp]  # (queries,)
-    counts: npt.NDArray[np.int64]  # (resamples, units)
+    counts: Values  # (resamples, units), whole numbers
 
     @property
     def units(self) -> int:
@@ -67,5 +67,5 @@ def resampling(chapters: Sequence[tuple[str, str]], seed: int) -> Resampling:
     number = {unit: i for i, unit in enumerate(dict.fromkeys(units))}
     rng = np.random.default_rng(seed)
     resamples = RESAMPLES if len(number) >= ENOUGH_UNITS else 0
-    counts = rng.multinomial(len(number), np.full(len(number), 1 / len(number)), size=resamples)
+    counts = rng.multinomial(len(number), np.full(len(number), 1 / len(number)), size=resamples).astype(np.float64)
     return Resampling(by, np.array([number[unit] for unit in units]), counts)

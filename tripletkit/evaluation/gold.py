@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +13,8 @@ from tripletkit.evaluation.lexical import said
 from tripletkit.evaluation.metrics import Mask
 from tripletkit.mining.pool import cited_pages
 
+Chapter = tuple[str, str]  # book, chapter
+
 
 @dataclass(frozen=True)
 class Term:
@@ -22,6 +24,7 @@ class Term:
     name: str
     forms: tuple[str, ...]
     definition: str | None
+    home: Chapter  # where most of its answers are or, if it has none, where it is said most
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Gold:
 
     passage_ids: tuple[str, ...]
     texts: tuple[str, ...]
-    chapters: tuple[tuple[str, str], ...]  # of each passage: book, chapter
+    chapters: tuple[Chapter, ...]  # of each passage
     terms: tuple[Term, ...]  # those with an answer
     others: tuple[Term, ...]  # said in the passages, without an answer
     relevant: Mask  # terms x passages
@@ -68,12 +71,14 @@ def build_gold(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
             relevant[i] = mentioned[i]
     answered = relevant.any(axis=1)
     others = mentioned.any(axis=1) & ~answered
-    found = [_term(row) for row in kept]
+    chapters = tuple((row["book_id"], _chapter(row["section"])) for row in held)
+    homes = np.where(answered[:, None], relevant, mentioned)
+    found = [_term(row, _home(chapters, home)) for row, home in zip(kept, homes, strict=True)]
     books = {row["book_id"] for row in held}
     return Gold(
         tuple(column),
         tuple(row["text"] for row in held),
-        tuple((row["book_id"], _chapter(row["section"])) for row in held),
+        chapters,
         tuple(found[i] for i in np.flatnonzero(answered)),
         tuple(found[i] for i in np.flatnonzero(others)),
         relevant[answered],
@@ -90,7 +95,7 @@ def _by_index(
     for j, row in enumerate(passages):
         for page in range(int(str(row["page_first"])), int(str(row["page_last"])) + 1):
             by_page[str(row["book_id"]), page].append(j)
-    string = said([_term(row).forms for row in terms], [str(row["text"]) for row in passages]) | mentioned
+    string = said([_forms(row) for row in terms], [str(row["text"]) for row in passages]) | mentioned
     relevant, unsaid = np.zeros_like(mentioned), np.zeros_like(mentioned)
     for i, term in enumerate(terms):
         for page in cited_pages(term):
@@ -100,12 +105,19 @@ def _by_index(
     return relevant, unsaid
 
 
-def _term(row: Mapping[str, object]) -> Term:
-    name, forms, definition = str(row["term"]), row["forms"], row["definition"]
-    listed = [str(form) for form in forms] if isinstance(forms, list) else []
-    return Term(
-        str(row["term_id"]), name, tuple(dict.fromkeys((name, *listed))), str(definition) if definition else None
-    )
+def _term(row: Mapping[str, object], home: Chapter) -> Term:
+    definition = str(row["definition"]) if row["definition"] else None
+    return Term(str(row["term_id"]), str(row["term"]), _forms(row), definition, home)
+
+
+def _forms(row: Mapping[str, object]) -> tuple[str, ...]:
+    forms = row["forms"]
+    return tuple(dict.fromkeys((str(row["term"]), *(map(str, forms) if isinstance(forms, list) else ()))))
+
+
+def _home(chapters: Sequence[Chapter], passages: Mask) -> Chapter:
+    counts = Counter(chapters[int(j)] for j in np.flatnonzero(passages))
+    return min(counts, key=lambda chapter: (-counts[chapter], chapter), default=("", ""))
 
 
 def _chapter(section: object) -> str:

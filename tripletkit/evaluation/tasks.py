@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tripletkit.encoding.encoder import Encoder, Vectors
-from tripletkit.evaluation.gold import Gold
+from tripletkit.evaluation.gold import Chapter, Gold
 from tripletkit.evaluation.lexical import build_matcher, said
 from tripletkit.evaluation.metrics import Mask, Metrics, Scores, mean_metrics
 from tripletkit.mining.masking import hide, hide_matches
 
 #: Stands for a hidden term until an encoder puts its own mask token there; no letter, so that no string match sees it.
 HIDDEN = "\ufffc"
-Chapter = tuple[str, str]  # book, chapter
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Part:
     rows: npt.NDArray[np.intp]  # which of the task's queries
     relevant: Mask
     ignored: Mask  # neither right nor wrong
-    chapters: tuple[Chapter, ...]  # of each query: for a term the one with most of its answers
+    chapters: tuple[Chapter, ...]  # of each query
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def _by_term(name: str, gold: Gold, texts: tuple[str, ...], relevant: Mask) -> T
         texts,
         relevant[asked],
         (gold.relevant & ~relevant)[asked],
-        tuple(_home(gold, row) for row in relevant[asked]),
+        tuple(term.home for term in terms),
         tuple(term.forms for term in terms),
         by_term=True,
     )
@@ -115,24 +113,18 @@ def _by_passage(name: str, gold: Gold, texts: tuple[str, ...]) -> Task:
 def _by_definition(gold: Gold) -> Task:
     """A term by its definition, in which it is hidden, among all the terms that the held-out passages say or answer."""
     candidates = (*gold.terms, *gold.others)
-    asked = [i for i, term in enumerate(gold.terms) if term.definition]
-    relevant = np.eye(len(candidates), dtype=bool)[asked]
+    defined = [(i, term, term.definition) for i, term in enumerate(candidates) if term.definition]
+    relevant = np.eye(len(candidates), dtype=bool)[[i for i, *_ in defined], :]
     return Task(
         "definition→term",
-        tuple(hide(term.definition, term.forms, HIDDEN) for term in gold.terms if term.definition),
+        tuple(hide(definition, term.forms, HIDDEN) for _, term, definition in defined),
         tuple(term.name for term in candidates),
         relevant,
         np.zeros_like(relevant),
-        tuple(_home(gold, gold.relevant[i]) for i in asked),
+        tuple(term.home for _, term, _ in defined),
         tuple(term.forms for term in candidates),
         by_term=False,
     )
-
-
-def _home(gold: Gold, answers: Mask) -> Chapter:
-    """The chapter with most of a term's answers."""
-    counts = Counter(gold.chapters[j] for j in np.flatnonzero(answers))
-    return min(counts, key=lambda chapter: (-counts[chapter], chapter))
 
 
 def encoder_scores(tasks: Sequence[Task], encoder: Encoder, mask_token: str) -> dict[str, Scores]:
