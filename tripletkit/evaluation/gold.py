@@ -69,18 +69,18 @@ def build_gold(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     for i, row in enumerate(kept):
         if row["book_id"] not in indexed:
             relevant[i] = mentioned[i]
-    answered = relevant.any(axis=1)
-    others = mentioned.any(axis=1) & ~answered
+    answered = np.flatnonzero(relevant.any(axis=1))
+    others = np.setdiff1d(np.flatnonzero(mentioned.any(axis=1)), answered)
     chapters = tuple((row["book_id"], _chapter(row["section"])) for row in held)
-    homes = np.where(answered[:, None], relevant, mentioned)
-    found = [_term(row, _home(chapters, home)) for row, home in zip(kept, homes, strict=True)]
+    found = {int(i): _term(kept[i], _home(chapters, relevant[i])) for i in answered}
+    found |= {int(i): _term(kept[i], _home(chapters, mentioned[i])) for i in others}
     books = {row["book_id"] for row in held}
     return Gold(
         tuple(column),
         tuple(row["text"] for row in held),
         chapters,
-        tuple(found[i] for i in np.flatnonzero(answered)),
-        tuple(found[i] for i in np.flatnonzero(others)),
+        tuple(found[int(i)] for i in answered),
+        tuple(found[int(i)] for i in others),
         relevant[answered],
         unsaid[answered],
         "index" if books <= indexed else "mentions" if not books & indexed else "index and mentions",
@@ -117,7 +117,7 @@ def _forms(row: Mapping[str, object]) -> tuple[str, ...]:
 
 def _home(chapters: Sequence[Chapter], passages: Mask) -> Chapter:
     counts = Counter(chapters[int(j)] for j in np.flatnonzero(passages))
-    return min(counts, key=lambda chapter: (-counts[chapter], chapter), default=("", ""))
+    return min(counts, key=lambda chapter: (-counts[chapter], chapter))
 
 
 def _chapter(section: object) -> str:
