@@ -15,6 +15,7 @@ OWNERS = {
     "transformers": {"encoding/encoder.py", "training.py"},
     "datasets": {"encoding/encoder.py", "training.py"},
     "spacy": {"tagging/nlp.py"},
+    "bm25s": {"evaluation/lexical.py"},
     "huggingface_hub": {"encoding/encoder.py", "encoding/locate.py", "publishing/hub.py"},
 }
 #: Layers from the bottom: a module imports only from its own layer or one below.

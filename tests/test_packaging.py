@@ -22,7 +22,7 @@ def test_the_wheel_carries_rules_and_type_marker(tmp_path: Path) -> None:
         names = set(file.namelist())
         file.extractall(tmp_path / "site")
     assert {f"tripletkit/rules/{name}.txt" for name in KINDS} <= names
-    assert "tripletkit/py.typed" in names
+    assert {"tripletkit/py.typed", "tripletkit/evaluation/similarity.tsv"} <= names
     assert not any(name.startswith(("tests/", "examples/")) for name in names)
     # The installed rules are found without the checkout.
     code = "import tripletkit.rules as r; print(r.__file__, len(r.load_rules().files))"

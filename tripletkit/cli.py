@@ -81,6 +81,18 @@ Page = Annotated[int, typer.Option("--page", "-p", min=1, help="Physical page, f
 Picture = Annotated[
     Path | None, typer.Option("--to", help="PNG to write (default: BOOK-PAGE.png).", show_default=False)
 ]
+Encoders = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encoder",
+        help="SentenceTransformer folder, hub id, or 'embedded'; give two or more to compare them with the first.",
+        show_default=False,
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="Held-out passages to judge on: test (default) or validation.", show_default=False),
+]
 Push = Annotated[
     str | None,
     typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Push the dataset folder to the Hub.", show_default=False),
@@ -162,7 +174,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             f.name, introspection.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
         )
         for f in fields(Common)
-        if f.init
+        if f.init and f.name not in {p.name for p in own}  # a command may take a common option in its own way
     ]
 
     def wrapper(**given: Any) -> None:  # noqa: ANN401
@@ -271,9 +283,12 @@ def train(
 
 
 @command
-def evaluate(common: Common, allow_worse: AllowWorse = None) -> None:
-    """Score the untouched and the tuned encoder on held-out passages."""
-    _run(common, ["evaluate"], allow_worse=allow_worse)
+def evaluate(common: Common, encoder: Encoders = None, split: Split = None, allow_worse: AllowWorse = None) -> None:
+    """Score the untouched and the tuned encoder, or any that you name, on held-out passages."""
+    common.encoder = encoder[0] if encoder else None
+    _run(
+        common, ["evaluate"], evaluate__against=encoder and encoder[1:], evaluate__split=split, allow_worse=allow_worse
+    )
 
 
 @command

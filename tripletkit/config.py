@@ -108,6 +108,12 @@ class EvaluateSettings(Section):
     """How encoders are judged."""
 
     split: Literal["validation", "test"] = Field("test", description="which held-out passages")
+    against: tuple[str, ...] = Field(
+        (), description="encoders to compare with the base one; OUTPUT/encoder, which train made, if none is named"
+    )
+    general_loss: float = Field(
+        0.01, ge=0, lt=1, description="share of its correlation on everyday sentences that an encoder may lose unwarned"
+    )
 
 
 class PublishSettings(Section):

@@ -222,6 +222,8 @@ class Runner:
             key["tokenizer"], key["encoder_name"] = self.place.tokenizer_fingerprint, self.place.name
         if "encoder" in stage.uses:
             key["encoder"] = self.place.fingerprint
+        if "against" in stage.uses:
+            key["against"] = [locate_encoder(name).fingerprint for name in self.settings.evaluate.against]
         terms = self.settings.glossary.terms
         if "user_terms" in stage.uses and terms is not None:
             key["user_terms"] = file_sha256(terms) if terms.is_file() else ""

@@ -1,0 +1,72 @@
+from math import log2
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tripletkit.evaluation.metrics import (
+    METRICS,
+    average_precision,
+    mean_metrics,
+    metric_values,
+    ndcg,
+    recall,
+    reciprocal_rank,
+)
+
+GAINS = np.array([[False, True, False, True]])
+
+
+def test_metrics_by_hand() -> None:
+    assert ndcg(GAINS, 10)[0] == pytest.approx((1 / log2(3) + 1 / log2(5)) / (1 + 1 / log2(3)))
+    assert ndcg(GAINS, 2)[0] == pytest.approx((1 / log2(3)) / (1 + 1 / log2(3)))
+    assert reciprocal_rank(GAINS, 10)[0] == 1 / 2
+    assert reciprocal_rank(GAINS, 1)[0] == 0
+    assert average_precision(GAINS)[0] == (1 / 2 + 2 / 4) / 2
+    assert recall(GAINS, 2)[0] == 1 / 2
+
+
+def test_means_over_queries() -> None:
+    scores = np.array([[3, 2, 1], [1, 2, 3]], dtype=np.float32)
+    relevant = np.array([[True, False, False], [True, False, False]])
+    assert mean_metrics(scores, relevant) == {
+        "queries": 2,
+        "nDCG@10": pytest.approx((1 + 1 / log2(4)) / 2),
+        "MRR@10": pytest.approx((1 + 1 / 3) / 2),
+        "MAP": pytest.approx((1 + 1 / 3) / 2),
+        "recall@10": 1,
+        "recall@20": 1,
+    }
+
+
+def test_an_ignored_candidate_is_neither_right_nor_wrong() -> None:
+    scores = np.array([[9, 2, 1]], dtype=np.float32)
+    relevant, ignored = np.array([[False, True, False]]), np.array([[True, False, False]])
+    assert metric_values(scores, relevant)[0, METRICS.index("MRR@10")] == 1 / 2
+    assert metric_values(scores, relevant, ignored)[0, METRICS.index("MRR@10")] == 1
+
+
+def test_equals_are_ranked_by_lot_and_alike_each_time() -> None:
+    """One right among ten equals has a mean rank of 5.5 and a mean precision of 0.29, wherever it stands."""
+    scores, relevant = np.zeros((200, 10), dtype=np.float32), np.zeros((200, 10), dtype=bool)
+    relevant[:, 0] = True
+    values = metric_values(scores, relevant, ties=0)
+    assert values[:, METRICS.index("MAP")].mean() == pytest.approx(sum(1 / n for n in range(1, 11)) / 10, abs=0.02)
+    assert (values == metric_values(scores, relevant, ties=0)).all()
+    assert (metric_values(scores, relevant)[:, METRICS.index("MAP")] == 1).all()  # without a seed the first comes first
+
+
+@given(arrays(np.bool_, st.tuples(st.integers(1, 4), st.integers(1, 30))))
+def test_all_queries_at_once_are_each_by_itself(gains: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> None:
+    """Against the textbook's loops."""
+    for row, ap, rr, gain, share in zip(
+        gains, average_precision(gains), reciprocal_rank(gains, 10), ndcg(gains, 10), recall(gains, 20), strict=True
+    ):
+        ranks = [rank for rank, hit in enumerate(row, 1) if hit]
+        assert ap == pytest.approx(sum(n / rank for n, rank in enumerate(ranks, 1)) / max(len(ranks), 1))
+        assert rr == pytest.approx(next((1 / rank for rank in ranks if rank <= 10), 0))
+        ideal = sum(1 / log2(rank + 1) for rank in range(1, min(len(ranks), 10) + 1))
+        assert gain == pytest.approx(sum(1 / log2(rank + 1) for rank in ranks if rank <= 10) / ideal if ranks else 0)
+        assert share == pytest.approx(sum(rank <= 20 for rank in ranks) / max(len(ranks), 1))

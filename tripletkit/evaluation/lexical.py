@@ -1,0 +1,43 @@
+"""What needs no encoder: whether the string is there, and BM25. An encoder worth its weights beats both. Imports bm25s."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from tripletkit.evaluation.metrics import Mask, Scores
+from tripletkit.tagging.matcher import Form, Matcher
+from tripletkit.text.normalise import term_key
+
+
+def build_matcher(forms: Sequence[Sequence[str]]) -> Matcher:
+    """Finds any form of any term; a match's ``term_id`` is the term's number."""
+    return Matcher(Form(str(number), form, canonical=True) for number, of in enumerate(forms) for form in of)
+
+
+def said(forms: Sequence[Sequence[str]], texts: Sequence[str]) -> Mask:
+    """Terms x texts: whether the text holds any form of the term, in any case, number and spelling."""
+    matcher = build_matcher(forms)
+    found = np.zeros((len(forms), len(texts)), dtype=bool)
+    for j, text in enumerate(texts):
+        for match in matcher.matches(text):
+            found[int(match.form.term_id), j] = True
+    return found
+
+
+def bm25(queries: Sequence[str], candidates: Sequence[str]) -> Scores:
+    """Queries x candidates, by Lucene's BM25 (k1 1.5, b 0.75) over the same normalised words that terms are found by."""
+    import bm25s
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # importing it sets DEBUG
+    scores = np.zeros((len(queries), len(candidates)), dtype=np.float32)
+    corpus = [list(term_key(text)) for text in candidates]
+    if any(corpus):
+        index = bm25s.BM25()
+        index.index(corpus, show_progress=False)
+        for row, query in zip(scores, queries, strict=True):
+            if words := list(term_key(query)):
+                row[:] = index.get_scores(words)
+    return scores
