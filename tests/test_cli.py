@@ -113,3 +113,15 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     import tripletkit
 
     assert out(["--version"], capsys).strip() == tripletkit.__version__
+
+
+def test_reading_a_book_imports_what_that_needs(book: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    """The process that starts the readers loads no stage but its own, nor PDFium, which is theirs."""
+    unused = ("numpy", "pyarrow", "rapidfuzz", "pypdfium2", "sentence_transformers", "tripletkit.stages.mine")
+    code = (
+        "import sys\nfrom tripletkit.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit as end: assert not end.code\n"
+        f"print([name for name in {unused} if name in sys.modules])"
+    )
+    arguments = ["extract", str(book), "--output", str(tmp_path), "--encoder", str(tiny_encoder), "--quiet"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

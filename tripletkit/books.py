@@ -7,6 +7,9 @@ from pathlib import Path
 
 from tripletkit.errors import SourceError
 
+#: The reason under which a book that cannot be read stands in `dropped`.
+REFUSED = "book refused"
+
 
 def find_books(given: Iterable[Path]) -> tuple[Path, ...]:
     """Every PDF named, once, folders searched to any depth. Raises SourceError if a name matches nothing."""

@@ -285,7 +285,7 @@ def run(
 
     _run(
         common,
-        [stage.name for stage in STAGES],
+        list(STAGES),
         books=books,
         glossary__terms=terms,
         publish__license=license_,
@@ -347,7 +347,7 @@ def _run(common: Common, stages: list[str], **flags: object) -> Any:  # noqa: AN
     from tripletkit.pipeline import STAGES, Runner
     from tripletkit.progress import Progress
 
-    wanted = [stage for stage in STAGES if stage.name in stages]
+    wanted = [stage for stage in STAGES if stage in stages]
     whole = len(wanted) > 1
     if whole and not any(text.startswith("mine.hard_negatives") for text in common.set_ or ()):
         flags.setdefault("mine__hard_negatives", True)

@@ -17,16 +17,16 @@ def report_lines(output: Path) -> Iterator[str]:
     from tripletkit.pipeline import STAGES
 
     store = Store(output)
-    made = [(stage, store.manifest(stage.name)) for stage in STAGES]
+    made = [(stage, store.manifest(stage)) for stage in STAGES]
     if not any(manifest for _, manifest in made):
         raise TableError(f"{output}: nothing was made here yet", "Start with `tripletkit run BOOK.pdf`.")
     dropped = store.read("dropped") if store.has("dropped") else None
     for stage, manifest in made:
-        yield f"{stage.name:9} " + (
+        yield f"{stage:9} " + (
             f"{manifest.summary}  [{manifest.seconds:.1f} s, {manifest.made}]" if manifest else "not made yet"
         )
         if dropped is not None:
-            reasons = Counter(dropped.filter(stage=stage.name)["reason"].to_list())
+            reasons = Counter(dropped.filter(stage=stage)["reason"].to_list())
             yield from (f"          dropped {count:,}: {reason}" for reason, count in reasons.most_common())
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.pdf.make import count_words
 from tripletkit.pdf.book import extract_book
-from tripletkit.pdf.passages import PassageLimits
+from tripletkit.pdf.limits import PassageLimits
 from tripletkit.rules import load_rules
 from tripletkit.text.sentences import sentence_spans
 

@@ -10,7 +10,7 @@ from tripletkit import schemas
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.pdf.book import BookTables, extract_book
 from tripletkit.pdf.inspect import draw_page
-from tripletkit.pdf.passages import PassageLimits
+from tripletkit.pdf.limits import PassageLimits
 from tripletkit.rules import load_rules
 
 RULES = load_rules()

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 from tests.pdf.make import count_characters, count_words
 from tripletkit.errors import ConfigError
+from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.paragraphs import Paragraph
-from tripletkit.pdf.passages import PassageLimits, paragraphs_to_passages
+from tripletkit.pdf.passages import paragraphs_to_passages
 
 SMALL = PassageLimits(max_tokens=22, target_tokens=14, min_tokens=6)
 

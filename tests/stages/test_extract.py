@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tripletkit.books import REFUSED
 from tripletkit.cli import main
 from tripletkit.stages import extract
 from tripletkit.store import Store
@@ -43,7 +44,7 @@ def test_one_hostile_book_costs_one_row(
     assert "2 of the books could not be read; the others are done" in capsys.readouterr().err
     store = Store(tmp_path / "out")
     assert store.read("books")["path"].to_list() == [str(book)]
-    refused = store.read("dropped").filter(reason=extract.REFUSED)
+    refused = store.read("dropped").filter(reason=REFUSED)
     assert refused["item"].to_list() == [str(path) for path in hostile]
     dying, hungry = refused["detail"]
     assert "dying.pdf: reading it ended its process (SIGKILL)" in dying

@@ -12,9 +12,9 @@ from pathlib import Path
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.headings import PATH_MARK
+from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.marking import MarkedBook, RawBook, mark_book
 from tripletkit.pdf.pages import read_pages
-from tripletkit.pdf.passages import PassageLimits
 from tripletkit.pdf.reader import open_pdf, read_outline, read_title
 from tripletkit.pdf.tokens import CountTokens
 from tripletkit.rules import Rules

@@ -12,11 +12,12 @@ from tripletkit.pdf.headings import Heading, chapter_outlines, find_headings, se
 from tripletkit.pdf.hyphens import book_vocabulary
 from tripletkit.pdf.kinds import book_layout, line_kinds
 from tripletkit.pdf.labels import page_labels
+from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.margins import with_margins
 from tripletkit.pdf.pages import ReadPage
 from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
-from tripletkit.pdf.passages import Passage, PassageLimits, paragraphs_to_passages
+from tripletkit.pdf.passages import Passage, paragraphs_to_passages
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.pdf.roles import page_roles
 from tripletkit.pdf.tokens import CountTokens

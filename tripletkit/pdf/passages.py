@@ -8,26 +8,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 
-from tripletkit.errors import ConfigError
+from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.paragraphs import Paragraph
 from tripletkit.pdf.tokens import CountTokens, counter_by_words
 from tripletkit.text.sentences import ends_sentence, sentence_spans
-
-
-@dataclass(frozen=True)
-class PassageLimits:
-    """Sizes in the encoder's tokens, special tokens included."""
-
-    max_tokens: int
-    target_tokens: int = 160
-    min_tokens: int = 24
-
-    def __post_init__(self) -> None:
-        if not 3 <= self.min_tokens <= self.target_tokens <= self.max_tokens:
-            raise ConfigError(
-                f"passage limits {self.min_tokens} / {self.target_tokens} / {self.max_tokens} are out of order",
-                "min_tokens <= target_tokens <= max_tokens must hold, and min_tokens be at least 3.",
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import polars as pl
 
+from tripletkit.books import REFUSED
 from tripletkit.encoding.locate import EncoderFolder
 from tripletkit.errors import SourceError, TripletkitError
 from tripletkit.ids import file_sha256, stable_id
-from tripletkit.pdf.book import PassageLimits, extract_book
+from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.workers import Bounds, Failure, run_bounded
 from tripletkit.rules import Rules
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, check_table, make_table
@@ -26,8 +27,6 @@ from tripletkit.stage import Job, Row, Stage, StageResult
 log = logging.getLogger(__name__)
 
 VERSION = 1
-#: The reason under which a book that cannot be read stands in `dropped`.
-REFUSED = "book refused"
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
 
 
@@ -119,6 +118,9 @@ def _problem(task: _Task, outcome: str | Failure | None) -> str | None:
 
 def _read(task: _Task) -> str | None:
     """Read one book and keep its tables; the mark "done" comes last. Returns what the user should know if it cannot be read."""
+    # PDFium and all that reads a page: only the process that does so needs it.
+    from tripletkit.pdf.book import extract_book
+
     try:
         tables = extract_book(
             task.path,
