@@ -27,6 +27,7 @@ LAYERS = [
     {"evaluation", "stage"},
     {"stages"},
     {"pipeline"},
+    {"rounds"},
     {"report", "doctor"},
     {"cli"},
     {"__main__"},
