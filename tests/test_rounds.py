@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tripletkit import rounds, training
 from tripletkit.cli import main
 from tripletkit.config import TrainSettings
 from tripletkit.encoding.locate import EncoderFolder, locate_encoder
@@ -116,6 +118,13 @@ def test_the_output_folder_is_the_best_rounds(done: dict[int, Path], tiny_encode
     assert folder_sha256(done[2] / "encoder") == folder_sha256(tmp_path / "again")
     assert folder_sha256(done[2] / "encoder") != folder_sha256(done[1] / "encoder")
     assert list((done[2] / "rounds").rglob("model.safetensors")) == []
+
+
+def test_the_card_says_who_mined(done: dict[int, Path]) -> None:
+    (fingerprint,) = set(Store(done[2]).read("triplets")["encoder"])
+    card = (done[2] / "dataset" / "README.md").read_text(encoding="utf-8")
+    assert "Mined by weights tuned from `tiny` on an earlier round's triplets" in card
+    assert f"fingerprint `{fingerprint}`" in card
 
 
 def test_what_mining_dropped_is_the_best_rounds(done: dict[int, Path]) -> None:
@@ -249,38 +258,27 @@ def test_a_changed_table_of_a_round_is_not_overwritten(
     assert store.read("triplets").height == 3
 
 
-_KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.test_rounds import judge_by_round
-from tripletkit import rounds, store, training
-from tripletkit.stages import train
-point, arguments = sys.argv[1], sys.argv[2:]
-train.judge = judge_by_round({1: 0.6, 2: 0.7})
+class Killed(BaseException):
+    """Nothing catches it."""
 
-def kill(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
 
-def kill_where(owner, name, wanted):
+#: Where a run is ended: the owner of a function, its name, and which of its calls.
+POINTS: dict[str, tuple[Any, str, Callable[..., bool]]] = {
+    "mining 2": (Store, "write", lambda store, name, _: name == "triplets" and store.folder.name == "2"),
+    "training 2": (training, "_save", lambda model, place, target, *_: target.parent.name == "2"),
+    "put aside": (Path, "rename", lambda path, target: path.name == "encoder" and path.parent.name == "2"),
+    "half handed over": (rounds, "_hand_over", lambda stage, source, _: source.folder.name == "2" and stage == "train"),
+}
+
+
+def end_at(point: str, how: Callable[[], object], patch: pytest.MonkeyPatch) -> None:
+    owner, name, wanted = POINTS[point]
     real = getattr(owner, name)
-    setattr(owner, name, lambda *given: kill() if wanted(*given) else real(*given))
-
-if point == "mining 2":
-    kill_where(store.Store, "write", lambda self, name, frame: name == "triplets" and self.folder.name == "2")
-elif point == "training 2":
-    kill_where(training, "_save", lambda model, place, target, *rest: target.parent.name == "2")
-elif point == "moving":
-    kill_where(Path, "rename", lambda path, target: path.name == "encoder" and path.parent.name == "2")
-elif point == "moved":
-    kill_where(rounds, "_hand_over", lambda stage, source, target: source.folder.name == "2" and stage == "train")
-from tripletkit.cli import main
-main(arguments)
-"""
+    patch.setattr(owner, name, lambda *given: how() if wanted(*given) else real(*given))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-@pytest.mark.parametrize("point", ["mining 2", "training 2", "moving", "moved"])
-def test_a_killed_run_continues_to_the_same_bytes(
+@pytest.mark.parametrize("point", POINTS)
+def test_a_broken_off_run_continues_to_the_same_bytes(
     begin: list[str],
     done: dict[int, Path],
     copy_of: Callable[[int], Path],
@@ -288,20 +286,48 @@ def test_a_killed_run_continues_to_the_same_bytes(
     capsys: pytest.CaptureFixture[str],
     point: str,
 ) -> None:
+    def die() -> None:
+        raise Killed
+
     output = copy_of(1)
-    arguments = [*begin, "--rounds", "2", "--json"]
+    judged(0.6, 0.7)
+    with pytest.MonkeyPatch.context() as patch:
+        end_at(point, die, patch)
+        with pytest.raises(Killed):
+            main([*begin, "--rounds", "2", "--quiet", "--output", str(output)])
+    run_ok([*begin, "--rounds", "2", "--json"], output)
+    told = reports(capsys)
+    assert told["train 1"]
+    assert told["train 2"] == (point in ("put aside", "half handed over"))
+    assert digests(output) == digests(done[2])
+
+
+_KILLED = """
+import os, signal, sys
+import pytest
+from tests import test_rounds
+test_rounds.train.judge = test_rounds.judge_by_round({1: 0.6, 2: 0.7})
+test_rounds.end_at(sys.argv[1], lambda: os.kill(os.getpid(), signal.SIGKILL), pytest.MonkeyPatch())
+test_rounds.main(sys.argv[2:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_a_killed_run_continues_to_the_same_bytes(
+    begin: list[str], done: dict[int, Path], copy_of: Callable[[int], Path], judged: Callable[..., None]
+) -> None:
+    output = copy_of(1)
+    arguments = [*begin, "--rounds", "2", "--quiet"]
     killed = subprocess.run(
-        [sys.executable, "-c", _KILLED, point, *arguments, "--output", str(output)],
+        [sys.executable, "-c", _KILLED, "put aside", *arguments, "--output", str(output)],
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         check=False,
         capture_output=True,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not (output / "encoder").exists()
     judged(0.6, 0.7)
     run_ok(arguments, output)
-    told = reports(capsys)
-    assert told["train 1"]
-    assert told["train 2"] == (point in ("moving", "moved"))
     assert digests(output) == digests(done[2])
 
 

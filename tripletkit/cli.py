@@ -310,7 +310,7 @@ def run(
 
 @command
 def report(common: Common) -> None:
-    """What each stage made so far, and what it dropped, by reason."""
+    """What each stage and round made so far, and what was dropped, by reason."""
     from tripletkit.report import report_lines
 
     for line in report_lines(common.settings().output):

@@ -1,10 +1,9 @@
 """Mine with the encoder just trained, train, and again, while validation rises; the output folder is that of the best round.
 
-OUTPUT/rounds/1, 2, … keep each round's triplets and validation scores, and how they were made. Every round trains from the
-base encoder: its triplets are chosen by the last one's, but the weights are one training away from known ones. So an encoder
-can be made again from its round's triplets alone, and only two are ever on disk: the best, in OUTPUT, and the one in training.
-(Training on and on would make each round one more epoch on the same passages; that RocketQA and NV-Retriever, too, train
-from the start on the negatives that a better encoder found, is in their papers, not measured here.)
+OUTPUT/rounds/1, 2, … keep each round's triplets and validation scores, and how they were made. Every round trains the base
+encoder: a book is small, and training the last round's encoder on would be one more epoch on the same passages. So weights are
+always one training away from known ones, an encoder can be made again from its round's triplets alone, and no more than two
+are ever on disk: the best, in OUTPUT, and the one in training.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from tripletkit.config import Settings
@@ -67,7 +67,12 @@ class Round(Runner):
     def __init__(self, runner: Runner, number: int) -> None:
         super().__init__(runner.settings, progress=runner.progress, force=runner.force)
         self.store: RoundStore = RoundStore(runner.settings.output, number)
-        self.round = number
+        self.runner, self.round = runner, number
+
+    @cached_property
+    def place(self) -> EncoderFolder:
+        """The base encoder, looked for once."""
+        return self.runner.place
 
     def _mines(self, stage: Stage) -> bool:
         """Whether the stage is for the last round's encoder, not the base."""
