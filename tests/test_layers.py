@@ -28,6 +28,7 @@ LAYERS = [
     {"evaluation", "stage"},
     {"stages"},
     {"pipeline"},
+    {"rounds"},
     {"report", "doctor"},
     {"cli"},
     {"__main__"},

@@ -50,6 +50,15 @@ AllowWorse = Annotated[
     bool | None,
     typer.Option("--allow-worse", help="Succeed even if the tuned encoder is not better.", show_default=False),
 ]
+Rounds = Annotated[
+    int | None,
+    typer.Option(
+        "--rounds",
+        min=1,
+        help="Mine and train so often, each time with the encoder just trained, while validation rises.",
+        show_default=False,
+    ),
+]
 Recipe = Annotated[
     str | None, typer.Option("--recipe", help="default, or seed: the original model card's.", show_default=False)
 ]
@@ -293,7 +302,12 @@ def evaluate(common: Common, encoder: Encoders = None, split: Split = None, allo
 
 @command
 def run(
-    common: Common, books: Books = None, terms: Terms = None, license_: License = None, allow_worse: AllowWorse = None
+    common: Common,
+    books: Books = None,
+    terms: Terms = None,
+    license_: License = None,
+    rounds: Rounds = None,
+    allow_worse: AllowWorse = None,
 ) -> None:
     """Every stage in order, from books to scores, with hard negatives unless the settings say otherwise."""
     from tripletkit.pipeline import STAGES
@@ -304,13 +318,14 @@ def run(
         books=books,
         glossary__terms=terms,
         publish__license=license_,
+        rounds=rounds,
         allow_worse=allow_worse,
     )
 
 
 @command
 def report(common: Common) -> None:
-    """What each stage made so far, and what it dropped, by reason."""
+    """What each stage and round made so far, and what was dropped, by reason."""
     from tripletkit.report import report_lines
 
     for line in report_lines(common.settings().output):
@@ -361,6 +376,7 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def _run(common: Common, stages: list[str], **flags: object) -> Any:  # noqa: ANN401 - Settings, imported late
     from tripletkit.pipeline import STAGES, Runner
     from tripletkit.progress import Progress
+    from tripletkit.rounds import run_rounds
 
     wanted = [stage for stage in STAGES if stage in stages]
     whole = len(wanted) > 1
@@ -369,8 +385,9 @@ def _run(common: Common, stages: list[str], **flags: object) -> Any:  # noqa: AN
     runner = Runner(
         common.settings(**flags), progress=Progress(quiet=common.quiet or common.as_json), force=common.force
     )
+    repeated = wanted == list(STAGES) and runner.settings.rounds > 1
     failures: list[Exception] = []
-    for outcome in runner.run(wanted, lenient=whole):
+    for outcome in run_rounds(runner) if repeated else runner.run(wanted, lenient=whole):
         _print_report(outcome, common)
         if outcome.failed is not None and not (outcome.forgivable and runner.settings.allow_worse):
             failures.append(outcome.failed)

@@ -141,6 +141,9 @@ class Settings(Section):
     )
     seed: int = Field(0, ge=0, description="of everything drawn at random")
     workers: int = Field(0, ge=0, description="processes that read books; 0 = one per core")
+    rounds: int = Field(
+        1, ge=1, description="`run` mines and trains so often, with the encoder just trained, while validation rises"
+    )
     allow_worse: bool = Field(False, description="succeed even if the tuned encoder is not better")
     extract: ExtractSettings = ExtractSettings()
     glossary: GlossarySettings = GlossarySettings()

@@ -52,16 +52,18 @@ class Report:
     notes: tuple[str, ...] = ()
     failed: TripletkitError | None = None
     forgivable: bool = False  # --allow-worse accepts it
+    round: int | None = None  # of several
 
     def lines(self) -> list[str]:
         """For a person: the summary, what was dropped, where it lies."""
+        name = self.stage if self.round is None else f"{self.stage} {self.round}"
         time = "fresh, skipped" if self.fresh else f"{self.seconds:.1f} s"
         told = ", ".join(f"{reason} {count:,}" for reason, count in self.dropped.items())
         # One folder, then the names in it.
         folder = self.made[0].parent if self.made else Path()
         made = f"{folder}/ " + " ".join(path.name if path.parent == folder else str(path) for path in self.made)
         return (
-            [f"{self.stage:9} {self.summary}  [{time}]"]
+            [f"{name:9} {self.summary}  [{time}]"]
             + ([f"          dropped: {told}"] if told else [])
             + ([f"          → {made}"] if self.made else [])
         )
@@ -78,11 +80,13 @@ class Report:
             "made": [str(path) for path in self.made],
             "notes": list(self.notes),
             "failed": str(self.failed) if self.failed else None,
-        }
+        } | ({} if self.round is None else {"round": self.round})
 
 
 class Runner:
     """Runs stages on one output folder with one set of settings. Tools are made once, when first used."""
+
+    round = 1
 
     def __init__(self, settings: Settings, *, progress: Progress, force: bool = False) -> None:
         self.settings, self.progress, self.force = settings, progress, force
@@ -112,6 +116,14 @@ class Runner:
         if name == "auto" and made is not None and not self.force:
             name = str(made.key.get("encoder_name", name))
         return locate_encoder(name)
+
+    def locate(self, stage: Stage) -> EncoderFolder:
+        """The encoder that a stage begins with."""
+        return self.place
+
+    def fingerprint(self, stage: Stage) -> str:
+        """That encoder's, whether or not it lies there now."""
+        return self.place.fingerprint
 
     def encoder(self, place: EncoderFolder) -> Encoder:
         """Vectors by the encoder in ``place``, cached in the output folder."""
@@ -146,8 +158,8 @@ class Runner:
             if not self.store.has(name):
                 self.store.read(name)
         key = self._key(stage)
-        made = self.store.manifest(stage.name)
-        if made is not None and made.key == key and not self.force and self._still_there(stage, made):
+        made = self._fresh(stage, key)
+        if made is not None:
             failed = EncoderError(made.failed) if made.failed else None
             return self._report(
                 stage, StageResult(counts=made.counts, summary=made.summary, failed=failed), 0.0, fresh=True
@@ -165,11 +177,20 @@ class Runner:
                 self.progress,
                 self.books if "books" in stage.uses else (),
                 self.force,
-                lambda: self.place,
+                lambda: self.locate(stage),
                 self.encoder,
+                self.round,
             )
         )
         return self._keep(stage, result, key, time.monotonic() - started)
+
+    def fresh(self, stage: Stage) -> bool:
+        """Whether nothing that the stage depends on has changed since it ran, and all that it made is there."""
+        return self._fresh(stage, self._key(stage)) is not None
+
+    def _fresh(self, stage: Stage, key: dict[str, Any]) -> Manifest | None:
+        made = self.store.manifest(stage.name)
+        return made if made and made.key == key and not self.force and self.still_there(stage.name, made) else None
 
     def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], seconds: float) -> Report:
         make_table(DROPPED, list(result.dropped))
@@ -221,7 +242,9 @@ class Runner:
         if "tokenizer" in stage.uses:
             key["tokenizer"], key["encoder_name"] = self.place.tokenizer_fingerprint, self.place.name
         if "encoder" in stage.uses:
-            key["encoder"] = self.place.fingerprint
+            key["encoder"] = self.fingerprint(stage)
+        if "round" in stage.uses:
+            key["round"] = self.round
         if "against" in stage.uses:
             key["against"] = [locate_encoder(name).fingerprint for name in self.settings.evaluate.against]
         terms = self.settings.glossary.terms
@@ -229,14 +252,14 @@ class Runner:
             key["user_terms"] = file_sha256(terms) if terms.is_file() else ""
         return key
 
-    def _still_there(self, stage: Stage, made: Manifest) -> bool:
+    def still_there(self, stage: str, made: Manifest) -> bool:
         """Whether all that the stage made lies as it left it. What somebody changed is not overwritten without being told."""
         for file, sha in made.outputs.items():
             now = self.store.sha(file)
             if now and now != sha:
                 raise TableError(
-                    f"{self.store.folder / file} is not what `tripletkit {stage.name}` made: it was changed since",
-                    f"Keep a copy if you need it, then run `tripletkit {stage.name} --force`.",
+                    f"{self.store.folder / file} is not what `tripletkit {stage}` made: it was changed since",
+                    "Keep a copy if you need it, then remove it, or add --force to make everything again.",
                 )
             if not now:
                 return False

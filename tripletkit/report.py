@@ -13,8 +13,9 @@ from tripletkit.store import Store
 
 
 def report_lines(output: Path) -> Iterator[str]:
-    """One paragraph a stage: when, how long, what, and what was dropped by reason."""
+    """One paragraph a stage: when, how long, what, and what was dropped by reason; then the rounds, if there were several."""
     from tripletkit.pipeline import STAGES
+    from tripletkit.rounds import rounds_lines
 
     store = Store(output)
     made = [(stage, store.manifest(stage)) for stage in STAGES]
@@ -28,6 +29,7 @@ def report_lines(output: Path) -> Iterator[str]:
         if dropped is not None:
             reasons = Counter(dropped.filter(stage=stage)["reason"].to_list())
             yield from (f"          dropped {count:,}: {reason}" for reason, count in reasons.most_common())
+    yield from rounds_lines(output)
 
 
 def settings_lines(settings: Settings) -> Iterator[str]:

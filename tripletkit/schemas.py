@@ -173,7 +173,7 @@ TRIPLETS = Table(
         "rule": Column(TEXT, "why this negative"),
         "masked": Column(BOOL, "whether the positive is hidden in the anchor"),
         "split": Column(TEXT, "the passage's split"),
-        "round": Column(INT, "of mining, from 0"),
+        "round": Column(INT, "of mining, from 1"),
         "encoder": Column(TEXT, "fingerprint of the encoder that mined it"),
     },
     "Training data",

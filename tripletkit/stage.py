@@ -44,8 +44,9 @@ class Job:
     progress: Progress
     books: tuple[Path, ...]
     force: bool  # use nothing that an earlier run kept
-    locate: Callable[[], EncoderFolder]  # the base encoder
+    locate: Callable[[], EncoderFolder]  # the base encoder; for mining, the one that mines
     encoder: Callable[[EncoderFolder], Encoder]  # with the cache of this output folder
+    round: int = 1  # of mining and training
 
     def table(self, name: str) -> pl.DataFrame:
         """A table that the stage declared it reads; a stage that reads another is a mistake of ours."""
@@ -56,7 +57,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the flow. ``settings`` names the sections it depends on, ``uses`` what else: books, rules, tokenizer, encoder."""
+    """One step of the flow. ``settings`` names the sections it depends on, ``uses`` what else: books, rules, round, tokenizer, encoder."""
 
     name: str
     reads: tuple[str, ...]

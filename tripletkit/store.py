@@ -27,6 +27,8 @@ MAKERS = {
     "splits": "split",
     "triplets": "mine",
 }
+#: What `train` makes: a SentenceTransformer folder, and what it and the untouched encoder score on validation.
+ENCODER, VALIDATION = "encoder", "validation.json"
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,13 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def place(self, file: str) -> Path:
+        """Where a table's file, a manifest or a stage's other output lies."""
+        return self.folder / file
+
     def path(self, name: str) -> Path:
         """Where table ``name`` lies."""
-        return self.folder / f"{name}.parquet"
+        return self.place(f"{name}.parquet")
 
     def has(self, name: str) -> bool:
         """Whether table ``name`` is there."""
@@ -109,7 +115,7 @@ class Store:
 
     def sha(self, file: str) -> str:
         """sha256 of a file or, for a folder, of its files' names and hashes; "" if it is not there."""
-        path = self.folder / file
+        path = self.place(file)
         if path.is_file():
             return file_sha256(path)
         if path.is_dir():
@@ -136,7 +142,7 @@ class Store:
         self._manifest_path(stage).unlink(missing_ok=True)
 
     def _manifest_path(self, stage: str) -> Path:
-        return self.folder / "manifests" / f"{stage}.json"
+        return self.place(f"manifests/{stage}.json")
 
     def check_current(self, names: Mapping[str, Table] | tuple[str, ...]) -> None:
         """Raise TableError if a table was made from tables that have changed since."""

@@ -40,7 +40,7 @@ class EncoderFolder:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of weights, tokenizer, pooling, length and prompts: every file but read-mes. Equal only for equal vectors."""
-        return folder_sha256(self.folder)[:16]
+        return fingerprint_of(folder_sha256(self.folder))
 
     @cached_property
     def max_tokens(self) -> int:
@@ -67,6 +67,11 @@ class EncoderFolder:
         """Hash of what decides passages: the tokenizer and the length limit, not the weights."""
         payload = f"{file_sha256(self.folder / 'tokenizer.json')}:{self.max_tokens}"
         return hashlib.sha256(payload.encode()).hexdigest()[:16]
+
+
+def fingerprint_of(sha256: str) -> str:
+    """The fingerprint of an encoder whose folder has this hash."""
+    return sha256[:16]
 
 
 def locate_encoder(name: str) -> EncoderFolder:

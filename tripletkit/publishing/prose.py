@@ -109,8 +109,11 @@ def making(content: CardContent) -> str:
     facts, figures = content.facts, content.figures
     versions = "".join(f", {name} {version}" for name, version in sorted(facts.libraries.items()))
     others = ", ".join(f"`{one}`" for one in figures.encoders if one != facts.fingerprint)
-    encoder = f"Mined in {count(figures.rounds, 'round')} by `{facts.encoder}`, fingerprint `{facts.fingerprint}`."
-    encoder += f" Rounds by other weights: {others}." if others else ""
+    if facts.fingerprint in figures.encoders:
+        encoder = f"Mined in {count(figures.rounds, 'round')} by `{facts.encoder}`, fingerprint `{facts.fingerprint}`."
+        encoder += f" Rounds by other weights: {others}." if others else ""
+    else:
+        encoder = f"Mined by weights tuned from `{facts.encoder}` on an earlier round's triplets, fingerprint {others}."
     rules = f" Rules: `{facts.rules}`." if facts.rules else ""
     settings = [(f"`{name}`", f"`{value}`") for name, value in sorted(public_settings(facts.settings).items())]
     text = f"""## How it was made

@@ -45,7 +45,7 @@ def run(job: Job) -> StageResult:
         if not pool.candidates:
             continue
         found = _mine(pool, encoder, job, split)
-        rows += _rows(found, encoder.fingerprint)
+        rows += _rows(found, encoder.fingerprint, job.round)
         dropped += _dropped(pool, found.mined)
         refused += found.mined.refused
         anchors += of_split.height
@@ -92,7 +92,7 @@ def _hidden_anchors(pool: Pool, pairs: Sequence[Candidate], job: Job) -> dict[tu
     return {(p.passage, p.term): hide(pool.texts[p.passage], forms[pool.term_ids[p.term]], token) for p in chosen}
 
 
-def _rows(found: _Split, fingerprint: str) -> list[Row]:
+def _rows(found: _Split, fingerprint: str, number: int) -> list[Row]:
     pool = found.pool
     rows: list[Row] = []
     for t in found.mined.triplets:
@@ -104,7 +104,9 @@ def _rows(found: _Split, fingerprint: str) -> list[Row]:
         hidden = found.hidden.get((t.passage, t.positive))
         rows.append(
             {
-                "triplet_id": stable_id("t", passage_id, positive_id, negative_id, str(hidden is not None), "0"),
+                "triplet_id": stable_id(
+                    "t", passage_id, positive_id, negative_id, str(hidden is not None), str(number)
+                ),
                 "passage_id": passage_id,
                 "positive_id": positive_id,
                 "negative_id": negative_id,
@@ -118,7 +120,7 @@ def _rows(found: _Split, fingerprint: str) -> list[Row]:
                 "rule": t.rule,
                 "masked": hidden is not None,
                 "split": found.split,
-                "round": 0,
+                "round": number,
                 "encoder": fingerprint,
             }
         )
@@ -198,5 +200,6 @@ STAGE = Stage(
     writes=("triplets",),
     run=run,
     settings=("mine", "seed", "precision"),
-    uses=frozenset({"encoder"}),
+    uses=frozenset({"encoder", "round"}),
+    version=2,
 )

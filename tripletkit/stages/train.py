@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 
 import polars as pl
@@ -11,6 +12,7 @@ from tripletkit.encoding.locate import EncoderFolder
 from tripletkit.errors import EncoderError, TableError
 from tripletkit.evaluation import Metrics, build_gold, score
 from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.store import ENCODER, VALIDATION, write_atomically
 from tripletkit.training import margin_problem, train
 
 #: Standard deviation of nDCG@10 over the terms of a book, about; the mean over 50 terms then has a standard error of .05.
@@ -27,7 +29,7 @@ def run(job: Job) -> StageResult:
             "train: triplets holds none of the train split", "Run `tripletkit mine`, or give train a larger share."
         )
     notes = [problem for problem in (margin_problem(settings),) if problem]
-    target = job.folder / "encoder"
+    target = job.folder / ENCODER
     trained = train(
         list(triplets.select("anchor", "positive", "negative").iter_rows()),
         place,
@@ -39,6 +41,8 @@ def run(job: Job) -> StageResult:
     )
     tuned = dataclasses.replace(place, name=str(target), folder=target)
     before, after = judge(job, place, "validation"), judge(job, tuned, "validation")
+    scores = json.dumps({"untouched": before or {}, "tuned": after or {}}, indent=1, ensure_ascii=False, sort_keys=True)
+    write_atomically(job.folder / VALIDATION, (scores + "\n").encode())
     summary = f"{triplets.height:,} triplets, {trained.steps:,} steps, mean loss {trained.loss:.4f}"
     if before is None or after is None:
         notes.append("no validation passage has an answer: only `evaluate` judges this encoder")
@@ -107,5 +111,6 @@ STAGE = Stage(
     run=run,
     settings=("train", "seed", "precision"),
     uses=frozenset({"encoder"}),
-    files_out=("encoder",),
+    files_out=(ENCODER, VALIDATION),
+    version=2,
 )
