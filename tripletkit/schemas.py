@@ -140,7 +140,7 @@ MENTIONS = Table(
         "start": Column(INT, "character offset into the passage's text"),
         "end": Column(INT, "offset after the last character"),
         "surface": Column(TEXT, "text[start:end]"),
-        "how": Column(TEXT, "exact, lemma, form or fuzzy"),
+        "how": Column(TEXT, "exact; lemma: another number or spelling of the canonical form; form: another form"),
     },
     "Kept terms said in passages",
 )

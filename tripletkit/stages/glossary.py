@@ -11,9 +11,12 @@ from collections.abc import Iterable
 import polars as pl
 
 from tripletkit.errors import SourceError
+from tripletkit.rules import Rules
 from tripletkit.schemas import TERMS, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stages.tag import tag_passages
 from tripletkit.store import write_atomically
+from tripletkit.tagging.surfaces import surfaces_of, with_surfaces
 from tripletkit.terms.aliases import propose_aliases, unknown_aliases
 from tripletkit.terms.harvest import Harvest, harvest, merge_user_terms
 from tripletkit.terms.user import read_user_terms
@@ -66,7 +69,16 @@ def run(job: Job) -> StageResult:
         raise SourceError("no glossary was found: " + "; ".join(found.sought), f"Three ways on: {WAYS_ON}.")
     write_atomically(job.folder / PROPOSALS, "\n".join(proposals).encode())
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
-    return _result(make_table(TERMS, found.terms), dropped, tuple(notes))
+    terms = _with_surfaces(make_table(TERMS, found.terms), job.table("passages"), job.rules)
+    return _result(terms, dropped, tuple(notes))
+
+
+def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Every surface that a kept term has in a passage of any kind becomes a form of it."""
+    tagged = tag_passages(passages, terms.filter("kept"), rules)
+    surfaces = surfaces_of((text, found.mentions) for _, text, found in tagged)
+    rows = [{**row, "forms": with_surfaces(row["forms"], surfaces.get(row["term_id"], ()))} for row in terms.to_dicts()]
+    return make_table(TERMS, rows)
 
 
 def _sources(found: Harvest) -> set[str]:
@@ -104,11 +116,11 @@ def _result(terms: pl.DataFrame, dropped: list[Row], notes: tuple[str, ...]) -> 
 
 STAGE = Stage(
     "glossary",
-    reads=("books", "pages", "lines"),
+    reads=("books", "pages", "lines", "passages"),
     writes=("terms",),
     run=run,
     settings=("glossary",),
     uses=frozenset({"rules", "user_terms"}),
     files_out=(PROPOSALS,),
-    version=2,
+    version=3,
 )

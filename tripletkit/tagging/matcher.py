@@ -37,13 +37,14 @@ class Form:
 class Match:
     """A form said at ``text[start:end]``, a possessive ending left out.
 
+    ``how``: exact is the canonical form, case aside; lemma is that in another number or spelling; form is another form.
     ``cased`` is False where an acronym stands in the wrong case ("set" for SET).
     """
 
     form: Form
     start: int
     end: int
-    how: str  # exact, lemma or form
+    how: str
     cased: bool
 
 
@@ -126,8 +127,7 @@ def _matches(text: str, start: int, end: int, entries: Sequence[_Entry]) -> Iter
 
 
 def _match(entry: _Entry, start: int, end: int, surface: str) -> Match:
-    same = surface.casefold() == entry.folded
-    how = ("exact" if entry.form.canonical else "form") if same else "lemma"
+    how = ("exact" if surface.casefold() == entry.folded else "lemma") if entry.form.canonical else "form"
     return Match(entry.form, start, end, how, not entry.capitals or _capitals(surface) == entry.capitals)
 
 
