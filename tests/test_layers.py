@@ -27,7 +27,7 @@ LAYERS = [
     {"evaluation", "stage"},
     {"stages"},
     {"pipeline"},
-    {"report", "doctor"},
+    {"report", "doctor", "show"},
     {"cli"},
     {"__main__"},
 ]

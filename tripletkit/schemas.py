@@ -119,7 +119,7 @@ TERMS = Table(
         "forms": Column(TEXTS, "every surface form, synonyms and acronyms included"),
         "sources": Column(
             TEXTS,
-            "index, index_head (cites no page), index_code (an identifier), glossary, bold, acronym, automatic, user",
+            "index, index_head (cites no page), index_code (an identifier), glossary, bold, acronym, heading, automatic, user",
         ),
         "definition": Column(TEXT, "from a glossary or the user", null=True),
         "parent_id": Column(TEXT, "term_id of the index entry above it", null=True),

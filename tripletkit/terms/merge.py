@@ -23,7 +23,7 @@ _OR = re.compile(
 )
 _TRAILING = re.compile(r"(?P<term>\S.*?\S)\s*\([^()]*\)$")
 #: Which source's wording names a concept, best first.
-RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "automatic")
+RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "heading", "automatic")
 
 
 @dataclass
