@@ -216,6 +216,10 @@ def acronym_candidates(
 def candidates_to_rows(candidates: list[Candidate], book_id: str | None, corpus: Corpus, rules: Rules) -> Harvest:
     """Candidates merged and judged, as rows sorted by id."""
     concepts, owner, dangling = merge(candidates, corpus.count)
+    for concept in concepts:
+        small = corpus.as_written(concept.term)
+        concept.forms = [small, *(form for form in concept.forms if form not in (concept.term, small))]
+        concept.term = small
     ids = concept_ids(concepts, book_id)
     keys = {
         (candidate.kind, form_key(form)): at
