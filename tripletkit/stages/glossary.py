@@ -53,7 +53,7 @@ def run(job: Job) -> StageResult:
                 pages.filter(of_book),
                 job.rules,
                 bold=settings.bold,
-                headings=_headings(passages.filter(of_book), job.rules) if settings.headings else (),
+                headings=_headings(passages.filter(of_book), job.rules) if settings.headings else None,
                 automatic=settings.automatic,
             )
             found = Harvest(

@@ -52,7 +52,7 @@ def harvest(
     rules: Rules,
     *,
     bold: bool = False,
-    headings: Sequence[str] = (),
+    headings: Sequence[str] | None = None,
     automatic: int = 0,
 ) -> Harvest:
     """Every term of one book. Lines of index and glossary that gave none are rows of ``dropped``.
@@ -71,13 +71,13 @@ def harvest(
     stressed = defined_phrases(book) if bold else []
     scores = c_values(text.values(), rules)[:automatic] if automatic and not candidates else []
     more = [Candidate(own_forms(phrase.text), "bold") for phrase in stressed]
-    more += [Candidate([title], "heading") for title in headings]
+    more += [Candidate([title], "heading") for title in headings or ()]
     more += [Candidate([scored.term], "automatic") for scored in scores]
     found = candidates_to_rows(accept_aliases([*candidates, *acronyms, *more], rules), book_id, corpus, rules)
     left = [_dropped(leftover, book_id) for leftover in (*index_left, *glossary_left)]
     sought = _sought(book, entries, definitions, acronyms)
     sought += [f"bold: {len(stressed)} phrases defined where they are emphasised"] if bold else []
-    sought += [f"headings: {len(headings)} terms in section titles"] if headings else []
+    sought += [f"headings: {len(headings)} terms in section titles"] if headings is not None else []
     sought += [f"automatic: {len(scores)} phrases"] if automatic else []
     return Harvest(found.terms, [*left, *found.dropped], sought, tuple(scores))
 
