@@ -57,6 +57,15 @@ class _Entry:
     capitals: str  # an acronym's; "" for a word
     possessive: bool
 
+    def covers(self, other: _Entry) -> bool:
+        """Whether whatever ``other`` finds where both stand, this finds too: it is but another surface of the term."""
+        return (
+            self.form.term_id == other.form.term_id
+            and (self.capitals, self.possessive) == (other.capitals, other.possessive)
+            and (self.form.canonical or not other.form.canonical)
+            and telling_signs(self.form.text) == telling_signs(other.form.text)
+        )
+
 
 @dataclass(slots=True)
 class _Node:
@@ -76,7 +85,8 @@ class Matcher:
                 node = self._root
                 for word in key:
                     node = node.children.setdefault(word, _Node())
-                node.entries.append(entry)
+                if not any(held.covers(entry) for held in node.entries):
+                    node.entries.append(entry)
 
     def matches(self, text: str) -> Iterator[Match]:
         """Every form in ``text``, by start, longest first."""
