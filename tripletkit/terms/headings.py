@@ -51,7 +51,7 @@ def _whole_words(said: re.Pattern[str], prose: str) -> Iterator[re.Match[str]]:
 
 def _parts(title: str, rules: Rules) -> Iterator[str]:
     """The phrases of a title that may be terms; a single word must be all of it."""
-    while number := rules.starts("headings", title):
+    while (number := rules.starts("headings", title)) and number.end():
         title = title[number.end() :].strip(" .:–—-")
     if rules.label("titles", title) or rules.label("titles", title.lower()):
         return
