@@ -29,7 +29,7 @@ LAYERS = [
     {"stages"},
     {"pipeline"},
     {"rounds"},
-    {"report", "doctor"},
+    {"report", "doctor", "show"},
     {"cli"},
     {"__main__"},
 ]

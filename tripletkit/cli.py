@@ -77,9 +77,21 @@ Bold = Annotated[
     bool | None,
     typer.Option("--bold/--no-bold", help="Also take terms in bold where the text defines them.", show_default=False),
 ]
+Headings = Annotated[
+    bool | None,
+    typer.Option("--headings/--no-headings", help="Also take terms from section titles.", show_default=False),
+]
 Automatic = Annotated[
     int | None,
     typer.Option("--automatic", help="So many terms by statistics, for a book with neither.", show_default=False),
+]
+ListTerms = Annotated[bool, typer.Option("--list", help="List the terms as they are; nothing is made.")]
+Kept = Annotated[bool, typer.Option("--kept", help="List only the terms that are kept.")]
+ShowPassage = Annotated[
+    str | None,
+    typer.Option(
+        "--show", metavar="PASSAGE_ID", help="Show a passage with its terms; nothing is made.", show_default=False
+    ),
 ]
 Nlp = Annotated[
     str | None,
@@ -206,14 +218,35 @@ def extract(common: Common, books: Books = None) -> None:
 
 
 @command
-def glossary(common: Common, terms: Terms = None, bold: Bold = None, automatic: Automatic = None) -> None:
-    """Harvest the books' index and glossary, and your own terms."""
-    _run(common, ["glossary"], glossary__terms=terms, glossary__bold=bold, glossary__automatic=automatic)
+def glossary(
+    common: Common,
+    terms: Terms = None,
+    headings: Headings = None,
+    bold: Bold = None,
+    automatic: Automatic = None,
+    list_: ListTerms = False,
+    kept: Kept = False,
+) -> None:
+    """Harvest the books' index and glossary, and your own terms; or list what was harvested."""
+    if list_ or kept:
+        _list_terms(common, kept=kept)
+        return
+    _run(
+        common,
+        ["glossary"],
+        glossary__terms=terms,
+        glossary__headings=headings,
+        glossary__bold=bold,
+        glossary__automatic=automatic,
+    )
 
 
 @command
-def tag(common: Common, nlp: Nlp = None) -> None:
-    """Find the terms in the passages."""
+def tag(common: Common, nlp: Nlp = None, show: ShowPassage = None) -> None:
+    """Find the terms in the passages; or show one passage with its terms."""
+    if show is not None:
+        _show_passage(common, show)
+        return
     _run(common, ["tag"], tag__nlp=nlp)
 
 
@@ -394,6 +427,36 @@ def _run(common: Common, stages: list[str], **flags: object) -> Any:  # noqa: AN
     if failures:
         raise TripletkitError("\n".join(str(failure) for failure in failures))
     return runner.settings
+
+
+def _list_terms(common: Common, *, kept: bool) -> None:
+    from tripletkit.show import term_rows, term_table
+    from tripletkit.store import Store
+
+    rows = term_rows(Store(common.settings().output), kept=kept)
+    if common.as_json:
+        for row in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        return
+    _print_rich(term_table(rows))
+
+
+def _show_passage(common: Common, passage_id: str) -> None:
+    from tripletkit.show import passage_view, tagged_passage
+    from tripletkit.store import Store
+
+    passage = tagged_passage(Store(common.settings().output), passage_id)
+    if common.as_json:
+        typer.echo(json.dumps(passage, ensure_ascii=False))
+        return
+    _print_rich(passage_view(passage))
+
+
+def _print_rich(what: Any) -> None:  # noqa: ANN401 - a renderable, imported late
+    from rich.console import Console
+
+    # A pipe has no width of its own; 80 columns would break every row.
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(what)
 
 
 def _push(folder: Path, repo: str, kind: Any, *, public: bool, revision: str, tag: str | None, dry_run: bool) -> None:  # noqa: ANN401

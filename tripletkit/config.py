@@ -38,6 +38,7 @@ class GlossarySettings(Section):
 
     terms: Path | None = Field(None, description="your own terms: CSV, JSONL or TXT")
     bold: bool = Field(False, description="also take terms in bold or italic where the text defines them")
+    headings: bool = Field(False, description="also take terms from section titles, where the prose says them too")
     automatic: int = Field(
         0, ge=0, description="so many terms by statistics for a book with neither index nor glossary"
     )

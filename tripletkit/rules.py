@@ -27,6 +27,8 @@ KINDS = {
     "term_filters": "labelled",  # reason: what a term to be left out looks like, whole
     "aliases": "pairs",  # two names of one concept, accepted by the user: form: canonical
     "function_words": "words",  # words that no automatic term holds
+    "nouns": "words",  # nouns that end as adverbs, adjectives or participles do
+    "stop_headings": "words",  # titles, and ends of titles, that name nothing taught
     "idioms": "patterns",  # turns of phrase in which a word is not the term of that name
     "verb_neighbours": "pairs",  # words by which a one-word term is told to be a verb: role: word
     "plurals": "pairs",  # plurals that no rule makes: plural: singular

@@ -90,6 +90,14 @@ def test_the_index_became_terms_with_physical_pages(done: Path) -> None:
     assert "ice cliff" in found["crevasse"]["forms"]
 
 
+def test_every_surface_is_a_form_of_its_term(done: Path) -> None:
+    store = Store(done)
+    forms = {row["term_id"]: {form.lower() for form in row["forms"]} for row in store.read("terms").to_dicts()}
+    mentions = store.read("mentions").to_dicts()
+    assert all(m["surface"].lower() in forms[m["term_id"]] for m in mentions)
+    assert {m["how"] for m in mentions} <= {"exact", "lemma", "form"}
+
+
 def test_passages_are_the_books_words(done: Path) -> None:
     passages = Store(done).read("passages").filter(kind="prose")
     assert passages["n_tokens"].max() <= 128  # type: ignore[operator]

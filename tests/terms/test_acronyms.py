@@ -18,6 +18,7 @@ from tripletkit.terms.acronyms import Pair, find_pairs, own_pair, unambiguous
         ("the Herfindahl-Hirschman Index (HHI)", "HHI", "Herfindahl-Hirschman Index"),
         ("use convolutional neural networks (CNNs) often", "CNNs", "convolutional neural networks"),
         ("and information and communications technology (ICT)", "ICT", "information and communications technology"),
+        ("the World Wide Fund’s (WWF) work", "WWF", "World Wide Fund"),
         ("the area under the curve (AUC; higher is better)", "AUC", "area under the curve"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from tests.terms.layout import book, page
 from tripletkit.rules import load_rules
-from tripletkit.terms.index import Entry, index_kind, parse_index, split_locators
+from tripletkit.terms.index import Entry, clean_term, index_kind, parse_index, split_locators
 from tripletkit.terms.locators import Labels, Span
 
 RULES = load_rules()
@@ -241,3 +241,18 @@ def test_expansion_maps_labels_to_all_pages_that_bear_them() -> None:
         {"label": "ii", "page": 2, "range_end": None},
         {"label": "9", "page": None, "range_end": None},
     ]
+
+
+@pytest.mark.parametrize(
+    ("printed", "term"),
+    [
+        ("null hypothesis ( H0)", "null hypothesis (H0)"),
+        ("adjusted R2 (R2 adj )", "adjusted R2 (R2 adj)"),
+        ("B + -tree", "B+-tree"),
+        ("B ∗ -trees", "B∗-trees"),
+        ("a + b", "a + b"),
+        ("Jordan, C.", "Jordan, C."),
+    ],
+)
+def test_spaces_around_raised_signs_go(printed: str, term: str) -> None:
+    assert clean_term(printed) == term

@@ -92,7 +92,7 @@ def test_several_targets_are_near_not_the_same() -> None:
 
 def test_a_qualifier_is_left_off_only_if_that_is_unambiguous() -> None:
     (momentum,) = merged(Candidate(["momentum (optimization)"], "glossary", "x"))
-    assert "momentum" in momentum.forms
+    assert (momentum.term, momentum.forms[1:]) == ("momentum", ["momentum (optimization)"])
     two = merged(
         Candidate(["contradiction (in FOL)"], "glossary", "x"), Candidate(["contradiction (in TFL)"], "glossary", "y")
     )

@@ -64,3 +64,21 @@ def test_accents_set_apart_are_put_on_their_letters() -> None:
         "Martínez",
         "Patraşcu",
     ]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "shown"),
+    [
+        ("Vector space", "vector space"),
+        ("Markov chain", "Markov chain"),
+        ("Great Depression", "Great Depression"),
+        ("SET", "SET"),  # an acronym
+        ("Go", "Go"),  # more often a name
+        ("Vector bundles", "vector bundles"),  # never said, but "vector" is
+        ("A*-tree", "A*-tree"),
+        ("Abelian variety", "Abelian variety"),
+    ],
+)
+def test_a_term_is_shown_as_the_text_mostly_writes_it(phrase: str, shown: str) -> None:
+    text = "In a vector space. Vector spaces are many. By a Markov chain in the Great Depression, in Go we go and Go on; a set."
+    assert Corpus([text]).as_written(phrase) == shown

@@ -11,19 +11,25 @@ from collections.abc import Iterable
 import polars as pl
 
 from tripletkit.errors import SourceError
+from tripletkit.rules import Rules
 from tripletkit.schemas import TERMS, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stages.tag import tag_passages
 from tripletkit.store import write_atomically
+from tripletkit.tagging.surfaces import surfaces_of, with_surfaces
 from tripletkit.terms.aliases import propose_aliases, unknown_aliases
 from tripletkit.terms.harvest import Harvest, harvest, merge_user_terms
+from tripletkit.terms.headings import heading_terms
 from tripletkit.terms.user import read_user_terms
 
 PROPOSALS = "proposals.txt"
+#: Kinds of passage in which the words of a section's title are looked for.
+PROSE = ("prose", "list", "summary", "box")
 #: What a user can do for a book with neither index nor glossary.
 WAYS_ON = (
     "your own terms (--terms FILE: CSV with a column 'term', JSONL, or TXT with one term a line); the heading over this "
-    "book's index or glossary, in titles.extra.txt of a --rules folder; or terms from its text "
-    "(--set glossary.bold=true, --set glossary.automatic=300)"
+    "book's index or glossary, in titles.extra.txt of a --rules folder; or terms from its "
+    "section titles and its text (--set glossary.headings=true, glossary.bold=true or glossary.automatic=300)"
 )
 _HEADER = """\
 # What the glossary stage proposes; nothing here is in force.
@@ -34,7 +40,7 @@ _HEADER = """\
 
 def run(job: Job) -> StageResult:
     """Harvest each book by itself, then join the user's terms. No term at all is an error that says what was sought."""
-    lines, pages, books = job.table("lines"), job.table("pages"), job.table("books")
+    lines, pages, books, passages = (job.table(name) for name in ("lines", "pages", "books", "passages"))
     settings = job.settings.glossary
     found = Harvest([], [], [])
     proposals, notes = [_HEADER], list[str]()
@@ -47,6 +53,7 @@ def run(job: Job) -> StageResult:
                 pages.filter(of_book),
                 job.rules,
                 bold=settings.bold,
+                headings=_headings(passages.filter(of_book), job.rules) if settings.headings else None,
                 automatic=settings.automatic,
             )
             found = Harvest(
@@ -66,7 +73,21 @@ def run(job: Job) -> StageResult:
         raise SourceError("no glossary was found: " + "; ".join(found.sought), f"Three ways on: {WAYS_ON}.")
     write_atomically(job.folder / PROPOSALS, "\n".join(proposals).encode())
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
-    return _result(make_table(TERMS, found.terms), dropped, tuple(notes))
+    terms = _with_surfaces(make_table(TERMS, found.terms), passages, job.rules)
+    return _result(terms, dropped, tuple(notes))
+
+
+def _headings(passages: pl.DataFrame, rules: Rules) -> list[str]:
+    titles = {title for path in passages["section"].drop_nulls().unique() for title in path.split(" › ")}
+    return heading_terms(titles, passages.filter(pl.col("kind").is_in(PROSE))["text"], rules)
+
+
+def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Every surface that a kept term has in a passage of any kind becomes a form of it."""
+    tagged = tag_passages(passages, terms.filter("kept"), rules)
+    surfaces = surfaces_of((text, found.mentions) for _, text, found in tagged)
+    rows = [{**row, "forms": with_surfaces(row["forms"], surfaces.get(row["term_id"], ()))} for row in terms.to_dicts()]
+    return make_table(TERMS, rows)
 
 
 def _sources(found: Harvest) -> set[str]:
@@ -104,11 +125,11 @@ def _result(terms: pl.DataFrame, dropped: list[Row], notes: tuple[str, ...]) -> 
 
 STAGE = Stage(
     "glossary",
-    reads=("books", "pages", "lines"),
+    reads=("books", "pages", "lines", "passages"),
     writes=("terms",),
     run=run,
     settings=("glossary",),
     uses=frozenset({"rules", "user_terms"}),
     files_out=(PROPOSALS,),
-    version=2,
+    version=3,
 )

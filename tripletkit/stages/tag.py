@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from tripletkit.rules import load_rules
+from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import MENTIONS, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
 from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Match, Matcher
-from tripletkit.tagging.mentions import Tagger
+from tripletkit.tagging.mentions import Parser, Tagged, Tagger
 from tripletkit.tagging.nlp import load_parser
 
 
@@ -20,21 +20,27 @@ def run(job: Job) -> StageResult:
     """Tag each book's passages with the terms of that book and those of the user. Refused matches are counted by term."""
     settings = job.settings.tag
     terms = job.table("terms").filter("kept")
-    passages = job.table("passages").filter(pl.col("kind").is_in(settings.kinds)).sort("book_id", "passage_id")
+    passages = job.table("passages").filter(pl.col("kind").is_in(settings.kinds))
     parser = load_parser(settings.nlp) if settings.nlp else None
     rows: list[Row] = []
     refused: Counter[tuple[str, str]] = Counter()
     with job.progress.bar("tagging", passages.height, "passages") as advance:
-        for (book_id,), of_book in passages.group_by("book_id", maintain_order=True):
-            own = terms.filter((pl.col("book_id") == book_id) | pl.col("book_id").is_null())
-            tagger = Tagger(matcher_of(own), Context(job.rules), parser)
-            for passage_id, text, tagged in zip(
-                of_book["passage_id"], of_book["text"], tagger.tag(of_book["text"]), strict=True
-            ):
-                rows += _rows(passage_id, text, tagged.mentions)
-                refused.update((refusal.match.form.term_id, refusal.reason) for refusal in tagged.refused)
-                advance(1)
+        for passage_id, text, tagged in tag_passages(passages, terms, job.rules, parser):
+            rows += _rows(passage_id, text, tagged.mentions)
+            refused.update((refusal.match.form.term_id, refusal.reason) for refusal in tagged.refused)
+            advance(1)
     return _result(terms, passages.height, make_table(MENTIONS, rows), refused)
+
+
+def tag_passages(
+    passages: pl.DataFrame, terms: pl.DataFrame, rules: Rules, parser: Parser | None = None
+) -> Iterator[tuple[str, str, Tagged]]:
+    """Each passage's id, text and matches, by the terms of its book and those of the user."""
+    passages = passages.sort("book_id", "passage_id")
+    for (book_id,), of_book in passages.group_by("book_id", maintain_order=True):
+        own = terms.filter((pl.col("book_id") == book_id) | pl.col("book_id").is_null())
+        tagger = Tagger(matcher_of(own), Context(rules), parser)
+        yield from zip(of_book["passage_id"], of_book["text"], tagger.tag(of_book["text"]), strict=True)
 
 
 def _result(
@@ -114,5 +120,5 @@ STAGE = Stage(
     run=run,
     settings=("tag",),
     uses=frozenset({"rules"}),
-    version=2,
+    version=3,
 )

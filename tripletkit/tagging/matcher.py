@@ -37,13 +37,14 @@ class Form:
 class Match:
     """A form said at ``text[start:end]``, a possessive ending left out.
 
+    ``how``: exact is the canonical form, case aside; lemma is that in another number or spelling; form is another form.
     ``cased`` is False where an acronym stands in the wrong case ("set" for SET).
     """
 
     form: Form
     start: int
     end: int
-    how: str  # exact, lemma or form
+    how: str
     cased: bool
 
 
@@ -55,6 +56,15 @@ class _Entry:
     folded: str
     capitals: str  # an acronym's; "" for a word
     possessive: bool
+
+    def covers(self, other: _Entry) -> bool:
+        """Whether whatever ``other`` finds where both stand, this finds too: it is but another surface of the term."""
+        return (
+            self.form.term_id == other.form.term_id
+            and (self.capitals, self.possessive) == (other.capitals, other.possessive)
+            and (self.form.canonical or not other.form.canonical)
+            and telling_signs(self.form.text) == telling_signs(other.form.text)
+        )
 
 
 @dataclass(slots=True)
@@ -75,7 +85,8 @@ class Matcher:
                 node = self._root
                 for word in key:
                     node = node.children.setdefault(word, _Node())
-                node.entries.append(entry)
+                if not any(held.covers(entry) for held in node.entries):
+                    node.entries.append(entry)
 
     def matches(self, text: str) -> Iterator[Match]:
         """Every form in ``text``, by start, longest first."""
@@ -126,8 +137,7 @@ def _matches(text: str, start: int, end: int, entries: Sequence[_Entry]) -> Iter
 
 
 def _match(entry: _Entry, start: int, end: int, surface: str) -> Match:
-    same = surface.casefold() == entry.folded
-    how = ("exact" if entry.form.canonical else "form") if same else "lemma"
+    how = ("exact" if surface.casefold() == entry.folded else "lemma") if entry.form.canonical else "form"
     return Match(entry.form, start, end, how, not entry.capitals or _capitals(surface) == entry.capitals)
 
 

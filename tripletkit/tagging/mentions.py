@@ -9,7 +9,7 @@ from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Match, Matcher
 from tripletkit.text.normalise import is_acronym
 
-_ORDER = ("exact", "form", "lemma")
+_ORDER = ("exact", "lemma", "form")
 
 #: For texts and the matches in each, which matches a part-of-speech pipeline refuses.
 Parser = Callable[[Iterable[tuple[str, Sequence[Match]]]], Iterator[Sequence[Match]]]

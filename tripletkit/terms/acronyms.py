@@ -11,6 +11,7 @@ from tripletkit.text.normalise import term_key
 
 _BRACKETED = re.compile(r"\(([^()]{2,60})\)")
 _SHORT = re.compile(r"[^\W\d_][\w./&+-]{0,8}[^\W_]s?")
+_POSSESSIVE = re.compile(r"(?<=\w)['’]s$")
 _SMALL = frozenset(("of", "the", "and", "for", "in", "on", "a", "an", "to", "with", "by", "or", "at", "from"))
 
 
@@ -45,7 +46,7 @@ def own_pair(term: str) -> Pair | None:
 
 
 def _pair_at(before: str, inside: str) -> Pair | None:
-    inside = re.split(r"[,;]", inside)[0].strip()
+    inside, before = re.split(r"[,;]", inside)[0].strip(), _POSSESSIVE.sub("", before)
     if is_short(inside):
         clause = re.split(r"(?<=[.;:!?,()])\s", before)[-1]
         long = expansion(inside, clause)

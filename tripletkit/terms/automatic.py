@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tripletkit.rules import Rules
@@ -22,8 +22,7 @@ FEWEST_USES = 4
 MOST_WORDS = 4
 _PAUSE = re.compile(r"[^\w\s'’‐‑-]+|\d\S*|\n")
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[-‐‑'’](?=[^\W\d_]))+")
-_NO_END = re.compile(r"(?:ly|ed|ous|ive|ible|able|ical|ful|less|est)$")
-_NO_START = re.compile(r"ly$")
+_NO_NOUN = re.compile(r"(?:ly|ed|ous|ive|ible|able|ical|ful|less|est)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +51,16 @@ def c_values(texts: Iterable[str], rules: Rules) -> list[Scored]:
     return sorted(found, key=lambda scored: (-scored.score, scored.term))
 
 
+def begins_and_ends_as_term(words: Sequence[str], nouns: Container[str]) -> bool:
+    """Whether no adverb begins the phrase, and no adverb, adjective or participle ends it, by their endings; ``nouns`` end so too."""
+    first, last = words[0].lower(), words[-1].lower()
+    return (first in nouns or not first.endswith("ly")) and (last in nouns or not _NO_NOUN.search(last))
+
+
 def _candidates(
     texts: Iterable[str], rules: Rules
 ) -> tuple[Mapping[tuple[str, ...], int], Mapping[tuple[str, ...], Counter[str]]]:
-    stops = rules.words("function_words") | rules.words("stop_terms")
+    stops, nouns = rules.words("function_words") | rules.words("stop_terms"), rules.words("nouns")
     counts: Counter[tuple[str, ...]] = Counter()
     wordings: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for text in texts:
@@ -69,11 +74,7 @@ def _candidates(
                 for end in range(start + 1, min(start + MOST_WORDS, len(words)) + 1):
                     if not plain[end - 1]:
                         break
-                    if (
-                        end == start + 1
-                        or _NO_START.search(words[start].lower())
-                        or _NO_END.search(words[end - 1].lower())
-                    ):
+                    if end == start + 1 or not begins_and_ends_as_term(words[start:end], nouns):
                         continue
                     phrase = " ".join(words[start:end])
                     key = term_key(phrase)

@@ -46,12 +46,19 @@ class Harvest:
 
 
 def harvest(
-    book_id: str, lines: pl.DataFrame, pages: pl.DataFrame, rules: Rules, *, bold: bool = False, automatic: int = 0
+    book_id: str,
+    lines: pl.DataFrame,
+    pages: pl.DataFrame,
+    rules: Rules,
+    *,
+    bold: bool = False,
+    headings: Sequence[str] | None = None,
+    automatic: int = 0,
 ) -> Harvest:
     """Every term of one book. Lines of index and glossary that gave none are rows of ``dropped``.
 
-    ``bold`` adds emphasised phrases that the text defines, ``automatic`` so many phrases by statistics where the book
-    has neither index nor glossary.
+    ``bold`` adds emphasised phrases that the text defines, ``headings`` terms of section titles, ``automatic`` so many
+    phrases by statistics where the book has neither index nor glossary.
     """
     book = tables_to_book(book_id, lines, pages)
     text = running_text(book)
@@ -64,11 +71,13 @@ def harvest(
     stressed = defined_phrases(book) if bold else []
     scores = c_values(text.values(), rules)[:automatic] if automatic and not candidates else []
     more = [Candidate(own_forms(phrase.text), "bold") for phrase in stressed]
+    more += [Candidate([title], "heading") for title in headings or ()]
     more += [Candidate([scored.term], "automatic") for scored in scores]
     found = candidates_to_rows(accept_aliases([*candidates, *acronyms, *more], rules), book_id, corpus, rules)
     left = [_dropped(leftover, book_id) for leftover in (*index_left, *glossary_left)]
     sought = _sought(book, entries, definitions, acronyms)
     sought += [f"bold: {len(stressed)} phrases defined where they are emphasised"] if bold else []
+    sought += [f"headings: {len(headings)} terms in section titles"] if headings is not None else []
     sought += [f"automatic: {len(scores)} phrases"] if automatic else []
     return Harvest(found.terms, [*left, *found.dropped], sought, tuple(scores))
 
@@ -207,6 +216,10 @@ def acronym_candidates(
 def candidates_to_rows(candidates: list[Candidate], book_id: str | None, corpus: Corpus, rules: Rules) -> Harvest:
     """Candidates merged and judged, as rows sorted by id."""
     concepts, owner, dangling = merge(candidates, corpus.count)
+    for concept in concepts:
+        small = corpus.as_written(concept.term)
+        concept.forms = [small, *(form for form in concept.forms if form not in (concept.term, small))]
+        concept.term = small
     ids = concept_ids(concepts, book_id)
     keys = {
         (candidate.kind, form_key(form)): at

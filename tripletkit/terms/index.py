@@ -23,6 +23,8 @@ _SEE = re.compile(
 )
 _SEPARATOR = re.compile(rf",\s*|\s*{LEADER}\s*|:\s+|;\s+|\s+")
 _NAMES = re.compile(r"\b(names?|authors?|persons?|people|citations?)\b", re.I)
+#: What raised signs and formulas put inside brackets and before a hyphen: "( H0)", "B + -tree".
+_PADDING = re.compile(r"(?<=[(\[])\s+(?=\S)|(?<=\S)\s+(?=[)\]])|(?<=\w)\s+(?=[+*∗′]\s?-\w)|(?<=\w\s[+*∗′])\s+(?=-\w)")
 _SYMBOLS = re.compile(r"\b(symbols?|notations?)\b", re.I)
 
 
@@ -261,8 +263,9 @@ def _is_words(spans: Sequence[Span]) -> bool:
 
 
 def clean_term(text: str) -> str:
-    """The term as it would be said: end punctuation and stray brackets gone, quotes and inner commas kept."""
+    """The term as it would be said: end punctuation, stray brackets and spaces around raised signs gone."""
     text = " ".join(text.replace(LEADER, " ").split()).strip(" ,;:•·–—")
+    text = _PADDING.sub("", text)
     # An initial keeps its full stop: "Jordan, C."
     text = text if re.search(r"\b[A-Z]\.$", text) else text.rstrip(" .")
     if text.count("(") > text.count(")") and text.endswith(tuple("abcdefghijklmnopqrstuvwxyz")):

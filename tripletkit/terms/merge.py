@@ -23,7 +23,7 @@ _OR = re.compile(
 )
 _TRAILING = re.compile(r"(?P<term>\S.*?\S)\s*\([^()]*\)$")
 #: Which source's wording names a concept, best first.
-RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "automatic")
+RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "heading", "automatic")
 
 
 @dataclass
@@ -167,7 +167,7 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
 
 
 def _strip_qualifiers(candidates: Sequence[Candidate], groups: _Groups, by_key: dict[tuple[str, Key], int]) -> None:
-    """Qualifiers left off: "momentum (optimization)" is said "momentum", unless another term claims that."""
+    """Qualifiers left off: "momentum (optimization)" is said and shown "momentum", unless another term claims that."""
     claims: Counter[tuple[str, Key]] = Counter()
     bare: list[tuple[int, str]] = []
     for at, candidate in enumerate(candidates):
@@ -178,7 +178,7 @@ def _strip_qualifiers(candidates: Sequence[Candidate], groups: _Groups, by_key: 
         key = candidates[at].kind, form_key(term)
         rival = by_key.get(key)
         if claims[key] == 1 and (rival is None or candidates[rival].source == "acronym"):
-            candidates[at].forms.append(term)
+            candidates[at].forms.insert(0, term)
             groups.join(at, by_key.setdefault(key, at))
 
 

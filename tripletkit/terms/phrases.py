@@ -34,6 +34,7 @@ class Corpus:
 
     def __init__(self, paragraphs: Iterable[str]) -> None:
         texts = list(paragraphs)
+        self._text = "\n".join(texts)
         self.pages = len(texts)
         self._pages = [f" {' '.join(term_key(_PAUSE.sub(_STOP, text)))} " for text in texts]
         self._keys = "|".join(self._pages)
@@ -60,6 +61,22 @@ class Corpus:
         if first and first.group().istitle() and first.group().lower() in self._lower:
             return phrase[0].lower() + phrase[1:]
         return phrase
+
+    def as_written(self, phrase: str) -> str:
+        """The phrase in small letters, if the book mostly writes it so where a sentence does not begin with it.
+
+        One that it never writes has a small first letter if its first word has one elsewhere.
+        """
+        small = phrase.lower()
+        if small == phrase or is_acronym(phrase):
+            return phrase
+        lower, given = self._written(small), self._written(phrase)
+        if not lower and not given and re.match(r"[^\W\d_]{3}", phrase) and phrase[1:] == small[1:]:
+            return self.uncapitalised(phrase)
+        return small if lower > given else phrase
+
+    def _written(self, phrase: str) -> int:
+        return len(re.findall(rf"(?<![.!?:]) {re.escape(phrase)}(?:e?s)?(?!\w)", self._text))
 
 
 def subentry_forms(sub: str, head: str, corpus: Corpus, *, category: str = "") -> list[str]:

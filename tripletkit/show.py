@@ -1,0 +1,101 @@
+"""What the tables hold, for a person's eyes: the terms of the glossary, and one passage with its mentions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from tripletkit.errors import ConfigError
+from tripletkit.store import Store
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
+
+
+def term_rows(store: Store, *, kept: bool = False) -> list[dict[str, Any]]:
+    """Terms by name, with the printed pages that the index cites; only those kept if ``kept``."""
+    terms = store.read("terms")
+    rows = (terms.filter("kept") if kept else terms).to_dicts()
+    return sorted((_term(row) for row in rows), key=lambda row: (row["term"].casefold(), row["term_id"]))
+
+
+def _term(row: Mapping[str, Any]) -> dict[str, Any]:
+    pages = list(dict.fromkeys(locator["label"] for locator in row["locators"] or ()))
+    names = ("term_id", "term", "forms", "sources")
+    return {**{name: row[name] for name in names}, "pages": pages, "kept": row["kept"], "reason": row["reason"]}
+
+
+def term_table(rows: list[dict[str, Any]]) -> RenderableType:
+    """The rows as a table; a term that is not kept is dim and says why."""
+    from rich.table import Table
+
+    table = Table("term", "forms", "sources", "pages", "kept", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(
+            row["term"],
+            "; ".join(row["forms"][1:]),
+            ", ".join(row["sources"]),
+            ", ".join(ranges(row["pages"])),
+            "yes" if row["kept"] else f"no: {row['reason']}",
+            style=None if row["kept"] else "dim",
+        )
+    return table
+
+
+def ranges(labels: list[str]) -> list[str]:
+    """Printed pages in their order, three and more in a row as a range: 3, 7–9, xi."""
+    runs: list[list[str]] = []
+    for before, label in pairwise(["", *labels]):
+        if runs and before.isdigit() and label.isdigit() and int(label) == int(before) + 1:
+            runs[-1].append(label)
+        else:
+            runs.append([label])
+    return [text for run in runs for text in ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else run)]
+
+
+def tagged_passage(store: Store, passage_id: str) -> dict[str, Any]:
+    """The passage whose id begins so, with its mentions in order of place. Raises ConfigError if none or several do."""
+    store.check_current(("mentions",))
+    passages, mentions, terms = (store.read(name) for name in ("passages", "mentions", "terms"))
+    found = passages.filter(pl.col("passage_id").str.starts_with(passage_id)) if passage_id else passages.clear()
+    if found.height != 1:
+        raise _no_one_passage(passage_id, found["passage_id"].to_list(), passages["passage_id"].to_list())
+    passage: dict[str, Any] = found.row(0, named=True)
+    held = mentions.filter(passage_id=passage["passage_id"]).join(terms.select("term_id", "term"), on="term_id")
+    names = ("start", "end", "surface", "term", "how", "term_id")
+    return {**passage, "mentions": held.sort("start", "end", "term_id").select(names).to_dicts()}
+
+
+def _no_one_passage(wanted: str, found: list[str], known: list[str]) -> ConfigError:
+    if found:
+        some = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
+        return ConfigError(f"{len(found)} passages have an id that begins with {wanted!r}: {some}", "Give more of it.")
+    example = f", such as {known[0]}" if known else ""
+    return ConfigError(
+        f"no passage has an id that begins with {wanted!r}",
+        f"Ids stand in passages.parquet, column passage_id{example}; the beginning of one is enough.",
+    )
+
+
+def passage_view(passage: Mapping[str, Any]) -> RenderableType:
+    """The passage's place, its text with each term in a colour, and the mentions below."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    mentions = passage["mentions"]
+    colours = {term: _COLOURS[at % len(_COLOURS)] for at, term in enumerate(dict.fromkeys(m["term"] for m in mentions))}
+    text = Text(passage["text"])
+    for mention in mentions:
+        text.stylize(f"bold underline {colours[mention['term']]}", mention["start"], mention["end"])
+    place = f"{passage['passage_id']}, {passage['kind']}, pages {passage['label_first']}–{passage['label_last']}"
+    table = Table("place", "surface", "term", "how", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for m in mentions:
+        table.add_row(f"{m['start']}–{m['end']}", m["surface"], Text(m["term"], colours[m["term"]]), m["how"])
+    below = table if mentions else Text("no term is tagged in it", "dim")
+    return Group(Text(place, "dim"), Text(passage["section"] or "", "dim"), "", text, "", below)
