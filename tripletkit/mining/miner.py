@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tripletkit.config import MineSettings
 from tripletkit.ids import rng_for
 from tripletkit.mining.guards import Query, judge
-from tripletkit.mining.pool import Candidate, Pool
+from tripletkit.mining.pool import Candidate, Mask, Numbers, Pool
+from tripletkit.mining.scores import Scores, Vectors
 from tripletkit.mining.selection import Draw, choose
 
-Vectors = npt.NDArray[np.float32]
+#: No negative's cap is below so many times its even share: in a small pool 1 % of the triplets would be less than that.
+EVEN_SHARES = 2.0
 
 
-@dataclass(frozen=True)
-class Triplet:
+class Triplet(NamedTuple):
     """Indices into the pool, with the three cosines. ``rank`` of the negative among all terms, 1 = nearest to the anchor."""
 
     passage: int
@@ -42,11 +43,28 @@ class Mined:
     barren: list[Candidate] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Anchors:
+    """One unit row per text that is an anchor: a passage, or a passage in which one positive is hidden."""
+
+    vectors: Vectors
+    plain: dict[int, int]  # passage: its row
+    hidden: dict[tuple[int, int], int] = field(default_factory=dict)  # (passage, positive): its row
+
+    def row(self, pair: Candidate) -> int:
+        """The row of the pair's anchor."""
+        hidden = self.hidden.get((pair.passage, pair.term))
+        return self.plain[pair.passage] if hidden is None else hidden
+
+
 def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Candidate]:
-    """The most salient pairs first, at most so many positives per passage and passages per term."""
+    """The most salient pairs first, at most so many positives per passage and passages per term.
+
+    A passage that this leaves with none, as it says only frequent terms, keeps the one that fewest passages have.
+    """
     per_passage: Counter[int] = Counter()
     per_term: Counter[int] = Counter()
-    chosen = []
+    chosen, left = [], defaultdict[int, list[Candidate]](list)
     for candidate in by_salience(pool, seed):
         if (
             per_passage[candidate.passage] < settings.positives
@@ -55,6 +73,12 @@ def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Cand
             per_passage[candidate.passage] += 1
             per_term[candidate.term] += 1
             chosen.append(candidate)
+        elif not per_passage[candidate.passage]:
+            left[candidate.passage].append(candidate)
+    for passage, candidates in left.items():
+        if not per_passage[passage]:
+            chosen.append(min(candidates, key=lambda c: per_term[c.term]))
+            per_term[chosen[-1].term] += 1
     return sorted(chosen, key=lambda c: (c.passage, c.term))
 
 
@@ -67,77 +91,92 @@ def by_salience(pool: Pool, seed: int) -> list[Candidate]:
     return sorted(pool.candidates, key=order)
 
 
-Anchors = Callable[[Candidate], Vectors]
-
-
 def mine(
-    pool: Pool, anchor_of: Anchors, terms: Vectors, settings: MineSettings, seed: int, advance: Callable[[int], None]
+    pool: Pool,
+    pairs: Sequence[Candidate],
+    anchors: Anchors,
+    terms: Vectors,
+    settings: MineSettings,
+    seed: int,
+    advance: Callable[[int], None],
 ) -> Mined:
-    """Triplets for each chosen pair, by an exact search over all terms of the pool.
+    """Triplets for each pair, by an exact search over all terms of the pool.
 
-    ``anchor_of`` gives a pair's anchor vector, ``terms`` holds one unit row per term. A passage none of whose chosen
-    positives has a legal negative gets its other positives tried, the most salient first.
+    ``pairs`` are what `choose_positives` chose, ``terms`` holds one unit row per term. A passage none of whose pairs has a
+    legal negative gets its other positives tried, the most salient first.
     """
-    pairs = choose_positives(pool, settings, seed)
-    # No negative may take more than its share: what it would have taken goes to the next legal one.
-    cap = max(1, int(settings.negative_cap * len(pairs) * settings.negatives))
-    search = _Search(pool, anchor_of, terms, terms @ terms.T, settings, seed, cap)
-    for pair in _in_seeded_order(pairs, pool, seed):
-        search.try_pair(pair)
+    scores = Scores(terms, settings.memory_mb)
+    search = _Search(pool, scores.near_terms(settings.synonym_bound), settings, seed, cap_of(pairs, terms, settings))
+    for pair, cosines in _by_blocks(scores, anchors, _in_seeded_order(pairs, pool, seed)):
+        search.try_pair(pair, cosines)
         advance(1)
     served = {t.passage for t in search.mined.triplets}
     tried = {(pair.passage, pair.term) for pair in pairs}
-    waiting = {pair.passage for pair in pairs} - served
-    for pair in by_salience(pool, seed):
-        if pair.passage in waiting and (pair.passage, pair.term) not in tried and search.try_pair(pair):
-            waiting.discard(pair.passage)
-    return search.mined
+    others = [c for c in by_salience(pool, seed) if c.passage not in served and (c.passage, c.term) not in tried]
+    for pair, cosines in _by_blocks(scores, anchors, others):
+        if pair.passage not in served and search.try_pair(pair, cosines):
+            served.add(pair.passage)
+    return search.finish(scores)
 
 
-@dataclass
+def cap_of(pairs: Sequence[Candidate], terms: Vectors, settings: MineSettings) -> int:
+    """How often one negative may be taken: what it would have taken beyond that goes to the next legal one."""
+    share = max(settings.negative_cap, EVEN_SHARES / max(len(terms), 1))
+    return max(1, int(share * len(pairs) * settings.negatives))
+
+
+def _by_blocks(scores: Scores, anchors: Anchors, pairs: Iterable[Candidate]) -> Iterator[tuple[Candidate, Vectors]]:
+    """Each pair with its anchor's cosines; pairs of one anchor together, anchors in the order of their first pair."""
+    of_row: dict[int, list[Candidate]] = defaultdict(list)
+    for pair in pairs:
+        of_row[anchors.row(pair)].append(pair)
+    cosines = (row for block in scores.blocks(anchors.vectors, list(of_row)) for row in block)
+    for of_anchor, row in zip(of_row.values(), cosines, strict=True):
+        for pair in of_anchor:
+            yield pair, row
+
+
 class _Search:
-    pool: Pool
-    anchor_of: Anchors
-    terms: Vectors
-    cos_terms: Vectors
-    settings: MineSettings
-    seed: int
-    cap: int
-    used: Counter[int] = field(default_factory=Counter)
-    mined: Mined = field(default_factory=Mined)
+    """What has been found so far, and how often each negative was taken."""
 
-    def try_pair(self, pair: Candidate) -> bool:
+    def __init__(self, pool: Pool, synonyms: Sequence[Numbers], settings: MineSettings, seed: int, cap: int) -> None:
+        self._pool, self._synonyms, self._settings, self._seed, self._cap = pool, synonyms, settings, seed, cap
+        self._used = np.zeros(len(pool.term_ids), dtype=np.int64)
+        self._open: Mask = np.ones(len(pool.term_ids), dtype=bool)  # not used up
+        self.mined = Mined()
+
+    def try_pair(self, pair: Candidate, cos_anchor: Vectors) -> bool:
         """Add the pair's triplets, or note that it has none."""
-        pool, settings = self.pool, self.settings
-        cos_anchor = self.terms @ self.anchor_of(pair)
+        pool, mined = self._pool, self.mined
         query = Query(
-            pool,
-            pair.passage,
-            pair.term,
-            cos_anchor,
-            self.cos_terms[pair.term],
-            settings.relative_bound,
-            settings.synonym_bound,
+            pool, pair.passage, pair.term, cos_anchor, self._synonyms[pair.term], self._settings.relative_bound
         )
         verdict = judge(query)
-        self.mined.refused.update(verdict.refused)
+        mined.refused.update(verdict.refused)
         if verdict.nearest_refused is not None:
             other, guard = verdict.nearest_refused
-            self.mined.review.append((pair, other, guard, float(cos_anchor[pair.term]), float(cos_anchor[other])))
-        legal = verdict.legal.copy()
-        legal[[term for term, times in self.used.items() if times >= self.cap]] = False
-        rng = rng_for(self.seed, "negative", pool.passage_ids[pair.passage], pool.term_ids[pair.term])
-        chosen = choose(Draw(query, legal, settings, rng))
-        self.used.update(term for term, _ in chosen)
+            mined.review.append((pair, other, guard, float(cos_anchor[pair.term]), float(cos_anchor[other])))
+        rng = rng_for(self._seed, "negative", pool.passage_ids[pair.passage], pool.term_ids[pair.term])
+        chosen = choose(Draw(query, verdict.legal & self._open, self._settings, rng))
+        for negative, rule in chosen:
+            self._used[negative] += 1
+            self._open[negative] = self._used[negative] < self._cap
+            mined.triplets.append(_triplet(query, negative, rule))
         if not chosen:
-            self.mined.barren.append(pair)
-        self.mined.triplets += [_triplet(query, negative, rule) for negative, rule in chosen]
+            mined.barren.append(pair)
         return bool(chosen)
 
+    def finish(self, scores: Scores) -> Mined:
+        """What was mined, with the cosines of positives and negatives, which no search needed."""
+        triplets = self.mined.triplets
+        between = scores.between([t.positive for t in triplets], [t.negative for t in triplets])
+        self.mined.triplets = [t._replace(cos_pn=float(c)) for t, c in zip(triplets, between, strict=True)]
+        return self.mined
 
-def _in_seeded_order(pairs: Sequence[Candidate], pool: Pool, seed: int) -> Iterator[Candidate]:
+
+def _in_seeded_order(pairs: Sequence[Candidate], pool: Pool, seed: int) -> list[Candidate]:
     """So that the cap falls on no end of the book."""
-    yield from sorted(
+    return sorted(
         pairs, key=lambda c: rng_for(seed, "pair", pool.passage_ids[c.passage], pool.term_ids[c.term]).random()
     )
 
@@ -150,7 +189,7 @@ def _triplet(query: Query, negative: int, rule: str) -> Triplet:
         negative,
         float(cos[query.positive]),
         float(cos[negative]),
-        float(query.cos_positive[negative]),
-        1 + int((cos > cos[negative]).sum()),
+        0.0,
+        1 + int(np.count_nonzero(cos > cos[negative])),
         rule,
     )
