@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tripletkit.config import MineSettings
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for
-from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine
+from tripletkit.mining.miner import Anchors, Mined, by_lot, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, numbers
 from tripletkit.mining.scores import Scores, Vectors, on_grid
 
@@ -148,9 +148,7 @@ class Plain:
 
     def run(self) -> list[Found]:
         pool, pairs = self.pool, self.case.pairs
-        order = sorted(
-            pairs, key=lambda c: rng_for(0, "pair", pool.passage_ids[c.passage], pool.term_ids[c.term]).random()
-        )
+        order = by_lot(pool, pairs, 0)
         first = {p: min(i for i, c in enumerate(order) if c.passage == p) for p in {c.passage for c in order}}
         for pair in sorted(order, key=lambda c: first[c.passage]):
             self.try_pair(pair)

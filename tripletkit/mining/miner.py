@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tripletkit.config import MineSettings
-from tripletkit.ids import rng_for
+from tripletkit.ids import rng_for, stable_id
 from tripletkit.mining.guards import Query, judge
 from tripletkit.mining.pool import Candidate, Mask, Numbers, Pool
 from tripletkit.mining.scores import Scores, Vectors
-from tripletkit.mining.selection import Draw, choose
+from tripletkit.mining.selection import choose
 
 #: No negative's cap is below so many times its even share: in a small pool 1 % of the triplets would be less than that.
 EVEN_SHARES = 2.0
@@ -65,7 +65,7 @@ def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Cand
     per_passage: Counter[int] = Counter()
     per_term: Counter[int] = Counter()
     chosen, left = [], defaultdict[int, list[Candidate]](list)
-    for candidate in by_salience(pool, seed):
+    for candidate in by_salience(pool, pool.candidates, seed):
         if (
             per_passage[candidate.passage] < settings.positives
             and per_term[candidate.term] < settings.passages_per_term
@@ -82,13 +82,18 @@ def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Cand
     return sorted(chosen, key=lambda c: (c.passage, c.term))
 
 
-def by_salience(pool: Pool, seed: int) -> list[Candidate]:
-    """Every candidate, the most salient first, ties in a seeded order."""
+def by_salience(pool: Pool, candidates: Iterable[Candidate], seed: int) -> list[Candidate]:
+    """The most salient first, ties in a seeded order."""
+    return sorted(candidates, key=lambda c: (-c.salience, _lot(pool, c, seed)))
 
-    def order(c: Candidate) -> tuple[float, float]:
-        return -c.salience, rng_for(seed, "positive", pool.passage_ids[c.passage], pool.term_ids[c.term]).random()
 
-    return sorted(pool.candidates, key=order)
+def by_lot(pool: Pool, candidates: Iterable[Candidate], seed: int) -> list[Candidate]:
+    """In a seeded order, so that the cap falls on no end of the book."""
+    return sorted(candidates, key=lambda c: _lot(pool, c, seed))
+
+
+def _lot(pool: Pool, candidate: Candidate, seed: int) -> str:
+    return stable_id("lot", str(seed), pool.passage_ids[candidate.passage], pool.term_ids[candidate.term])
 
 
 def mine(
@@ -107,16 +112,16 @@ def mine(
     """
     scores = Scores(terms, settings.memory_mb)
     search = _Search(pool, scores.near_terms(settings.synonym_bound), settings, seed, cap_of(pairs, terms, settings))
-    for pair, cosines in _by_blocks(scores, anchors, _in_seeded_order(pairs, pool, seed)):
+    for pair, cosines in by_blocks(scores, anchors, by_lot(pool, pairs, seed)):
         search.try_pair(pair, cosines)
         advance(1)
     served = {t.passage for t in search.mined.triplets}
     tried = {(pair.passage, pair.term) for pair in pairs}
-    others = [c for c in by_salience(pool, seed) if c.passage not in served and (c.passage, c.term) not in tried]
-    for pair, cosines in _by_blocks(scores, anchors, others):
+    others = [c for c in pool.candidates if c.passage not in served and (c.passage, c.term) not in tried]
+    for pair, cosines in by_blocks(scores, anchors, by_salience(pool, others, seed)):
         if pair.passage not in served and search.try_pair(pair, cosines):
             served.add(pair.passage)
-    return search.finish(scores)
+    return with_cosines_between(search.mined, scores)
 
 
 def cap_of(pairs: Sequence[Candidate], terms: Vectors, settings: MineSettings) -> int:
@@ -125,7 +130,7 @@ def cap_of(pairs: Sequence[Candidate], terms: Vectors, settings: MineSettings) -
     return max(1, int(share * len(pairs) * settings.negatives))
 
 
-def _by_blocks(scores: Scores, anchors: Anchors, pairs: Iterable[Candidate]) -> Iterator[tuple[Candidate, Vectors]]:
+def by_blocks(scores: Scores, anchors: Anchors, pairs: Iterable[Candidate]) -> Iterator[tuple[Candidate, Vectors]]:
     """Each pair with its anchor's cosines; pairs of one anchor together, anchors in the order of their first pair."""
     of_row: dict[int, list[Candidate]] = defaultdict(list)
     for pair in pairs:
@@ -157,39 +162,25 @@ class _Search:
             other, guard = verdict.nearest_refused
             mined.review.append((pair, other, guard, float(cos_anchor[pair.term]), float(cos_anchor[other])))
         rng = rng_for(self._seed, "negative", pool.passage_ids[pair.passage], pool.term_ids[pair.term])
-        chosen = choose(Draw(query, verdict.legal & self._open, self._settings, rng))
+        chosen = choose(query, verdict.legal & self._open, self._settings, rng)
         for negative, rule in chosen:
             self._used[negative] += 1
             self._open[negative] = self._used[negative] < self._cap
-            mined.triplets.append(_triplet(query, negative, rule))
+            mined.triplets.append(triplet(pair, cos_anchor, negative, rule))
         if not chosen:
             mined.barren.append(pair)
         return bool(chosen)
 
-    def finish(self, scores: Scores) -> Mined:
-        """What was mined, with the cosines of positives and negatives, which no search needed."""
-        triplets = self.mined.triplets
-        between = scores.between([t.positive for t in triplets], [t.negative for t in triplets])
-        self.mined.triplets = [t._replace(cos_pn=float(c)) for t, c in zip(triplets, between, strict=True)]
-        return self.mined
+
+def with_cosines_between(mined: Mined, scores: Scores) -> Mined:
+    """``mined`` with the cosines of positives and negatives, which no search needs."""
+    triplets = mined.triplets
+    between = scores.between([t.positive for t in triplets], [t.negative for t in triplets])
+    mined.triplets = [t._replace(cos_pn=float(c)) for t, c in zip(triplets, between, strict=True)]
+    return mined
 
 
-def _in_seeded_order(pairs: Sequence[Candidate], pool: Pool, seed: int) -> list[Candidate]:
-    """So that the cap falls on no end of the book."""
-    return sorted(
-        pairs, key=lambda c: rng_for(seed, "pair", pool.passage_ids[c.passage], pool.term_ids[c.term]).random()
-    )
-
-
-def _triplet(query: Query, negative: int, rule: str) -> Triplet:
-    cos = query.cos_anchor
-    return Triplet(
-        query.passage,
-        query.positive,
-        negative,
-        float(cos[query.positive]),
-        float(cos[negative]),
-        0.0,
-        1 + int(np.count_nonzero(cos > cos[negative])),
-        rule,
-    )
+def triplet(pair: Candidate, cos: Vectors, negative: int, rule: str) -> Triplet:
+    """A triplet whose ``cos_pn`` is still to come."""
+    rank = 1 + int(np.count_nonzero(cos > cos[negative]))
+    return Triplet(pair.passage, pair.term, negative, float(cos[pair.term]), float(cos[negative]), 0.0, rank, rule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
@@ -11,31 +11,34 @@ import numpy as np
 import torch
 
 from tripletkit.config import MineSettings
-from tripletkit.mining.miner import Anchors, Mined, Triplet
+from tripletkit.mining.miner import Anchors, Mined, by_blocks, triplet, with_cosines_between
 from tripletkit.mining.pool import Candidate, Pool
-from tripletkit.mining.scores import Vectors
+from tripletkit.mining.scores import Scores, Vectors
 
 #: The rule that its triplets carry.
 RULE = "sentence-transformers"
 
 
-class _KnownVectors:
+class KnownVectors:
     """What `mine_hard_negatives` asks of a model, answered from vectors that are there already."""
 
     device = torch.device("cpu")
 
-    def __init__(self, vectors: dict[str, Vectors]) -> None:
+    def __init__(self, vectors: Mapping[str, Vectors]) -> None:
         self._vectors = vectors
 
     def encode_query(self, texts: Sequence[str], **_: object) -> Vectors:
+        """The texts' rows."""
         return np.stack([self._vectors[text] for text in texts])
 
     encode_document = encode_query
 
     def similarity(self, queries: Any, documents: Any) -> torch.Tensor:  # noqa: ANN401 - arrays or tensors
+        """Cosines of all with all."""
         return torch.as_tensor(queries) @ torch.as_tensor(documents).T
 
     def similarity_pairwise(self, queries: Any, documents: Any) -> torch.Tensor:  # noqa: ANN401
+        """Cosines row by row."""
         return (torch.as_tensor(queries) * torch.as_tensor(documents)).sum(-1)
 
 
@@ -52,38 +55,26 @@ def mine_by_sentence_transformers(
     ``texts`` are the pairs' anchors. Terms and anchors of one text are one to it; the first stands for all.
     """
     names = {name: i for i, name in reversed(list(enumerate(pool.names)))}
-    of_texts = {(text, pool.names[p.term]): p for p, text in reversed(list(zip(pairs, texts, strict=True)))}
+    pair_of = {(text, pool.names[p.term]): p for p, text in reversed(list(zip(pairs, texts, strict=True)))}
     vectors = {name: terms[i] for name, i in names.items()}
-    rows = _run(
-        _KnownVectors(vectors | {text: anchors.vectors[anchors.row(p)] for (text, _), p in of_texts.items()}),
-        list(of_texts),
-        list(names),
-        settings,
-    )
-    found = []
-    for row in rows:
-        pair = of_texts[row["anchor"], row["positive"]]
-        negative = names[row["negative"]]
-        cosines = terms @ anchors.vectors[anchors.row(pair)]
-        found.append(
-            Triplet(
-                pair.passage,
-                pair.term,
-                negative,
-                float(cosines[pair.term]),
-                float(cosines[negative]),
-                float(terms[pair.term] @ terms[negative]),
-                1 + int(np.count_nonzero(cosines > cosines[negative])),
-                RULE,
-            )
-        )
-    served = {(t.passage, t.positive) for t in found}
-    return Mined(found, barren=[pair for pair in pairs if (pair.passage, pair.term) not in served])
+    vectors |= {text: anchors.vectors[anchors.row(p)] for (text, _), p in pair_of.items()}
+    negatives: dict[Candidate, list[int]] = {pair: [] for pair in pairs}
+    for anchor, positive, negative in search(KnownVectors(vectors), list(pair_of), list(names), settings.negatives):
+        negatives[pair_of[anchor, positive]].append(names[negative])
+    scores = Scores(terms, settings.memory_mb)
+    mined = Mined(barren=[pair for pair, found in negatives.items() if not found])
+    for pair, cosines in by_blocks(scores, anchors, [pair for pair, found in negatives.items() if found]):
+        mined.triplets += [triplet(pair, cosines, negative, RULE) for negative in negatives[pair]]
+    return with_cosines_between(mined, scores)
 
 
-def _run(
-    model: _KnownVectors, rows: Sequence[tuple[str, str]], corpus: Sequence[str], settings: MineSettings
-) -> list[dict[str, str]]:
+def search(
+    model: Any,  # noqa: ANN401 - a SentenceTransformer, or what answers like one
+    rows: Sequence[tuple[str, str]],
+    corpus: Sequence[str],
+    negatives: int,
+) -> list[tuple[str, str, str]]:
+    """(anchor, positive, negative) texts by `mine_hard_negatives` for rows of anchor and positive."""
     import datasets
     from sentence_transformers.util import mine_hard_negatives
 
@@ -94,10 +85,9 @@ def _run(
             model,
             corpus=list(corpus),
             relative_margin=0.05,
-            num_negatives=settings.negatives,
+            num_negatives=negatives,
             sampling_strategy="top",
             output_format="triplet",
             verbose=False,
         )
-    found: list[dict[str, str]] = mined.to_list()
-    return found
+    return list(zip(mined["anchor"], mined["positive"], mined["negative"], strict=True))
