@@ -84,17 +84,17 @@ def compare_on_a_book(output: Path, encoder: str) -> None:
             "mine_hard_negatives": child("peer_cold", output=output, encoder=encoder),
         }
         known = {
-            "tripletkit": child("own", output=output, folder=folder),
-            "mine_hard_negatives": child("peer", output=output, folder=folder),
-            "... told all positives": child("peer", output=output, folder=folder, all_positives=True),
+            f"{engine}{', every positive' if every else ''}": child(task, output=output, folder=folder, every=every)
+            for every in (False, True)
+            for engine, task in (("tripletkit", "own"), ("mine_hard_negatives", "peer"))
         }
     say(
-        f"{output}, encoder {encoder}\n{'':24}  triplets  passages  said  cited  search s  peak MB  cold s (by the clock)\n"
+        f"{output}, encoder {encoder}\n{'':36}  triplets  passages  said  cited  search s  peak MB  cold s (by the clock)\n"
     )
     for engine, found in known.items():
         whole = f"{cold[engine]['cpu']:7.1f} ({cold[engine]['wall']:.1f})" if engine in cold else ""
         say(
-            f"{engine:24} {found['triplets']:9,} {found['passages']:9,} {found['said']:5.1%} {found['cited']:6.1%} "
+            f"{engine:36} {found['triplets']:9,} {found['passages']:9,} {found['said']:5.1%} {found['cited']:6.1%} "
             f"{found['seconds']:9.3f} {found['peak_mb']:8.0f} {whole}\n"
         )
     own = cold["tripletkit"]
@@ -169,9 +169,15 @@ def peer_cold(output: str, encoder: str) -> dict[str, float]:
     return {}
 
 
-def own(output: str, folder: str) -> dict[str, float]:
+def settings_for(every: bool) -> MineSettings:
+    """The defaults, or with ``every`` no limit to the positives of a passage and the passages of a positive."""
+    without = {"positives": 1_000, "passages_per_term": 1_000_000} if every else {}
+    return MineSettings.model_validate({"hard_negatives": True, **without})
+
+
+def own(output: str, folder: str, *, every: bool) -> dict[str, float]:
     """The search alone, on vectors that are there."""
-    settings = MineSettings(hard_negatives=True)
+    settings = settings_for(every)
     start = time.process_time()
     held = pools(output)
     pooling, seconds = time.process_time() - start, 0.0
@@ -186,17 +192,17 @@ def own(output: str, folder: str) -> dict[str, float]:
     return {"seconds": seconds, "pooling": pooling, **faults(output, found)}
 
 
-def peer(output: str, folder: str, *, all_positives: bool = False) -> dict[str, float]:
-    """The peer's search alone. ``all_positives``: told of every term said in a passage, not only of the chosen three."""
+def peer(output: str, folder: str, *, every: bool) -> dict[str, float]:
+    """The peer's search alone, its imports left out."""
+    from sentence_transformers.util import mine_hard_negatives  # noqa: F401
+
     from tripletkit.mining.peer import KnownVectors, search
 
     seconds = 0.0
     found: list[tuple[Pool, list[tuple[int, int]]]] = []
     for split, pool in pools(output).items():
         anchors, terms = known_vectors(folder, split)
-        pairs = choose_positives(pool, MineSettings(), 0)
-        if all_positives:
-            pairs = [c for c in pool.candidates if c.passage in anchors.plain]
+        pairs = choose_positives(pool, settings_for(every), 0)
         number = {text: i for i, text in enumerate(pool.texts)} | {name: i for i, name in enumerate(pool.names)}
         vectors = {name: terms[i] for i, name in enumerate(pool.names)}
         vectors |= {pool.texts[passage]: anchors.vectors[row] for passage, row in anchors.plain.items()}
@@ -322,6 +328,8 @@ class Rows(Mapping[str, Vectors]):
 
 def synthetic_peer(passages: int, terms: int, mined: int) -> dict[str, float]:
     """The peer on the same vectors and pairs."""
+    from sentence_transformers.util import mine_hard_negatives  # noqa: F401
+
     from tripletkit.mining.peer import KnownVectors, search
 
     vectors, of_terms, said = synthetic(passages, terms, mined)
