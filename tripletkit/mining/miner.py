@@ -12,7 +12,7 @@ import numpy as np
 from tripletkit.config import MineSettings
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.mining.guards import Query, judge
-from tripletkit.mining.pool import Candidate, Mask, Numbers, Pool
+from tripletkit.mining.pool import Candidate, Mask, Pool
 from tripletkit.mining.scores import Scores, Vectors
 from tripletkit.mining.selection import choose
 
@@ -111,7 +111,7 @@ def mine(
     legal negative gets its other positives tried, the most salient first.
     """
     scores = Scores(terms, settings.memory_mb)
-    search = _Search(pool, scores.near_terms(settings.synonym_bound), settings, seed, cap_of(pairs, terms, settings))
+    search = _Search(pool, scores, settings, seed, cap_of(pairs, terms, settings))
     for pair, cosines in by_blocks(scores, anchors, by_lot(pool, pairs, seed)):
         search.try_pair(pair, cosines)
         advance(1)
@@ -121,7 +121,7 @@ def mine(
     for pair, cosines in by_blocks(scores, anchors, by_salience(pool, others, seed)):
         if pair.passage not in served and search.try_pair(pair, cosines):
             served.add(pair.passage)
-    return with_cosines_between(search.mined, scores)
+    return search.mined
 
 
 def cap_of(pairs: Sequence[Candidate], terms: Vectors, settings: MineSettings) -> int:
@@ -144,8 +144,9 @@ def by_blocks(scores: Scores, anchors: Anchors, pairs: Iterable[Candidate]) -> I
 class _Search:
     """What has been found so far, and how often each negative was taken."""
 
-    def __init__(self, pool: Pool, synonyms: Sequence[Numbers], settings: MineSettings, seed: int, cap: int) -> None:
-        self._pool, self._synonyms, self._settings, self._seed, self._cap = pool, synonyms, settings, seed, cap
+    def __init__(self, pool: Pool, scores: Scores, settings: MineSettings, seed: int, cap: int) -> None:
+        self._pool, self._scores, self._settings, self._seed, self._cap = pool, scores, settings, seed, cap
+        self._synonyms = scores.near_terms(settings.synonym_bound)
         self._used = np.zeros(len(pool.term_ids), dtype=np.int64)
         self._open: Mask = np.ones(len(pool.term_ids), dtype=bool)  # not used up
         self.mined = Mined()
@@ -163,24 +164,22 @@ class _Search:
             mined.review.append((pair, other, guard, float(cos_anchor[pair.term]), float(cos_anchor[other])))
         rng = rng_for(self._seed, "negative", pool.passage_ids[pair.passage], pool.term_ids[pair.term])
         chosen = choose(query, verdict.legal & self._open, self._settings, rng)
-        for negative, rule in chosen:
+        for negative, _ in chosen:
             self._used[negative] += 1
             self._open[negative] = self._used[negative] < self._cap
-            mined.triplets.append(triplet(pair, cos_anchor, negative, rule))
+        mined.triplets += triplets_of(pair, cos_anchor, chosen, self._scores)
         if not chosen:
             mined.barren.append(pair)
         return bool(chosen)
 
 
-def with_cosines_between(mined: Mined, scores: Scores) -> Mined:
-    """``mined`` with the cosines of positives and negatives, which no search needs."""
-    triplets = mined.triplets
-    between = scores.between([t.positive for t in triplets], [t.negative for t in triplets])
-    mined.triplets = [t._replace(cos_pn=float(c)) for t, c in zip(triplets, between, strict=True)]
-    return mined
-
-
-def triplet(pair: Candidate, cos: Vectors, negative: int, rule: str) -> Triplet:
-    """A triplet whose ``cos_pn`` is still to come."""
-    rank = 1 + int(np.count_nonzero(cos > cos[negative]))
-    return Triplet(pair.passage, pair.term, negative, float(cos[pair.term]), float(cos[negative]), 0.0, rank, rule)
+def triplets_of(pair: Candidate, cos: Vectors, chosen: Sequence[tuple[int, str]], scores: Scores) -> Iterator[Triplet]:
+    """The pair's triplets, by its anchor's cosines and the negatives with their rules."""
+    if not chosen:
+        return
+    between = scores.between(pair.term, [negative for negative, _ in chosen])
+    cos_ap = float(cos[pair.term])
+    for (negative, rule), cos_pn in zip(chosen, between, strict=True):
+        cos_an = cos[negative]
+        rank = 1 + int(np.count_nonzero(cos > cos_an))
+        yield Triplet(pair.passage, pair.term, negative, cos_ap, float(cos_an), cos_pn, rank, rule)

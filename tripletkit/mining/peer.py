@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from tripletkit.config import MineSettings
-from tripletkit.mining.miner import Anchors, Mined, by_blocks, triplet, with_cosines_between
+from tripletkit.mining.miner import Anchors, Mined, by_blocks, triplets_of
 from tripletkit.mining.pool import Candidate, Pool
 from tripletkit.mining.scores import Scores, Vectors
 
@@ -64,8 +64,8 @@ def mine_by_sentence_transformers(
     scores = Scores(terms, settings.memory_mb)
     mined = Mined(barren=[pair for pair, found in negatives.items() if not found])
     for pair, cosines in by_blocks(scores, anchors, [pair for pair, found in negatives.items() if found]):
-        mined.triplets += [triplet(pair, cosines, negative, RULE) for negative in negatives[pair]]
-    return with_cosines_between(mined, scores)
+        mined.triplets += triplets_of(pair, cosines, [(negative, RULE) for negative in negatives[pair]], scores)
+    return mined
 
 
 def search(

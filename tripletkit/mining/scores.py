@@ -59,12 +59,9 @@ class Scores:
                 )
         return tuple(near)
 
-    def between(self, one: Sequence[int], other: Sequence[int]) -> Vectors:
-        """Cosine of each pair of terms."""
-        cosines = np.empty(len(one), dtype=np.float32)
-        for start in range(0, len(one), step := 4096):
-            part = slice(start, start + step)
-            cosines[part] = np.einsum("ij,ij->i", self._terms[list(one[part])], self._terms[list(other[part])])
+    def between(self, term: int, others: Sequence[int]) -> list[float]:
+        """Cosine of a term with each of some others."""
+        cosines: list[float] = (self._terms[others] @ self._terms[term]).astype(np.float32).tolist()
         return cosines
 
 
