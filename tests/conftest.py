@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 # Before any library reads them.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -66,10 +67,52 @@ def make_tiny_encoder(folder: Path, *, seed: int) -> Path:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers import BertModel
 
     torch.manual_seed(seed)
+    plain = folder.with_name("plain")
+    tokenizer = _tiny_tokenizer()
+    BertModel(_tiny_config(tokenizer)).save_pretrained(plain)
+    tokenizer.save_pretrained(plain)
+    transformer = Transformer(str(plain), max_seq_length=128)
+    SentenceTransformer(modules=[transformer, Pooling(32, pooling_mode="mean")], device="cpu").save_pretrained(
+        str(folder), create_model_card=False
+    )
+    return folder
+
+
+def make_tiny_cross_encoder(folder: Path, *, seed: int) -> Path:
+    """A CrossEncoder folder with random weights and one score."""
+    import torch
+    from transformers import BertForSequenceClassification
+
+    torch.manual_seed(seed)
+    tokenizer = _tiny_tokenizer()
+    model = BertForSequenceClassification(_tiny_config(tokenizer, num_labels=1))
+    torch.nn.init.normal_(model.classifier.weight, std=2.0)  # else all scores are .50
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _tiny_config(tokenizer: Any, **more: object) -> Any:  # noqa: ANN401 - untyped library
+    from transformers import BertConfig
+
+    return BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        **more,
+    )
+
+
+def _tiny_tokenizer() -> Any:  # noqa: ANN401 - untyped library
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -80,31 +123,15 @@ def make_tiny_encoder(folder: Path, *, seed: int) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    fast = PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="[PAD]",
         unk_token="[UNK]",
         cls_token="[CLS]",
         sep_token="[SEP]",
         mask_token="[MASK]",
+        model_max_length=128,
     )
-    plain = folder.with_name("plain")
-    BertModel(
-        BertConfig(
-            vocab_size=tokenizer.get_vocab_size(),
-            hidden_size=32,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=64,
-            max_position_embeddings=128,
-        )
-    ).save_pretrained(plain)
-    fast.save_pretrained(plain)
-    transformer = Transformer(str(plain), max_seq_length=128)
-    SentenceTransformer(modules=[transformer, Pooling(32, pooling_mode="mean")], device="cpu").save_pretrained(
-        str(folder), create_model_card=False
-    )
-    return folder
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ PACKAGE = Path(tripletkit.__file__).parent
 OWNERS = {
     "pypdfium2": {"pdf/reader.py", "pdf/inspect.py"},
     "pdfplumber": {"pdf/plumber.py"},
-    "sentence_transformers": {"encoding/encoder.py", "training.py"},
-    "torch": {"encoding/encoder.py", "encoding/precision.py", "training.py"},
+    "sentence_transformers": {"encoding/encoder.py", "mining/peer.py", "mining/rereading.py", "training.py"},
+    "torch": {"encoding/encoder.py", "encoding/precision.py", "mining/peer.py", "training.py"},
     "transformers": {"encoding/encoder.py", "training.py"},
-    "datasets": {"encoding/encoder.py", "training.py"},
+    "datasets": {"encoding/encoder.py", "mining/peer.py", "training.py"},
     "spacy": {"tagging/nlp.py"},
     "bm25s": {"evaluation/lexical.py"},
     "huggingface_hub": {"encoding/encoder.py", "encoding/locate.py", "publishing/hub.py"},

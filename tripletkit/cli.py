@@ -36,6 +36,16 @@ HardNegatives = Annotated[
         show_default=False,
     ),
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", help="tripletkit, or sentence-transformers: its mine_hard_negatives.", show_default=False),
+]
+CrossEncoder = Annotated[
+    str | None,
+    typer.Option(
+        "--cross-encoder", help="A CrossEncoder (folder or hub id) that may refuse negatives.", show_default=False
+    ),
+]
 Terms = Annotated[
     Path | None,
     typer.Option("--terms", help="Your own terms: CSV with a column 'term', JSONL, or TXT.", show_default=False),
@@ -257,9 +267,17 @@ def split(common: Common) -> None:
 
 
 @command
-def mine(common: Common, hard_negatives: HardNegatives = None) -> None:
+def mine(
+    common: Common, hard_negatives: HardNegatives = None, engine: Engine = None, cross_encoder: CrossEncoder = None
+) -> None:
     """Choose (passage, term in it, negative term) triplets."""
-    _run(common, ["mine"], mine__hard_negatives=hard_negatives)
+    _run(
+        common,
+        ["mine"],
+        mine__hard_negatives=hard_negatives,
+        mine__engine=engine,
+        mine__cross_encoder=cross_encoder,
+    )
 
 
 @command

@@ -69,6 +69,9 @@ class SplitSettings(Section):
 class MineSettings(Section):
     """How triplets are chosen."""
 
+    engine: Literal["tripletkit", "sentence-transformers"] = Field(
+        "tripletkit", description="sentence-transformers: its mine_hard_negatives, without guards, to compare with"
+    )
     hard_negatives: bool = Field(False, description="by the encoder, as the strategy says; else random legal terms")
     strategy: Literal["mix", "top", "weighted"] = Field(
         "mix", description="mix: nearest, sibling and rank window in turn; top: the nearest; weighted: drawn by cosine"
@@ -77,8 +80,17 @@ class MineSettings(Section):
     positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
     negatives: int = Field(3, ge=1, description="negatives per positive")
     mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")
-    passages_per_term: int = Field(12, ge=1, description="anchors per positive term, so that none dominates")
-    negative_cap: float = Field(0.01, gt=0, le=1, description="largest share of triplets that one negative may take")
+    passages_per_term: int = Field(
+        12,
+        ge=1,
+        description="anchors per positive term, so that none dominates; more only where a passage has no other",
+    )
+    negative_cap: float = Field(
+        0.01,
+        gt=0,
+        le=1,
+        description="largest share of triplets that one negative may take; twice its even share if that is more",
+    )
     window: tuple[int, int] = Field((5, 50), description="ranks among the legal terms that the window rule draws from")
     other_books: float = Field(0.2, ge=0, le=1, description="share of negatives from other books of the split")
     relative_bound: float = Field(
@@ -88,6 +100,14 @@ class MineSettings(Section):
         0.85, gt=0, le=1, description="terms closer than this to the positive are taken for synonyms"
     )
     page_margin: int = Field(1, ge=0, description="a term that the index cites within so many pages is no negative")
+    cross_encoder: str | None = Field(
+        None,
+        description="folder or hub id of a CrossEncoder that reads passage and negative together and may refuse it",
+    )
+    cross_encoder_bound: float = Field(
+        0.95, gt=0, le=1, description="its score of a negative is at most this share of its positive's"
+    )
+    memory_mb: int = Field(256, ge=1, description="memory for scores of passages and terms; vectors come on top")
 
 
 class TrainSettings(Section):

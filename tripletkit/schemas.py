@@ -169,6 +169,8 @@ TRIPLETS = Table(
         "cos_ap": Column(REAL, "cosine of anchor and positive"),
         "cos_an": Column(REAL, "cosine of anchor and negative"),
         "cos_pn": Column(REAL, "cosine of positive and negative"),
+        "ce_ap": Column(REAL, "a cross-encoder's score of anchor and positive, if it was asked", null=True),
+        "ce_an": Column(REAL, "its score of anchor and negative", null=True),
         "rank": Column(INT, "of the negative among all the split's terms, 1 = nearest to the anchor"),
         "rule": Column(TEXT, "why this negative"),
         "masked": Column(BOOL, "whether the positive is hidden in the anchor"),

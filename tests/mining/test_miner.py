@@ -14,8 +14,9 @@ from tests.conftest import HashEncoder
 from tripletkit.config import MineSettings
 from tripletkit.mining.guards import GUARDS, Query, judge
 from tripletkit.mining.masking import hide
-from tripletkit.mining.miner import Mined, choose_positives, mine
-from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading
+from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine
+from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, numbers
+from tripletkit.mining.scores import Vectors
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
 from tripletkit.stages.tag import matcher_of, mentions_in
 from tripletkit.text.defining import is_defined
@@ -26,28 +27,29 @@ def at(degrees: float) -> list[float]:
 
 
 def pool(
-    terms: int = 5, *, said: tuple[int, ...] = (0,), cited: tuple[int, ...] = (), related: tuple[int, ...] = ()
+    terms: int = 5,
+    *,
+    said: tuple[int, ...] = (0,),
+    cited: tuple[int, ...] = (),
+    related: tuple[int, ...] = (),
+    kin: tuple[int, ...] = (),
+    near: tuple[int, ...] = (),
+    abroad: tuple[int, ...] = (),
 ) -> Pool:
-    """One passage, positive 0."""
-    mask = np.zeros((1, terms), dtype=bool)
-    says, cites, kin = mask.copy(), mask.copy(), np.eye(terms, dtype=bool)
-    says[0, list(said)] = True
-    cites[0, list(cited)] = True
-    kin[0, list(related)] = True
-    none = np.zeros((terms, terms), dtype=bool)
-    home = np.ones((1, terms), dtype=bool)
+    """One passage, positive 0; ``related`` and ``kin`` are the positive's."""
     return Pool(
         ("p",),
         ("text",),
         tuple(f"t{i}" for i in range(terms)),
         tuple(f"term {i}" for i in range(terms)),
         (Candidate(0, 0, 1.0),),
-        says,
-        cites,
-        kin,
-        none,
-        mask,
-        home,
+        (numbers(said),),
+        (numbers(cited),),
+        (numbers((0, *related)), *(numbers([i]) for i in range(1, terms))),
+        (numbers(kin), *(numbers([]) for _ in range(1, terms))),
+        (numbers(near),),
+        numbers([0]),
+        np.array([int(i in abroad) for i in range(terms)], dtype=np.int32),
     )
 
 
@@ -68,7 +70,14 @@ def run(held: Pool, angles: tuple[float, ...] = ANGLES, **settings: Any) -> Mine
             **settings,
         }
     )
-    return mine(held, lambda _: ANCHOR, terms, chosen, 0, lambda _: None)
+    return mined_at_anchor(held, terms, chosen)
+
+
+def mined_at_anchor(held: Pool, terms: Vectors, settings: MineSettings) -> Mined:
+    """Every passage looks along x."""
+    pairs = choose_positives(held, settings, 0)
+    anchors = Anchors(np.stack([ANCHOR] * len(held.texts)), {i: i for i in range(len(held.texts))})
+    return mine(held, pairs, anchors, terms, settings, 0, lambda _: None)
 
 
 def test_the_nearest_legal_term_is_taken() -> None:
@@ -108,7 +117,7 @@ def test_the_bound_is_per_positive_and_searched_over_all_terms() -> None:
 
 def test_negative_cosines_keep_the_bound_below_the_positive() -> None:
     cos = np.array([-0.2, -0.205, -0.3], dtype=np.float32)
-    query = Query(pool(3), 0, 0, cos, np.zeros(3, dtype=np.float32), 0.95, 0.9)
+    query = Query(pool(3), 0, 0, cos, numbers([0]), 0.95)
     assert judge(query).legal.tolist() == [False, False, True]
 
 
@@ -124,24 +133,35 @@ def test_the_near_refusal_is_kept_for_review() -> None:
     assert cos_an / cos_ap == pytest.approx(math.cos(math.radians(25)) / math.cos(math.radians(20)))
 
 
+def many(held: Pool, passages: int) -> Pool:
+    """The passage so many times."""
+    return replace(
+        held,
+        passage_ids=tuple(f"p{i}" for i in range(passages)),
+        texts=held.texts * passages,
+        candidates=tuple(Candidate(i, 0, 1.0) for i in range(passages)),
+        said=held.said * passages,
+        cited=held.cited * passages,
+        near=held.near * passages,
+        passage_books=np.zeros(passages, dtype=np.int32),
+    )
+
+
+def test_in_a_small_pool_the_cap_is_twice_the_even_share() -> None:
+    """One per cent of ten triplets would be none; eight terms would share a quarter each."""
+    vectors = np.array([at(a) for a in (10, 40, 45, 50, 55, 60, 65, 70)], dtype=np.float32)
+    settings = MineSettings(hard_negatives=True, negatives=1, negative_cap=0.01, synonym_bound=1, other_books=0)
+    mined = mined_at_anchor(many(pool(8), 10), vectors, settings)
+    counts = np.bincount([t.negative for t in mined.triplets], minlength=8)
+    assert counts.tolist() == [0, 2, 2, 2, 2, 2, 0, 0]
+
+
 def test_no_negative_takes_more_than_its_share() -> None:
     passages, terms = 10, 8
-    says = np.zeros((passages, terms), dtype=bool)
-    says[:, 0] = True
-    one = pool(terms)
-    held = replace(
-        one,
-        passage_ids=tuple(f"p{i}" for i in range(passages)),
-        texts=("x",) * passages,
-        said=says,
-        cited=np.zeros_like(says),
-        candidates=tuple(Candidate(i, 0, 1.0) for i in range(passages)),
-        near=np.zeros_like(says),
-        same_book=np.ones_like(says),
-    )
+    held = many(pool(terms), passages)
     vectors = np.array([at(a) for a in (10, 40, 45, 50, 55, 60, 65, 70)], dtype=np.float32)
     settings = MineSettings(hard_negatives=True, negatives=1, negative_cap=0.3, synonym_bound=1, other_books=0)
-    mined = mine(held, lambda _: ANCHOR, vectors, settings, 0, lambda _: None)
+    mined = mined_at_anchor(held, vectors, settings)
     counts = np.bincount([t.negative for t in mined.triplets], minlength=terms)
     assert counts.tolist() == [0, 3, 3, 3, 1, 0, 0, 0]
 
@@ -165,6 +185,14 @@ def test_positives_are_capped_by_passage_and_by_term() -> None:
     counts = np.bincount([c.term for c in chosen])
     assert counts[2] == counts[1] == 3  # the salient first
     assert 1 <= counts[0] <= 2  # where there is room left
+
+
+def test_a_passage_of_frequent_terms_only_keeps_the_least_frequent() -> None:
+    candidates = (*(Candidate(p, t, 9.0) for p in range(3) for t in (0, 1)), Candidate(3, 0, 2.0), Candidate(3, 1, 1.0))
+    held = replace(many(pool(), 4), candidates=candidates)
+    chosen = choose_positives(held, MineSettings(positives=2, passages_per_term=2), 0)
+    assert {c.passage for c in chosen} == {0, 1, 2, 3}
+    assert max(np.bincount([c.term for c in chosen])) <= 3
 
 
 def test_a_pool_knows_what_is_said_cited_and_related(hash_encoder: HashEncoder) -> None:
@@ -236,9 +264,9 @@ def test_a_pool_knows_what_is_said_cited_and_related(hash_encoder: HashEncoder) 
     )
     held = build_pool(passages, terms, mentions, page_margin=1)
     assert held.term_ids == ("1tree", "2binary", "3heap", "4cnn")  # said and kept
-    assert held.said.tolist() == [[True, True, False, True], [False, False, True, True]]  # the guard reads "cnn" too
-    assert held.cited.tolist() == [[True, False, True, False], [False, False, False, False]]  # page 2 is next to page 1
-    assert held.related[0].tolist() == [True, True, False, False]
+    assert [row.tolist() for row in held.said] == [[0, 1, 3], [2, 3]]  # the guard reads "cnn" too
+    assert [row.tolist() for row in held.cited] == [[0, 2], []]  # page 2 is next to page 1
+    assert held.related[0].tolist() == [0, 1]
     assert {(c.passage, held.term_ids[c.term]) for c in held.candidates} == {
         (0, "1tree"),
         (0, "2binary"),
@@ -279,15 +307,13 @@ def test_a_term_said_only_inside_a_longer_one_is_no_positive() -> None:
 
 def test_the_mix_takes_its_rules_in_turn() -> None:
     """Legal: 2, 3, 4, 5 by nearness. 4 is of the positive's family; the window is the legal terms from rank 1 on."""
-    held = pool(6)
-    held.kin[0, 4] = True
+    held = pool(6, kin=(4,))
     mined = run(held, angles=(20, 25, 40, 50, 60, 70), negatives=3, strategy="mix", window=(1, 2))
     assert [(t.negative, t.rule) for t in mined.triplets] == [(2, "nearest"), (4, "sibling"), (5, "window")]
 
 
 def test_without_a_family_the_chapter_gives_the_sibling() -> None:
-    held = pool()
-    held.near[0, 3] = True
+    held = pool(near=(3,))
     assert [(t.negative, t.rule) for t in run(held, negatives=2).triplets] == [(2, "nearest"), (3, "sibling")]
 
 
@@ -303,8 +329,7 @@ def test_top_takes_the_nearest_and_weighted_is_seeded() -> None:
 
 
 def test_a_share_of_negatives_comes_from_other_books() -> None:
-    held = pool()
-    held.same_book[0, 3] = False
+    held = pool(abroad=(3,))
     assert [(t.negative, t.rule) for t in run(held, other_books=1).triplets] == [(3, "nearest (other book)")]
     assert [(t.negative, t.rule) for t in run(held, other_books=0).triplets] == [(2, "nearest")]
 

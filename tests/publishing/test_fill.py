@@ -11,7 +11,18 @@ from tripletkit.publishing.fill import fill_dataset
 from tripletkit.publishing.folder import read_manifest, write_dataset
 
 TABLES = small_tables(unlicensed(ALPHA), unlicensed(BETA))
-VIEWS = ("triplet", "n-tuple", "pairs", "definitions", "corpus", "terms", "mentions", "full")
+VIEWS = (
+    "triplet",
+    "n-tuple",
+    "pairs",
+    "labelled-pairs",
+    "scored-list",
+    "definitions",
+    "corpus",
+    "terms",
+    "mentions",
+    "full",
+)
 
 
 @pytest.fixture

@@ -54,7 +54,18 @@ def test_load_dataset_opens_every_configuration(tmp_path: Path) -> None:
     assert {
         name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in configs.items()
     } == report.rows
-    assert set(report.rows) == {"triplet", "n-tuple", "pairs", "definitions", "corpus", "terms", "mentions", "full"}
+    assert set(report.rows) == {
+        "triplet",
+        "n-tuple",
+        "pairs",
+        "labelled-pairs",
+        "scored-list",
+        "definitions",
+        "corpus",
+        "terms",
+        "mentions",
+        "full",
+    }
     assert got["default"] == ["anchor", "positive", "negative"]
     assert not any("large_string" in split["types"] for splits in configs.values() for split in splits.values())
     for split in ("train", "validation", "test"):
@@ -77,7 +88,7 @@ def test_rows_of_every_configuration(tmp_path: Path) -> None:
     assert report.rows["mentions"] == {"train": 16, "validation": 4, "test": 10}
     assert "15 of 30 (anchor, positive) with fewer than 2 negatives" in report.notes[0]
     assert report.summary.startswith(
-        f"{tmp_path / 'set'}: 8 configurations, triplet: train 24, validation 6, test 15; "
+        f"{tmp_path / 'set'}: 10 configurations, triplet: train 24, validation 6, test 15; "
     )
     assert report.files == {name: len(data) for name, data in files(tmp_path / "set").items()}
 
@@ -101,6 +112,26 @@ def test_negatives_of_a_tuple_stand_nearest_first(tmp_path: Path) -> None:
     gaps = [cosines[row["anchor"], row["negative_1"]] - cosines[row["anchor"], row["negative_2"]] for row in rows]
     assert min(gaps) >= 0
     assert max(gaps) > 0
+
+
+SIDES = ("positive", "negative")
+
+
+def test_labelled_pairs_and_scored_lists_hold_every_term_of_an_anchor_once(tmp_path: Path) -> None:
+    tables = small_tables()
+    report = write_dataset(tables, tmp_path / "set", facts=FACTS)
+    triplets = tables["triplets"]
+    wanted = {(row["split"], row["anchor"], row[side]): side for row in triplets.to_dicts() for side in SIDES}
+    pairs = pl.concat(
+        pl.read_parquet(path).with_columns(split=pl.lit(path.name.split("-")[0]))
+        for path in sorted((tmp_path / "set/labelled-pairs").iterdir())
+    )
+    assert pairs.height == len(wanted) == sum(report.rows["labelled-pairs"].values())
+    assert {(row["split"], row["anchor"], row["text"]): SIDES[1 - row["label"]] for row in pairs.to_dicts()} == wanted
+    lists = pl.read_parquet(tmp_path / "set/scored-list")
+    assert lists.height == triplets.select("split", "anchor").n_unique()
+    assert lists["texts"].list.len().sum() == len(wanted)
+    assert all(row["scores"] == sorted(row["scores"], reverse=True) for row in lists.to_dicts())
 
 
 def test_files_name_the_types_of_the_library_that_reads_them(tmp_path: Path) -> None:

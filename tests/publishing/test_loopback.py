@@ -127,7 +127,18 @@ def test_push_then_load_every_configuration(hub: LoopbackHub, folder: Path, tmp_
     assert got["changed"] == [True, False]
     assert got["commits"][0] == got["commits"][1]
     assert hub.count("POST", "/commit/") == 1
-    assert set(got["names"]) == {"triplet", "n-tuple", "pairs", "definitions", "corpus", "terms", "mentions", "full"}
+    assert set(got["names"]) == {
+        "triplet",
+        "n-tuple",
+        "pairs",
+        "labelled-pairs",
+        "scored-list",
+        "definitions",
+        "corpus",
+        "terms",
+        "mentions",
+        "full",
+    }
     written = {
         name: {split: pl.read_parquet(folder / name / f"{split}-*.parquet").to_dicts() for split in splits}
         for name, splits in got["hub"].items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from tripletkit.text.defining import is_defined
 from tripletkit.text.normalise import term_key
 
 Mask = npt.NDArray[np.bool_]
+#: Terms (or other things) by number, ascending.
+Numbers = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -28,19 +31,33 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Pool:
-    """One split. Rows of masks are passages (or terms), columns are terms, in the order of the id lists."""
+    """One split. Who says, cites and relates to what is kept as a list of terms per passage (or term).
+
+    A table of passages x terms would take 10 GB for 200,000 passages and 50,000 terms.
+    """
 
     passage_ids: tuple[str, ...]
     texts: tuple[str, ...]
     term_ids: tuple[str, ...]
     names: tuple[str, ...]
     candidates: tuple[Candidate, ...]
-    said: Mask  # passages x terms: any form, in any case
-    cited: Mask  # passages x terms: the index cites the term on the passage's pages, or near
-    related: Mask  # terms x terms: one concept, parent or child, see also
-    kin: Mask  # terms x terms: one head word ("random variable", "dummy variable") or one parent
-    near: Mask  # passages x terms: said elsewhere in the passage's chapter
-    same_book: Mask  # passages x terms
+    said: tuple[Numbers, ...]  # per passage: any form, in any case
+    cited: tuple[Numbers, ...]  # per passage: the index cites the term on the passage's pages, or near
+    related: tuple[Numbers, ...]  # per term: itself, one concept, parent or child, see also
+    kin: tuple[Numbers, ...]  # per term: one head word ("random variable", "dummy variable") or one parent
+    near: tuple[Numbers, ...]  # per passage: said in its chapter
+    passage_books: Numbers  # per passage
+    term_books: Numbers  # per term; -1 for a user's term, which is at home in every book
+
+    def at_home(self, passage: int) -> Mask:
+        """Which terms are of the passage's book."""
+        mask: Mask = (self.term_books == self.passage_books[passage]) | (self.term_books < 0)
+        return mask
+
+
+def numbers(values: Iterable[int]) -> Numbers:
+    """Distinct numbers, ascending."""
+    return np.array(sorted(set(values)), dtype=np.int32)
 
 
 def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFrame, *, page_margin: int) -> Pool:
@@ -49,46 +66,60 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     mentions = mentions.join(passages.select("passage_id"), on="passage_id", how="semi")
     terms = terms.filter("kept").join(mentions.select("term_id").unique(), on="term_id", how="semi").sort("term_id")
     rows, held = terms.to_dicts(), passages.to_dicts()
-    cited = _cited(held, rows, page_margin)
+    books = {book: i for i, book in enumerate(dict.fromkeys(str(p["book_id"]) for p in held))}
+    said = _said(held, rows)
     return Pool(
         tuple(p["passage_id"] for p in held),
         tuple(p["text"] for p in held),
         tuple(t["term_id"] for t in rows),
         tuple(t["term"] for t in rows),
         _candidates(held, rows, mentions, _cited(held, rows, 0)),
-        (said := _said(held, rows)),
-        cited,
+        said,
+        _cited(held, rows, page_margin),
         _related(rows),
         _kin(rows),
         _near(held, said),
-        _same_book(held, rows),
+        np.array([books[str(p["book_id"])] for p in held], dtype=np.int32),
+        np.array(
+            [-1 if t["book_id"] is None else books.get(str(t["book_id"]), len(books)) for t in rows], dtype=np.int32
+        ),
     )
 
 
-def _said(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, object]]) -> Mask:
+def _said(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, object]]) -> tuple[Numbers, ...]:
     """Any form of any term, in any case and in any word's plural: a guard errs on the side of refusing."""
     number = {str(term["term_id"]): i for i, term in enumerate(terms)}
     matcher = Matcher(
-        Form(str(t["term_id"]), form, canonical=True) for t in terms for form in (str(t["term"]), *_strings(t["forms"]))
+        Form(str(t["term_id"]), way, canonical=True)
+        for t in terms
+        for form in (str(t["term"]), *_strings(t["forms"]))
+        for way in _with_and_without_s(form)
     )
-    said = np.zeros((len(passages), len(terms)), dtype=bool)
-    for i, passage in enumerate(passages):
-        for match in matcher.matches(passage["text"]):
-            said[i, number[match.form.term_id]] = True
-    return said
+    return tuple(
+        numbers(number[match.form.term_id] for match in matcher.matches(passage["text"])) for passage in passages
+    )
 
 
-def _cited(passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping[str, object]], margin: int) -> Mask:
-    pages: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for i, passage in enumerate(passages):
-        for page in range(_int(passage["page_first"]) - margin, _int(passage["page_last"]) + margin + 1):
-            pages[str(passage["book_id"]), page].append(i)
-    cited = np.zeros((len(passages), len(terms)), dtype=bool)
+def _with_and_without_s(form: str) -> tuple[str, ...]:
+    """Numbers that the shared normaliser keeps apart: "economics" and "economic", "ER" and "ers"."""
+    return tuple(dict.fromkeys((form, form.casefold() + "s", re.sub(r"(?<=[^\Wsui])s$", "", form.casefold()))))
+
+
+def _cited(
+    passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping[str, object]], margin: int
+) -> tuple[Numbers, ...]:
+    citing: dict[tuple[str, int], list[int]] = defaultdict(list)
     for j, term in enumerate(terms):
         for page in cited_pages(term):
-            for i in pages.get((str(term["book_id"]), page), ()):
-                cited[i, j] = True
-    return cited
+            citing[str(term["book_id"]), page].append(j)
+    return tuple(
+        numbers(
+            term
+            for page in range(_int(passage["page_first"]) - margin, _int(passage["page_last"]) + margin + 1)
+            for term in citing.get((str(passage["book_id"]), page), ())
+        )
+        for passage in passages
+    )
 
 
 def cited_pages(term: Mapping[str, object]) -> set[int]:
@@ -97,22 +128,24 @@ def cited_pages(term: Mapping[str, object]) -> set[int]:
     return {loc["page"] for loc in locators if loc["page"] is not None} if isinstance(locators, list) else set()
 
 
-def _related(terms: Sequence[Mapping[str, object]]) -> Mask:
+def _related(terms: Sequence[Mapping[str, object]]) -> tuple[Numbers, ...]:
     number = {str(term["term_id"]): i for i, term in enumerate(terms)}
-    related = np.eye(len(terms), dtype=bool)
+    related = [{i} for i in range(len(terms))]
     by_key: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for i, term in enumerate(terms):
         for other in (term["parent_id"], *_strings(term["see_also"])):
             if other in number:
-                related[i, number[str(other)]] = related[number[str(other)], i] = True
+                related[i].add(number[str(other)])
+                related[number[str(other)]].add(i)
         for key in {term_key(form) for form in (str(term["term"]), *_strings(term["forms"]))}:
             by_key[key].append(i)
     for same in by_key.values():  # one concept, perhaps in two books
-        related[np.ix_(same, same)] = True
-    return related
+        for i in same:
+            related[i].update(same)
+    return tuple(map(numbers, related))
 
 
-def _kin(terms: Sequence[Mapping[str, object]]) -> Mask:
+def _kin(terms: Sequence[Mapping[str, object]]) -> tuple[Numbers, ...]:
     families: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i, term in enumerate(terms):
         key = term_key(str(term["term"]))
@@ -120,33 +153,29 @@ def _kin(terms: Sequence[Mapping[str, object]]) -> Mask:
             families["head", key[-1]].append(i)
         if term["parent_id"] is not None:
             families["parent", str(term["parent_id"])].append(i)
-    kin = np.zeros((len(terms), len(terms)), dtype=bool)
+    homes: list[list[Numbers]] = [[] for _ in terms]
     for family in families.values():
-        kin[np.ix_(family, family)] = True
-    np.fill_diagonal(kin, False)
-    return kin
+        shared = numbers(family)
+        for i in family:
+            homes[i].append(shared)
+    # Most terms have one family: they share its list.
+    return tuple(held[0] if len(held) == 1 else numbers(i for family in held for i in family) for held in homes)
 
 
-def _near(passages: Sequence[Mapping[str, object]], said: Mask) -> Mask:
-    chapters: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for i, passage in enumerate(passages):
-        chapters[str(passage["book_id"]), str(passage.get("section") or "").split(" › ")[0]].append(i)
-    near = np.zeros_like(said)
-    for held in chapters.values():
-        near[held] = said[held].any(axis=0)
-    return near & ~said
-
-
-def _same_book(passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping[str, object]]) -> Mask:
-    """A user's term, which has no book, is at home in all."""
-    books = np.array([str(p["book_id"]) for p in passages])[:, None]
-    homes = np.array([str(t["book_id"]) for t in terms])[None, :]
-    mask: Mask = (books == homes) | (homes == "None")
-    return mask
+def _near(passages: Sequence[Mapping[str, object]], said: Sequence[Numbers]) -> tuple[Numbers, ...]:
+    chapters = [(str(p["book_id"]), str(p.get("section") or "").split(" › ")[0]) for p in passages]
+    held: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for chapter, terms in zip(chapters, said, strict=True):
+        held[chapter].update(terms.tolist())
+    near = {chapter: numbers(terms) for chapter, terms in held.items()}  # one list for all passages of a chapter
+    return tuple(near[chapter] for chapter in chapters)
 
 
 def _candidates(
-    passages: Sequence[Mapping[str, object]], terms: Sequence[Mapping[str, object]], mentions: pl.DataFrame, cited: Mask
+    passages: Sequence[Mapping[str, object]],
+    terms: Sequence[Mapping[str, object]],
+    mentions: pl.DataFrame,
+    cited: Sequence[Numbers],
 ) -> tuple[Candidate, ...]:
     """Positives by salience. A term said only inside a longer one ("tree" in "binary tree") is none.
 
@@ -170,10 +199,11 @@ def _candidates(
         holders[term] += 1
     rarity = np.log((1 + len(passages)) / (1 + holders)) / np.log(1 + max(len(passages), 1))
     first = _first_pages(passages, counts)
+    cited_on = [set(terms.tolist()) for terms in cited]
     found = []
     for (p, t), n in sorted(counts.items()):
         text, name = str(passages[p]["text"]), str(terms[t]["term"])
-        about = 2.0 * cited[p, t] + 1.5 * (passages[p]["page_first"] == first[str(passages[p]["book_id"]), t])
+        about = 2.0 * (t in cited_on[p]) + 1.5 * (passages[p]["page_first"] == first[str(passages[p]["book_id"]), t])
         about += 1.5 * is_defined(text, [(a, b) for a, b, other in places[p] if other == t])
         about += 0.5 * in_heading(passages[p].get("section"), name)
         found.append(Candidate(p, t, float(about + 0.1 * min(n, 3) + 0.5 * rarity[t])))

@@ -36,6 +36,8 @@ FULL = (
     "cos_ap",
     "cos_an",
     "cos_pn",
+    "ce_ap",
+    "ce_an",
     "rank",
     "rule",
     "masked",

@@ -83,6 +83,8 @@ def open_views(tables: Tables) -> tuple[View, ...]:
         triplet_view(tables),
         n_tuple_view(tables),
         pairs_view(tables),
+        labelled_pairs_view(tables),
+        scored_list_view(tables),
         definitions_view(tables),
         corpus_view(tables),
         terms_view(tables),
@@ -134,6 +136,38 @@ def pairs_view(tables: Tables) -> View:
     """Distinct (anchor, positive), for losses that take negatives from the batch."""
     frame = tables["triplets"].unique(["split", "anchor", "positive"], keep="first", maintain_order=True)
     return _view("pairs", "distinct anchor and positive", _meanings(TRIPLETS, "anchor", "positive"), frame)
+
+
+def labelled_pairs_view(tables: Tables) -> View:
+    """Every positive (1) and every negative (0) of an anchor in a row of its own."""
+    frame = _texts(tables).with_columns(label=(pl.col("side") == "positive").cast(pl.Int32))
+    columns = {**_meanings(TRIPLETS, "anchor"), "text": "a term", "label": "1: the anchor says it; 0: it does not"}
+    return _view("labelled-pairs", "an anchor, a term, and whether it belongs", columns, frame)
+
+
+def scored_list_view(tables: Tables) -> View:
+    """All terms of an anchor in one row, the best first."""
+    frame = _texts(tables).group_by("split", "anchor", maintain_order=True).agg(texts="text", scores="score")
+    columns = {
+        **_meanings(TRIPLETS, "anchor"),
+        "texts": "its positives and negatives, the nearest first",
+        "scores": "their cosines with it, by the encoder that mined",
+    }
+    return _view("scored-list", "an anchor and its terms with their scores", columns, frame)
+
+
+def _texts(tables: Tables) -> pl.DataFrame:
+    """split, anchor, text, side, score: each positive and negative of an anchor once, the nearest first."""
+    sides = (
+        tables["triplets"].select("split", "anchor", text=side, side=pl.lit(side), score=cosine)
+        for side, cosine in (("positive", "cos_ap"), ("negative", "cos_an"))
+    )
+    order = ["anchor", "score", "text"]
+    return (
+        pl.concat(sides)
+        .unique(["split", "anchor", "text", "side"], keep="first", maintain_order=True)
+        .sort("split", *order, descending=[False, False, True, False])
+    )
 
 
 def definitions_view(tables: Tables) -> View:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
-from tripletkit.encoding.encoder import Encoder, Vectors
+from tripletkit.config import TrainSettings
+from tripletkit.encoding.encoder import Encoder
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.mining.masking import hide
-from tripletkit.mining.miner import Mined, choose_positives, mine
+from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, build_pool
-from tripletkit.schemas import TRIPLETS, make_table
+from tripletkit.mining.rereading import GUARD as REREAD
+from tripletkit.mining.rereading import Reread, load_cross_encoder, reread
+from tripletkit.schemas import TRIPLETS, check_table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
 
 
@@ -26,36 +30,46 @@ class _Split:
     pool: Pool
     mined: Mined
     hidden: dict[tuple[int, int], str]
+    reread: Reread | None = None
+
+    def anchor(self, passage: int, positive: int) -> str:
+        """The anchor's text."""
+        return self.hidden.get((passage, positive), self.pool.texts[passage])
 
 
 def run(job: Job) -> StageResult:
     """Mine each split by itself: its negatives are its own terms."""
     settings = job.settings.mine
     encoder = job.encoder(job.locate())
+    reader = load_cross_encoder(settings.cross_encoder) if settings.cross_encoder is not None else None
     passages = (
         job.table("passages").filter(pl.col("kind").is_in(settings.kinds)).join(job.table("splits"), on="passage_id")
     )
-    rows: list[Row] = []
+    tables: list[pl.DataFrame] = []
     dropped: list[Row] = []
     refused: Counter[str] = Counter()
     anchors = with_positive = 0
     for split in ("train", "validation", "test"):
         of_split = passages.filter(split=split)
+        anchors += of_split.height
         pool = build_pool(of_split, job.table("terms"), job.table("mentions"), page_margin=settings.page_margin)
         if not pool.candidates:
+            dropped += _without_positive(pool)
             continue
         found = _mine(pool, encoder, job, split)
-        rows += _rows(found, encoder.fingerprint, job.round)
-        dropped += _dropped(pool, found.mined)
+        if reader is not None:
+            found = _reread(found, reader, settings.cross_encoder_bound)
+        tables.append(_table(found, encoder.fingerprint, job.round))
+        dropped += _without_positive(pool) + _dropped(found)
         refused += found.mined.refused
-        anchors += of_split.height
         with_positive += len({c.passage for c in pool.candidates})
-    if not rows:
+    triplets = make_table(TRIPLETS, []) if not tables else check_table(pl.concat(tables), TRIPLETS)
+    if not triplets.height:
         raise TableError(
             "mine: no passage holds a kept term with a legal negative",
             "Look at `dropped` and `terms`; pass more terms (--terms FILE) or loosen mine.relative_bound.",
         )
-    return _result(make_table(TRIPLETS, rows), dropped, refused, anchors, with_positive, job.settings.train.margin)
+    return _result(triplets, dropped, refused, anchors, with_positive, job.settings.train)
 
 
 def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> _Split:
@@ -65,15 +79,29 @@ def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> _Split:
     hidden = _hidden_anchors(pool, pairs, job)
     terms = encoder.encode(pool.names, f"{split} terms")
     plain = sorted({pair.passage for pair in pairs})
-    texts = [pool.texts[i] for i in plain] + list(hidden.values())
-    vectors = dict(zip(texts, encoder.encode(texts, f"{split} passages"), strict=True))
+    vectors = encoder.encode([*(pool.texts[i] for i in plain), *hidden.values()], f"{split} passages")
+    anchors = Anchors(
+        vectors,
+        {passage: row for row, passage in enumerate(plain)},
+        {pair: row for row, pair in enumerate(hidden, start=len(plain))},
+    )
+    if settings.engine == "sentence-transformers":
+        from tripletkit.mining.peer import mine_by_sentence_transformers
 
-    def anchor_of(pair: Candidate) -> Vectors:
-        row: Vectors = vectors[hidden.get((pair.passage, pair.term), pool.texts[pair.passage])]
-        return row
-
+        texts = [hidden.get((p.passage, p.term), pool.texts[p.passage]) for p in pairs]
+        return _Split(split, pool, mine_by_sentence_transformers(pool, pairs, texts, anchors, terms, settings), hidden)
     with job.progress.bar(f"mining {split}", len(pairs), "pairs") as advance:
-        return _Split(split, pool, mine(pool, anchor_of, terms, settings, seed, advance), hidden)
+        return _Split(split, pool, mine(pool, pairs, anchors, terms, settings, seed, advance), hidden)
+
+
+def _reread(found: _Split, reader: Any, bound: float) -> _Split:  # noqa: ANN401 - untyped library
+    pool = found.pool
+    texts = [
+        (found.anchor(t.passage, t.positive), pool.names[t.positive], pool.names[t.negative])
+        for t in found.mined.triplets
+    ]
+    checked = reread(found.mined, texts, reader, bound)
+    return replace(found, mined=checked.mined, reread=checked)
 
 
 def _hidden_anchors(pool: Pool, pairs: Sequence[Candidate], job: Job) -> dict[tuple[int, int], str]:
@@ -92,101 +120,116 @@ def _hidden_anchors(pool: Pool, pairs: Sequence[Candidate], job: Job) -> dict[tu
     return {(p.passage, p.term): hide(pool.texts[p.passage], forms[pool.term_ids[p.term]], token) for p in chosen}
 
 
-def _rows(found: _Split, fingerprint: str, number: int) -> list[Row]:
-    pool = found.pool
-    rows: list[Row] = []
-    for t in found.mined.triplets:
-        passage_id, positive_id, negative_id = (
-            pool.passage_ids[t.passage],
-            pool.term_ids[t.positive],
-            pool.term_ids[t.negative],
-        )
-        hidden = found.hidden.get((t.passage, t.positive))
-        rows.append(
-            {
-                "triplet_id": stable_id(
-                    "t", passage_id, positive_id, negative_id, str(hidden is not None), str(number)
-                ),
-                "passage_id": passage_id,
-                "positive_id": positive_id,
-                "negative_id": negative_id,
-                "anchor": pool.texts[t.passage] if hidden is None else hidden,
-                "positive": pool.names[t.positive],
-                "negative": pool.names[t.negative],
-                "cos_ap": t.cos_ap,
-                "cos_an": t.cos_an,
-                "cos_pn": t.cos_pn,
-                "rank": t.rank,
-                "rule": t.rule,
-                "masked": hidden is not None,
-                "split": found.split,
-                "round": number,
-                "encoder": fingerprint,
-            }
-        )
-    return rows
+def _table(found: _Split, fingerprint: str, number: int) -> pl.DataFrame:
+    """The split's triplets, column by column: a row as a dictionary would take ten times the memory."""
+    pool, triplets = found.pool, found.mined.triplets
+    masked = [(t.passage, t.positive) in found.hidden for t in triplets]
+    ids = [(pool.passage_ids[t.passage], pool.term_ids[t.positive], pool.term_ids[t.negative]) for t in triplets]
+    scores = found.reread.scores if found.reread is not None else [(None, None)] * len(triplets)
+    columns = {
+        "triplet_id": [
+            stable_id("t", *three, str(hidden), str(number)) for three, hidden in zip(ids, masked, strict=True)
+        ],
+        "passage_id": [passage for passage, _, _ in ids],
+        "positive_id": [positive for _, positive, _ in ids],
+        "negative_id": [negative for _, _, negative in ids],
+        "anchor": [found.anchor(t.passage, t.positive) for t in triplets],
+        "positive": [pool.names[t.positive] for t in triplets],
+        "negative": [pool.names[t.negative] for t in triplets],
+        "cos_ap": [t.cos_ap for t in triplets],
+        "cos_an": [t.cos_an for t in triplets],
+        "cos_pn": [t.cos_pn for t in triplets],
+        "ce_ap": [of_positive for of_positive, _ in scores],
+        "ce_an": [of_negative for _, of_negative in scores],
+        "rank": [t.rank for t in triplets],
+        "rule": [t.rule for t in triplets],
+        "masked": masked,
+        "split": [found.split] * len(triplets),
+        "round": [number] * len(triplets),
+        "encoder": [fingerprint] * len(triplets),
+    }
+    return pl.DataFrame(columns, schema=TRIPLETS.schema)
 
 
-def _dropped(pool: Pool, mined: Mined) -> list[Row]:
+def _without_positive(pool: Pool) -> list[Row]:
     held = {c.passage for c in pool.candidates}
-    rows: list[Row] = [
-        {
-            "stage": "mine",
-            "item": pool.passage_ids[i],
-            "related": None,
-            "reason": "no positive",
-            "detail": "no kept term stands in it",
-        }
-        for i in range(len(pool.passage_ids))
+    return [
+        _drop(passage_id, None, "no positive", "no kept term stands in it")
+        for i, passage_id in enumerate(pool.passage_ids)
         if i not in held
     ]
-    rows += [
-        {
-            "stage": "mine",
-            "item": pool.passage_ids[c.passage],
-            "related": pool.term_ids[c.term],
-            "reason": "no legal negative",
-            "detail": pool.names[c.term],
-        }
+
+
+def _dropped(found: _Split) -> list[Row]:
+    pool, mined = found.pool, found.mined
+    rows = [
+        _drop(pool.passage_ids[c.passage], pool.term_ids[c.term], "no legal negative", pool.names[c.term])
         for c in mined.barren
     ]
-    rows += [
-        {
-            "stage": "mine",
-            "item": pool.passage_ids[c.passage],
-            "related": pool.term_ids[other],
-            "reason": f"nearest refused: {guard}",
-            "detail": f"positive {pool.names[c.term]!r} {cos_ap:.4f}, refused {pool.names[other]!r} {cos_an:.4f}",
-        }
-        for c, other, guard, cos_ap, cos_an in mined.review
+    near = [(c.passage, c.term, other, guard, of_c, of_o) for c, other, guard, of_c, of_o in mined.review]
+    if found.reread is not None:
+        near += [(t.passage, t.positive, t.negative, REREAD, p, n) for t, p, n in found.reread.refused]
+    return rows + [
+        _drop(
+            pool.passage_ids[passage],
+            pool.term_ids[other],
+            f"refused: {guard}" if guard == REREAD else f"nearest refused: {guard}",
+            f"positive {pool.names[positive]!r} {of_positive:.4f}, refused {pool.names[other]!r} {of_other:.4f}",
+        )
+        for passage, positive, other, guard, of_positive, of_other in near
     ]
-    return rows
+
+
+def _drop(item: str, related: str | None, reason: str, detail: str) -> Row:
+    return {"stage": "mine", "item": item, "related": related, "reason": reason, "detail": detail}
 
 
 def _result(
-    triplets: pl.DataFrame, dropped: list[Row], refused: Counter[str], anchors: int, with_positive: int, margin: float
+    triplets: pl.DataFrame,
+    dropped: list[Row],
+    refused: Counter[str],
+    anchors: int,
+    with_positive: int,
+    training: TrainSettings,
 ) -> StageResult:
     used = triplets["passage_id"].n_unique()
-    sides = _counts(triplets["split"])
     summary = (
-        f"{triplets.height:,} triplets ({sides}) from {used:,} of the {with_positive:,} passages with a positive "
-        f"({used / max(with_positive, 1):.1%}; {anchors:,} passages in all)"
+        f"{triplets.height:,} triplets ({_counts(triplets['split'])}) from {used:,} of the {with_positive:,} passages with a "
+        f"positive ({used / max(with_positive, 1):.1%}; {anchors:,} passages in all)"
     )
     counts = {"triplets": triplets.height, "passages": anchors, "with_positive": with_positive, "with_triplet": used}
-    return StageResult({"triplets": triplets}, dropped, counts, summary, yield_notes(triplets, refused, margin))
+    return StageResult({"triplets": triplets}, dropped, counts, summary, yield_notes(triplets, refused, training))
 
 
-def yield_notes(triplets: pl.DataFrame, refused: Counter[str], margin: float) -> tuple[str, ...]:
+def yield_notes(triplets: pl.DataFrame, refused: Counter[str], training: TrainSettings) -> tuple[str, ...]:
     """What was chosen by which rule, what each guard refused, and how hard the triplets are."""
     gap = triplets["cos_ap"] - triplets["cos_an"]
-    quantiles = ", ".join(f"{share:.0%} {gap.quantile(share) or 0:.3f}" for share in (0.05, 0.25, 0.5, 0.75, 0.95))
     most = Counter(triplets["negative_id"].to_list()).most_common(1)[0][1]
+    quantiles = [
+        f"          {name}, quantiles: "
+        + ", ".join(f"{share:.0%} {values.quantile(share) or 0:.3f}" for share in (0.05, 0.25, 0.5, 0.75, 0.95))
+        for name, values in (
+            ("cosine of the positive", triplets["cos_ap"]),
+            ("cosine of the negative", triplets["cos_an"]),
+            ("their gap", gap),
+        )
+    ]
     return (
         f"          chosen by rule: {_counts(triplets['rule'])}",
-        f"          candidates refused: {', '.join(f'{name} {n:,}' for name, n in refused.items())}",
-        f"          cosine gap, quantiles: {quantiles}; under a margin of {margin:g}, so active: {sum(gap < margin) / len(gap):.1%}",
+        f"          candidates refused: {', '.join(f'{name} {n:,}' for name, n in refused.items()) or 'none, no guard was asked'}",
+        *quantiles,
+        f"          active under the training loss ({training.distance}, margin {training.margin:g}): "
+        f"{_active(triplets, training).sum() / triplets.height:.1%}",
         f"          most used negative: {most / triplets.height:.1%} of the triplets",
     )
+
+
+def _active(triplets: pl.DataFrame, training: TrainSettings) -> pl.Series:
+    """Which triplets break the margin, so that TripletLoss moves them. Unit vectors: a distance follows from the cosine."""
+    near, far = 1 - triplets["cos_ap"], 1 - triplets["cos_an"]
+    if training.distance == "euclidean":
+        near, far = (2 * near.clip(0, 2)).sqrt(), (2 * far.clip(0, 2)).sqrt()
+    return far - near < training.margin
 
 
 def _counts(values: pl.Series) -> str:
@@ -200,6 +243,6 @@ STAGE = Stage(
     writes=("triplets",),
     run=run,
     settings=("mine", "seed", "precision"),
-    uses=frozenset({"encoder", "round"}),
+    uses=frozenset({"encoder"}),
     version=2,
 )

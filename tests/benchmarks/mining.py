@@ -1,0 +1,347 @@
+"""tripletkit's miner beside sentence-transformers' `mine_hard_negatives`: yield, false negatives, time, memory.
+
+    python tests/benchmarks/mining.py OUTPUT [--encoder embedded]     an output folder that `tripletkit split` has reached
+    python tests/benchmarks/mining.py --synthetic [--sizes 10000x2500,200000x50000] [--anchors 20000]
+
+Both get the same encoder (in float32), texts, pairs and candidates; the peer runs with its recommended relative margin of
+0.05. Each measurement is a child process by itself. Time is CPU time of all threads, which a busy machine changes little;
+memory is the child's peak, the libraries' own weight included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tripletkit.config import MineSettings
+from tripletkit.mining.miner import Anchors, choose_positives, mine
+from tripletkit.mining.pool import Candidate, Pool, build_pool, numbers
+from tripletkit.mining.scores import Vectors
+
+SPLITS = ("train", "validation", "test")
+say = sys.stdout.write
+
+
+def main() -> None:
+    """Print the figures of one book, or of synthetic sizes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path, nargs="?")
+    parser.add_argument("--encoder", default="embedded")
+    parser.add_argument("--synthetic", action="store_true")
+    parser.add_argument("--sizes", default="10000x2500,50000x12500,100000x25000,200000x50000")
+    parser.add_argument("--anchors", type=int, default=0, help="mine for so many of the passages only (0: all)")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        print_child(given.child)
+    elif given.synthetic:
+        compare_sizes([tuple(map(int, size.split("x"))) for size in given.sizes.split(",")], given.anchors)
+    elif given.output is not None:
+        compare_on_a_book(given.output, given.encoder)
+    else:
+        parser.error("name an output folder, or --synthetic")
+
+
+def child(task: str, **given: object) -> dict[str, Any]:
+    """What a task measures in a process of its own, with that process's wall time and peak memory."""
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, __file__, "--child", json.dumps({"task": task, **given}, default=str)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {**found, "wall": time.perf_counter() - start, "cpu": cpu}
+
+
+def print_child(text: str) -> None:
+    """Run one task and print its figures."""
+    given = json.loads(text)
+    found = TASKS[given.pop("task")](**given)
+    say(json.dumps({**found, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}) + "\n")
+
+
+# One book
+
+
+def compare_on_a_book(output: Path, encoder: str) -> None:
+    """Cold runs with encoding, then each engine on the vectors that are there, then other thresholds."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        child("warm", encoder=encoder)  # so that neither pays for reading the weights from disk
+        cold = {
+            "tripletkit": child("own_cold", output=output, encoder=encoder, folder=folder),
+            "mine_hard_negatives": child("peer_cold", output=output, encoder=encoder),
+        }
+        known = {
+            f"{engine}{', every positive' if every else ''}": child(task, output=output, folder=folder, every=every)
+            for every in (False, True)
+            for engine, task in (("tripletkit", "own"), ("mine_hard_negatives", "peer"))
+        }
+    say(
+        f"{output}, encoder {encoder}\n{'':36}  triplets  passages  said  cited  search s  peak MB  cold s (by the clock)\n"
+    )
+    for engine, found in known.items():
+        whole = f"{cold[engine]['cpu']:7.1f} ({cold[engine]['wall']:.1f})" if engine in cold else ""
+        say(
+            f"{engine:36} {found['triplets']:9,} {found['passages']:9,} {found['said']:5.1%} {found['cited']:6.1%} "
+            f"{found['seconds']:9.3f} {found['peak_mb']:8.0f} {whole}\n"
+        )
+    own = cold["tripletkit"]
+    say(
+        f"mined again with another bound, vectors cached: {own['again']:.2f} s, {own['again'] / own['cpu']:.1%} of cold "
+        f"(of it {known['tripletkit']['pooling']:.2f} s for finding what is said where)\n"
+    )
+
+
+def pools(output: Path | str) -> dict[str, Pool]:
+    """The pool of each split, as the mine stage makes it."""
+    import polars as pl
+
+    from tripletkit.store import Store
+
+    store = Store(Path(output))
+    passages = store.read("passages").filter(kind="prose").join(store.read("splits"), on="passage_id")
+    return {
+        split: build_pool(
+            passages.filter(pl.col("split") == split), store.read("terms"), store.read("mentions"), page_margin=1
+        )
+        for split in SPLITS
+    }
+
+
+def warm(encoder: str) -> dict[str, float]:
+    """Load what both load."""
+    load(encoder)
+    return {}
+
+
+def load(encoder: str) -> Any:  # noqa: ANN401 - untyped library
+    """The model behind an encoder's name."""
+    from tripletkit.encoding.encoder import load_model
+    from tripletkit.encoding.locate import locate_encoder
+
+    return load_model(locate_encoder(encoder))
+
+
+def own_cold(output: str, encoder: str, folder: str) -> dict[str, float]:
+    """The whole of it with nothing cached, then again with another bound. The vectors are kept for the other children."""
+    from tripletkit.encoding.encoder import SentenceEncoder
+    from tripletkit.encoding.locate import locate_encoder
+    from tripletkit.progress import Progress
+
+    def run(settings: MineSettings) -> None:
+        model = SentenceEncoder(
+            locate_encoder(encoder), cache=Path(folder) / "cache", progress=Progress(quiet=True), precision="float32"
+        )
+        for split, pool in pools(output).items():
+            pairs = choose_positives(pool, settings, 0)
+            passages = sorted({pair.passage for pair in pairs})
+            vectors, terms = model.encode([pool.texts[p] for p in passages]), model.encode(pool.names)
+            np.savez(Path(folder) / f"{split}.npz", passages=passages, vectors=vectors, terms=terms)
+            anchors = Anchors(vectors, {p: row for row, p in enumerate(passages)})
+            mine(pool, pairs, anchors, terms, settings, 0, lambda _: None)
+
+    run(MineSettings(hard_negatives=True))
+    start = time.process_time()
+    run(MineSettings(hard_negatives=True, relative_bound=0.9))
+    return {"again": time.process_time() - start}
+
+
+def peer_cold(output: str, encoder: str) -> dict[str, float]:
+    """The peer with the encoder itself."""
+    from tripletkit.mining.peer import search
+
+    model = load(encoder)
+    for pool in pools(output).values():
+        pairs = choose_positives(pool, MineSettings(), 0)
+        search(model, [(pool.texts[p.passage], pool.names[p.term]) for p in pairs], pool.names, 3)
+    return {}
+
+
+def settings_for(every: bool) -> MineSettings:
+    """The defaults, or with ``every`` no limit to the positives of a passage and the passages of a positive."""
+    without = {"positives": 1_000, "passages_per_term": 1_000_000} if every else {}
+    return MineSettings.model_validate({"hard_negatives": True, **without})
+
+
+def own(output: str, folder: str, *, every: bool) -> dict[str, float]:
+    """The search alone, on vectors that are there."""
+    settings = settings_for(every)
+    start = time.process_time()
+    held = pools(output)
+    pooling, seconds = time.process_time() - start, 0.0
+    found: list[tuple[Pool, list[tuple[int, int]]]] = []
+    for split, pool in held.items():
+        anchors, terms = known_vectors(folder, split)
+        start = time.process_time()
+        pairs = choose_positives(pool, settings, 0)
+        mined = mine(pool, pairs, anchors, terms, settings, 0, lambda _: None)
+        seconds += time.process_time() - start
+        found.append((pool, [(t.passage, t.negative) for t in mined.triplets]))
+    return {"seconds": seconds, "pooling": pooling, **faults(output, found)}
+
+
+def peer(output: str, folder: str, *, every: bool) -> dict[str, float]:
+    """The peer's search alone, its imports left out."""
+    from sentence_transformers.util import mine_hard_negatives  # noqa: F401
+
+    from tripletkit.mining.peer import KnownVectors, search
+
+    seconds = 0.0
+    found: list[tuple[Pool, list[tuple[int, int]]]] = []
+    for split, pool in pools(output).items():
+        anchors, terms = known_vectors(folder, split)
+        pairs = choose_positives(pool, settings_for(every), 0)
+        number = {text: i for i, text in enumerate(pool.texts)} | {name: i for i, name in enumerate(pool.names)}
+        vectors = {name: terms[i] for i, name in enumerate(pool.names)}
+        vectors |= {pool.texts[passage]: anchors.vectors[row] for passage, row in anchors.plain.items()}
+        start = time.process_time()
+        rows = [(pool.texts[p.passage], pool.names[p.term]) for p in pairs]
+        mined = search(KnownVectors(vectors), rows, pool.names, 3)
+        seconds += time.process_time() - start
+        found.append((pool, [(number[anchor], number[negative]) for anchor, _, negative in mined]))
+    return {"seconds": seconds, **faults(output, found)}
+
+
+def known_vectors(folder: str, split: str) -> tuple[Anchors, Vectors]:
+    """What `own_cold` kept."""
+    with np.load(Path(folder) / f"{split}.npz") as kept:
+        rows = {int(passage): row for row, passage in enumerate(kept["passages"])}
+        return Anchors(kept["vectors"], rows), kept["terms"]
+
+
+def faults(output: str, found: Iterable[tuple[Pool, Sequence[tuple[int, int]]]]) -> dict[str, float]:
+    """Yield, and shares of negatives that the passage says (by a plain search, not by our guard) or that the index cites there."""
+    from tripletkit.mining.pool import cited_pages
+    from tripletkit.store import Store
+
+    store = Store(Path(output))
+    terms = {row["term_id"]: row for row in store.read("terms").to_dicts()}
+    places = {row["passage_id"]: row for row in store.read("passages").to_dicts()}
+    triplets = said = cited = passages = 0
+    for pool, negatives in found:
+        passages += len({passage for passage, _ in negatives})
+        for passage, negative in negatives:
+            term, place = terms[pool.term_ids[negative]], places[pool.passage_ids[passage]]
+            triplets += 1
+            said += any(is_said(form, place["text"]) for form in {term["term"], *term["forms"]})
+            pages = range(place["page_first"], place["page_last"] + 1)
+            cited += term["book_id"] == place["book_id"] and not cited_pages(term).isdisjoint(pages)
+    return {"triplets": triplets, "passages": passages, "said": said / triplets, "cited": cited / triplets}
+
+
+def is_said(form: str, text: str) -> bool:
+    """Whether the form stands in the text, in any case and number."""
+    words = [re.escape(word) for word in re.sub(r"s$", "", form.casefold()).replace("-", " ").split()]
+    return re.search(r"(?<!\w)" + r"[\s-]+".join(words) + r"(e?s)?(?!\w)", text.casefold()) is not None
+
+
+# Synthetic sizes
+
+
+def compare_sizes(sizes: Sequence[tuple[int, ...]], anchors: int) -> None:
+    """How time and memory grow."""
+    say(f"{'passages x terms':>20} {'mined':>9} {'engine':20} {'triplets':>10} {'CPU s':>8} {'peak MB':>8}\n")
+    for passages, terms in sizes:
+        for engine in ("synthetic_own", "synthetic_peer"):
+            found = child(engine, passages=passages, terms=terms, mined=anchors or passages)
+            say(
+                f"{passages:>11,} x {terms:6,} {anchors or passages:9,} "
+                f"{'tripletkit' if engine == 'synthetic_own' else 'mine_hard_negatives':20} {found['triplets']:10,} "
+                f"{found['seconds']:8.1f} {found['peak_mb']:8.0f}\n"
+            )
+            sys.stdout.flush()
+
+
+def synthetic(passages: int, terms: int, mined: int) -> tuple[Vectors, Vectors, list[list[int]]]:
+    """Unit vectors of 384 dimensions: a passage leans to its three terms. The first ``mined`` passages have terms."""
+    rng = np.random.default_rng(0)
+    of_terms = unit(rng.standard_normal((terms, 384), dtype=np.float32))
+    said = rng.integers(0, terms, (passages, 3))
+    vectors = rng.standard_normal((passages, 384), dtype=np.float32)
+    for start in range(0, passages, 10_000):
+        part = slice(start, start + 10_000)
+        vectors[part] = unit(unit(vectors[part]) + 0.5 * of_terms[said[part]].sum(axis=1))
+    return vectors, of_terms, [sorted(set(row)) for row in said[:mined].tolist()]
+
+
+def unit(rows: Vectors) -> Vectors:
+    """Rows of length 1."""
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def synthetic_own(passages: int, terms: int, mined: int) -> dict[str, float]:
+    """Our miner: families of twenty terms, chapters of two hundred passages, one more term cited on each page."""
+    vectors, of_terms, said = synthetic(passages, terms, mined)
+    says = (*map(numbers, said), *[numbers([])] * (passages - mined))
+    kin = [numbers(range(start, min(start + 20, terms))) for start in range(0, terms, 20)]
+    chapters = [numbers(t for row in said[start : start + 200] for t in row) for start in range(0, passages, 200)]
+    pool = Pool(
+        tuple(f"p{i}" for i in range(passages)),
+        tuple(f"text {i}" for i in range(passages)),
+        tuple(f"t{i}" for i in range(terms)),
+        tuple(f"term {i}" for i in range(terms)),
+        tuple(Candidate(p, t, 1.0) for p, row in enumerate(said) for t in row),
+        says,
+        tuple(numbers([i % terms]) for i in range(passages)),
+        tuple(numbers([i]) for i in range(terms)),
+        tuple(kin[i // 20] for i in range(terms)),
+        tuple(chapters[i // 200] for i in range(passages)),
+        np.zeros(passages, dtype=np.int32),
+        np.zeros(terms, dtype=np.int32),
+    )
+    settings = MineSettings(hard_negatives=True, passages_per_term=1_000_000)
+    anchors = Anchors(vectors, {i: i for i in range(passages)})
+    start = time.process_time()
+    found = mine(pool, choose_positives(pool, settings, 0), anchors, of_terms, settings, 0, lambda _: None)
+    return {"triplets": len(found.triplets), "seconds": time.process_time() - start}
+
+
+class Rows(Mapping[str, Vectors]):
+    """Vectors by "p7" or "t7", so that the peer's texts cost nothing more."""
+
+    def __init__(self, passages: Vectors, terms: Vectors) -> None:
+        self._of = {"p": passages, "t": terms}
+
+    def __getitem__(self, text: str) -> Vectors:
+        row: Vectors = self._of[text[0]][int(text[1:])]
+        return row
+
+    def __iter__(self) -> Any:  # noqa: ANN401 - never asked
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of.values()))
+
+
+def synthetic_peer(passages: int, terms: int, mined: int) -> dict[str, float]:
+    """The peer on the same vectors and pairs."""
+    from sentence_transformers.util import mine_hard_negatives  # noqa: F401
+
+    from tripletkit.mining.peer import KnownVectors, search
+
+    vectors, of_terms, said = synthetic(passages, terms, mined)
+    rows = [(f"p{p}", f"t{t}") for p, row in enumerate(said) for t in row]
+    corpus = [f"t{t}" for t in range(terms)]
+    model = KnownVectors(Rows(vectors, of_terms))
+    start = time.process_time()
+    found = search(model, rows, corpus, 3)
+    return {"triplets": len(found), "seconds": time.process_time() - start}
+
+
+TASKS = {task.__name__: task for task in (warm, own_cold, peer_cold, own, peer, synthetic_own, synthetic_peer)}
+
+if __name__ == "__main__":
+    main()
