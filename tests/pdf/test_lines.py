@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pdf.make import word
-from tripletkit.pdf.lines import page_lines
-from tripletkit.pdf.reader import RawPage, Word, _characters, style_of, word_text
+from tripletkit.pdf.lines import page_lines, with_underscores
+from tripletkit.pdf.reader import Frame, RawPage, Word, _characters, style_of, word_text
 
 
 def lines_of(words: list[Word]) -> list[str]:
@@ -82,3 +82,11 @@ def test_every_word_is_in_exactly_one_line(parts: list[tuple[str, int, int]]) ->
     words = [word(text, float(x), y=50 + 12.0 * y) for text, x, y in parts]
     read = "".join("".join(lines_of(words)).split())
     assert sorted(read) == sorted("".join(text for text, _, _ in parts))
+
+
+def test_a_stroke_on_the_baseline_is_an_underscore_and_one_elsewhere_is_not() -> None:
+    words = [word("pop", 50), word("change", 69), word("is", 110)]
+    joined = with_underscores(words, [Frame(65, 99.5, 69, 100.3)])
+    assert [(w.text, w.x0, w.x1) for w in joined] == [("pop_change", 50, 99), ("is", 110, 120)]
+    for stroke in (Frame(65, 90, 69, 90.8), Frame(80, 99.5, 84, 100.3), Frame(99, 99.5, 103, 100.3)):
+        assert [w.text for w in with_underscores(words, [stroke])] == ["pop", "change", "is"]

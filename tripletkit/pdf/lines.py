@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, islice, pairwise
 from statistics import median
 
-from tripletkit.pdf.reader import RawPage, Word
+from tripletkit.pdf.reader import Frame, RawPage, Word
 
 #: A wider gap (in font sizes) between words on one baseline starts a new fragment. Justified text stays under it.
 FRAGMENT_GAP = 1.6
@@ -63,7 +63,7 @@ class _Fragment:
 def page_lines(page: RawPage) -> list[Line]:
     """Every word of the page, in exactly one line; lines in reading order."""
     lower_drop_caps(page.words)
-    fragments = words_to_fragments(page.words)
+    fragments = words_to_fragments(with_underscores(page.words, page.strokes))
     gutters = find_gutters(fragments)
     bands = fragments_to_bands(fragments, gutters)
     lines = [line for band in bands for line in _band_lines(page.number, band, gutters)]
@@ -73,6 +73,30 @@ def page_lines(page: RawPage) -> list[Line]:
             if frame.top < middle < frame.bottom and frame.x0 - 1 <= line.x0 and line.x1 <= frame.x1 + 1:
                 line.frame = number
     return lines
+
+
+def with_underscores(words: list[Word], strokes: Sequence[Frame]) -> list[Word]:
+    """Two words with nothing between them but a stroke on the baseline are one: "pop_change", not "pop change"."""
+    if not strokes:
+        return words
+    joined = words[:1]
+    for word in islice(words, 1, None):
+        before = joined[-1]
+        if any(_underscores(before, stroke, word) for stroke in strokes):
+            joined[-1] = replace(before, text=f"{before.text}_{word.text}", x1=word.x1)
+        else:
+            joined.append(word)
+    return joined
+
+
+def _underscores(before: Word, stroke: Frame, word: Word) -> bool:
+    low = 0.3 * before.size
+    return (
+        abs(before.baseline - word.baseline) < 1
+        and before.baseline - low < stroke.top < before.baseline + low
+        and -1 < stroke.x0 - before.x1 < 2
+        and -1 < word.x0 - stroke.x1 < 2
+    )
 
 
 def lower_drop_caps(words: Sequence[Word]) -> None:

@@ -29,6 +29,7 @@ class ReadPage:
     images: int
     lines: list[Line]
     frames: tuple[Frame, ...]
+    strokes: tuple[Frame, ...]
     complaint: str | None  # why its text is no good
     again: bool = False  # its text is the second reader's
 
@@ -59,11 +60,15 @@ def _read(page: RawPage, words: list[Word] | None) -> ReadPage:
     if words is not None:
         page = replace(page, words=words)
     told, chars = complaint(page.words, page.lost), sum(len(word.text) for word in page.words)
-    return ReadPage(page.number, page.label, page.height, chars, page.images, page_lines(page), page.frames, told)
+    return ReadPage(
+        page.number, page.label, page.height, chars, page.images, page_lines(page), page.frames, page.strokes, told
+    )
 
 
 def _reread(page: ReadPage, words: list[Word] | None) -> ReadPage:
     if not words or complaint(words) is not None:
         return page
-    raw = RawPage(page.number, page.label, 0.0, page.height, words, page.images, frames=page.frames)
+    raw = RawPage(
+        page.number, page.label, 0.0, page.height, words, page.images, frames=page.frames, strokes=page.strokes
+    )
     return replace(_read(raw, None), again=True)

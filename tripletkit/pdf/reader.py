@@ -29,6 +29,8 @@ Document = pdfium.PdfDocument
 HYPHEN_MARKS = "\x02\ufffe"
 #: A frame is so much of the page wide, so high in points, and drawn in so few strokes (four sides and round corners).
 FRAME_WIDTH, FRAME_PT, FRAME_SEGMENTS = 0.4, 20.0, 20
+#: TeX draws underscores, in points at most so long.
+STROKE_PT = 10.0
 _SPLIT = re.compile(r"[^\s\x00\u200b]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
 _UTF_32 = f"utf-32-{sys.byteorder[:1]}e"
@@ -63,7 +65,7 @@ class Word:
 
 
 class Frame(NamedTuple):
-    """A drawn or filled rectangle that is wide enough to frame text, in points from the page's top left corner."""
+    """A drawn or filled rectangle, in points from the page's top left corner."""
 
     x0: float
     top: float
@@ -83,6 +85,7 @@ class RawPage:
     images: int
     lost: int = 0  # characters without a meaning that are in no word
     frames: tuple[Frame, ...] = ()
+    strokes: tuple[Frame, ...] = ()  # lines as short and thin as an underscore
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,10 @@ def read_page(document: pdfium.PdfDocument, number: int) -> RawPage:
     words, lost = _words(textpage.raw, left, top)
     images = sum(1 for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=1)) if len(words) < 5 else 0
     label = _label(document, number)
-    frames = _frames(page.raw, left, top, width, height)
+    frames, strokes = _drawn(page.raw, left, top, width, height)
     textpage.close()
     page.close()
-    return RawPage(number, label, width, height, words, images, lost, frames)
+    return RawPage(number, label, width, height, words, images, lost, frames, strokes)
 
 
 def read_outline(document: pdfium.PdfDocument, most: int = 20_000) -> list[Bookmark]:
@@ -188,25 +191,28 @@ def word_text(text: str) -> str:
     return clean(text[:-1] + "-" if text.endswith("\u00ad") else text)
 
 
-def _frames(page: raw.FPDF_PAGE, left: float, top: float, width: float, height: float) -> tuple[Frame, ...]:
-    """Paths of few strokes, at least FRAME_WIDTH of the page wide, from two lines of text high to nearly the whole page."""
+def _drawn(
+    page: raw.FPDF_PAGE, left: float, top: float, width: float, height: float
+) -> tuple[tuple[Frame, ...], tuple[Frame, ...]]:
+    """What is drawn that text has to do with: frames around it, and strokes that stand for underscores.
+
+    A frame is FRAME_WIDTH of the page wide and from two lines of text high to nearly the whole page.
+    """
     address, sides = _address(page), (ctypes.c_float * 4)()
     first = ctypes.addressof(sides)
-    found = []
+    frames, strokes = [], []
     for i in range(raw.FPDFPage_CountObjects(page)):
         obj = _get_page_object(address, i)
-        if _get_type(obj) != raw.FPDF_PAGEOBJ_PATH:
-            continue
-        if not _get_bounds(obj, first, first + 4, first + 8, first + 12):
+        if _get_type(obj) != raw.FPDF_PAGEOBJ_PATH or not _get_bounds(obj, first, first + 4, first + 8, first + 12):
             continue
         x0, low, x1, high = sides
-        if (
-            x1 - x0 >= FRAME_WIDTH * width
-            and FRAME_PT <= high - low <= 0.95 * height
-            and _count_segments(obj) <= FRAME_SEGMENTS
-        ):
-            found.append(Frame(x0 - left, top - high, x1 - left, top - low))
-    return tuple(found)
+        found = Frame(x0 - left, top - high, x1 - left, top - low)
+        if x1 - x0 >= FRAME_WIDTH * width and FRAME_PT <= high - low <= 0.95 * height:
+            if _count_segments(obj) <= FRAME_SEGMENTS:
+                frames.append(found)
+        elif 1 < x1 - x0 < STROKE_PT and high - low < 1.5:
+            strokes.append(found)
+    return tuple(frames), tuple(strokes)
 
 
 def _label(document: pdfium.PdfDocument, number: int) -> str:
