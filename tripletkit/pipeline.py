@@ -18,6 +18,7 @@ from tripletkit.config import Settings
 from tripletkit.encoding.locate import EncoderFolder, locate_encoder
 from tripletkit.errors import EncoderError, SourceError, TableError, TripletkitError
 from tripletkit.ids import file_sha256
+from tripletkit.launch import is_first_process
 from tripletkit.progress import Progress
 from tripletkit.publishing.rights import RightsError
 from tripletkit.rules import Rules, load_rules
@@ -161,7 +162,8 @@ class Runner:
         tables = {
             name: self.store.read(name) for name in stage.reads + (("dropped",) if "dropped" in stage.uses else ())
         }
-        self.store.forget(stage.name)
+        if is_first_process():
+            self.store.forget(stage.name)
         result = stage.run(
             Job(
                 tables,
@@ -175,7 +177,10 @@ class Runner:
                 self.encoder,
             )
         )
-        return self._keep(stage, result, key, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        if not is_first_process():  # the first writes
+            return self._report(stage, result, seconds, fresh=False)
+        return self._keep(stage, result, key, seconds)
 
     def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], seconds: float) -> Report:
         make_table(DROPPED, list(result.dropped))
