@@ -116,7 +116,7 @@ def _triplets(store: Store, settings: Settings) -> Iterator[Check]:
         mentions, place = store.read("mentions"), locate_encoder(settings.encoder)
     except TripletkitError:
         return  # said before
-    findings = [finding for finding in lint(triplets, mentions, settings.train, place)]
+    findings = list(lint(triplets, mentions, settings.train, place))
     problem = unmeetable_margin(settings.train)
     for finding in findings:
         if finding != problem:

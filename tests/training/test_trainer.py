@@ -1,5 +1,4 @@
 import json
-import math
 import shutil
 import signal
 import subprocess
@@ -36,6 +35,7 @@ def run(encoder: Path, target: Path, held_out: HeldOut | None = None, **settings
         TrainSettings(**{"batch_size": 8, **settings}),
         seed=0,
         progress=QUIET,
+        precision="float32",
         held_out=held_out,
         known=[frozenset[str]()] * len(TRIPLETS),
     )
@@ -165,18 +165,22 @@ def test_the_seed_recipes_loss_never_rests(tiny_encoder: Path, tmp_path: Path) -
     assert run(tiny_encoder, tmp_path / "encoder", max_steps=2, distance="euclidean", margin=5.0).loss >= 3
 
 
-def test_known_positives_change_what_mnrl_learns(tiny_encoder: Path, tmp_path: Path) -> None:
-    """Every term known for every anchor leaves only the row's own pair in the softmax."""
+def test_mnrl_leaves_out_what_is_known(steady_encoder: Path, tmp_path: Path) -> None:
+    """Every term known for every anchor leaves a row its own pair: log(1 + exp(20 (cos_an - cos_ap)))."""
+    place = locate_encoder(str(steady_encoder))
+    settings = TrainSettings(batch_size=len(TRIPLETS), loss="mnrl", learning_rate=1e-9)
     everything = [frozenset(term for _, term in TERMS)] * len(TRIPLETS)
-    for name, known in (("all", everything), ("none", None)):
-        settings = TrainSettings(batch_size=8, loss="mnrl", max_steps=2)
-        place = locate_encoder(str(tiny_encoder))
-        trained = train(TRIPLETS, place, tmp_path / name, settings, seed=0, progress=QUIET, known=known)
-        # A random encoder finds all texts alike: the loss is the logarithm of the number of terms to choose from.
-        if name == "all":
-            assert trained.loss == pytest.approx(math.log(2), abs=0.2)
-        else:
-            assert trained.loss > math.log(8)
+    losses = [
+        train(
+            TRIPLETS, place, tmp_path / "encoder", settings, seed=0, progress=QUIET, precision="float32", known=known
+        ).loss
+        for known in (everything, None)
+    ]
+    encoder = SentenceEncoder(place, cache=None, progress=QUIET, precision="float32")
+    anchors, positives, negatives = (encoder.encode([row[i] for row in TRIPLETS]) for i in range(3))
+    lead = (anchors * (positives - negatives)).sum(1)
+    assert losses[0] == pytest.approx(np.log1p(np.exp(-20 * lead)).mean(), abs=1e-3)
+    assert losses[1] > losses[0] + 1
 
 
 @pytest.mark.parametrize(
@@ -190,8 +194,8 @@ def test_what_saves_memory_leaves_the_weights_as_they_are(
     common = {"max_steps": 3, "learning_rate": 1e-3, "margin": 1.0, "loss": settings.get("loss", "triplet")}
     run(steady_encoder, tmp_path / "plain", **common)
     run(steady_encoder, tmp_path / "saving", **{**common, **settings})
-    assert np.allclose(vectors(tmp_path / "plain"), vectors(tmp_path / "saving"), atol=1e-5)
-    assert not np.allclose(vectors(tmp_path / "plain"), vectors(steady_encoder), atol=1e-3)
+    plain, saving, base = (vectors(folder) for folder in (tmp_path / "plain", tmp_path / "saving", steady_encoder))
+    assert np.abs(plain - saving).max() < 0.01 * np.abs(plain - base).max()
 
 
 @pytest.fixture(scope="module")
@@ -267,11 +271,11 @@ def judged(encoder: Path, target: Path) -> Trained:
     )
 
 
-@pytest.mark.parametrize("point", ["4", "7", "save"])
+@pytest.mark.parametrize("point", ["4", "save"])
 def test_a_killed_training_ends_with_equal_weights_and_log(
     tiny_encoder: Path, tmp_path: Path, whole: Path, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed between looks, after the best look, and when all is trained."""
+    """Killed between looks, and when all is trained and patience is at its end."""
     target = tmp_path / "killed"
     killed = subprocess.run(
         [sys.executable, "-c", _KILLED, point, str(tiny_encoder), str(target)], check=False, capture_output=True
@@ -293,17 +297,15 @@ def whole(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_lora_leaves_a_folder_that_needs_no_peft(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_lora_leaves_a_folder_that_needs_no_peft(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(tiny_encoder, tmp_path / "encoder", lora=4, max_steps=3, learning_rate=1e-2)
-    assert not list((tmp_path / "encoder").glob("adapter*"))
-    code = (
-        "import sys; sys.modules['peft'] = None\n"
-        "from sentence_transformers import SentenceTransformer\n"
-        "print(SentenceTransformer(sys.argv[1]).encode(['roots']).shape)"
-    )
-    loaded = subprocess.run([sys.executable, "-c", code, str(tmp_path / "encoder")], check=True, capture_output=True)
-    assert loaded.stdout.decode().strip() == "(1, 32)"
+    monkeypatch.setitem(sys.modules, "peft", None)
     assert not np.allclose(vectors(tmp_path / "encoder"), vectors(tiny_encoder), atol=1e-3)
+    names = {p.relative_to(tiny_encoder) for p in tiny_encoder.rglob("*")}
+    made = {p.relative_to(tmp_path / "encoder") for p in (tmp_path / "encoder").rglob("*")}
+    assert made == names | {Path("tripletkit.json"), Path("README.md")}
 
 
 def test_lora_is_judged_saved_and_merged_at_its_best(steady_encoder: Path, tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def active_share(triplets: pl.DataFrame, settings: TrainSettings) -> float:
     return float(np.mean(far - near < settings.margin)) if len(near) else 0.0
 
 
-def _distances(cosines: np.ndarray, distance: str) -> np.ndarray:  # type: ignore[type-arg]
-    found: np.ndarray = 1 - cosines if distance == "cosine" else np.sqrt(np.maximum(2 - 2 * cosines, 0))  # type: ignore[type-arg]
+def _distances(cosines: np.ndarray, distance: str) -> np.ndarray:
+    found: np.ndarray = 1 - cosines if distance == "cosine" else np.sqrt(np.maximum(2 - 2 * cosines, 0))
     return found
 
 

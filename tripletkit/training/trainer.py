@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,13 @@ def _load(place: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # n
     # The library's card would show texts of the book; it also needs the network.
     model.model_card_data.set_widget_examples = lambda _: None
     model.model_card_data.local_files_only = True
+    # Nor does a checkpoint need one: writing it takes as long as a step.
+    model.save_pretrained = partial(model.save_pretrained, create_model_card=False)
     if settings.gradient_checkpointing:
-        # Not by the trainer's argument, whose name changes between versions of transformers.
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        inner = model.transformers_model
+        # The name since transformers 5.23, and the one before.
+        enable = getattr(inner, "activation_checkpointing_enable", None) or inner.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     if settings.lora:
         from tripletkit.training.adapters import add_adapters
 
@@ -201,13 +206,11 @@ def _run(trainer: Any, work: Path, settings: TrainSettings) -> list[Mapping[str,
     last = _last_checkpoint(work)
     if last is not None:
         state = json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))
-        history: list[Mapping[str, float]] = state["log_history"]
-        if out_of_patience(history, settings.patience):
+        if out_of_patience(state["log_history"], settings.patience):
             trainer._load_from_checkpoint(last)
-            return history
+            return list(state["log_history"])
     trainer.train(resume_from_checkpoint=last)
-    history = trainer.state.log_history
-    return history
+    return list(trainer.state.log_history)
 
 
 def _weights(
