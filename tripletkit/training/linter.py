@@ -69,7 +69,7 @@ def _distances(cosines: np.ndarray, distance: str) -> np.ndarray:
 def idle_or_blunt_margin(triplets: pl.DataFrame, settings: TrainSettings, fingerprint: str) -> Finding | None:
     """A margin that all triplets violate, or none. Triplets mined by another encoder tell nothing about this one."""
     mined = triplets.filter(encoder=fingerprint)
-    if settings.loss != "triplet" or mined.is_empty():
+    if settings.loss != "triplet" or mined.is_empty() or unmeetable_margin(settings):
         return None
     share = active_share(mined, settings)
     figure = f"{share:.1%} of {mined.height:,} triplets are active at step 0 under margin {settings.margin:g}"
