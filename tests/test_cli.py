@@ -109,6 +109,18 @@ def test_doctor_finds_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path
     assert "ok    encoder: sentence-transformers/all-MiniLM-L6-v2" in text
 
 
+def test_doctor_warns_of_triplets_that_teach_little(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from tests.training.test_linter import mentions, triplets
+    from tripletkit.store import Store
+
+    store = Store(tmp_path)
+    store.write("triplets", triplets([{"positive_id": "c"}, {"positive_id": "c", "anchor": "other"}]))
+    store.write("mentions", mentions(("p", "c", 0)))
+    text = out(["doctor", "--encoder", "embedded", "--output", str(tmp_path)], capsys)
+    assert "warn  1 of the 1 negative terms (100.0%) are positives nowhere, such as fjord" in text
+    assert "Raise mine.positives" in text
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     import tripletkit
 

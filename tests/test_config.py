@@ -58,6 +58,7 @@ def test_the_seed_recipe_is_the_cards() -> None:
         16,
         3,
     )
+    assert (recipe.loss, recipe.best, recipe.patience) == ("triplet", False, 0)  # it kept its last weights
     assert load_settings(None, {"train.recipe": "seed", "train.epochs": 1}).train.epochs == 1
 
 

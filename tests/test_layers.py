@@ -10,10 +10,25 @@ PACKAGE = Path(tripletkit.__file__).parent
 OWNERS = {
     "pypdfium2": {"pdf/reader.py", "pdf/inspect.py"},
     "pdfplumber": {"pdf/plumber.py"},
-    "sentence_transformers": {"encoding/encoder.py", "mining/peer.py", "mining/rereading.py", "training.py"},
-    "torch": {"encoding/encoder.py", "encoding/precision.py", "mining/peer.py", "training.py"},
-    "transformers": {"encoding/encoder.py", "training.py"},
-    "datasets": {"encoding/encoder.py", "mining/peer.py", "training.py"},
+    "sentence_transformers": {
+        "encoding/encoder.py",
+        "mining/peer.py",
+        "mining/rereading.py",
+        "training/losses.py",
+        "training/trainer.py",
+        "training/watch.py",
+    },
+    "torch": {
+        "encoding/encoder.py",
+        "encoding/precision.py",
+        "mining/peer.py",
+        "training/losses.py",
+        "training/trainer.py",
+        "training/watch.py",
+    },
+    "transformers": {"encoding/encoder.py", "training/trainer.py", "training/watch.py"},
+    "datasets": {"encoding/encoder.py", "mining/peer.py", "training/trainer.py"},
+    "peft": {"training/adapters.py"},
     "spacy": {"tagging/nlp.py"},
     "bm25s": {"evaluation/lexical.py"},
     "huggingface_hub": {"encoding/encoder.py", "encoding/locate.py", "publishing/hub.py"},
@@ -21,7 +36,7 @@ OWNERS = {
 #: Layers from the bottom: a module imports only from its own layer or one below.
 LAYERS = [
     {"errors", "__init__"},
-    {"ids", "config", "schemas", "rules", "progress"},
+    {"ids", "config", "schemas", "rules", "progress", "launch"},
     {"store", "text", "books"},
     {"pdf", "tagging", "encoding", "publishing"},
     {"terms", "mining", "training"},

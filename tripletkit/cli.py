@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ import typer
 
 import tripletkit
 from tripletkit.errors import ConfigError, TripletkitError
+from tripletkit.launch import is_first_process, process_count
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,7 +73,24 @@ Rounds = Annotated[
 Recipe = Annotated[
     str | None, typer.Option("--recipe", help="default, or seed: the original model card's.", show_default=False)
 ]
+Loss = Annotated[
+    str | None,
+    typer.Option("--loss", help="triplet, or mnrl: in-batch negatives, known positives masked.", show_default=False),
+]
 Margin = Annotated[float | None, typer.Option("--margin", help="Margin of TripletLoss.", show_default=False)]
+Distance = Annotated[
+    str | None, typer.Option("--distance", help="Distance in TripletLoss: cosine or euclidean.", show_default=False)
+]
+Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the triplets.", show_default=False)]
+Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate.", show_default=False)]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Triplets per batch.", show_default=False)]
+MaxSteps = Annotated[int | None, typer.Option("--max-steps", help="Stop after so many steps.", show_default=False)]
+Lora = Annotated[
+    int | None, typer.Option("--lora", metavar="RANK", help="Train LoRA adapters of this rank.", show_default=False)
+]
+ReportTo = Annotated[
+    str | None, typer.Option("--report-to", help="Also log to tensorboard, wandb, ….", show_default=False)
+]
 To = Annotated[Path | None, typer.Option("--to", help="Dataset folder (default: OUTPUT/dataset).", show_default=False)]
 Redact = Annotated[
     bool | None, typer.Option("--redact", help="Publish ids, pages and offsets, no text.", show_default=False)
@@ -330,15 +348,37 @@ def fill(common: Common, dataset: Dataset, books: Books = None, to: FillTo = Pat
 def train(
     common: Common,
     recipe: Recipe = None,
+    loss: Loss = None,
     margin: Margin = None,
+    distance: Distance = None,
+    epochs: Epochs = None,
+    lr: Rate = None,
+    batch_size: BatchSize = None,
+    max_steps: MaxSteps = None,
+    lora: Lora = None,
+    report_to: ReportTo = None,
     allow_worse: AllowWorse = None,
     push: PushModel = None,
     public: Public = False,
     dry_run: DryRun = False,
 ) -> None:
     """Tune the encoder on the triplets; fails if it is not better on validation passages."""
-    settings = _run(common, ["train"], train__recipe=recipe, train__margin=margin, allow_worse=allow_worse)
-    if push is not None:
+    settings = _run(
+        common,
+        ["train"],
+        train__recipe=recipe,
+        train__loss=loss,
+        train__margin=margin,
+        train__distance=distance,
+        train__epochs=epochs,
+        train__learning_rate=lr,
+        train__batch_size=batch_size,
+        train__max_steps=max_steps,
+        train__lora=lora,
+        train__report_to=report_to,
+        allow_worse=allow_worse,
+    )
+    if push is not None and is_first_process():
         _push(settings.output / "encoder", push, "model", public=public, revision="main", tag=None, dry_run=dry_run)
 
 
@@ -401,9 +441,8 @@ def doctor(common: Common, books: Books = None) -> None:
 
     checks = list(examine(common.settings(books=books)))
     for check in checks:
-        typer.echo(
-            f"{'ok  ' if check.fine else 'FAIL'}  {check.what}" + (f"\n      {check.mend}" if check.mend else "")
-        )
+        mark = "warn" if check.warning else "ok  " if check.fine else "FAIL"
+        typer.echo(f"{mark}  {check.what}" + (f"\n      {check.mend}" if check.mend else ""))
     if not all(check.fine for check in checks):
         raise typer.Exit(1)
 
@@ -429,6 +468,13 @@ def _run(common: Common, stages: list[str], **flags: object) -> Any:  # noqa: AN
     from tripletkit.progress import Progress
     from tripletkit.rounds import run_rounds
 
+    if process_count() > 1 and stages != ["train"]:
+        raise ConfigError(
+            f"{process_count()} processes were launched, but only training can share its work",
+            "Launch `tripletkit train` alone with torchrun or accelerate; run the other stages without.",
+        )
+    if not is_first_process():  # it would print and report all that the first does
+        common = replace(common, quiet=True, as_json=False)
     wanted = [stage for stage in STAGES if stage in stages]
     whole = len(wanted) > 1
     if whole and not any(text.startswith("mine.hard_negatives") for text in common.set_ or ()):

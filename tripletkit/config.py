@@ -116,13 +116,34 @@ class TrainSettings(Section):
     recipe: Literal["default", "seed"] = Field(
         "default", description="seed: the original card (Euclidean, margin 5, lr 5e-5, 3 epochs)"
     )
-    distance: Literal["cosine", "euclidean"] = Field("cosine", description="distance in TripletLoss")
-    margin: float = Field(0.2, gt=0, description="margin of TripletLoss, in that distance")
+    loss: Literal["triplet", "mnrl"] = Field(
+        "triplet", description="triplet: TripletLoss; mnrl: MultipleNegativesRankingLoss, known positives masked"
+    )
+    distance: Literal["cosine", "euclidean"] = Field("cosine", description="triplet: distance in TripletLoss")
+    margin: float = Field(0.2, gt=0, description="triplet: margin of TripletLoss, in that distance")
+    scale: float = Field(20, gt=0, description="mnrl: cosines are multiplied by this (1 / temperature)")
+    cached: int = Field(
+        0, ge=0, description="mnrl: rows embedded at a time, so that a large batch fits in memory; 0: all of them"
+    )
     learning_rate: float = Field(2e-5, gt=0, description="peak learning rate")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of steps to warm up")
-    batch_size: int = Field(16, ge=1, description="triplets per step")
+    batch_size: int = Field(16, ge=1, description="triplets per batch (and process)")
+    accumulate: int = Field(1, ge=1, description="batches per step")
     epochs: float = Field(1, gt=0, description="passes over the triplets")
     max_steps: int | None = Field(None, ge=1, description="stop after this many steps")
+    gradient_checkpointing: bool = Field(False, description="compute twice to save memory")
+    lora: int = Field(
+        0, ge=0, description="rank of LoRA adapters, merged when saved (1e-4 is a usual rate); 0: train all weights"
+    )
+    eval_steps: int | None = Field(
+        None,
+        ge=1,
+        description="steps between looks at held-out nDCG@10; four looks, 25 steps apart or more, by default",
+    )
+    eval_passages: int = Field(300, ge=0, description="validation passages to look at then, at most; 0: do not look")
+    best: bool = Field(True, description="keep the weights that looked best; else the last")
+    patience: int = Field(3, ge=0, description="stop after so many looks without a new best; 0: never")
+    report_to: str = Field("none", description="also log to tensorboard, wandb or another library of transformers")
 
 
 class EvaluateSettings(Section):
@@ -178,12 +199,15 @@ class Settings(Section):
 
 #: What `--recipe seed` means: the public model card's recipe, kept so that its effect can be measured.
 SEED_RECIPE: dict[str, Any] = {
+    "loss": "triplet",
     "distance": "euclidean",
     "margin": 5.0,
     "learning_rate": 5e-5,
     "warmup": 0.0,
     "batch_size": 16,
     "epochs": 3,
+    "best": False,
+    "patience": 0,
 }
 
 

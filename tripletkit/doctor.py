@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from tripletkit.books import find_books
-from tripletkit.config import Settings
+from tripletkit.config import Settings, TrainSettings
 from tripletkit.encoding.locate import locate_encoder
 from tripletkit.errors import TableError, TripletkitError
 from tripletkit.pdf.reader import open_pdf
 from tripletkit.rules import load_rules
 from tripletkit.store import MAKERS, Store
-from tripletkit.training import margin_problem
+from tripletkit.training.linter import lint, unmeetable_margin
 
 #: Tables, vectors and checkpoints of a few books fit in this.
 ENOUGH_DISK_BYTES = 2_000_000_000
@@ -22,11 +22,12 @@ ENOUGH_DISK_BYTES = 2_000_000_000
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: whether it is fine, and how to mend it if not."""
+    """One thing looked at: whether it is fine, and how to mend it if not. A warning leaves the machine fit for work."""
 
     fine: bool
     what: str
     mend: str = ""
+    warning: bool = False
 
 
 def examine(settings: Settings) -> Iterator[Check]:
@@ -37,9 +38,11 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from _guarded("encoder", lambda: _encoder(settings.encoder))
     if settings.books:
         yield from _books(settings)
-    problem = margin_problem(settings.train)
-    yield Check(problem is None, problem or f"margin {settings.train.margin:g} ({settings.train.distance}) can be met")
-    yield from _tables(Store(settings.output))
+    yield _margin(settings.train)
+    store = Store(settings.output)
+    yield from _tables(store)
+    if store.has("triplets") and store.has("mentions"):
+        yield from _triplets(store, settings)
 
 
 def _packages() -> Iterator[Check]:
@@ -60,6 +63,13 @@ def _disk(settings: Settings) -> Check:
         f"{free / 1e9:.1f} GB free for {settings.output}",
         "" if free >= ENOUGH_DISK_BYTES else "Free some space or choose another --output.",
     )
+
+
+def _margin(settings: TrainSettings) -> Check:
+    problem = unmeetable_margin(settings)
+    if problem is not None:
+        return Check(False, problem.what, f"{problem.mend[:1].upper()}{problem.mend[1:]}.")
+    return Check(True, f"margin {settings.margin:g} ({settings.distance}) can be met")
 
 
 def _guarded(what: str, look: object) -> Iterator[Check]:
@@ -97,3 +107,19 @@ def _tables(store: Store) -> Iterator[Check]:
                 yield Check(True, f"{store.path(name)}: {rows:,} rows")
             except TableError as error:
                 yield Check(False, error.problem, error.hint)
+
+
+def _triplets(store: Store, settings: Settings) -> Iterator[Check]:
+    """What the linter says of the training triplets; a margin that cannot be met was said before."""
+    try:
+        triplets = store.read("triplets").filter(split="train")
+        mentions, place = store.read("mentions"), locate_encoder(settings.encoder)
+    except TripletkitError:
+        return  # said before
+    findings = list(lint(triplets, mentions, settings.train, place))
+    problem = unmeetable_margin(settings.train)
+    for finding in findings:
+        if finding != problem:
+            yield Check(True, finding.what, f"{finding.mend[:1].upper()}{finding.mend[1:]}.", warning=True)
+    if not findings:
+        yield Check(True, f"{triplets.height:,} training triplets: nothing amiss")

@@ -18,6 +18,7 @@ from tripletkit.config import Settings
 from tripletkit.encoding.locate import EncoderFolder, locate_encoder
 from tripletkit.errors import EncoderError, SourceError, TableError, TripletkitError
 from tripletkit.ids import file_sha256
+from tripletkit.launch import is_first_process
 from tripletkit.progress import Progress
 from tripletkit.publishing.rights import RightsError
 from tripletkit.rules import Rules, load_rules
@@ -167,7 +168,8 @@ class Runner:
         tables = {
             name: self.store.read(name) for name in stage.reads + (("dropped",) if "dropped" in stage.uses else ())
         }
-        self.store.forget(stage.name)
+        if is_first_process():
+            self.store.forget(stage.name)
         result = stage.run(
             Job(
                 tables,
@@ -182,7 +184,10 @@ class Runner:
                 self.round,
             )
         )
-        return self._keep(stage, result, key, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        if not is_first_process():  # the first writes
+            return self._report(stage, result, seconds, fresh=False)
+        return self._keep(stage, result, key, seconds)
 
     def fresh(self, stage: Stage) -> bool:
         """Whether nothing that the stage depends on has changed since it ran, and all that it made is there."""

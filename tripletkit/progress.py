@@ -19,6 +19,12 @@ class Progress:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
 
+    def say(self, text: str) -> None:
+        """A line of its own, above a bar if one is drawn."""
+        if not self.quiet:
+            sys.stderr.write(f"  {text}\n")
+            sys.stderr.flush()
+
     @contextmanager
     def bar(self, what: str, total: int, unit: str) -> Iterator[Advance]:
         """A bar of ``total`` units; the yielded function moves it on by so many."""

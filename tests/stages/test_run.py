@@ -205,7 +205,8 @@ def test_one_seed_gives_equal_bytes(done: Path, book: Path, tiny_encoder: Path, 
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tripletkit import store, training
+from tripletkit import store
+from tripletkit.training import trainer
 point, arguments = sys.argv[1], sys.argv[2:]
 
 def kill(*_, **__):
@@ -219,7 +220,7 @@ if point == "shard":
         kill()
     encoder.VectorCache.add = first_then_die
 elif point == "training":
-    training._save = kill
+    trainer.save = kill
 elif point == "manifest":
     write = store.Store.write_manifest
     store.Store.write_manifest = lambda self, manifest: kill() if manifest.stage == "tag" else write(self, manifest)

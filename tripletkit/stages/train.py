@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from tripletkit.encoding.encoder import Encoder
 from tripletkit.encoding.locate import EncoderFolder
 from tripletkit.errors import EncoderError, TableError
 from tripletkit.evaluation import Metrics, build_gold, score
+from tripletkit.ids import rng_for, stable_id
+from tripletkit.launch import is_first_process
 from tripletkit.stage import Job, Stage, StageResult
 from tripletkit.store import ENCODER, VALIDATION, write_atomically
-from tripletkit.training import margin_problem, train
+from tripletkit.training import HeldOut, Trained, train
+from tripletkit.training.known import known_positives
+from tripletkit.training.linter import lint
 
 #: Standard deviation of nDCG@10 over the terms of a book, about; the mean over 50 terms then has a standard error of .05.
 NDCG_DEVIATION = 0.35
@@ -28,7 +34,7 @@ def run(job: Job) -> StageResult:
         raise TableError(
             "train: triplets holds none of the train split", "Run `tripletkit mine`, or give train a larger share."
         )
-    notes = [problem for problem in (margin_problem(settings),) if problem]
+    notes = warned(job, triplets, place)
     target = job.folder / ENCODER
     trained = train(
         list(triplets.select("anchor", "positive", "negative").iter_rows()),
@@ -38,35 +44,79 @@ def run(job: Job) -> StageResult:
         seed=job.settings.seed,
         progress=job.progress,
         precision=job.settings.precision,
+        known=known_positives(triplets, job.tables, page_margin=job.settings.mine.page_margin)
+        if settings.loss == "mnrl"
+        else None,
+        held_out=held_out(job, place),
     )
+    counts = {"triplets": triplets.height, "steps": trained.steps, "saved step": trained.saved_step}
+    summary = f"{triplets.height:,} triplets, {in_words(trained)}"
+    if not is_first_process():
+        return StageResult(counts=counts, summary=summary)
     tuned = dataclasses.replace(place, name=str(target), folder=target)
     before, after = judge(job, place, "validation"), judge(job, tuned, "validation")
     scores = json.dumps({"untouched": before or {}, "tuned": after or {}}, indent=1, ensure_ascii=False, sort_keys=True)
     write_atomically(job.folder / VALIDATION, (scores + "\n").encode())
-    summary = f"{triplets.height:,} triplets, {trained.steps:,} steps, mean loss {trained.loss:.4f}"
     if before is None or after is None:
         notes.append("no validation passage has an answer: only `evaluate` judges this encoder")
-        return StageResult(
-            counts={"triplets": triplets.height, "steps": trained.steps}, summary=summary, notes=tuple(notes)
-        )
+        return StageResult(counts=counts, summary=summary, notes=tuple(notes))
     summary += f"; validation {told(before, after)}"
     notes += few_terms(before["term→passage"]["queries"], "validation")
     return StageResult(
-        counts={"triplets": triplets.height, "steps": trained.steps},
-        summary=summary,
-        notes=tuple(notes),
-        failed=not_better(before, after, "validation"),
+        counts=counts, summary=summary, notes=tuple(notes), failed=not_better(before, after, "validation")
+    )
+
+
+def warned(job: Job, triplets: pl.DataFrame, place: EncoderFolder) -> list[str]:
+    """What the linter finds: said before training; what could not be said then is returned, to be said after."""
+    findings = [f"note: {finding}" for finding in lint(triplets, job.table("mentions"), job.settings.train, place)]
+    for finding in findings:
+        job.progress.say(finding)
+    return findings if job.progress.quiet else []
+
+
+def held_out(job: Job, place: EncoderFolder) -> HeldOut | None:
+    """The validation passages to look at while training: a sample of them, drawn by the seed. None where no term has an answer."""
+    passages = held_passages(job, "validation").sort("passage_id")
+    most = job.settings.train.eval_passages
+    if passages.height > most:
+        drawn = rng_for(job.settings.seed, "train", "held out").sample(range(passages.height), most)
+        passages = passages[sorted(drawn)]
+    gold = build_gold(passages, job.table("terms"), job.table("mentions"))
+    if not gold.term_ids:
+        return None
+
+    def ndcg(encoder: Encoder) -> float:
+        return score(gold, encoder)["term→passage"]["nDCG@10"]
+
+    # The other processes wait for the first at the first step; its vectors are kept for the judgement at the end.
+    untouched = ndcg(job.encoder(place)) if is_first_process() else None
+    return HeldOut(ndcg, untouched, stable_id("held out", *gold.passage_ids, *gold.term_ids))
+
+
+def in_words(trained: Trained) -> str:
+    """Steps, loss, and how the batches' gap and active share moved."""
+    saved = f" (saved: step {trained.saved_step:,})" if trained.saved_step != trained.steps else ""
+    text = f"{trained.steps:,} steps{saved}, mean loss {trained.loss:.4f}"
+    batches: Sequence[Mapping[str, float]] = [entry for entry in trained.history if "gap" in entry]
+    if batches:
+        first, last = batches[0], batches[-1]
+        text += f", gap {first['gap']:.3f} → {last['gap']:.3f}, active {first['active']:.0%} → {last['active']:.0%}"
+    return text
+
+
+def held_passages(job: Job, split: str) -> pl.DataFrame:
+    """The passages of a held-out split that could be anchors."""
+    return (
+        job.table("passages")
+        .filter(pl.col("kind").is_in(job.settings.mine.kinds))
+        .join(job.table("splits").filter(split=split), on="passage_id", how="semi")
     )
 
 
 def judge(job: Job, place: EncoderFolder, split: str) -> dict[str, Metrics] | None:
     """Scores of an encoder on a held-out split; None where no term has an answer there."""
-    held = (
-        job.table("passages")
-        .filter(pl.col("kind").is_in(job.settings.mine.kinds))
-        .join(job.table("splits").filter(split=split), on="passage_id", how="semi")
-    )
-    gold = build_gold(held, job.table("terms"), job.table("mentions"))
+    gold = build_gold(held_passages(job, split), job.table("terms"), job.table("mentions"))
     return score(gold, job.encoder(place)) if gold.term_ids else None
 
 
@@ -112,5 +162,5 @@ STAGE = Stage(
     settings=("train", "seed", "precision"),
     uses=frozenset({"encoder"}),
     files_out=(ENCODER, VALIDATION),
-    version=2,
+    version=3,
 )

@@ -1,0 +1,118 @@
+"""The train command as a user starts it: the recipe that makes an encoder worse, and two processes that share the work."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.book import CHAPTERS
+from tripletkit.ids import stable_id
+from tripletkit.schemas import MENTIONS, PASSAGES, SPLITS, TERMS, TRIPLETS, make_table
+from tripletkit.store import Store
+
+TRAINING_CHAPTERS = 2
+ROWS = [
+    (term, f"It {what}.", "train" if number < TRAINING_CHAPTERS else "validation")
+    for number, terms in enumerate(CHAPTERS.values())
+    for term, what in terms.items()
+]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """Tables of eighteen definitions that do not say their term: six train, twelve judge."""
+    store = Store(tmp_path / "output")
+    passages = [
+        {
+            "passage_id": term, "book_id": "b", "section": None, "page_first": 1, "page_last": 1, "label_first": "1",
+            "label_last": "1", "kind": "prose", "text": text, "n_tokens": 20,
+        }
+        for term, text, _ in ROWS
+    ]  # fmt: skip
+    terms = [
+        {
+            "term_id": term, "book_id": "b", "term": term, "forms": [term], "sources": ["user"], "definition": None,
+            "parent_id": None, "see_also": [], "locators": [], "kept": True, "reason": None,
+        }
+        for term, _, _ in ROWS
+    ]  # fmt: skip
+    said = [
+        {"passage_id": term, "term_id": term, "start": 0, "end": 2, "surface": "It", "how": "form"}
+        for term, _, _ in ROWS
+    ]
+    splits = [{"passage_id": term, "split": split} for term, _, split in ROWS]
+    store.write("passages", make_table(PASSAGES, passages))
+    store.write("terms", make_table(TERMS, terms))
+    store.write("mentions", make_table(MENTIONS, said))
+    store.write("splits", make_table(SPLITS, splits))
+    store.write("triplets", make_table(TRIPLETS, _triplets()))
+    return store.folder
+
+
+def _triplets() -> list[dict[str, object]]:
+    training = [(term, text) for term, text, split in ROWS if split == "train"]
+    return [
+        {
+            "triplet_id": stable_id("triplet", term, other), "passage_id": term, "positive_id": term,
+            "negative_id": other, "anchor": text, "positive": term, "negative": other, "cos_ap": 0.5, "cos_an": 0.4,
+            "cos_pn": 0.3, "rank": 2, "rule": "nearest", "masked": False, "split": "train", "round": 0, "encoder": "?",
+        }
+        for term, text in training
+        for other, _ in training
+        if other != term
+    ]  # fmt: skip
+
+
+def command(launcher: list[str], output: Path, encoder: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*launcher, "-m", "tripletkit", "train", "--output", str(output), "--encoder", encoder, *flags],
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_seed_recipe_makes_a_real_encoder_worse_and_the_command_fails(output: Path) -> None:
+    """all-MiniLM-L6-v2: nDCG@10 of twelve unseen definitions falls by more than its standard error within 30 steps."""
+    seed = ("--recipe", "seed", "--set", "train.epochs=20", "--max-steps", "30")
+    failed = command([sys.executable], output, "embedded", *seed)
+    assert failed.returncode == 1, failed.stderr
+    assert "note: margin 5 in euclidean distance can never be met" in failed.stderr
+    assert "the tuned encoder is not better than the untouched one: validation term→passage nDCG@10" in failed.stderr
+    assert "--allow-worse" in failed.stderr
+    last = json.loads((output / "encoder.training.jsonl").read_text().splitlines()[-2])
+    assert last["loss"] > 3
+    assert last["active"] == 1
+    forgiven = command([sys.executable], output, "embedded", *seed, "--allow-worse")  # fresh: nothing is trained again
+    assert forgiven.returncode == 0, forgiven.stderr
+    assert "fresh, skipped" in forgiven.stdout
+
+
+def test_two_processes_share_the_work_and_one_writes(output: Path, tiny_encoder: Path) -> None:
+    """30 triplets, four a process: four steps instead of eight."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    flags = ("--batch-size", "4", "--set", "train.eval_steps=2", "--allow-worse")
+    done = command(launcher, output, str(tiny_encoder), *flags)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("train     30 triplets, 4 steps") == 1
+    assert done.stderr.count("step 2: held-out nDCG@10") == 1
+    assert (output / "encoder" / "model.safetensors").is_file()
+    assert not list(output.glob("*.partial"))
+    rows = [json.loads(line) for line in (output / "encoder.training.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "eval_ndcg" in row] == [0, 2, 4]
+    assert Store(output).manifest("train") is not None
+
+
+def test_only_training_can_be_launched_so(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tripletkit.cli import main
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit) as end:
+        main(["split", "--output", str(output)])
+    assert end.value.code == 1

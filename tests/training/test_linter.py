@@ -1,0 +1,136 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tripletkit.config import SEED_RECIPE, TrainSettings
+from tripletkit.encoding.locate import locate_encoder
+from tripletkit.encoding.tokens import token_counter
+from tripletkit.schemas import MENTIONS, TRIPLETS, make_table
+from tripletkit.training import linter
+
+MINE = "mined by this encoder"
+
+
+def triplets(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
+    """Rows that differ in what the test gives, and in their ids."""
+    usual = {
+        "passage_id": "p",
+        "positive_id": "a",
+        "negative_id": "b",
+        "anchor": "Loam drains well.",
+        "positive": "loam",
+        "negative": "fjord",
+        "cos_ap": 0.5,
+        "cos_an": 0.1,
+        "cos_pn": 0.1,
+        "rank": 1,
+        "rule": "nearest",
+        "masked": False,
+        "split": "train",
+        "round": 0,
+        "encoder": MINE,
+    }
+    return make_table(TRIPLETS, [usual | {"triplet_id": f"t{i:03}"} | row for i, row in enumerate(rows)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "meets"),
+    [
+        ({}, True),
+        ({"margin": 1.99}, True),
+        ({"margin": 2.0}, False),
+        ({"distance": "euclidean", "margin": 5.0}, False),
+        ({"loss": "mnrl", "margin": 5.0}, True),
+    ],
+)
+def test_a_margin_that_unit_vectors_cannot_meet(settings: dict[str, object], meets: bool) -> None:
+    finding = linter.unmeetable_margin(TrainSettings.model_validate(settings))
+    assert (finding is None) is meets
+    assert finding is None or "at most 2 apart" in finding.what
+
+
+def test_active_share_by_hand() -> None:
+    """Cosine gaps .4 and .1; Euclidean distances 1 and sqrt(1.8), sqrt(1.2) and sqrt(1.4)."""
+    rows = triplets([{"cos_ap": 0.5, "cos_an": 0.1}, {"cos_ap": 0.4, "cos_an": 0.3}])
+    assert linter.active_share(rows, TrainSettings(margin=0.2)) == 0.5
+    assert linter.active_share(rows, TrainSettings(margin=0.05)) == 0
+    assert linter.active_share(rows, TrainSettings(margin=0.34, distance="euclidean")) == 0.5
+    assert linter.active_share(rows, TrainSettings(margin=0.35, distance="euclidean")) == 1
+
+
+@pytest.mark.parametrize(
+    ("margin", "encoder", "told"),
+    [
+        (0.2, MINE, "0.0% of 100 triplets are active at step 0 under margin 0.2: nearly nothing"),
+        (0.45, MINE, "100.0% of 100 triplets are active at step 0 under margin 0.45: nearly every"),
+        (0.2, "another", None),
+    ],
+)
+def test_a_margin_that_is_idle_or_blunt(margin: float, encoder: str, told: str | None) -> None:
+    finding = linter.idle_or_blunt_margin(triplets([{}] * 100), TrainSettings(margin=margin), encoder)
+    assert (finding.what if finding else None) == told or told in (finding.what if finding else "")  # type: ignore[operator]
+
+
+def test_a_useful_margin_is_not_told() -> None:
+    rows = triplets([{"cos_an": 0.4 if i % 2 else 0.1} for i in range(100)])
+    assert linter.idle_or_blunt_margin(rows, TrainSettings(margin=0.2), MINE) is None
+
+
+def mentions(*spans: tuple[str, str, int]) -> pl.DataFrame:
+    return make_table(
+        MENTIONS,
+        [
+            {"passage_id": p, "term_id": t, "start": start, "end": start + 4, "surface": "loam", "how": "exact"}
+            for p, t, start in spans
+        ],
+    )
+
+
+def test_a_positive_beyond_what_the_encoder_reads() -> None:
+    rows = triplets([{"passage_id": "p"}, {"passage_id": "q"}, {"passage_id": "r", "masked": True}])
+    said = mentions(("p", "a", 90), ("p", "a", 10), ("q", "a", 98), ("r", "a", 98))
+    finding = linter.truncated_positives(rows, said, lambda texts: [100] * len(texts), 32)
+    assert finding
+    # p says it at 10 as well; r is masked; q's mention ends at 102.
+    assert "1 of 2 triplets (50.0%) say their positive only beyond the 32 tokens" in finding.what
+    assert linter.truncated_positives(rows, said, lambda texts: [102] * len(texts), 32) is None
+
+
+def test_what_the_encoder_reads_ends_with_its_last_token(tiny_encoder: Path) -> None:
+    """128 tokens, two of them special; "roots" is one token of its vocabulary."""
+    place = locate_encoder(str(tiny_encoder))
+    short, long = "roots", "roots " * 500
+    (tokens,) = token_counter(place.folder)([short])
+    assert tokens == 3
+    assert linter.visible_characters(place)([short, long]) == [5, 126 * 6 - 1]
+
+
+def test_terms_that_are_only_pushed_away() -> None:
+    rows = triplets([{"negative_id": "b", "negative": "fjord"}, {"negative_id": "a", "positive_id": "c"}])
+    finding = linter.only_negatives(rows)
+    assert finding
+    assert "1 of the 2 negative terms (50.0%) are positives nowhere, such as fjord" in finding.what
+    assert linter.only_negatives(rows.with_columns(positive_id=pl.col("negative_id"))) is None
+
+
+def test_copies() -> None:
+    finding = linter.copies(triplets([{}, {}, {"anchor": "other"}]))
+    assert finding
+    assert "1 of 3 triplets (33.3%)" in finding.what
+    assert linter.copies(triplets([{}, {"anchor": "other"}])) is None
+
+
+def test_one_passage_under_two_ids() -> None:
+    finding = linter.copied_anchors(triplets([{}, {"negative": "delta"}, {"passage_id": "q"}]))
+    assert finding
+    assert "1 of 2 (anchor, positive) pairs (50.0%)" in finding.what
+    assert linter.copied_anchors(triplets([{}, {"negative": "delta"}])) is None
+
+
+def test_the_margin_comes_first_and_no_triplets_are_no_fault(tiny_encoder: Path) -> None:
+    place = locate_encoder(str(tiny_encoder))
+    findings = list(linter.lint(triplets([]), mentions(), TrainSettings(**SEED_RECIPE), place))
+    assert len(findings) == 1
+    assert str(findings[0]).endswith("(use --margin 0.2 --distance cosine)")

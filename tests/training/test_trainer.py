@@ -1,0 +1,339 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.book import CHAPTERS
+from tripletkit.config import SEED_RECIPE, TrainSettings
+from tripletkit.encoding.encoder import Encoder, SentenceEncoder, Vectors
+from tripletkit.encoding.locate import locate_encoder
+from tripletkit.errors import ConfigError
+from tripletkit.progress import Progress
+from tripletkit.store import folder_sha256
+from tripletkit.training import HeldOut, Trained, train, trainer
+from tripletkit.training.linter import margin_problem
+from tripletkit.training.saving import model_card
+from tripletkit.training.trainer import look_steps, planned_steps
+from tripletkit.training.watch import Watch
+
+TERMS = [(what, term) for terms in CHAPTERS.values() for term, what in terms.items()]
+TRIPLETS = [(f"It {what}.", term, other) for what, term in TERMS for _, other in TERMS if other[0] > term[0]]
+QUIET = Progress(quiet=True)
+
+
+def run(encoder: Path, target: Path, held_out: HeldOut | None = None, **settings: Any) -> Trained:  # noqa: ANN401
+    return train(
+        TRIPLETS,
+        locate_encoder(str(encoder)),
+        target,
+        TrainSettings(**{"batch_size": 8, **settings}),
+        seed=0,
+        progress=QUIET,
+        precision="float32",
+        held_out=held_out,
+        known=[frozenset[str]()] * len(TRIPLETS),
+    )
+
+
+def looks_like(*figures: float) -> HeldOut:
+    """A judge that says these figures, one a look."""
+    said = iter(figures)
+    return HeldOut(lambda _: next(said), 0.5, "key")
+
+
+def vectors(folder: Path) -> Vectors:
+    encoder = SentenceEncoder(locate_encoder(str(folder)), cache=None, progress=QUIET)
+    return encoder.encode([anchor for anchor, _, _ in TRIPLETS[::9]])
+
+
+def log(target: Path) -> list[dict[str, float]]:
+    lines = target.with_name(f"{target.name}.training.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("triplets", "settings", "steps"),
+    [
+        (160, {}, 10),
+        (161, {}, 11),
+        (160, {"epochs": 3}, 30),
+        (160, {"epochs": 0.5}, 5),
+        (160, {"max_steps": 4}, 4),
+        (3, {}, 1),
+        (160, {"accumulate": 4}, 3),
+        (160, {"batch_size": 8, "epochs": 2}, 40),
+    ],
+)
+def test_steps(triplets: int, settings: dict[str, Any], steps: int) -> None:
+    assert planned_steps(triplets, TrainSettings(**settings)) == steps
+    assert planned_steps(triplets * 2, TrainSettings(**settings), processes=2) == steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "settings", "apart"), [(93, {}, 25), (1000, {}, 250), (10, {}, 25), (93, {"eval_steps": 7}, 7)]
+)
+def test_looks_are_four_but_not_too_near(steps: int, settings: dict[str, Any], apart: int) -> None:
+    assert look_steps(steps, TrainSettings(**settings)) == apart
+
+
+def test_a_margin_that_unit_vectors_cannot_meet_is_told() -> None:
+    assert margin_problem(TrainSettings()) is None
+    assert "at most 2 apart" in (margin_problem(TrainSettings(**SEED_RECIPE)) or "")
+
+
+def test_the_tuned_encoder_loads_and_differs(tiny_encoder: Path, tmp_path: Path) -> None:
+    trained = run(tiny_encoder, tmp_path / "encoder", max_steps=3, learning_rate=1e-3)
+    assert trained.steps == 3
+    base, tuned = (
+        SentenceEncoder(locate_encoder(str(p)), cache=None, progress=QUIET).encode(["roots"])
+        for p in (tiny_encoder, tmp_path / "encoder")
+    )
+    assert not (base == tuned).all()
+    note = json.loads((tmp_path / "encoder" / "tripletkit.json").read_text())
+    assert note["base_fingerprint"] == locate_encoder(str(tiny_encoder)).fingerprint
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "encoder",
+        "encoder.training.jsonl",
+    ]  # no draft, no checkpoint
+
+
+def test_training_brings_positives_nearer_than_negatives(tiny_encoder: Path, tmp_path: Path) -> None:
+    run(tiny_encoder, tmp_path / "encoder", max_steps=40, learning_rate=5e-3, margin=0.3)
+
+    def gap(folder: Path) -> float:
+        encoder = SentenceEncoder(locate_encoder(str(folder)), cache=None, progress=QUIET)
+        anchors, positives, negatives = (encoder.encode([row[i] for row in TRIPLETS]) for i in range(3))
+        return float(((anchors * positives).sum(1) - (anchors * negatives).sum(1)).mean())
+
+    assert gap(tmp_path / "encoder") > gap(tiny_encoder) + 0.1
+
+
+def test_one_seed_gives_equal_weights(tiny_encoder: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        run(tiny_encoder, tmp_path / name, max_steps=3)
+    assert folder_sha256(tmp_path / "a") == folder_sha256(tmp_path / "b")
+
+
+def test_a_broken_off_training_continues_from_its_checkpoint(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tiny_encoder, tmp_path / "whole", max_steps=6)
+    monkeypatch.setattr(trainer, "CHECKPOINT_STEPS", 2)
+    taken: list[int] = []
+
+    def step_or_break(self: Watch, *_: object, **__: object) -> None:
+        taken.append(1)
+        if len(taken) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Watch, "on_step_begin", step_or_break)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_encoder, tmp_path / "broken", max_steps=6)
+    assert not (tmp_path / "broken").exists()
+    run(tiny_encoder, tmp_path / "broken", max_steps=6)
+    assert len(taken) == 5 + 2  # steps 5 and 6 only: four were kept
+    assert folder_sha256(tmp_path / "broken") == folder_sha256(tmp_path / "whole")
+
+
+def test_checkpoints_of_another_training_are_not_continued(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tiny_encoder, tmp_path / "clean", max_steps=4, learning_rate=1e-4)
+    monkeypatch.setattr(trainer, "CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(trainer, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_encoder, tmp_path / "encoder", max_steps=4, learning_rate=1e-2)
+    monkeypatch.undo()
+    run(tiny_encoder, tmp_path / "encoder", max_steps=4, learning_rate=1e-4)
+    assert folder_sha256(tmp_path / "encoder") == folder_sha256(tmp_path / "clean")
+
+
+def test_the_card_names_the_base_and_shows_no_text(tiny_encoder: Path) -> None:
+    card = model_card(locate_encoder("embedded"), TrainSettings(), 5)
+    assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in card
+    assert not any(anchor in card for anchor, _, _ in TRIPLETS)
+
+
+def test_the_seed_recipes_loss_never_rests(tiny_encoder: Path, tmp_path: Path) -> None:
+    """Margin 5 in Euclidean distance: at least 3 whatever the encoder does."""
+    assert run(tiny_encoder, tmp_path / "encoder", max_steps=2, distance="euclidean", margin=5.0).loss >= 3
+
+
+def test_mnrl_leaves_out_what_is_known(steady_encoder: Path, tmp_path: Path) -> None:
+    """Every term known for every anchor leaves a row its own pair: log(1 + exp(20 (cos_an - cos_ap)))."""
+    place = locate_encoder(str(steady_encoder))
+    settings = TrainSettings(batch_size=len(TRIPLETS), loss="mnrl", learning_rate=1e-9)
+    everything = [frozenset(term for _, term in TERMS)] * len(TRIPLETS)
+    losses = [
+        train(
+            TRIPLETS, place, tmp_path / "encoder", settings, seed=0, progress=QUIET, precision="float32", known=known
+        ).loss
+        for known in (everything, None)
+    ]
+    encoder = SentenceEncoder(place, cache=None, progress=QUIET, precision="float32")
+    anchors, positives, negatives = (encoder.encode([row[i] for row in TRIPLETS]) for i in range(3))
+    lead = (anchors * (positives - negatives)).sum(1)
+    assert losses[0] == pytest.approx(np.log1p(np.exp(-20 * lead)).mean(), abs=1e-3)
+    assert losses[1] > losses[0] + 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"batch_size": 4, "accumulate": 2}, {"gradient_checkpointing": True}, {"loss": "mnrl", "cached": 3}],
+    ids=str,
+)
+def test_what_saves_memory_leaves_the_weights_as_they_are(
+    steady_encoder: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    common = {"max_steps": 3, "learning_rate": 1e-3, "margin": 1.0, "loss": settings.get("loss", "triplet")}
+    run(steady_encoder, tmp_path / "plain", **common)
+    run(steady_encoder, tmp_path / "saving", **{**common, **settings})
+    plain, saving, base = (vectors(folder) for folder in (tmp_path / "plain", tmp_path / "saving", steady_encoder))
+    assert np.abs(plain - saving).max() < 0.01 * np.abs(plain - base).max()
+
+
+@pytest.fixture(scope="module")
+def steady_encoder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny encoder without dropout, which would draw differently for other batches."""
+    folder = tmp_path_factory.mktemp("steady") / "encoder"
+    shutil.copytree(tiny_encoder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(
+        json.dumps(config | {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0})
+    )
+    return folder
+
+
+def test_the_best_checkpoint_is_saved(tiny_encoder: Path, tmp_path: Path) -> None:
+    common = {"max_steps": 6, "eval_steps": 2, "learning_rate": 1e-3}
+    trained = run(tiny_encoder, tmp_path / "best", looks_like(0.6, 0.9, 0.7), **common)
+    assert (trained.steps, trained.saved_step) == (6, 4)
+    last = run(tiny_encoder, tmp_path / "last", looks_like(0.6, 0.9, 0.7), best=False, **common)
+    assert (last.steps, last.saved_step) == (6, 6)
+    assert not np.allclose(vectors(tmp_path / "best"), vectors(tmp_path / "last"), atol=1e-5)
+    assert [(row["step"], row["eval_ndcg"]) for row in log(tmp_path / "best") if "eval_ndcg" in row] == [
+        (0, 0.5),
+        (2, 0.6),
+        (4, 0.9),
+        (6, 0.7),
+    ]
+    assert json.loads((tmp_path / "best" / "tripletkit.json").read_text())["steps"] == 4
+
+
+def test_training_stops_when_patience_ends(tiny_encoder: Path, tmp_path: Path) -> None:
+    figures = looks_like(0.9, 0.8, 0.7)
+    trained = run(tiny_encoder, tmp_path / "encoder", figures, max_steps=20, eval_steps=1, patience=2)
+    assert (trained.steps, trained.saved_step) == (3, 1)
+
+
+def test_the_log_tells_loss_gap_and_active_share(tiny_encoder: Path, tmp_path: Path) -> None:
+    trained = run(tiny_encoder, tmp_path / "encoder", max_steps=12, learning_rate=5e-3, margin=0.5)
+    rows = log(tmp_path / "encoder")
+    assert [row["step"] for row in rows] == [10, 12]
+    assert all(0 <= row["active"] <= 1 for row in rows)
+    assert rows[1]["gap"] > rows[0]["gap"]
+    assert trained.loss == pytest.approx((10 * rows[0]["loss"] + 2 * rows[1]["loss"]) / 12)
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.training.test_trainer import judged, run
+from tripletkit.training import trainer, watch
+trainer.CHECKPOINT_STEPS = 2
+point, encoder, target = sys.argv[1:]
+if point == "save":
+    trainer.save = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+else:
+    def step_or_die(self, args, state, control, **_):
+        if state.global_step == int(point):
+            os.kill(os.getpid(), signal.SIGKILL)
+    watch.Watch.on_step_begin = step_or_die
+judged(Path(encoder), Path(target))
+"""
+
+
+def judged(encoder: Path, target: Path) -> Trained:
+    """Eight steps and a look every third; the figure falls as the encoder changes, so the first look is the best."""
+    start = vectors(encoder)
+
+    def likeness(live: Encoder) -> float:
+        return float((live.encode([anchor for anchor, _, _ in TRIPLETS[::9]]) * start).sum())
+
+    return run(
+        encoder, target, HeldOut(likeness, 1.0, "key"), max_steps=8, eval_steps=3, patience=2, learning_rate=1e-2
+    )
+
+
+@pytest.mark.parametrize("point", ["4", "save"])
+def test_a_killed_training_ends_with_equal_weights_and_log(
+    tiny_encoder: Path, tmp_path: Path, whole: Path, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between looks, and when all is trained and patience is at its end."""
+    target = tmp_path / "killed"
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, point, str(tiny_encoder), str(target)], check=False, capture_output=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    monkeypatch.setattr(trainer, "CHECKPOINT_STEPS", 2)
+    judged(tiny_encoder, target)
+    assert folder_sha256(target) == folder_sha256(whole)
+    assert log(target) == log(whole)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("whole") / "encoder"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "CHECKPOINT_STEPS", 2)
+        trained = judged(tiny_encoder, target)
+    assert (trained.steps, trained.saved_step) == (8, 3)
+    return target
+
+
+def test_lora_leaves_a_folder_that_needs_no_peft(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tiny_encoder, tmp_path / "encoder", lora=4, max_steps=3, learning_rate=1e-2)
+    monkeypatch.setitem(sys.modules, "peft", None)
+    assert not np.allclose(vectors(tmp_path / "encoder"), vectors(tiny_encoder), atol=1e-3)
+    names = {p.relative_to(tiny_encoder) for p in tiny_encoder.rglob("*")}
+    made = {p.relative_to(tmp_path / "encoder") for p in (tmp_path / "encoder").rglob("*")}
+    assert made == names | {Path("tripletkit.json"), Path("README.md")}
+
+
+def test_lora_is_judged_saved_and_merged_at_its_best(steady_encoder: Path, tmp_path: Path) -> None:
+    """What the judge saw at the best look is what the saved folder encodes."""
+    seen: list[Vectors] = []
+    figures = iter([0.6, 0.9, 0.7])
+
+    def judge(encoder: Encoder) -> float:
+        seen.append(encoder.encode([anchor for anchor, _, _ in TRIPLETS[::9]]))
+        return next(figures)
+
+    held_out = HeldOut(judge, 0.5, "key")
+    run(steady_encoder, tmp_path / "encoder", held_out, lora=4, max_steps=6, eval_steps=2, learning_rate=1e-2)
+    found = vectors(tmp_path / "encoder")
+    assert np.allclose(found, seen[1], atol=1e-4)
+    assert not np.allclose(found, seen[2], atol=1e-4)
+
+
+def test_tensorboard_gets_every_figure(tiny_encoder: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(tiny_encoder, tmp_path / "encoder", looks_like(0.6), max_steps=3, report_to="tensorboard")
+    events = EventAccumulator(str(tmp_path / "encoder.tensorboard"))
+    events.Reload()
+    assert {"train/loss", "train/gap", "train/active", "eval/ndcg"} <= set(events.Tags()["scalars"])
+    assert [event.value for event in events.Scalars("eval/ndcg")] == pytest.approx([0.6])
+
+
+def test_a_reporter_that_is_not_there_is_told(tiny_encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"train\.report_to = 'wandbb': not installed"):
+        run(tiny_encoder, tmp_path / "encoder", report_to="wandbb")
