@@ -109,6 +109,19 @@ def test_two_processes_share_the_work_and_one_writes(output: Path, tiny_encoder:
     assert Store(output).manifest("train") is not None
 
 
+def test_mnrl_from_the_command_line(output: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tripletkit.cli import main
+
+    arguments = ["train", "--output", str(output), "--encoder", str(tiny_encoder), "--loss", "mnrl", "--max-steps", "2"]
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--batch-size", "8", "--allow-worse"])
+    assert not end.value.code
+    assert "train     30 triplets, 2 steps" in capsys.readouterr().out
+    assert (
+        "MultipleNegativesRankingLoss (scale 20, known positives masked)" in (output / "encoder/README.md").read_text()
+    )
+
+
 def test_only_training_can_be_launched_so(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tripletkit.cli import main
 
