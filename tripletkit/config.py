@@ -129,7 +129,12 @@ class TrainSettings(Section):
     warmup: float = Field(0.1, ge=0, lt=1, description="share of steps to warm up")
     batch_size: int = Field(16, ge=1, description="triplets per batch (and process)")
     accumulate: int = Field(1, ge=1, description="batches per step")
-    epochs: float = Field(1, gt=0, description="passes over the triplets")
+    epochs: float | None = Field(
+        None, gt=0, description="passes over the triplets; one by default, or as many (four at most) as make 150 steps"
+    )
+    positives: Literal["cited", "all"] = Field(
+        "cited", description="cited: of a book with an index, train on positives that it cites on the anchor's pages"
+    )
     max_steps: int | None = Field(None, ge=1, description="stop after this many steps")
     gradient_checkpointing: bool = Field(False, description="compute twice to save memory")
     lora: int = Field(
@@ -206,6 +211,7 @@ SEED_RECIPE: dict[str, Any] = {
     "warmup": 0.0,
     "batch_size": 16,
     "epochs": 3,
+    "positives": "all",
     "best": False,
     "patience": 0,
 }

@@ -97,7 +97,7 @@ def test_the_seed_recipe_makes_a_real_encoder_worse_and_the_command_fails(output
 def test_two_processes_share_the_work_and_one_writes(output: Path, tiny_encoder: Path) -> None:
     """30 triplets, four a process: four steps instead of eight."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    flags = ("--batch-size", "4", "--set", "train.eval_steps=2", "--allow-worse")
+    flags = ("--batch-size", "4", "--epochs", "1", "--set", "train.eval_steps=2", "--allow-worse")
     done = command(launcher, output, str(tiny_encoder), *flags)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("train     30 triplets, 4 steps") == 1

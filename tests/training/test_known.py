@@ -1,7 +1,7 @@
 import polars as pl
 
 from tests.training.test_linter import mentions, triplets
-from tripletkit.training.known import known_positives
+from tripletkit.training.known import known_positives, only_cited
 
 TERMS = pl.DataFrame(
     {
@@ -27,3 +27,24 @@ def test_said_cited_near_and_mined_terms_are_known() -> None:
     tables = {"terms": TERMS, "mentions": mentions(("p", "b", 0)), "passages": passages}
     assert known_positives(rows, tables, page_margin=1) == [{"loam", "fjord", "delta"}, {"silt"}]
     assert known_positives(rows, tables, page_margin=0) == [{"loam", "fjord"}, {"silt"}]
+
+
+def test_of_an_indexed_book_cited_positives_are_left_and_of_another_all() -> None:
+    """Delta is cited on page 4 of book x; book z has no index."""
+    rows = triplets(
+        [
+            {"passage_id": "p", "positive_id": "c"},
+            {"passage_id": "p", "positive_id": "a"},
+            {"passage_id": "q", "positive_id": "c"},
+            {"passage_id": "r", "positive_id": "e"},
+        ]
+    )
+    other = pl.DataFrame({"term_id": ["e"], "book_id": ["z"], "term": ["silt"], "locators": [[]]}, schema=TERMS.schema)
+    passages = pl.DataFrame(
+        {"passage_id": ["p", "q", "r"], "book_id": ["x", "x", "z"], "page_first": [3, 9, 4], "page_last": [4, 9, 4]}
+    )
+    tables = {"terms": pl.concat([TERMS, other]), "passages": passages}
+    kept = only_cited(rows, tables)
+    assert list(zip(kept["passage_id"], kept["positive_id"], strict=True)) == [("p", "c"), ("r", "e")]
+    nowhere = rows.filter(pl.col("passage_id") == "q")
+    assert only_cited(nowhere, tables).equals(nowhere)

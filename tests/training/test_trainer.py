@@ -60,13 +60,17 @@ def log(target: Path) -> list[dict[str, float]]:
 @pytest.mark.parametrize(
     ("triplets", "settings", "steps"),
     [
-        (160, {}, 10),
-        (161, {}, 11),
+        (160, {}, 40),
+        (161, {}, 44),
+        (800, {}, 150),
+        (4000, {}, 250),
+        (160, {"epochs": 1}, 10),
+        (161, {"epochs": 1}, 11),
         (160, {"epochs": 3}, 30),
         (160, {"epochs": 0.5}, 5),
         (160, {"max_steps": 4}, 4),
-        (3, {}, 1),
-        (160, {"accumulate": 4}, 3),
+        (3, {"epochs": 1}, 1),
+        (160, {"accumulate": 4, "epochs": 1}, 3),
         (160, {"batch_size": 8, "epochs": 2}, 40),
     ],
 )

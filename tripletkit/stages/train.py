@@ -18,7 +18,7 @@ from tripletkit.launch import is_first_process
 from tripletkit.stage import Job, Stage, StageResult
 from tripletkit.store import ENCODER, VALIDATION, write_atomically
 from tripletkit.training import HeldOut, Trained, train
-from tripletkit.training.known import known_positives
+from tripletkit.training.known import known_positives, only_cited
 from tripletkit.training.linter import lint
 
 #: Standard deviation of nDCG@10 over the terms of a book, about; the mean over 50 terms then has a standard error of .05.
@@ -34,6 +34,8 @@ def run(job: Job) -> StageResult:
         raise TableError(
             "train: triplets holds none of the train split", "Run `tripletkit mine`, or give train a larger share."
         )
+    if settings.positives == "cited":
+        triplets = only_cited(triplets, job.tables)
     notes = warned(job, triplets, place)
     target = job.folder / ENCODER
     trained = train(

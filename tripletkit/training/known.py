@@ -9,6 +9,27 @@ import polars as pl
 from tripletkit.mining.pool import cited_pages
 
 
+def only_cited(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """Triplets whose positive the index cites on the anchor's pages; all of a book without a citing index, or if none is left.
+
+    What a passage says in passing teaches less than what it is about: see the README for figures. ``tables`` holds
+    passages and terms.
+    """
+    pages: dict[str, set[int]] = {}
+    indexed: set[str] = set()
+    for term in tables["terms"].to_dicts():
+        pages[term["term_id"]] = cited_pages(term)
+        if pages[term["term_id"]]:
+            indexed.add(term["book_id"])
+    homes = {row["passage_id"]: row for row in tables["passages"].to_dicts()}
+    kept = []
+    for passage_id, positive_id in triplets.select("passage_id", "positive_id").iter_rows():
+        home = homes[passage_id]
+        held = range(home["page_first"], home["page_last"] + 1)
+        kept.append(home["book_id"] not in indexed or not pages[positive_id].isdisjoint(held))
+    return triplets.filter(pl.Series(kept)) if any(kept) else triplets
+
+
 def known_positives(
     triplets: pl.DataFrame, tables: dict[str, pl.DataFrame], *, page_margin: int
 ) -> list[frozenset[str]]:

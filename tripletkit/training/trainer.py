@@ -29,6 +29,9 @@ LOG_STEPS = 10
 LOOKS = 4
 LOOK_STEPS = 25
 
+#: By default a small book is gone over again until so many steps are taken, but not more often than this.
+ENOUGH_STEPS, MOST_PASSES = 150, 4
+
 Triplet = tuple[str, str, str]
 
 
@@ -53,8 +56,8 @@ class Trained:
 
 def planned_steps(triplets: int, settings: TrainSettings, processes: int = 1) -> int:
     """Optimiser steps for so many triplets."""
-    per_step = settings.batch_size * settings.accumulate * processes
-    steps = math.ceil(math.ceil(triplets / per_step) * settings.epochs)
+    once = math.ceil(triplets / (settings.batch_size * settings.accumulate * processes))
+    steps = math.ceil(once * settings.epochs) if settings.epochs else max(once, min(ENOUGH_STEPS, MOST_PASSES * once))
     return max(1, min(steps, settings.max_steps or steps))
 
 
