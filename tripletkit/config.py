@@ -132,8 +132,10 @@ class TrainSettings(Section):
     epochs: float | None = Field(
         None, gt=0, description="passes over the triplets; one by default, or as many (four at most) as make 150 steps"
     )
-    positives: Literal["cited", "all"] = Field(
-        "cited", description="cited: of a book with an index, train on positives that it cites on the anchor's pages"
+    positives: Literal["auto", "cited", "all"] = Field(
+        "auto",
+        description="cited: of a book with an index, train on positives that it cites on the anchor's pages; "
+        "auto: cited where they make 150 steps, else all",
     )
     max_steps: int | None = Field(None, ge=1, description="stop after this many steps")
     gradient_checkpointing: bool = Field(False, description="compute twice to save memory")
