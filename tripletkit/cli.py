@@ -359,7 +359,10 @@ def train(
     dry_run: DryRun = False,
 ) -> None:
     """Tune the encoder on the triplets; fails if it is not better on validation passages."""
-    settings = _run(common, ["train"], train__recipe=recipe, train__margin=margin, allow_worse=allow_worse)
+    flags = {"train__recipe": recipe, "train__margin": margin, "allow_worse": allow_worse}
+    if push is not None:
+        _check_rights(common.settings(**flags))  # before the long training
+    settings = _run(common, ["train"], **flags)
     if push is not None:
         folder = _encoder_with_card(settings)
         _push(folder, push, "model", public=public, revision="main", tag=None, dry_run=dry_run)
@@ -498,6 +501,13 @@ def _print_rich(what: Any) -> None:  # noqa: ANN401 - a renderable, imported lat
 
     # A pipe has no width of its own; 80 columns would break every row.
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(what)
+
+
+def _check_rights(settings: Any) -> None:  # noqa: ANN401 - Settings, imported late
+    from tripletkit.publishing.encoder import check_rights
+    from tripletkit.store import Store
+
+    check_rights(Store(settings.output), settings.publish)
 
 
 def _encoder_with_card(settings: Any) -> Path:  # noqa: ANN401 - Settings, imported late

@@ -10,29 +10,17 @@ import polars as pl
 import pytest
 from huggingface_hub import DatasetCard
 
-from tests.publishing.tables import ALPHA, BETA, FACTS, Book, small_tables, unlicensed
+from tests.publishing.tables import ALPHA, BETA, FACTS, SCORES, Book, small_tables, unlicensed
 from tripletkit.publishing.checks import Review
 from tripletkit.publishing.figures import figures, word_runs
 from tripletkit.publishing.folder import write_dataset
 from tripletkit.publishing.frontmatter import Yaml, front_matter
 from tripletkit.publishing.markdown import plain
-from tripletkit.publishing.scores import Score, Scores
 
 
 def card_of(tmp_path: Path, *books: Book, **facts: object) -> str:
     write_dataset(small_tables(*books), tmp_path / "set", facts=replace(FACTS, **facts))  # type: ignore[arg-type]
     return (tmp_path / "set/README.md").read_text(encoding="utf-8")
-
-
-SCORES = Scores(
-    "test",
-    "index",
-    76,
-    117,
-    "14 chapters",
-    "beef",
-    (Score("term→passage", "nDCG@10", 76, (0.511, (0.45, 0.57)), (0.61, None), (0.099, None), 0.58),),
-)
 
 
 def metadata_of(card: str) -> dict[str, Any]:

@@ -99,8 +99,10 @@ def test_new_data_sends_what_differs_and_removes_what_is_gone(
     write_dataset(small_tables(), tmp_path / "sharded", facts=FACTS, max_shard_bytes=1_000)
     push_dataset(tmp_path / "sharded", REPO, waits.options(hub))
     repo_of(hub).commits[repo_of(hub).branches["main"]]["NOTES.md"] = Blob(b"by hand", large=False)
+    repo_of(hub).commits[repo_of(hub).branches["main"]]["figures/similarities-old.svg"] = Blob(b"<svg/>", large=False)
     report = push_dataset(folder, REPO, waits.options(hub))
-    assert "triplet/train-00003-of-00004.parquet" in report.deleted
+    assert {"triplet/train-00003-of-00004.parquet", "figures/similarities-old.svg"} <= set(report.deleted)
+    assert "figures/similarities-train.svg" not in report.deleted
     assert "triplet/validation-00000-of-00001.parquet" not in report.sent
     names = set(repo_of(hub).commits[report.commit])
     assert {name for name in names if name.endswith(".parquet")} == {

@@ -467,6 +467,9 @@ def test_a_dry_run_lists_what_a_push_would_send(
     assert "dataset https://huggingface.co/datasets/me/earth (private), revision main" in out
     assert "model https://huggingface.co/me/earth-encoder (private)" in out
     assert out.count("nothing was sent") == 2
+    assert main_fails(["train", *arguments, "--force", "--push", "me/earth-encoder"]) == 1
+    assert "no right to publish weights trained on the text of 1 of 1 books" in (captured := capsys.readouterr()).err
+    assert "steps" not in captured.out  # refused before it trains
     assert main_fails(["publish", *arguments, "--license", "CC-BY-4.0"]) == 1
     assert "Add --push-to-hub OWNER/NAME" in capsys.readouterr().err
 

@@ -34,11 +34,16 @@ def prepare_encoder(store: Store, settings: PublishSettings) -> Path:
     trouble = encoder_trouble(store, made)
     if made is None or trouble:
         raise TableError(f"{store.place(ENCODER)}: {trouble}", "Make it with `tripletkit train`.")
+    return write_model_card(store, made, check_rights(store, settings), settings)
+
+
+def check_rights(store: Store, settings: PublishSettings) -> Tables:
+    """The tables that an encoder learns from. Raises RightsError if weights trained on them may not be published."""
     tables = {name: store.read(name) for name in TABLES}
     tables["books"] = with_license(tables["books"], settings)
     if not settings.i_have_the_right:
         refuse_weights_without_rights(_trained_on(tables))
-    return write_model_card(store, made, tables, settings)
+    return tables
 
 
 def encoder_trouble(store: Store, made: Manifest | None) -> str:
