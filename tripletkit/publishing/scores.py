@@ -146,7 +146,8 @@ def _told(figure: Figure, sign: str = "") -> str:
 
 
 def _short(value: float, sign: str) -> str:
-    return f"{round(value, 3) + 0.0:{sign}.3f}"  # no "-0.000"
+    shown = round(value, 3)
+    return f"{shown:{sign}.3f}" if shown else "0.000"  # neither "-0.000" nor "+0.000"
 
 
 def scores_in_words(scores: Scores) -> str:
@@ -160,7 +161,8 @@ def scores_in_words(scores: Scores) -> str:
         "index": "right is a passage on a page that the book's index cites for the term",
         "mentions": "right is a passage that says the term, which a string match finds as well",
     }.get(scores.gold, f"right answers by {scores.gold}")
-    text = f"On the {scores.split} split ({scores.terms:,} terms, {scores.passages:,} passages): {judge}; {chance}."
+    text = f"On the {scores.split} split ({scores.terms:,} terms, {scores.passages:,} passages): {judge}; {chance}.\n"
+    text += "BM25 is a search by words, without an encoder."
     low = scores.rows[0].difference[1]
     if low and low[0] <= 0 <= low[1]:
         text += " A difference whose interval holds 0 may be chance."
