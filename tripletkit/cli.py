@@ -150,6 +150,22 @@ PushModel = Annotated[
     str | None,
     typer.Option("--push", metavar="OWNER/NAME", help="Push the tuned encoder to the Hub.", show_default=False),
 ]
+TunedEncoder = Annotated[
+    bool,
+    typer.Option(
+        "--tuned", help="Not the dataset but the encoder that was trained; --encoder without a value means the same."
+    ),
+]
+ReviewSample = Annotated[
+    int | None,
+    typer.Option(
+        "--review-sample",
+        min=1,
+        metavar="N",
+        help="Print so many triplets to read, as lines for OUTPUT/review.jsonl; nothing is made.",
+        show_default=False,
+    ),
+]
 Public = Annotated[bool, typer.Option("--public/--private", help="Who may see a repository that is made.")]
 Revision = Annotated[str, typer.Option("--revision", help="Branch to push to.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="Tag for what is pushed, e.g. v1.", show_default=False)]
@@ -310,23 +326,29 @@ def publish(
     revision: Revision = "main",
     tag: Tag = None,
     dry_run: DryRun = False,
+    tuned: TunedEncoder = False,
+    review_sample: ReviewSample = None,
 ) -> None:
-    """Write the dataset folder and its card, and push it to the Hub if asked."""
-    settings = _run(
-        common,
-        ["publish"],
-        publish__to=to,
-        publish__license=license_,
-        publish__redact=redact,
-        publish__i_have_the_right=i_have_the_right,
-    )
+    """Write the dataset folder and its card, or the trained encoder's card, and push it to the Hub if asked."""
+    flags = {"publish__license": license_, "publish__i_have_the_right": i_have_the_right}
+    if review_sample is not None:
+        _print_review_sample(common, review_sample)
+        return
     if push_to_hub is None and dry_run:
         raise ConfigError(
             "--dry-run lists what a push would send, but no repository was named", "Add --push-to-hub OWNER/NAME."
         )
+    if tuned:
+        if to is not None or redact:
+            raise ConfigError("--to and --redact are for datasets, not for an encoder", "Leave them out.")
+        folder, kind = _encoder_with_card(common.settings(**flags)), "model"
+    else:
+        settings = _run(common, ["publish"], publish__to=to, publish__redact=redact, **flags)
+        folder, kind = settings.publish.to or settings.output / "dataset", "dataset"
     if push_to_hub is not None:
-        folder = settings.publish.to or settings.output / "dataset"
-        _push(folder, push_to_hub, "dataset", public=public, revision=revision, tag=tag, dry_run=dry_run)
+        _push(folder, push_to_hub, kind, public=public, revision=revision, tag=tag, dry_run=dry_run)
+    elif tuned and not common.quiet:
+        typer.echo(f"{folder}: its card is README.md")
 
 
 @command
@@ -363,23 +385,25 @@ def train(
     dry_run: DryRun = False,
 ) -> None:
     """Tune the encoder on the triplets; fails if it is not better on validation passages."""
-    settings = _run(
-        common,
-        ["train"],
-        train__recipe=recipe,
-        train__loss=loss,
-        train__margin=margin,
-        train__distance=distance,
-        train__epochs=epochs,
-        train__learning_rate=lr,
-        train__batch_size=batch_size,
-        train__max_steps=max_steps,
-        train__lora=lora,
-        train__report_to=report_to,
-        allow_worse=allow_worse,
-    )
+    flags: dict[str, object] = {
+        "train__recipe": recipe,
+        "train__loss": loss,
+        "train__margin": margin,
+        "train__distance": distance,
+        "train__epochs": epochs,
+        "train__learning_rate": lr,
+        "train__batch_size": batch_size,
+        "train__max_steps": max_steps,
+        "train__lora": lora,
+        "train__report_to": report_to,
+        "allow_worse": allow_worse,
+    }
+    if push is not None:
+        _check_rights(common.settings(**flags))  # before the long training
+    settings = _run(common, ["train"], **flags)
     if push is not None and is_first_process():
-        _push(settings.output / "encoder", push, "model", public=public, revision="main", tag=None, dry_run=dry_run)
+        folder = _encoder_with_card(settings)
+        _push(folder, push, "model", public=public, revision="main", tag=None, dry_run=dry_run)
 
 
 @command
@@ -523,6 +547,29 @@ def _print_rich(what: Any) -> None:  # noqa: ANN401 - a renderable, imported lat
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(what)
 
 
+def _check_rights(settings: Any) -> None:  # noqa: ANN401 - Settings, imported late
+    from tripletkit.publishing.encoder import check_rights
+    from tripletkit.store import Store
+
+    check_rights(Store(settings.output), settings.publish)
+
+
+def _encoder_with_card(settings: Any) -> Path:  # noqa: ANN401 - Settings, imported late
+    from tripletkit.publishing.encoder import prepare_encoder
+    from tripletkit.store import Store
+
+    return prepare_encoder(Store(settings.output), settings.publish)
+
+
+def _print_review_sample(common: Common, number: int) -> None:
+    from tripletkit.publishing.checks import review_sample
+    from tripletkit.store import Store
+
+    settings = common.settings()
+    for line in review_sample(Store(settings.output).read("triplets"), number, settings.seed):
+        typer.echo(line)
+
+
 def _push(folder: Path, repo: str, kind: Any, *, public: bool, revision: str, tag: str | None, dry_run: bool) -> None:  # noqa: ANN401
     from tripletkit.publishing.plan import PushOptions, plan_push
 
@@ -573,7 +620,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     # sleeping on two cores. OpenMP reads this when torch is loaded, which no command has done yet.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app(args=list(arguments) if arguments is not None else None)
+        app(args=_without_value(list(sys.argv[1:] if arguments is None else arguments)))
     except TripletkitError as error:
         _die(str(error), error)
     except KeyboardInterrupt as error:
@@ -590,6 +637,16 @@ def main(arguments: Iterable[str] | None = None) -> None:
                 f"{error.filename}: no right to write or read it ({error.strerror})\n  Choose another --output.", error
             )
         raise
+
+
+def _without_value(arguments: list[str]) -> list[str]:
+    """`publish --encoder` with no value after it is `publish --tuned`: an option of Typer's has a value always or never."""
+    if arguments[:1] != ["publish"]:
+        return arguments
+    return [
+        "--tuned" if one == "--encoder" and (after is None or after.startswith("-")) else one
+        for one, after in zip(arguments, [*arguments[1:], None], strict=True)
+    ]
 
 
 def _die(message: str, error: BaseException, code: int = 1) -> None:

@@ -171,6 +171,9 @@ class PublishSettings(Section):
     to: Path | None = Field(None, description="dataset folder; OUTPUT/dataset by default")
     name: str | None = Field(None, description="the dataset's name on its card")
     license: str | None = Field(None, description="licence of every book that has none of its own")
+    authors: dict[str, str] = Field(
+        default_factory=dict, description="file name of a book: its authors as the cards name them; else its metadata's"
+    )
     redact: bool = Field(False, description="publish ids, pages and offsets, no text")
     i_have_the_right: bool = Field(False, description="publish although a book's licence is missing or forbids it")
 

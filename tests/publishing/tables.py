@@ -10,10 +10,20 @@ import polars as pl
 
 from tripletkit.ids import stable_id
 from tripletkit.publishing.card import CardFacts
+from tripletkit.publishing.scores import Score, Scores
 from tripletkit.schemas import TABLES, make_table
 
 FACTS = CardFacts(
     "Two small books", "0.1", "tiny-encoder", "f00d", settings={"mine.negatives": 2, "mine.hard_negatives": True}
+)
+SCORES = Scores(
+    "test",
+    "index",
+    76,
+    117,
+    "14 chapters",
+    "beef",
+    (Score("term→passage", "nDCG@10", 76, (0.511, (0.45, 0.57)), (0.61, None), (0.099, None), 0.58),),
 )
 TERMS = ("gradient", "loss function", "epoch", "layer", "kernel")
 

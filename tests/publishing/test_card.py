@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from huggingface_hub import DatasetCard
 
-from tests.publishing.tables import ALPHA, BETA, FACTS, Book, small_tables, unlicensed
-from tripletkit.publishing.card import FalseNegatives
+from tests.publishing.tables import ALPHA, BETA, FACTS, SCORES, Book, small_tables, unlicensed
+from tripletkit.publishing.checks import Review
 from tripletkit.publishing.figures import figures, word_runs
 from tripletkit.publishing.folder import write_dataset
 from tripletkit.publishing.frontmatter import Yaml, front_matter
@@ -103,10 +103,11 @@ def test_similarities_equal_the_tables(tmp_path: Path) -> None:
     medians = re.findall(r"\| test \| anchor and negative \| \S+ \| \S+ \| (\S+) \|", card)
     cosines = tables["triplets"].filter(pl.col("split") == "test")["cos_an"].to_list()
     assert medians == [f"{median(cosines):.3f}"]
-    bars = re.findall(r"^ +(-?\d\.\d) │ █* +(\d+) │ █* +(\d+)$", card, re.MULTILINE)
-    assert sum(int(ap) for _, ap, _ in bars) == sum(int(an) for *_, an in bars) == tables["triplets"].height
-    low = tables["triplets"].filter(pl.col("cos_an") < 0.1).height
-    assert {edge: int(an) for edge, _, an in bars}["0.0"] == low
+    alt, picture = re.findall(r"^!\[(.*)\]\((.*)\)$", card, re.MULTILINE)[2]
+    assert (tmp_path / "set" / picture).is_file()
+    assert (
+        f"anchor and negative 5 % {pl.Series(cosines).quantile(0.05, 'linear'):.2f}, 50 % {median(cosines):.2f}" in alt
+    )
 
 
 def test_leaks_are_counted(tmp_path: Path) -> None:
@@ -153,14 +154,20 @@ def test_word_runs_by_hand() -> None:
 def test_facts_are_told(tmp_path: Path) -> None:
     card = card_of(
         tmp_path,
-        false_negatives=FalseNegatives(0.0125, 400, "read by two people"),
-        scores={"nDCG@10": (0.511, 0.61)},
+        review=Review(good=180, false_negative=5, trivial=15),
+        scores=SCORES,
         rules="ru1e5",
         libraries={"polars": "2.1.0"},
         repo="ann/books",
     )
-    assert "1.25% of 400 triplets (read by two people)" in card
-    assert rows_of(card, "measure") == {"nDCG@10": ["0.511", "0.610"]}
+    # Wilson by hand: n 200, p .025, z 1.96 → (.025 + .009604 ± 1.96 √(.000121875 + .000024010)) / 1.019208
+    assert "200 triplets. False negatives 5 (2.5%, 95 % Wilson interval 1.1% to 5.7%), trivial negatives 15" in card
+    assert rows_of(card, "task") == {
+        "term→passage": ["nDCG@10", "76", "0.580", "0.511 (0.450 to 0.570)", "0.610", "+0.099"],
+    }
+    assert "On the test split (76 terms, 117 passages)" in card
+    assert "bootstrap over 14 chapters" in card
+    assert "fingerprint `beef`" in card
     for told in (
         "fingerprint `f00d`",
         "`ru1e5`",
@@ -169,7 +176,20 @@ def test_facts_are_told(tmp_path: Path) -> None:
         "| `mine.negatives` | `2` |",
     ):
         assert told in card
-    assert "has not been measured" in card_of(tmp_path)
+    plain_card = card_of(tmp_path)
+    assert "Nobody has reviewed a sample by hand." in plain_card
+    assert "What training on it did" not in plain_card
+
+
+def test_checked_negatives_equal_the_tables(tmp_path: Path) -> None:
+    tables = small_tables()
+    # The books' indexes cite page 1 for every term, and each book has one passage there with three triplets.
+    assert rows_of(card_of(tmp_path), "a negative that may be a positive") == {
+        "the passage says the negative, in any of its forms, singular or plural": ["0", "0.00%"],
+        "the book's index cites the negative on a page of the passage": ["6", f"{6 / tables['triplets'].height:.2%}"],
+        "negative and positive share a form, or one refers to the other": ["0", "0.00%"],
+        "any of these": ["6", f"{6 / tables['triplets'].height:.2%}"],
+    }
 
 
 def test_secrets_and_places_stay_out(tmp_path: Path) -> None:

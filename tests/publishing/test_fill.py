@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.publishing.tables import ALPHA, BETA, FACTS, small_tables, unlicensed
+from tests.publishing.tables import ALPHA, BETA, FACTS, SCORES, small_tables, unlicensed
 from tripletkit.errors import HubError
+from tripletkit.publishing.checks import Review
 from tripletkit.publishing.fill import fill_dataset
 from tripletkit.publishing.folder import read_manifest, write_dataset
 
@@ -27,7 +30,8 @@ VIEWS = (
 
 @pytest.fixture
 def redacted(tmp_path: Path) -> Path:
-    write_dataset(TABLES, tmp_path / "redacted", facts=FACTS, redact=True)
+    facts = replace(FACTS, scores=SCORES, review=Review(180, 5, 15), credits={ALPHA.book_id: "Ann Author"})
+    write_dataset(TABLES, tmp_path / "redacted", facts=facts, redact=True)
     return tmp_path / "redacted"
 
 
@@ -44,6 +48,12 @@ def test_with_all_books_every_configuration_is_as_it_was(redacted: Path, tmp_pat
         assert pl.read_parquet(tmp_path / "filled" / view).equals(pl.read_parquet(tmp_path / "open" / view)), view
     card = (tmp_path / "filled/README.md").read_text()
     assert "do not pass it on" in card
+    # What was measured and who wrote the books is told as before.
+    told = (tmp_path / "redacted/README.md").read_text()
+    quality = re.compile("## Quality\n.*?(?=\n## )", re.DOTALL)
+    assert "0.511 (0.450 to 0.570)" in told
+    assert quality.findall(card) == quality.findall(told)
+    assert "| The alpha book | Ann Author |" in card
     assert "| mine | said in the passage | 3 |" in card
     assert read_manifest(tmp_path / "filled")["local_only"] is True
 

@@ -14,7 +14,10 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from tests.publishing.loopback_hub import READER, WRITER, Blob, Fault, LoopbackHub, Repo, running_hub
 from tests.publishing.tables import BETA, FACTS, GAMMA, small_tables, unlicensed
+from tests.publishing.trained import score, trained
+from tripletkit.config import PublishSettings
 from tripletkit.errors import HubError
+from tripletkit.publishing.encoder import prepare_encoder
 from tripletkit.publishing.fill import fill_dataset
 from tripletkit.publishing.folder import write_dataset
 from tripletkit.publishing.hub import push_dataset, push_model
@@ -78,7 +81,7 @@ def test_first_push_makes_a_private_repository_in_one_commit(hub: LoopbackHub, f
     card = repo.commits[report.commit]["README.md"].data.decode()
     assert f'load_dataset("{REPO}", "triplet")' in card
     assert "OWNER/NAME" not in card
-    assert report.summary == f"{hub.url}/datasets/{REPO} (private): 30 files sent, 0 removed; at {report.commit[:12]}"
+    assert report.summary == f"{hub.url}/datasets/{REPO} (private): 33 files sent, 0 removed; at {report.commit[:12]}"
 
 
 def test_same_data_makes_no_new_commit(hub: LoopbackHub, folder: Path, waits: Waits) -> None:
@@ -96,8 +99,10 @@ def test_new_data_sends_what_differs_and_removes_what_is_gone(
     write_dataset(small_tables(), tmp_path / "sharded", facts=FACTS, max_shard_bytes=1_000)
     push_dataset(tmp_path / "sharded", REPO, waits.options(hub))
     repo_of(hub).commits[repo_of(hub).branches["main"]]["NOTES.md"] = Blob(b"by hand", large=False)
+    repo_of(hub).commits[repo_of(hub).branches["main"]]["figures/similarities-old.svg"] = Blob(b"<svg/>", large=False)
     report = push_dataset(folder, REPO, waits.options(hub))
-    assert "triplet/train-00003-of-00004.parquet" in report.deleted
+    assert {"triplet/train-00003-of-00004.parquet", "figures/similarities-old.svg"} <= set(report.deleted)
+    assert "figures/similarities-train.svg" not in report.deleted
     assert "triplet/validation-00000-of-00001.parquet" not in report.sent
     names = set(repo_of(hub).commits[report.commit])
     assert {name for name in names if name.endswith(".parquet")} == {
@@ -324,7 +329,7 @@ def test_dry_run_lists_everything_and_asks_nobody(
         f"{(folder / 'triplet/train-00000-of-00001.parquet').stat().st_size:>14,}  triplet/train-00000-of-00001.parquet"
         in plan.lines
     )
-    assert plan.lines[-1] == f"30 files, {sum(plan.sizes.values()):,} bytes; nothing was sent"
+    assert plan.lines[-1] == f"33 files, {sum(plan.sizes.values()):,} bytes; nothing was sent"
     assert not any("DS_Store" in line for line in plan.lines)
     assert hub.seen == []
 
@@ -348,15 +353,19 @@ def test_folders_that_are_not_ours_to_push(folder: Path, tmp_path: Path) -> None
 
 
 def test_model_goes_the_same_way(hub: LoopbackHub, waits: Waits, tmp_path: Path) -> None:
-    (tmp_path / "modules.json").write_text("[]")
-    (tmp_path / "model.safetensors").write_bytes(b"weights" * 1_000)
-    (tmp_path / "checkpoint-10").mkdir()
-    (tmp_path / "checkpoint-10/optimizer.pt").write_bytes(b"not for others")
-    report = push_model(tmp_path, "ann/encoder", waits.options(hub))
-    assert set(hub.repos["model", "ann/encoder"].commits[report.commit]) == {
-        ".gitattributes",
-        "modules.json",
-        "model.safetensors",
-    }
+    store = trained(tmp_path)
+    score(store)
+    folder = prepare_encoder(store, PublishSettings())
+    (folder / "checkpoint-10").mkdir()
+    (folder / "checkpoint-10/optimizer.pt").write_bytes(b"not for others")
+    report = push_model(folder, "ann/encoder", waits.options(hub))
+    made = hub.repos["model", "ann/encoder"].commits[report.commit]
+    assert set(made) == {".gitattributes", "README.md", "modules.json", "tripletkit.json"}
+    card = made["README.md"].data.decode()
+    assert 'SentenceTransformer("ann/encoder")' in card
+    assert "OWNER/NAME" not in card
     assert report.url == f"{hub.url}/ann/encoder"
-    assert push_model(tmp_path, "ann/encoder", waits.options(hub)).changed is False
+    (folder / "checkpoint-10/optimizer.pt").unlink()
+    (folder / "checkpoint-10").rmdir()
+    again = prepare_encoder(store, PublishSettings())
+    assert push_model(again, "ann/encoder", waits.options(hub)).changed is False

@@ -156,8 +156,9 @@ def test_a_second_run_does_nothing(
     ("change", "again"),
     [
         (["--set", "mine.negatives=1"], {"mine", "publish", "train", "evaluate"}),
-        (["--set", "train.margin=0.1"], {"train", "evaluate"}),
-        (["--set", "evaluate.split=validation"], {"evaluate"}),
+        # The dataset's card tells the scores.
+        (["--set", "train.margin=0.1"], {"train", "evaluate", "publish"}),
+        (["--set", "evaluate.split=validation"], {"evaluate", "publish"}),
         (["--set", "publish.name=Earth"], {"publish"}),
     ],
 )
@@ -166,6 +167,17 @@ def test_a_changed_setting_runs_only_what_depends_on_it(
 ) -> None:
     main_ok(["run", str(book), "--output", str(output), "--encoder", str(tiny_encoder), "--json", *FLAGS, *change])
     assert {stage for stage, line in reports(capsys).items() if not line["fresh"]} == again
+
+
+def test_the_cards_tell_the_scores(done: Path) -> None:
+    dataset, model = ((done / folder / "README.md").read_text(encoding="utf-8") for folder in ("dataset", "encoder"))
+    report = json.loads((done / "scores.json").read_text())
+    tuned = report["encoders"]["tuned"]
+    value = f"{tuned['scores']['term→passage']['nDCG@10']:.3f}"
+    for card in (dataset, model):
+        assert value in next(line for line in card.splitlines() if line.startswith("| term→passage | nDCG@10 |"))
+        assert tuned["fingerprint"] in card
+        assert f"On the test split ({report['terms']} terms, {report['passages']} passages)" in card
 
 
 def test_a_changed_rule_runs_what_depends_on_it(
@@ -450,11 +462,15 @@ def test_a_dry_run_lists_what_a_push_would_send(
 ) -> None:
     arguments = ["--output", str(output), "--encoder", str(tiny_encoder), "--dry-run"]
     main_ok(["publish", *arguments, "--license", "CC-BY-4.0", "--push-to-hub", "me/earth"])
-    main_ok(["train", *arguments, *FLAGS[:4], "--allow-worse", "--push", "me/earth-encoder"])
+    licensed = ["--set", "publish.license=CC-BY-4.0"]
+    main_ok(["train", *arguments, *FLAGS[:4], *licensed, "--allow-worse", "--push", "me/earth-encoder"])
     out = capsys.readouterr().out
     assert "dataset https://huggingface.co/datasets/me/earth (private), revision main" in out
     assert "model https://huggingface.co/me/earth-encoder (private)" in out
     assert out.count("nothing was sent") == 2
+    assert main_fails(["train", *arguments, "--force", "--push", "me/earth-encoder"]) == 1
+    assert "no right to publish weights trained on the text of 1 of 1 books" in (captured := capsys.readouterr()).err
+    assert "steps" not in captured.out  # refused before it trains
     assert main_fails(["publish", *arguments, "--license", "CC-BY-4.0"]) == 1
     assert "Add --push-to-hub OWNER/NAME" in capsys.readouterr().err
 

@@ -175,6 +175,11 @@ def read_title(document: pdfium.PdfDocument) -> str:
     return clean(document.get_metadata_value("Title") or "")
 
 
+def read_author(document: pdfium.PdfDocument) -> str:
+    """The author in the PDF's metadata, "" if it has none."""
+    return clean(document.get_metadata_value("Author") or "")
+
+
 def clean(text: str) -> str:
     """NFKC (ligatures become letters), control and zero-width characters gone, white space made one space."""
     if not text.isascii():

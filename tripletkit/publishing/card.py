@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tripletkit.publishing import counts, prose
-from tripletkit.publishing.facts import CardContent, CardFacts, Configuration, FalseNegatives, Shards, public_settings
+from tripletkit.publishing.facts import CardContent, CardFacts, Configuration, Shards, public_settings
 from tripletkit.publishing.frontmatter import Yaml, front_matter
 
-__all__ = ["CardContent", "CardFacts", "Configuration", "FalseNegatives", "Shards", "make_card", "public_settings"]
+__all__ = ["CardContent", "CardFacts", "Configuration", "Shards", "make_card", "public_settings"]
 
 #: The Hub's size classes, by their upper bound.
 SIZES = (
@@ -36,12 +36,12 @@ SECTIONS = (
     prose.use,
     counts.configurations,
     prose.sources,
+    counts.quality,
     prose.making,
     counts.sizes,
     counts.similarities,
     counts.dropped,
     counts.splits,
-    prose.quality,
     prose.limits,
     prose.citation,
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from tripletkit.publishing.checks import Review, wilson
 from tripletkit.publishing.facts import CardContent, Configuration
-from tripletkit.publishing.figures import RUN_WORDS, SplitFigures, Spread
-from tripletkit.publishing.markdown import details, plain, table
+from tripletkit.publishing.figures import QUANTILES, RUN_WORDS, SplitFigures, Spread
+from tripletkit.publishing.markdown import count, details, plain, table
+from tripletkit.publishing.scores import scores_in_words, scores_table
 from tripletkit.publishing.views import SPLIT_NAMES
 
-BAR_WIDTH = 30
 MOST_REASONS = 60
 
 
@@ -86,28 +87,78 @@ def _spread(lengths: Spread) -> str:
 
 
 def similarities(content: CardContent) -> str:
-    """Quantiles per split, and bars of all splits together."""
+    """Quantiles and a picture of each split."""
+    filled = [split for split in content.figures.splits if split.triplets]
     rows = [
         (split.split, name, *(f"{value:.3f}" for value in quantiles))
-        for split in content.figures.splits
-        if split.triplets
+        for split in filled
         for name, quantiles in split.cosines
     ]
-    most = max(max(ap, an) for _, ap, an in content.figures.histogram)
-    bars = [f"{edge:5.1f} │ {_bar(ap, most)} │ {_bar(an, most)}" for edge, ap, an in content.figures.histogram]
-    head = f"{'from':>5} │ {'anchor and positive':<{BAR_WIDTH + 8}} │ anchor and negative"
     return "\n\n".join(
         (
             "## Similarities",
             "Cosines by the encoder that mined.",
-            table(("split", "cosine of", "5 %", "25 %", "50 %", "75 %", "95 %"), rows),
-            "\n".join(("```text", head, *bars, "```")),
+            table(("split", "cosine of", *(f"{100 * q:g} %" for q in QUANTILES)), rows),
+            *(f"![{_alt(split)}]({picture(split.split)})" for split in filled),
         )
     )
 
 
-def _bar(number: int, most: int) -> str:
-    return f"{'█' * round(BAR_WIDTH * number / most):<{BAR_WIDTH}} {number:>7,}"
+def picture(split: str) -> str:
+    """Where in the folder a split's histograms lie."""
+    return f"figures/similarities-{split}.svg"
+
+
+def _alt(split: SplitFigures) -> str:
+    # The table above tells them all.
+    told = "; ".join(
+        f"{plain(name)} " + ", ".join(f"{100 * QUANTILES[i]:g} % {quantiles[i]:.2f}" for i in (0, 2, 4))
+        for name, quantiles in split.cosines
+        if name != "positive and negative"
+    )
+    return f"Histograms of the {split.split} split's cosines. Quantiles: {told}"
+
+
+def quality(content: CardContent) -> str:
+    """How many negatives are wrong as far as that was measured, and what training on them did."""
+    checks, scores = content.figures.negatives, content.facts.scores
+    rows = [
+        (what, f"{n:,}", f"{n / max(checks.triplets, 1):.2%}")
+        for what, n in (
+            ("the passage says the negative, in any of its forms, singular or plural", checks.said),
+            ("the book's index cites the negative on a page of the passage", checks.cited),
+            ("negative and positive share a form, or one refers to the other", checks.joined),
+            ("any of these", checks.objected),
+        )
+    ]
+    parts = [
+        "## Quality",
+        "### False negatives",
+        f"Checked on all {count(checks.triplets, 'published triplet')}, by plain regular expressions over the passages "
+        "and by the index's\nown words, not by the code that chose the negatives:",
+        table(("a negative that may be a positive", "triplets", "share"), rows),
+        "This is a lower bound: such checks see what is written down, not what a passage is about in other words.\n"
+        + _review(content.facts.review),
+    ]
+    if scores is not None:
+        parts += [
+            "### What training on it did",
+            f"{scores_in_words(scores)}\n`{content.facts.encoder}` untouched, and tuned on the training split "
+            f"(fingerprint `{scores.fingerprint}`):",
+            scores_table(scores.rows),
+        ]
+    return "\n\n".join(parts)
+
+
+def _review(review: Review | None) -> str:
+    if review is None:
+        return "Nobody has reviewed a sample by hand."
+    low, high = wilson(review.false_negative, review.triplets)
+    return (
+        f"Read by hand: {count(review.triplets, 'triplet')}. False negatives {review.false_negative:,} "
+        f"({review.false_negative / review.triplets:.1%}, 95 % Wilson interval {low:.1%} to {high:.1%}), "
+        f"trivial negatives {review.trivial:,}, good ones {review.good:,}."
+    )
 
 
 def dropped(content: CardContent) -> str:

@@ -8,23 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TypeAlias
 
+from tripletkit.publishing.checks import Review
 from tripletkit.publishing.figures import Figures
 from tripletkit.publishing.frontmatter import Yaml
 from tripletkit.publishing.rights import DatasetLicense
+from tripletkit.publishing.scores import Scores
 
 Setting: TypeAlias = str | int | float | bool | None
 
 #: Stands in a card for the name that a push gives it.
 PLACEHOLDER = "OWNER/NAME"
-
-
-@dataclass(frozen=True)
-class FalseNegatives:
-    """How many negatives a check found to be positives after all."""
-
-    share: float
-    sample: int
-    method: str  # who judged, by what
 
 
 @dataclass(frozen=True)
@@ -42,8 +35,8 @@ class CardFacts:
     rules: str = ""  # fingerprint of the rules folder
     libraries: Mapping[str, str] = field(default_factory=dict)  # name: version
     credits: Mapping[str, str] = field(default_factory=dict)  # book_id: authors, as the licence wants them named
-    false_negatives: FalseNegatives | None = None
-    scores: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # measure: untouched and tuned encoder
+    review: Review | None = None  # of a sample, by hand
+    scores: Scores | None = None  # of an encoder trained on these triplets
     margin: float = 0.15  # of the loss in the example; cosine distance
     have_the_right: bool = False  # the publisher answers for books whose licence does not allow it
     local_only: bool = False  # filled from a redacted set: for whoever has the book, not for the Hub

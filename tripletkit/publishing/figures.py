@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tripletkit.publishing.checks import NegativeChecks, negative_checks
 from tripletkit.publishing.views import SPLIT_NAMES, Tables
 
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 RUN_WORDS = 8  # passages are near copies if half of their runs of so many words are the same
-BIN_WIDTH = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class SplitFigures:
     anchor_tokens: Spread
     positive_chars: Spread
     negative_chars: Spread
-    cosines: tuple[tuple[str, tuple[float, ...]], ...]  # name → 5, 25, 50, 75, 95 % quantiles
+    cosines: tuple[tuple[str, tuple[float, ...]], ...]  # name → QUANTILES
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Figures:
     rounds: int
     dropped: tuple[tuple[str, str, int], ...]  # stage, reason, rows
     leakage: Leakage
-    histogram: tuple[tuple[float, int, int], ...]  # lower edge, triplets by cos_ap, by cos_an
+    negatives: NegativeChecks
 
 
 def figures(tables: Tables) -> Figures:
@@ -87,18 +88,19 @@ def figures(tables: Tables) -> Figures:
     dropped = tables["dropped"].group_by("stage", "reason").len().sort("stage", "reason")
     rules = triplets.group_by("rule").len().sort("len", "rule", descending=[True, False])
     return Figures(
-        books=tuple(_books(tables)),
+        books=tuple(book_figures(tables)),
         splits=tuple(_splits(tables)),
         rules=tuple((rule, n) for rule, n in rules.iter_rows()),
         encoders=tuple(sorted(set(triplets["encoder"]))),
         rounds=triplets["round"].n_unique(),
         dropped=tuple((stage, reason, n) for stage, reason, n in dropped.iter_rows()),
         leakage=leakage(tables),
-        histogram=tuple(_histogram(triplets)),
+        negatives=negative_checks(tables),
     )
 
 
-def _books(tables: Tables) -> Iterable[BookFigures]:
+def book_figures(tables: Tables) -> Iterable[BookFigures]:
+    """What each book gave, in the order of ``books``."""
     passages = tables["passages"].join(tables["splits"], on="passage_id", how="left")
     triplets = tables["triplets"].join(tables["passages"].select("passage_id", "book_id"), on="passage_id")
     kept = tables["terms"].filter("kept")
@@ -153,17 +155,7 @@ def _cosines(triplets: pl.DataFrame) -> Iterable[tuple[str, tuple[float, ...]]]:
     }
     for name, column in columns.items():
         values = triplets.select(column.alias("x"))["x"]
-        yield name, tuple(values.quantile(q, "linear") or 0.0 for q in (0.05, 0.25, 0.5, 0.75, 0.95))
-
-
-def _histogram(triplets: pl.DataFrame) -> Iterable[tuple[float, int, int]]:
-    # The nudge keeps 0.3 out of the bin below it: as a 32-bit number it is a little over or under.
-    bins = {
-        name: Counter(int((value + 1e-6) // BIN_WIDTH) for value in triplets[name]) for name in ("cos_ap", "cos_an")
-    }
-    seen = set(bins["cos_ap"]) | set(bins["cos_an"])
-    for edge in range(min(seen), max(seen) + 1):
-        yield round(edge * BIN_WIDTH, 1), bins["cos_ap"][edge], bins["cos_an"][edge]
+        yield name, tuple(values.quantile(q, "linear") or 0.0 for q in QUANTILES)
 
 
 def leakage(tables: Tables) -> Leakage:

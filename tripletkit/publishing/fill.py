@@ -14,9 +14,11 @@ from typing import Any
 import polars as pl
 
 from tripletkit.errors import HubError
-from tripletkit.publishing.facts import CardFacts, FalseNegatives
+from tripletkit.publishing.checks import Review
+from tripletkit.publishing.facts import CardFacts
 from tripletkit.publishing.folder import DatasetReport, read_manifest, write_dataset
 from tripletkit.publishing.redaction import apply_edits, text_hash
+from tripletkit.publishing.scores import scores_from
 from tripletkit.publishing.views import SPLIT_NAMES
 from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TERMS, TRIPLETS, Table, make_table
 
@@ -206,10 +208,9 @@ def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.Dat
 
 def _facts(manifest: Mapping[str, Any]) -> CardFacts:
     told = dict(manifest["facts"])
-    wrong = told.pop("false_negatives")
-    scores = {name: (before, after) for name, (before, after) in told.pop("scores").items()}
+    review, scores = told.pop("review"), told.pop("scores")
     return CardFacts(
         **{**told, "language": tuple(told["language"]), "license": None},
-        scores=scores,
-        false_negatives=FalseNegatives(**wrong) if wrong else None,
+        review=Review(**review) if review else None,
+        scores=scores_from(scores) if scores else None,
     )

@@ -17,8 +17,10 @@ from polars.datatypes import DataType, DataTypeClass
 
 from tripletkit.errors import HubError
 from tripletkit.publishing.card import CardContent, CardFacts, Configuration, Shards, make_card, public_settings
+from tripletkit.publishing.counts import picture
 from tripletkit.publishing.figures import figures
 from tripletkit.publishing.frontmatter import Yaml
+from tripletkit.publishing.histogram import histogram_svg
 from tripletkit.publishing.redaction import redacted_views
 from tripletkit.publishing.rights import DatasetLicense, check_dataset_license, combine_licenses, refuse_without_rights
 from tripletkit.publishing.views import SPLIT_NAMES, Tables, View, check_tables, open_views
@@ -81,6 +83,7 @@ def write_dataset(
     notes = tuple(note for view in views for note in _notes(view))
     with _draft_of(folder) as draft:
         written = tuple(_write_view(view, draft, max_shard_bytes) for view in views if view.frame.height)
+        _draw(checked["triplets"], draft)
         card = make_card(CardContent(facts, figures(checked), written, license_, notes, redact))
         (draft / "README.md").write_bytes(card.encode())
         (draft / MANIFEST).write_bytes(_manifest(checked, facts, written, redact).encode())
@@ -133,6 +136,15 @@ def _manifest(tables: Tables, facts: CardFacts, written: Iterable[Configuration]
         "facts": told,
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+
+
+def _draw(triplets: pl.DataFrame, folder: Path) -> None:
+    for split in SPLIT_NAMES:
+        mine = triplets.filter(split=split)
+        if mine.height:
+            path = folder / picture(split)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(histogram_svg(split, mine).encode())
 
 
 def _notes(view: View) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ CARD = "README.md"
 #: What shows that a folder or repository holds our kind of thing, so that nothing else is ever sent or overwritten.
 MARKERS: dict[Kind, str] = {"dataset": MANIFEST, "model": "modules.json"}
 #: Data of an older version that a new one does not name would still be loaded: it goes in the same commit.
-STALE: dict[Kind, tuple[str, ...]] = {"dataset": ("*.parquet",), "model": ("*.safetensors", "*.bin")}
+STALE: dict[Kind, tuple[str, ...]] = {"dataset": ("*.parquet", "figures/*.svg"), "model": ("*.safetensors", "*.bin")}
 IGNORED = (".*", "*/.*", "checkpoint-*", "*.partial", "*__pycache__*")
 REPO = re.compile(r"(?=.{3,96}$)[A-Za-z0-9][\w-]*(\.[\w-]+)*/[A-Za-z0-9][\w-]*(\.[\w-]+)*", re.ASCII)
 
@@ -131,6 +131,6 @@ def _sources(folder: Path, repo: str, kind: Kind) -> dict[str, Source]:
             f"{folder}: has no {MARKERS[kind]}, so it is no {kind} that can be pushed",
             "Make it with `tripletkit publish` (dataset) or `tripletkit train` (model).",
         )
-    if kind == "dataset":
+    if CARD in sources:
         sources[CARD] = paths[CARD].read_bytes().replace(PLACEHOLDER.encode(), repo.encode())
     return sources

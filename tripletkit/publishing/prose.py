@@ -7,7 +7,7 @@ import re
 from tripletkit.publishing.facts import CardContent, public_settings
 from tripletkit.publishing.figures import BookFigures
 from tripletkit.publishing.markdown import count, details, plain, table
-from tripletkit.publishing.rights import parse_license
+from tripletkit.publishing.rights import license_cell, parse_license
 
 
 def intro(content: CardContent) -> str:
@@ -86,11 +86,8 @@ def sources(content: CardContent) -> str:
 
 
 def _book(book: BookFigures, credit: str) -> tuple[str, ...]:
-    license_ = parse_license(book.license) if book.license else None
-    link = license_.link if license_ else ""
-    named = f"[{plain(book.license)}]({link})" if link else plain(book.license) or "none given"
     numbers = (book.pages, book.passages, book.kept_terms, book.triplets)
-    credited = (plain(book.title), plain(credit) or "see the book", named)
+    credited = (plain(book.title), plain(credit) or "see the book", license_cell(book.license))
     return (*credited, *(f"{n:,}" for n in numbers), ", ".join(book.splits) or "–", f"`{book.book_id}`")
 
 
@@ -127,21 +124,6 @@ def making(content: CardContent) -> str:
 
 {encoder}{rules} Versions: tripletkit {facts.version}{versions}."""
     return text + (f"\n\n{details('Settings', table(('setting', 'value'), settings))}" if settings else "")
-
-
-def quality(content: CardContent) -> str:
-    """What was measured, and that the rest was not."""
-    wrong, scores = content.facts.false_negatives, content.facts.scores
-    text = (
-        f"Measured false-negative share: {wrong.share:.2%} of {count(wrong.sample, 'triplet')} ({plain(wrong.method)})."
-        if wrong
-        else "The share of false negatives has not been measured for this dataset."
-    )
-    rows = [(plain(name), f"{before:.3f}", f"{after:.3f}") for name, (before, after) in sorted(scores.items())]
-    heads = ("measure", "untouched encoder", "tuned encoder")
-    return f"## Quality\n\n{text}" + (
-        f"\n\nWhat training on it did, on held-out text:\n\n{table(heads, rows)}" if rows else ""
-    )
 
 
 def limits(content: CardContent) -> str:

@@ -14,11 +14,12 @@ from pathlib import PurePath
 import polars as pl
 
 from tripletkit.errors import TripletkitError
+from tripletkit.publishing.markdown import plain
 
-WAYS_ON = (
+LICENSES = (
     "Give a licence with --license, in a file BOOK.pdf.license beside the book or under [licenses] in the settings; "
-    "publish without text with --redact; or say --i-have-the-right if the owner allows it."
 )
+WAYS_ON = f"{LICENSES}publish without text with --redact; or say --i-have-the-right if the owner allows it."
 
 #: The Creative Commons licences that the Hub has a name for; any other is "other" there, with its own name.
 HUB_CC = frozenset(
@@ -120,6 +121,12 @@ def parse_license(text: str) -> License:
     )
 
 
+def license_cell(text: str) -> str:
+    """A book's licence in a card's table, with a link to it where that is known."""
+    link = parse_license(text).link if text else ""
+    return f"[{plain(text)}]({link})" if link else plain(text) or "none given"
+
+
 def _creative_commons(name: str, plain: str) -> License | None:
     for pattern, short in _CC_WORDS:
         plain = re.sub(pattern, short, plain)
@@ -157,6 +164,22 @@ def objections(books: pl.DataFrame) -> dict[str, str]:
 
 def refuse_without_rights(books: pl.DataFrame) -> None:
     """Raise RightsError that names every book whose text may not be published."""
+    _refuse(books, "the text of", WAYS_ON)
+
+
+def refuse_weights_without_rights(books: pl.DataFrame) -> None:
+    """Raise RightsError that names every book on whose text no published weights may be trained.
+
+    Whether weights are an adaptation of what they were trained on is not settled; here they need the same right.
+    """
+    _refuse(
+        books,
+        "weights trained on the text of",
+        f"{LICENSES}or, if the owner allows it, `tripletkit publish --encoder --i-have-the-right`.",
+    )
+
+
+def _refuse(books: pl.DataFrame, what: str, ways_on: str) -> None:
     against = objections(books)
     if against:
         named = [
@@ -165,7 +188,7 @@ def refuse_without_rights(books: pl.DataFrame) -> None:
             if row["book_id"] in against
         ]
         raise RightsError(
-            f"no right to publish the text of {len(named)} of {books.height} books\n  " + "\n  ".join(named), WAYS_ON
+            f"no right to publish {what} {len(named)} of {books.height} books\n  " + "\n  ".join(named), ways_on
         )
 
 

@@ -1,0 +1,184 @@
+"""The trained encoder's card and its way to the Hub, with a folder that stands in for an encoder."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from huggingface_hub import ModelCard
+
+from tests.publishing.tables import ALPHA, BETA, unlicensed
+from tests.publishing.trained import score, trained
+from tripletkit.cli import main
+from tripletkit.config import PublishSettings
+from tripletkit.encoding.locate import fingerprint_of
+from tripletkit.errors import TableError
+from tripletkit.publishing.encoder import book_credits, prepare_encoder
+from tripletkit.publishing.rights import RightsError
+from tripletkit.publishing.scores import read_scores
+from tripletkit.store import Store
+
+
+def card_of(store: Store, **settings: Any) -> str:  # noqa: ANN401
+    return (prepare_encoder(store, PublishSettings(**settings)) / "README.md").read_text(encoding="utf-8")
+
+
+def publish(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["publish", *arguments])
+    return int(end.value.code or 0)
+
+
+def test_hub_reads_the_card_with_its_scores(tmp_path: Path) -> None:
+    store = trained(tmp_path)
+    report = score(store)
+    data: Any = ModelCard(card_of(store)).data
+    assert (data.base_model, data.license) == ("sentence-transformers/all-MiniLM-L6-v2", "cc-by-4.0")
+    assert (data.library_name, data.pipeline_tag) == ("sentence-transformers", "sentence-similarity")
+    assert data.model_name == "all-MiniLM-L6-v2 tuned on The alpha book"
+    told = {(one.task_name, one.metric_type, one.dataset_split): one.metric_value for one in data.eval_results}
+    tuned = report["encoders"]["tuned"]["scores"]
+    assert told == {
+        ("term→passage", "ndcg_at_10", "test"): round(tuned["term→passage"]["nDCG@10"], 6),
+        ("passage→term", "map", "test"): tuned["passage→term"]["MAP"],
+    }
+
+
+def test_card_names_data_recipe_and_scores(tmp_path: Path) -> None:
+    store = trained(tmp_path)
+    score(store)
+    card = card_of(store, authors={"alpha.pdf": "Ann Author"})
+    # Beta has test passages only, so nothing was learned from it.
+    assert (
+        "| The alpha book | Ann Author | [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/) | 10 | 24 |" in card
+    )
+    assert "beta" not in card
+    assert "TripletLoss (cosine distance, margin 0.2), 93 steps of 16 triplets, learning rate 2e-05." in card
+    row = "| term→passage | nDCG@10 | 76 | 0.500 | 0.500 (0.450 to 0.550) | 0.612 (0.562 to 0.662) | +0.112 (+0.010 to +0.200) |"
+    assert row in card
+    assert fingerprint_of(store.sha("encoder")) in card
+    assert "base_fingerprint" not in card
+    assert 'SentenceTransformer("OWNER/NAME")' in card
+
+
+def test_without_test_scores_it_tells_validation(tmp_path: Path) -> None:
+    card = card_of(trained(tmp_path))
+    assert "On the validation split, by which settings may have been chosen" in card
+    assert "| term→passage | nDCG@10 | 76 | – | 0.500 | 0.612 | +0.112 |" in card
+
+
+def test_card_leaves_the_encoder_as_it_was(tmp_path: Path) -> None:
+    store = trained(tmp_path)
+    before = store.sha("encoder")
+    assert card_of(store) == card_of(store)
+    assert store.sha("encoder") == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"encoders": {"/home/ann/a": {}, "/home/ann/b": {}}},  # somebody's comparison
+        {"encoders": {"untouched": {}, "tuned": {"fingerprint": "another"}}},
+    ],
+)
+def test_scores_of_another_encoder_are_not_told(tmp_path: Path, changes: dict[str, Any]) -> None:
+    store = trained(tmp_path)
+    score(store)
+    assert read_scores(store) is not None
+    score(store, **changes)
+    assert read_scores(store) is None
+
+
+def test_scores_of_older_triplets_are_not_told(tmp_path: Path) -> None:
+    store = trained(tmp_path)
+    score(store)
+    store.write("triplets", store.read("triplets").head(30))
+    assert read_scores(store) is None
+    with pytest.raises(TableError, match="was trained on other triplets than those there now"):
+        prepare_encoder(store, PublishSettings())
+
+
+def test_an_encoder_that_train_did_not_make_is_refused(tmp_path: Path) -> None:
+    store = trained(tmp_path)
+    (tmp_path / "encoder/modules.json").write_text("[{}]")
+    with pytest.raises(TableError, match="is not what `tripletkit train` made"):
+        prepare_encoder(store, PublishSettings())
+    store.forget("train")
+    with pytest.raises(TableError, match=r"not there yet\n  Make it with `tripletkit train`"):
+        prepare_encoder(store, PublishSettings())
+
+
+def test_weights_need_the_right_too(tmp_path: Path) -> None:
+    store = trained(tmp_path, unlicensed(ALPHA, "All rights reserved"), unlicensed(BETA))
+    with pytest.raises(
+        RightsError, match=r"weights trained on the text of 1 of 1 books\n +'The alpha book'"
+    ) as refusal:
+        prepare_encoder(store, PublishSettings())
+    assert "--i-have-the-right" in refusal.value.hint
+    assert "--redact" not in refusal.value.hint
+    assert "The publisher states" in card_of(store, i_have_the_right=True)
+    assert "license: cc-by-4.0" in card_of(trained(tmp_path / "two", unlicensed(ALPHA)), license="CC BY 4.0")
+
+
+def test_no_word_of_the_text_is_in_the_folder(tmp_path: Path) -> None:
+    store = trained(tmp_path, unlicensed(ALPHA))
+    score(store)
+    card_of(store, i_have_the_right=True)
+    said = "\n".join(path.read_text() for path in (tmp_path / "encoder").rglob("*") if path.is_file()).lower()
+    assert [secret for secret in ALPHA.secrets if secret.lower() in said] == []
+    assert "someone" not in said
+    assert "widget" not in said
+    # The same search finds it all where the text lies.
+    texts = " ".join(store.read("passages")["text"].to_list() + store.read("passages")["section"].to_list()).lower()
+    assert all(secret.lower() in texts for secret in ALPHA.secrets)
+
+
+def test_command_lists_what_would_be_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    score(trained(tmp_path))
+    assert publish("--encoder", "--output", str(tmp_path), "--push-to-hub", "ann/enc", "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "model https://huggingface.co/ann/enc (private), revision main" in out
+    assert re.search(r"^ +[\d,]+  README\.md$", out, re.MULTILINE)
+    assert "3 files" in out
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_command_refuses_what_is_for_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(tmp_path, unlicensed(ALPHA))
+    assert publish("--output", str(tmp_path), "--redact", "--encoder") == 1
+    assert "--redact are for datasets" in capsys.readouterr().err
+    assert publish("--output", str(tmp_path), "--encoder") == 1
+    assert "'The alpha book' (alpha.pdf): it has no licence" in capsys.readouterr().err
+    assert publish("--output", str(tmp_path), "--encoder", "--i-have-the-right") == 0
+    assert f"{tmp_path / 'encoder'}: its card is README.md" in capsys.readouterr().out
+
+
+def test_command_prints_triplets_to_review(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(tmp_path)
+    assert publish("--output", str(tmp_path), "--review-sample", "5") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [set(line) for line in lines] == [{"triplet_id", "anchor", "positive", "negative", "verdict"}] * 5
+
+
+def write_pdf_by(path: Path, author: str) -> str:
+    """A PDF of one empty page; PDFium does without its table of contents."""
+    page = (
+        "2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>endobj\n"
+    )
+    info = f"4 0 obj<</Author({author})>>endobj\ntrailer<</Root 1 0 R/Info 4 0 R>>\n"
+    path.write_text(f"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n{page}{info}%%EOF\n")
+    return str(path)
+
+
+def test_authors_come_from_the_settings_else_from_the_file(tmp_path: Path) -> None:
+    paths = [write_pdf_by(tmp_path / f"{author}.pdf", author) for author in ("Ann", "Bea", "Administrator")]
+    books = pl.DataFrame({"book_id": ["a", "b", "c", "d"], "path": [*paths, str(tmp_path / "gone.pdf")]})
+    assert book_credits(books, {"Bea.pdf": "Bea Author", "gone.pdf": "Cid"}) == {
+        "a": "Ann",
+        "b": "Bea Author",
+        "d": "Cid",
+    }
