@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import HashEncoder
 from tripletkit.config import MineSettings
-from tripletkit.mining.guards import GUARDS, Query, judge
+from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.masking import hide
 from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, numbers
@@ -116,9 +116,10 @@ def test_the_bound_is_per_positive_and_searched_over_all_terms() -> None:
 
 
 def test_negative_cosines_keep_the_bound_below_the_positive() -> None:
-    cos = np.array([-0.2, -0.205, -0.3], dtype=np.float32)
-    query = Query(pool(3), 0, 0, cos, numbers([0]), 0.95)
-    assert judge(query).legal.tolist() == [False, False, True]
+    held = pool(3)
+    cos = np.array([[-0.2, -0.205, -0.3]], dtype=np.float32)
+    block = Block(held, held.candidates, np.array([0]), cos, [numbers([i]) for i in range(3)], 0.95)
+    assert block.legal(np.zeros(3, dtype=np.int32), np.arange(3)).tolist() == [False, False, True]
 
 
 def test_no_legal_term_is_told_not_padded() -> None:
