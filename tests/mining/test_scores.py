@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tracemalloc
 from collections import Counter
 from dataclasses import dataclass
 from random import Random
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from tripletkit.config import MineSettings
 from tripletkit.errors import TableError
+from tripletkit.mining import miner, shortlist
 from tripletkit.mining.miner import Anchors, Mined, by_lot, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, numbers
 from tripletkit.mining.scores import Scores, Vectors, on_grid
@@ -166,8 +166,14 @@ def cosine(one: list[float], other: list[float]) -> float:
 @settings(max_examples=150, deadline=None)
 @given(cases())
 def test_blocked_search_is_the_plain_one(case: Case) -> None:
+    """In one block with every term ranked, and in blocks of one to six pairs, few terms ranked and no slack."""
     wanted = Plain(case).run()
-    whole, tiny = case.mined(64), case.mined(0.001)  # MB, so a block is one to six rows
+    whole = case.mined(64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(miner, "SPARE", 1)
+        patch.setattr(miner, "SLACK", 0)
+        patch.setattr(shortlist, "MORE", 2)
+        tiny = case.mined(0.002)  # MB
     assert [tuple(t) for t in tiny.triplets] == wanted
     assert whole == tiny
 
@@ -196,7 +202,9 @@ def test_near_terms_are_those_of_exact_products() -> None:
     for bound in (0.5, float(np.sort(exact.ravel())[-200]), float(np.nextafter(np.sort(exact.ravel())[-200], 2))):
         for memory in (64, 0.05):
             near = Scores(terms, memory).near_terms(bound)
-            assert [row.tolist() for row in near] == [np.flatnonzero(row >= np.float32(bound)).tolist() for row in exact]
+            assert [row.tolist() for row in near] == [
+                np.flatnonzero(row >= np.float32(bound)).tolist() for row in exact
+            ]
 
 
 def test_an_encoder_that_finds_all_terms_alike_is_refused_before_it_fills_the_memory() -> None:

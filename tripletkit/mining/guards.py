@@ -17,6 +17,7 @@ from tripletkit.mining.pool import Candidate, Mask, Numbers, Pool
 from tripletkit.mining.scores import Vectors
 
 Synonyms = Sequence[Numbers]
+Indices = npt.NDArray[np.integer]
 
 #: The terms that a guard refuses for a pair, by number, ascending.
 LISTS: dict[str, Callable[[Pool, Synonyms, Candidate], Numbers]] = {
@@ -73,7 +74,7 @@ class Block:
         keys, first = np.unique(keys, return_index=True)  # the first guard, as its lists come first
         return Listed(width, keys, np.repeat(places // len(self.pairs), sizes)[first])
 
-    def at_home(self, pairs: Numbers, terms: Numbers) -> Mask:
+    def at_home(self, pairs: Indices, terms: Indices) -> Mask:
         """Whether each term is of the book of the pair at its place, or a user's."""
         books = self.pool.term_books[terms]
         mask: Mask = (books == self._books[pairs]) | (books < 0)
@@ -83,7 +84,7 @@ class Block:
     def _books(self) -> Numbers:
         return self.pool.passage_books[[pair.passage for pair in self.pairs]]
 
-    def legal(self, pairs: Numbers, terms: Numbers) -> Mask:
+    def legal(self, pairs: Indices, terms: Indices) -> Mask:
         """Whether no guard of the pair at its place refuses each term."""
         legal: Mask = self.cosines[self.rows[pairs], terms] <= self.bounds[pairs]
         legal &= ~self.listed.hold(pairs, terms)
@@ -94,16 +95,6 @@ class Block:
         if id(family) not in self._members:
             self._members[id(family)] = frozenset(family.tolist())
         return self._members[id(family)]
-
-    def refused(self) -> npt.NDArray[np.int64]:
-        """How many terms each guard (column) refused of each pair (row)."""
-        pairs, cosines = self.listed.pairs, self.cosines
-        counts = np.zeros((len(self.pairs), len(GUARDS)), dtype=np.int64)
-        np.add.at(counts, (pairs, self.listed.guards), 1)
-        beyond = cosines[self.rows[pairs], self.listed.terms] > self.bounds[pairs]
-        too_near = [np.count_nonzero(cosines[row] > bound) for row, bound in zip(self.rows, self.bounds, strict=True)]
-        counts[:, -1] = too_near - np.bincount(pairs[beyond], minlength=len(self.pairs))
-        return counts
 
 
 @dataclass(frozen=True)
@@ -124,7 +115,7 @@ class Listed:
         """Which."""
         return self.keys % self.width
 
-    def hold(self, pairs: Numbers, terms: Numbers) -> Mask:
+    def hold(self, pairs: Indices, terms: Indices) -> Mask:
         """Whether each (pair, term) is there."""
         wanted = pairs * np.int64(self.width) + terms
         at = np.searchsorted(self.keys, wanted)

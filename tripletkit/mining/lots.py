@@ -17,7 +17,8 @@ Hashes = npt.NDArray[np.uint64]
 def hashes(ids: Iterable[str]) -> Hashes:
     """64 bits of each id."""
     return np.frombuffer(
-        b"".join(hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest() for id_ in ids), dtype="<u8"
+        b"".join(hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest() for id_ in ids),
+        dtype="<u8",
     )
 
 
@@ -27,8 +28,8 @@ def lots(parts: Sequence[Hashes], count: int, seed: int, purpose: str) -> npt.ND
     for part in parts:
         state = _mixed(state ^ part)
     steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    drawn: npt.NDArray[np.float64] = (_mixed(state[:, None] + steps) >> np.uint64(11)) * 2.0**-53
-    return drawn
+    bits = _mixed(state[:, None] + steps) >> np.uint64(11)
+    return bits.astype(np.float64) * 2.0**-53
 
 
 def _mixed(state: Hashes) -> Hashes:

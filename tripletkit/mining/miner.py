@@ -14,7 +14,7 @@ from tripletkit.config import MineSettings
 from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.pool import Candidate, Mask, Pool
 from tripletkit.mining.scores import Scores, Vectors
-from tripletkit.mining.selection import Draw, choose, wanted
+from tripletkit.mining.selection import Draw, choose, turns, wanted
 from tripletkit.mining.shortlist import SPARE, Judged, Side
 
 #: No negative's cap is below so many times its even share: in a small pool 1 % of the triplets would be less than that.
@@ -88,7 +88,7 @@ def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Cand
 def by_salience(pool: Pool, candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
     """The most salient first, ties in a seeded order."""
     lots = pool.lots(candidates, 1, seed, "order")[:, 0]
-    order = np.lexsort((lots, [-c.salience for c in candidates]))
+    order = np.lexsort((lots, np.array([-c.salience for c in candidates])))
     return [candidates[i] for i in order.tolist()]
 
 
@@ -150,6 +150,7 @@ class _Search:
         self._pool, self._anchors, self._scores, self._settings, self._seed = pool, anchors, scores, settings, seed
         self._synonyms = scores.near_terms(settings.synonym_bound)
         self._wanted = wanted(settings, len(pool.term_ids))
+        self._turns = turns(settings)
         self._left = [cap] * len(pool.term_ids)
         self._free: Mask = np.ones(len(pool.term_ids), dtype=bool)  # not used up
         self._closed = set[int]()  # used up since the block began
@@ -181,10 +182,10 @@ class _Search:
                 sides = judged.again(i, self._free, self._wanted)
         taken = list[int]()
         draws = [
-            Draw(judged.block, i, self._settings, side, at_home, self._free, taken)
+            Draw(judged.block, i, self._settings, at_home, side.terms, side.whole, side.kin, self._free, taken)
             for side, at_home in zip(sides, (True, False), strict=False)
         ]
-        chosen = choose(draws, lots)
+        chosen = choose(draws, self._turns, lots)
         for negative in taken:
             self._left[negative] -= 1
             if not self._left[negative]:
@@ -195,7 +196,7 @@ class _Search:
     def _note(self, judged: Judged, tried: Sequence[int]) -> None:
         """Count what the guards refused of the pairs tried, and keep the nearest of the doubtful for review."""
         block = judged.block
-        refused = block.refused()
+        refused = judged.refused()
         self.mined.refused.update(dict(zip(GUARDS, refused[tried].sum(axis=0).tolist(), strict=True)))
         nearest = judged.nearest_refused(refused)
         for i in tried:
@@ -205,9 +206,7 @@ class _Search:
                 self.mined.review.append((block.pairs[i], other, guard, float(block.cos_ap[i]), float(row[other])))
 
 
-def triplets_of(
-    judged: Judged, chosen: Mapping[int, Sequence[tuple[int, str]]], scores: Scores
-) -> Iterator[Triplet]:
+def triplets_of(judged: Judged, chosen: Mapping[int, Sequence[tuple[int, str]]], scores: Scores) -> Iterator[Triplet]:
     """The triplets of a block's pairs, by the negatives with their rules."""
     block = judged.block
     at = np.array([i for i, found in chosen.items() for _ in found], dtype=np.intp)

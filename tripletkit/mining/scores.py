@@ -34,7 +34,7 @@ class Scores:
         cosines: Vectors = (on_grid(anchors) @ self._terms.T).astype(np.float32)
         return cosines
 
-    def between(self, terms: Numbers, others: Numbers) -> Vectors:
+    def between(self, terms: npt.NDArray[np.integer], others: npt.NDArray[np.integer]) -> Vectors:
         """Cosine of each term with the other at its place."""
         cosines = np.empty(len(terms), dtype=np.float32)
         for start in range(0, len(terms), AT_ONCE):

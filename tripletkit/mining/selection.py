@@ -10,32 +10,24 @@ import numpy as np
 from tripletkit.config import MineSettings
 from tripletkit.mining.guards import Block
 from tripletkit.mining.pool import Mask
-from tripletkit.mining.shortlist import Side
 
 #: Temperature of the draw by cosine: terms .05 nearer are drawn e times as often.
 TEMPERATURE = 0.05
 
 
-@dataclass
+@dataclass(slots=True)
 class Draw:
     """What a pair's negatives are chosen from: legal terms of its book, or of others. What is taken is legal no longer."""
 
     block: Block
     i: int
     settings: MineSettings
-    side: Side
     at_home: bool
+    terms: list[int]  # the shortlist
+    whole: bool  # whether it holds all that is legal
+    kin: list[int]
     free: Mask
     taken: list[int]
-
-    @property
-    def terms(self) -> list[int]:
-        """The shortlist."""
-        return self.side.terms
-
-    def kin(self) -> int | None:
-        """The nearest legal term of the positive's family."""
-        return next((term for term in self.side.kin if self.free[term] and term not in self.taken), None)
 
     def neighbour(self) -> int | None:
         """The nearest legal term of the passage's chapter, looked for beyond the shortlist if need be."""
@@ -44,7 +36,7 @@ class Draw:
         for term in self.terms:
             if term in members:
                 return term
-        if self.side.whole:
+        if self.whole:
             return None
         here = np.full(len(chapter), self.i)
         fit = self.free[chapter] & self.block.legal(here, chapter) & ~np.isin(chapter, self.taken)
@@ -59,8 +51,10 @@ def nearest(draw: Draw, _: float) -> int | None:
 
 def sibling(draw: Draw, _: float) -> int | None:
     """The nearest legal term of the positive's family (one head word, one parent), else of the passage's chapter."""
-    found = draw.kin()
-    return draw.neighbour() if found is None else found
+    for term in draw.kin:
+        if draw.free[term] and term not in draw.taken:
+            return term
+    return draw.neighbour()
 
 
 def window(draw: Draw, lot: float) -> int | None:
@@ -93,9 +87,10 @@ STRATEGIES: dict[str, tuple[tuple[str, Rule], ...]] = {
 }
 
 
-def rules_of(settings: MineSettings) -> tuple[tuple[str, Rule], ...]:
-    """The rules that take turns."""
-    return STRATEGIES[settings.strategy if settings.hard_negatives else "random"]
+def turns(settings: MineSettings) -> list[tuple[tuple[str, Rule], ...]]:
+    """For each negative of a pair: the rule whose turn it is, and the strategy's first for where it finds none."""
+    rules = STRATEGIES[settings.strategy if settings.hard_negatives else "random"]
+    return [tuple(dict.fromkeys((rules[turn % len(rules)], rules[0]))) for turn in range(settings.negatives)]
 
 
 def wanted(settings: MineSettings, terms: int) -> int:
@@ -104,19 +99,20 @@ def wanted(settings: MineSettings, terms: int) -> int:
     return min(settings.window[1] + settings.negatives, terms) if by_rank else terms
 
 
-def choose(draws: Sequence[Draw], lots: Sequence[float]) -> list[tuple[int, str]]:
-    """Up to ``settings.negatives`` different terms, each with the rule that chose it. ``lots`` holds two for each turn.
+def choose(
+    draws: Sequence[Draw], rules_of_turns: Sequence[tuple[tuple[str, Rule], ...]], lots: Sequence[float]
+) -> list[tuple[int, str]]:
+    """Up to one term a turn, all different, each with the rule that chose it. ``lots`` holds two for each turn.
 
     ``draws`` are those of the passage's book and, if there are, of others; a share of the turns looks in others first. A
     rule that finds none leaves its turn to the strategy's first rule, under that rule's name.
     """
     settings, taken = draws[0].settings, draws[0].taken
-    rules = rules_of(settings)
     chosen = list[tuple[int, str]]()
-    for turn in range(settings.negatives):
+    for turn, rules in enumerate(rules_of_turns):
         abroad = lots[2 * turn] < settings.other_books
         for draw in draws[::-1] if abroad else draws:
-            if found := _first_found(draw, (rules[turn % len(rules)], rules[0]), lots[2 * turn + 1]):
+            if found := _first_found(draw, rules, lots[2 * turn + 1]):
                 term, rule = found
                 chosen.append((term, rule if draw.at_home else rule + " (other book)"))
                 taken.append(term)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tripletkit.mining.guards import CERTAIN, GUARDS, LISTS, TOO_NEAR, Block
-from tripletkit.mining.pool import Mask
+from tripletkit.mining.pool import Mask, Numbers
 from tripletkit.mining.scores import Vectors
 
 #: An anchor's nearest terms are ranked, so many for each legal one that is wanted; where the guards leave too few, more.
@@ -30,7 +30,7 @@ class Side(NamedTuple):
 class Ranking:
     """The terms nearest to each anchor (row), the nearest first, ties by id."""
 
-    order: npt.NDArray[np.intp]
+    order: Numbers
     cosines: Vectors  # in that order
     known: Mask  # in that order; what ties with the last one may have been left out, as may its equals
     whole: bool  # whether all terms are ranked
@@ -38,7 +38,7 @@ class Ranking:
     @classmethod
     def of(cls, cosines: Vectors, most: int) -> Ranking:
         """The first ``most`` of each row, or all."""
-        rows, terms = cosines.shape
+        terms = cosines.shape[1]
         if whole := most >= terms:
             near, cos = np.broadcast_to(np.arange(terms), cosines.shape), cosines
         else:
@@ -47,13 +47,13 @@ class Ranking:
         by_cosine = np.argsort(-cos, axis=1, kind="stable")
         cos = np.take_along_axis(cos, by_cosine, axis=1)
         known = np.ones(cos.shape, dtype=bool) if whole else cos > cos[:, -1:]
-        return cls(np.take_along_axis(near, by_cosine, axis=1), cos, known, whole)
+        return cls(np.take_along_axis(near, by_cosine, axis=1).astype(np.int32), cos, known, whole)
 
     def places(self, terms: int) -> npt.NDArray[np.int32]:
         """Of each of so many terms in each row; past the end where it is not ranked."""
-        rows, most = self.order.shape
-        places = np.full((rows, terms), most, dtype=np.int32)
-        np.put_along_axis(places, self.order, np.arange(most, dtype=np.int32)[None], axis=1)
+        most = self.order.shape[1]
+        places = np.full((len(self.order), terms), most, dtype=np.int32)
+        np.put_along_axis(places, self.order, np.arange(most, dtype=np.int32).reshape(1, most), axis=1)
         return places
 
     @cached_property
@@ -124,6 +124,18 @@ class Judged:
         """Pair ``i``'s legal terms, when more of them are free no longer."""
         return self._wider([i], free, wanted)[0]
 
+    def refused(self) -> npt.NDArray[np.int64]:
+        """How many terms each guard (column) refused of each pair (row)."""
+        block, pairs = self.block, self.block.listed.pairs
+        counts = np.zeros((len(block.pairs), len(GUARDS)), dtype=np.int64)
+        np.add.at(counts, (pairs, block.listed.guards), 1)
+        too_near = self._too_near.sum(axis=1)
+        for i in np.flatnonzero(self._too_near[:, -1]):  # perhaps more than are ranked
+            too_near[i] = np.count_nonzero(block.cosines[block.rows[i]] > block.bounds[i])
+        beyond = block.cosines[block.rows[pairs], block.listed.terms] > block.bounds[pairs]
+        counts[:, -1] = too_near - np.bincount(pairs[beyond], minlength=len(block.pairs))
+        return counts
+
     def nearest_refused(self, refused: npt.NDArray[np.int64]) -> dict[int, tuple[int, str]]:
         """By pair: the term nearest to the anchor among those refused on a doubt, ties by id, and the guard."""
         block, listed = self.block, self.block.listed
@@ -158,7 +170,7 @@ class Judged:
         return ranks
 
 
-def _first(order: npt.NDArray[np.intp], legal: Mask, most: int) -> list[list[int]]:
+def _first(order: Numbers, legal: Mask, most: int) -> list[list[int]]:
     """Row by row, the first ``most`` that are legal."""
     if legal.shape[1] > most:
         legal = legal & (np.cumsum(legal, axis=1, dtype=np.int32) <= most)
