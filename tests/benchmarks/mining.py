@@ -256,16 +256,16 @@ def is_said(form: str, text: str) -> bool:
 
 
 def compare_sizes(sizes: Sequence[tuple[int, ...]], anchors: int) -> None:
-    """How time and memory grow. The bound is what our miner may hold: vectors, terms once more in float64, its budget."""
+    """How time and memory grow. The bound is ours: what the vectors and the pool take before, terms in float64, the budget."""
     say(
         f"{'passages x terms':>20} {'mined':>9} {'engine':20} {'triplets':>10} {'CPU s':>8} {'ms a pass.':>10} {'peak MB':>8} "
         f"{'start MB':>8} {'bound MB':>8}\n"
     )
     for passages, terms in sizes:
         mined = anchors or passages
-        bound = (passages + 3 * terms) * 384 * 4 / 2**20 + MineSettings().memory_mb
         for engine in ("synthetic_own", "synthetic_peer"):
             found = child(engine, passages=passages, terms=terms, mined=mined)
+            bound = found["start_mb"] + 8 * 384 * terms / 2**20 + MineSettings().memory_mb
             say(
                 f"{passages:>11,} x {terms:6,} {mined:9,} "
                 f"{'tripletkit' if engine == 'synthetic_own' else 'mine_hard_negatives':20} {found['triplets']:10,} "

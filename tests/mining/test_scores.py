@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tripletkit.config import MineSettings
 from tripletkit.errors import TableError
 from tripletkit.mining import miner, shortlist
-from tripletkit.mining.miner import Anchors, Mined, by_lot, choose_positives, mine
+from tripletkit.mining.miner import EVEN_SHARES, Anchors, Mined, by_lot, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, numbers
 from tripletkit.mining.scores import Scores, Vectors, on_grid
 
@@ -92,7 +92,7 @@ class Plain:
         self.between = [[cosine(a, b) for b in terms] for a in terms]
         self.used: Counter[int] = Counter()
         self.found: list[Found] = []
-        share = max(self.settings.negative_cap, 2 / len(terms))
+        share = max(self.settings.negative_cap, EVEN_SHARES / len(terms))
         self.cap = max(1, int(share * len(case.pairs) * self.settings.negatives))
 
     def legal(self, pair: Candidate, term: int) -> bool:

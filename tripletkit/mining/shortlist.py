@@ -53,7 +53,7 @@ class Ranking:
         """Of each of so many terms in each row; past the end where it is not ranked."""
         most = self.order.shape[1]
         places = np.full((len(self.order), terms), most, dtype=np.int32)
-        np.put_along_axis(places, self.order, np.arange(most, dtype=np.int32).reshape(1, most), axis=1)
+        places[np.arange(len(places))[:, None], self.order] = np.arange(most, dtype=np.int32)
         return places
 
     @cached_property
@@ -61,7 +61,7 @@ class Ranking:
         """1 + how many terms are nearer."""
         ties = np.zeros(self.cosines.shape, dtype=bool)
         ties[:, 1:] = self.cosines[:, 1:] == self.cosines[:, :-1]
-        ranks: npt.NDArray[np.intp] = np.maximum.accumulate(np.where(ties, 0, np.arange(ties.shape[1])), axis=1) + 1
+        ranks: npt.NDArray[np.intp] = np.maximum.accumulate(np.where(ties, 0, np.arange(len(ties.T))), axis=1) + 1
         return ranks
 
 
