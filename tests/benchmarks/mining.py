@@ -68,7 +68,12 @@ def print_child(text: str) -> None:
     """Run one task and print its figures."""
     given = json.loads(text)
     found = TASKS[given.pop("task")](**given)
-    say(json.dumps({**found, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}) + "\n")
+    say(json.dumps({**found, "peak_mb": peak_mb()}) + "\n")
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 # One book
@@ -251,15 +256,21 @@ def is_said(form: str, text: str) -> bool:
 
 
 def compare_sizes(sizes: Sequence[tuple[int, ...]], anchors: int) -> None:
-    """How time and memory grow."""
-    say(f"{'passages x terms':>20} {'mined':>9} {'engine':20} {'triplets':>10} {'CPU s':>8} {'peak MB':>8}\n")
+    """How time and memory grow. The bound is ours: what the vectors and the pool take before, terms in float64, the budget."""
+    say(
+        f"{'passages x terms':>20} {'mined':>9} {'engine':20} {'triplets':>10} {'CPU s':>8} {'ms a pass.':>10} {'peak MB':>8} "
+        f"{'start MB':>8} {'bound MB':>8}\n"
+    )
     for passages, terms in sizes:
+        mined = anchors or passages
         for engine in ("synthetic_own", "synthetic_peer"):
-            found = child(engine, passages=passages, terms=terms, mined=anchors or passages)
+            found = child(engine, passages=passages, terms=terms, mined=mined)
+            bound = found["start_mb"] + 8 * 384 * terms / 2**20 + MineSettings().memory_mb
             say(
-                f"{passages:>11,} x {terms:6,} {anchors or passages:9,} "
+                f"{passages:>11,} x {terms:6,} {mined:9,} "
                 f"{'tripletkit' if engine == 'synthetic_own' else 'mine_hard_negatives':20} {found['triplets']:10,} "
-                f"{found['seconds']:8.1f} {found['peak_mb']:8.0f}\n"
+                f"{found['seconds']:8.1f} {1000 * found['seconds'] / mined:10.2f} {found['peak_mb']:8.0f} {found['start_mb']:8.0f} "
+                f"{bound if engine == 'synthetic_own' else float('nan'):8.0f}\n"
             )
             sys.stdout.flush()
 
@@ -304,9 +315,9 @@ def synthetic_own(passages: int, terms: int, mined: int) -> dict[str, float]:
     )
     settings = MineSettings(hard_negatives=True, passages_per_term=1_000_000)
     anchors = Anchors(vectors, {i: i for i in range(passages)})
-    start = time.process_time()
+    before, start = peak_mb(), time.process_time()
     found = mine(pool, choose_positives(pool, settings, 0), anchors, of_terms, settings, 0, lambda _: None)
-    return {"triplets": len(found.triplets), "seconds": time.process_time() - start}
+    return {"triplets": len(found.triplets), "seconds": time.process_time() - start, "start_mb": before}
 
 
 class Rows(Mapping[str, Vectors]):
@@ -336,9 +347,9 @@ def synthetic_peer(passages: int, terms: int, mined: int) -> dict[str, float]:
     rows = [(f"p{p}", f"t{t}") for p, row in enumerate(said) for t in row]
     corpus = [f"t{t}" for t in range(terms)]
     model = KnownVectors(Rows(vectors, of_terms))
-    start = time.process_time()
+    before, start = peak_mb(), time.process_time()
     found = search(model, rows, corpus, 3)
-    return {"triplets": len(found), "seconds": time.process_time() - start}
+    return {"triplets": len(found), "seconds": time.process_time() - start, "start_mb": before}
 
 
 TASKS = {task.__name__: task for task in (warm, own_cold, peer_cold, own, peer, synthetic_own, synthetic_peer)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tracemalloc
 from collections import Counter
 from dataclasses import dataclass
 from random import Random
@@ -15,8 +14,8 @@ from hypothesis import strategies as st
 
 from tripletkit.config import MineSettings
 from tripletkit.errors import TableError
-from tripletkit.ids import rng_for
-from tripletkit.mining.miner import Anchors, Mined, by_lot, choose_positives, mine
+from tripletkit.mining import miner, shortlist
+from tripletkit.mining.miner import EVEN_SHARES, Anchors, Mined, by_lot, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, numbers
 from tripletkit.mining.scores import Scores, Vectors, on_grid
 
@@ -93,7 +92,7 @@ class Plain:
         self.between = [[cosine(a, b) for b in terms] for a in terms]
         self.used: Counter[int] = Counter()
         self.found: list[Found] = []
-        share = max(self.settings.negative_cap, 2 / len(terms))
+        share = max(self.settings.negative_cap, EVEN_SHARES / len(terms))
         self.cap = max(1, int(share * len(case.pairs) * self.settings.negatives))
 
     def legal(self, pair: Candidate, term: int) -> bool:
@@ -110,19 +109,19 @@ class Plain:
 
     def try_pair(self, pair: Candidate) -> bool:
         pool, cos = self.pool, self.cos[pair.passage]
-        rng = rng_for(0, "negative", pool.passage_ids[pair.passage], pool.term_ids[pair.term])
+        lots = pool.lots([pair], 2 * self.settings.negatives, 0, "negative")[0].tolist()
         legal = sorted(
             (t for t in range(len(pool.names)) if self.legal(pair, t)), key=lambda t: (-cos[t], pool.term_ids[t])
         )
         rules = ("nearest", "sibling", "window") if self.settings.strategy == "mix" else ("nearest",)
         chosen: list[tuple[int, str]] = []
         for turn in range(self.settings.negatives):
-            abroad = rng.random() < self.settings.other_books
+            abroad = lots[2 * turn] < self.settings.other_books
             for home in (not abroad, abroad):
                 left = [t for t in legal if self.at_home(pair.passage, t) is home and t not in [c for c, _ in chosen]]
                 if left:
                     rule = rules[turn % len(rules)]
-                    term, name = self.take(rule, left, pair, rng)
+                    term, name = self.take(rule, left, pair, lots[2 * turn + 1])
                     chosen.append((term, name + ("" if home else " (other book)")))
                     break
         for term, rule in chosen:
@@ -136,14 +135,14 @@ class Plain:
     def at_home(self, passage: int, term: int) -> bool:
         return self.pool.term_books[term] in (-1, self.pool.passage_books[passage])
 
-    def take(self, rule: str, left: list[int], pair: Candidate, rng: Random) -> tuple[int, str]:
+    def take(self, rule: str, left: list[int], pair: Candidate, lot: float) -> tuple[int, str]:
         if rule == "sibling":
             for family in (self.pool.kin[pair.term], self.pool.near[pair.passage]):
                 if inside := [t for t in left if t in family]:
                     return inside[0], rule
         low, high = self.settings.window
         if rule == "window" and left[low:high]:
-            return rng.choice(left[low:high]), rule
+            return left[low:high][int(lot * len(left[low:high]))], rule
         return left[0], "nearest"
 
     def run(self) -> list[Found]:
@@ -167,8 +166,14 @@ def cosine(one: list[float], other: list[float]) -> float:
 @settings(max_examples=150, deadline=None)
 @given(cases())
 def test_blocked_search_is_the_plain_one(case: Case) -> None:
+    """In one block with every term ranked, and in blocks of one to six pairs, few terms ranked and no slack."""
     wanted = Plain(case).run()
-    whole, tiny = case.mined(64), case.mined(0.001)  # MB, so a block is one to six rows
+    whole = case.mined(64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(miner, "SPARE", 1)
+        patch.setattr(miner, "SLACK", 0)
+        patch.setattr(shortlist, "MORE", 2)
+        tiny = case.mined(0.002)  # MB
     assert [tuple(t) for t in tiny.triplets] == wanted
     assert whole == tiny
 
@@ -181,25 +186,25 @@ def unit_rows(count: int, dimensions: int, seed: int) -> Vectors:
 
 def test_cosines_are_the_same_bits_in_every_shape() -> None:
     """In float32 they are not: BLAS adds in another order for another shape."""
-    anchors, terms = unit_rows(257, 384, 0), unit_rows(301, 384, 1)
-    order = list(range(257))
-    whole = np.concatenate([b.copy() for b in Scores(terms, 64).blocks(anchors, order)])
+    anchors, scores = unit_rows(257, 384, 0), Scores(unit_rows(301, 384, 1), 64)
+    whole = scores.of(anchors)
     for rows in (1, 3, 100):
-        scores = Scores(terms, 64)
-        scores.rows = rows
-        assert np.concatenate([b.copy() for b in scores.blocks(anchors, order)]).tobytes() == whole.tobytes()
-    backwards = np.concatenate([b.copy() for b in Scores(terms, 64).blocks(anchors, order[::-1])])
-    assert backwards[::-1].tobytes() == whole.tobytes()
-    assert np.abs(whole - anchors.astype(np.float64) @ terms.astype(np.float64).T).max() < 1e-7
+        parts = [scores.of(anchors[start : start + rows]) for start in range(0, 257, rows)]
+        assert np.concatenate(parts).tobytes() == whole.tobytes()
+    assert scores.of(anchors[::-1])[::-1].tobytes() == whole.tobytes()
+    assert np.abs(whole - anchors.astype(np.float64) @ unit_rows(301, 384, 1).astype(np.float64).T).max() < 1e-7
 
 
-def test_blocks_keep_to_their_memory() -> None:
-    anchors, scores = unit_rows(800, 8, 0), Scores(unit_rows(1500, 8, 1), memory_mb=2)
-    tracemalloc.start()
-    assert sum(len(block) for block in scores.blocks(anchors, range(800))) == 800  # all at once: 14 MB
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2 * 2**20
+def test_near_terms_are_those_of_exact_products() -> None:
+    """Found by float32 products, decided by exact ones: here a bound at which a cosine lies, and one just beyond it."""
+    terms = unit_rows(90, 6, 1)
+    exact = Scores(terms, 64).of(terms)
+    for bound in (0.5, float(np.sort(exact.ravel())[-200]), float(np.nextafter(np.sort(exact.ravel())[-200], 2))):
+        for memory in (64, 0.05):
+            near = Scores(terms, memory).near_terms(bound)
+            assert [row.tolist() for row in near] == [
+                np.flatnonzero(row >= np.float32(bound)).tolist() for row in exact
+            ]
 
 
 def test_an_encoder_that_finds_all_terms_alike_is_refused_before_it_fills_the_memory() -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tripletkit.config import MineSettings
-from tripletkit.ids import rng_for, stable_id
-from tripletkit.mining.guards import Query, judge
+from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.pool import Candidate, Mask, Pool
 from tripletkit.mining.scores import Scores, Vectors
-from tripletkit.mining.selection import choose
+from tripletkit.mining.selection import Draw, choose, turns, wanted
+from tripletkit.mining.shortlist import SPARE, Judged, Side
 
 #: No negative's cap is below so many times its even share: in a small pool 1 % of the triplets would be less than that.
-EVEN_SHARES = 2.0
+#: An even share alone cost a book of 64 terms 1.4 % of its triplets, a quarter more than that none.
+EVEN_SHARES = 1.25
+#: So many terms may be used up while a block is mined before a pair's shortlist is made again.
+SLACK = 32
 
 
 class Triplet(NamedTuple):
@@ -82,18 +86,17 @@ def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Cand
     return sorted(chosen, key=lambda c: (c.passage, c.term))
 
 
-def by_salience(pool: Pool, candidates: Iterable[Candidate], seed: int) -> list[Candidate]:
+def by_salience(pool: Pool, candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
     """The most salient first, ties in a seeded order."""
-    return sorted(candidates, key=lambda c: (-c.salience, _lot(pool, c, seed)))
+    lots = pool.lots(candidates, 1, seed, "order")[:, 0]
+    order = np.lexsort((lots, np.array([-c.salience for c in candidates])))
+    return [candidates[i] for i in order.tolist()]
 
 
-def by_lot(pool: Pool, candidates: Iterable[Candidate], seed: int) -> list[Candidate]:
+def by_lot(pool: Pool, candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
     """In a seeded order, so that the cap falls on no end of the book."""
-    return sorted(candidates, key=lambda c: _lot(pool, c, seed))
-
-
-def _lot(pool: Pool, candidate: Candidate, seed: int) -> str:
-    return stable_id("lot", str(seed), pool.passage_ids[candidate.passage], pool.term_ids[candidate.term])
+    order = np.argsort(pool.lots(candidates, 1, seed, "order")[:, 0], kind="stable")
+    return [candidates[i] for i in order.tolist()]
 
 
 def mine(
@@ -111,16 +114,14 @@ def mine(
     legal negative gets its other positives tried, the most salient first.
     """
     scores = Scores(terms, settings.memory_mb)
-    search = _Search(pool, scores, settings, seed, cap_of(pairs, terms, settings))
-    for pair, cosines in by_blocks(scores, anchors, by_lot(pool, pairs, seed)):
-        search.try_pair(pair, cosines)
-        advance(1)
+    if wanted(settings, len(terms)) == len(terms):
+        scores.rows = max(1, scores.rows // 2)  # a list of all legal terms takes as much again
+    search = _Search(pool, anchors, scores, settings, seed, cap_of(pairs, terms, settings))
+    search.run(by_lot(pool, pairs, seed), advance)
     served = {t.passage for t in search.mined.triplets}
     tried = {(pair.passage, pair.term) for pair in pairs}
     others = [c for c in pool.candidates if c.passage not in served and (c.passage, c.term) not in tried]
-    for pair, cosines in by_blocks(scores, anchors, by_salience(pool, others, seed)):
-        if pair.passage not in served and search.try_pair(pair, cosines):
-            served.add(pair.passage)
+    search.run(by_salience(pool, others, seed), lambda _: None, once=True)
     return search.mined
 
 
@@ -130,56 +131,99 @@ def cap_of(pairs: Sequence[Candidate], terms: Vectors, settings: MineSettings) -
     return max(1, int(share * len(pairs) * settings.negatives))
 
 
-def by_blocks(scores: Scores, anchors: Anchors, pairs: Iterable[Candidate]) -> Iterator[tuple[Candidate, Vectors]]:
-    """Each pair with its anchor's cosines; pairs of one anchor together, anchors in the order of their first pair."""
-    of_row: dict[int, list[Candidate]] = defaultdict(list)
+def blocks(
+    scores: Scores, anchors: Anchors, pairs: Iterable[Candidate]
+) -> Iterator[tuple[list[Candidate], npt.NDArray[np.intp], Vectors]]:
+    """Pairs with their rows in the cosines beside them; pairs of one anchor together, anchors in the order of their first pair."""
+    of_anchor: dict[int, list[Candidate]] = defaultdict(list)
     for pair in pairs:
-        of_row[anchors.row(pair)].append(pair)
-    cosines = (row for block in scores.blocks(anchors.vectors, list(of_row)) for row in block)
-    for of_anchor, row in zip(of_row.values(), cosines, strict=True):
-        for pair in of_anchor:
-            yield pair, row
+        of_anchor[anchors.row(pair)].append(pair)
+    ordered = [(anchor, pair) for anchor, held in of_anchor.items() for pair in held]
+    for start in range(0, len(ordered), scores.rows):
+        part = ordered[start : start + scores.rows]
+        used, rows = np.unique([anchor for anchor, _ in part], return_inverse=True)
+        yield [pair for _, pair in part], rows, scores.of(anchors.vectors[used])
 
 
 class _Search:
     """What has been found so far, and how often each negative was taken."""
 
-    def __init__(self, pool: Pool, scores: Scores, settings: MineSettings, seed: int, cap: int) -> None:
-        self._pool, self._scores, self._settings, self._seed, self._cap = pool, scores, settings, seed, cap
+    def __init__(
+        self, pool: Pool, anchors: Anchors, scores: Scores, settings: MineSettings, seed: int, cap: int
+    ) -> None:
+        self._pool, self._anchors, self._scores, self._settings, self._seed = pool, anchors, scores, settings, seed
         self._synonyms = scores.near_terms(settings.synonym_bound)
-        self._used = np.zeros(len(pool.term_ids), dtype=np.int64)
-        self._open: Mask = np.ones(len(pool.term_ids), dtype=bool)  # not used up
+        self._wanted = wanted(settings, len(pool.term_ids))
+        self._turns = turns(settings)
+        self._left = [cap] * len(pool.term_ids)
+        self._free: Mask = np.ones(len(pool.term_ids), dtype=bool)  # not used up
+        self._closed = set[int]()  # used up since the block began
         self.mined = Mined()
 
-    def try_pair(self, pair: Candidate, cos_anchor: Vectors) -> bool:
-        """Add the pair's triplets, or note that it has none."""
-        pool, mined = self._pool, self.mined
-        query = Query(
-            pool, pair.passage, pair.term, cos_anchor, self._synonyms[pair.term], self._settings.relative_bound
-        )
-        verdict = judge(query)
-        mined.refused.update(verdict.refused)
-        if verdict.nearest_refused is not None:
-            other, guard = verdict.nearest_refused
-            mined.review.append((pair, other, guard, float(cos_anchor[pair.term]), float(cos_anchor[other])))
-        rng = rng_for(self._seed, "negative", pool.passage_ids[pair.passage], pool.term_ids[pair.term])
-        chosen = choose(query, verdict.legal & self._open, self._settings, rng)
-        for negative, _ in chosen:
-            self._used[negative] += 1
-            self._open[negative] = self._used[negative] < self._cap
-        mined.triplets += triplets_of(pair, cos_anchor, chosen, self._scores)
-        if not chosen:
-            mined.barren.append(pair)
-        return bool(chosen)
+    def run(self, pairs: Sequence[Candidate], advance: Callable[[int], None], *, once: bool = False) -> None:
+        """Try each pair in turn; with ``once``, none whose passage has a triplet of this run."""
+        served = set[int]()
+        for held, rows, cosines in blocks(self._scores, self._anchors, pairs):
+            block = Block(self._pool, held, rows, cosines, self._synonyms, self._settings.relative_bound)
+            judged = Judged(block, SPARE * self._wanted)
+            chosen: dict[int, list[tuple[int, str]]] = {}
+            self._closed.clear()
+            lots = self._pool.lots(held, 2 * self._settings.negatives, self._seed, "negative").tolist()
+            for i, sides in enumerate(judged.sides(self._free, self._wanted + SLACK)):
+                if not (once and held[i].passage in served):
+                    chosen[i] = self._choose(judged, i, sides, lots[i])
+                    served.update([held[i].passage] if chosen[i] else [])
+            self._note(judged, list(chosen))
+            self.mined.triplets += triplets_of(judged, chosen, self._scores)
+            self.mined.barren += [held[i] for i, found in chosen.items() if not found]
+            advance(len(held))
+
+    def _choose(self, judged: Judged, i: int, sides: list[Side], lots: Sequence[float]) -> list[tuple[int, str]]:
+        """Choose pair ``i``'s negatives and count them as used."""
+        if self._closed:
+            sides = [side._replace(terms=[t for t in side.terms if t not in self._closed]) for side in sides]
+            if any(len(side.terms) < self._wanted and not side.whole for side in sides):
+                sides = judged.again(i, self._free, self._wanted)
+        taken = list[int]()
+        draws = [
+            Draw(judged.block, i, self._settings, at_home, side.terms, side.whole, side.kin, self._free, taken)
+            for side, at_home in zip(sides, (True, False), strict=False)
+        ]
+        chosen = choose(draws, self._turns, lots)
+        for negative in taken:
+            self._left[negative] -= 1
+            if not self._left[negative]:
+                self._free[negative] = False
+                self._closed.add(negative)
+        return chosen
+
+    def _note(self, judged: Judged, tried: Sequence[int]) -> None:
+        """Count what the guards refused of the pairs tried, and keep the nearest of the doubtful for review."""
+        block = judged.block
+        refused = judged.refused()
+        self.mined.refused.update(dict(zip(GUARDS, refused[tried].sum(axis=0).tolist(), strict=True)))
+        nearest = judged.nearest_refused(refused)
+        for i in tried:
+            if i in nearest:
+                other, guard = nearest[i]
+                row = block.cosines[block.rows[i]]
+                self.mined.review.append((block.pairs[i], other, guard, float(block.cos_ap[i]), float(row[other])))
 
 
-def triplets_of(pair: Candidate, cos: Vectors, chosen: Sequence[tuple[int, str]], scores: Scores) -> Iterator[Triplet]:
-    """The pair's triplets, by its anchor's cosines and the negatives with their rules."""
-    if not chosen:
-        return
-    between = scores.between(pair.term, [negative for negative, _ in chosen])
-    cos_ap = float(cos[pair.term])
-    for (negative, rule), cos_pn in zip(chosen, between, strict=True):
-        cos_an = cos[negative]
-        rank = 1 + int(np.count_nonzero(cos > cos_an))
-        yield Triplet(pair.passage, pair.term, negative, cos_ap, float(cos_an), cos_pn, rank, rule)
+def triplets_of(judged: Judged, chosen: Mapping[int, Sequence[tuple[int, str]]], scores: Scores) -> Iterator[Triplet]:
+    """The triplets of a block's pairs, by the negatives with their rules."""
+    block = judged.block
+    at = np.array([i for i, found in chosen.items() for _ in found], dtype=np.intp)
+    negatives = np.array([negative for found in chosen.values() for negative, _ in found], dtype=np.intp)
+    positives = np.array([pair.term for pair in block.pairs], dtype=np.intp)[at]
+    columns = (
+        [block.pairs[i].passage for i in at.tolist()],
+        positives.tolist(),
+        negatives.tolist(),
+        block.cos_ap[at].tolist(),
+        block.cosines[block.rows[at], negatives].tolist(),
+        scores.between(positives, negatives).tolist(),
+        judged.ranks(at, negatives).tolist(),
+        [rule for found in chosen.values() for _, rule in found],
+    )
+    return map(Triplet._make, zip(*columns, strict=True))

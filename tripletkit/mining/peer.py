@@ -11,9 +11,11 @@ import numpy as np
 import torch
 
 from tripletkit.config import MineSettings
-from tripletkit.mining.miner import Anchors, Mined, by_blocks, triplets_of
-from tripletkit.mining.pool import Candidate, Pool
+from tripletkit.mining.guards import Block
+from tripletkit.mining.miner import Anchors, Mined, blocks, triplets_of
+from tripletkit.mining.pool import Candidate, Pool, numbers
 from tripletkit.mining.scores import Scores, Vectors
+from tripletkit.mining.shortlist import Judged
 
 #: The rule that its triplets carry.
 RULE = "sentence-transformers"
@@ -63,8 +65,11 @@ def mine_by_sentence_transformers(
         negatives[pair_of[anchor, positive]].append(names[negative])
     scores = Scores(terms, settings.memory_mb)
     mined = Mined(barren=[pair for pair, found in negatives.items() if not found])
-    for pair, cosines in by_blocks(scores, anchors, [pair for pair, found in negatives.items() if found]):
-        mined.triplets += triplets_of(pair, cosines, [(negative, RULE) for negative in negatives[pair]], scores)
+    no_synonyms = [numbers(())] * len(terms)
+    for held, rows, cosines in blocks(scores, anchors, [pair for pair, found in negatives.items() if found]):
+        chosen = {i: [(negative, RULE) for negative in negatives[pair]] for i, pair in enumerate(held)}
+        judged = Judged(Block(pool, held, rows, cosines, no_synonyms, settings.relative_bound), settings.negatives)
+        mined.triplets += triplets_of(judged, chosen, scores)
     return mined
 
 

@@ -6,11 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tripletkit.mining.lots import Hashes, hashes, lots
 from tripletkit.tagging.matcher import Form, Matcher
 from tripletkit.text.defining import is_defined
 from tripletkit.text.normalise import term_key
@@ -49,10 +51,20 @@ class Pool:
     passage_books: Numbers  # per passage
     term_books: Numbers  # per term; -1 for a user's term, which is at home in every book
 
-    def at_home(self, passage: int) -> Mask:
-        """Which terms are of the passage's book."""
-        mask: Mask = (self.term_books == self.passage_books[passage]) | (self.term_books < 0)
-        return mask
+    @cached_property
+    def has_many_books(self) -> bool:
+        """Whether some term is from home for some passage."""
+        return len({*self.passage_books.tolist(), *self.term_books.tolist()} - {-1}) > 1
+
+    @cached_property
+    def _hashes(self) -> tuple[Hashes, Hashes]:
+        return hashes(self.passage_ids), hashes(self.term_ids)
+
+    def lots(self, pairs: Sequence[Candidate], count: int, seed: int, purpose: str) -> npt.NDArray[np.float64]:
+        """So many numbers in [0, 1) per pair, fixed by its ids, the seed and the purpose."""
+        of_passages, of_terms = self._hashes
+        parts = of_passages[[pair.passage for pair in pairs]], of_terms[[pair.term for pair in pairs]]
+        return lots(parts, count, seed, purpose)
 
 
 def numbers(values: Iterable[int]) -> Numbers:

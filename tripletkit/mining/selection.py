@@ -2,82 +2,83 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from tripletkit.config import MineSettings
-from tripletkit.mining.guards import Query
-from tripletkit.mining.pool import Mask, Numbers
+from tripletkit.mining.guards import Block
+from tripletkit.mining.pool import Mask
 
 #: Temperature of the draw by cosine: terms .05 nearer are drawn e times as often.
 TEMPERATURE = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Draw:
-    """What a pair's negatives are chosen from, and a generator fixed by the pair. What is taken is legal no longer."""
+    """What a pair's negatives are chosen from: legal terms of its book, or of others. What is taken is legal no longer."""
 
-    query: Query
-    legal: Mask
+    block: Block
+    i: int
     settings: MineSettings
-    rng: random.Random
+    at_home: bool
+    terms: list[int]  # the shortlist
+    whole: bool  # whether it holds all that is legal
+    kin: list[int]
+    free: Mask
+    taken: list[int]
 
-    @cached_property
-    def _shortlist(self) -> Numbers:
-        """All that a rule can ask for by rank, sorted once: after every negative is taken, a whole window is left."""
-        most = self.settings.window[1] + self.settings.negatives
-        return nearest_first(self.query, np.flatnonzero(self.legal).astype(np.int32), most)
+    def neighbour(self) -> int | None:
+        """The nearest legal term of the passage's chapter, looked for beyond the shortlist if need be."""
+        chapter = self.block.pool.near[self.block.pairs[self.i].passage]
+        members = self.block.members(chapter)
+        for term in self.terms:
+            if term in members:
+                return term
+        if self.whole:
+            return None
+        here = np.full(len(chapter), self.i)
+        fit = self.free[chapter] & self.block.legal(here, chapter) & ~np.isin(chapter, self.taken)
+        terms = chapter[fit & (self.block.at_home(here, chapter) == self.at_home)]
+        return int(terms[np.argmax(self.block.cosines[self.block.rows[self.i], terms])]) if len(terms) else None
 
-    @property
-    def by_rank(self) -> Numbers:
-        """Legal terms, nearest to the anchor first, at least as many as the window reaches to."""
-        return self._shortlist[self.legal[self._shortlist]]
 
-
-def nearest(draw: Draw) -> int | None:
+def nearest(draw: Draw, _: float) -> int | None:
     """The legal term nearest to the anchor."""
-    return _first(draw.by_rank)
+    return draw.terms[0] if draw.terms else None
 
 
-def sibling(draw: Draw) -> int | None:
+def sibling(draw: Draw, _: float) -> int | None:
     """The nearest legal term of the positive's family (one head word, one parent), else of the passage's chapter."""
-    pool, query = draw.query.pool, draw.query
-    for family in (pool.kin[query.positive], pool.near[query.passage]):
-        found = nearest_first(query, family[draw.legal[family]], 1)
-        if len(found):
-            return int(found[0])
-    return None
+    for term in draw.kin:
+        if draw.free[term] and term not in draw.taken:
+            return term
+    return draw.neighbour()
 
 
-def window(draw: Draw) -> int | None:
+def window(draw: Draw, lot: float) -> int | None:
     """One legal term from a window of ranks: hard enough, and seldom a positive that nobody labelled."""
     low, high = draw.settings.window
-    inside = draw.by_rank[low:high]
-    return int(draw.rng.choice(inside.tolist())) if len(inside) else None
+    return _drawn(draw.terms[low:high], lot)
 
 
-def weighted(draw: Draw) -> int | None:
+def weighted(draw: Draw, lot: float) -> int | None:
     """One legal term, nearer ones more often."""
-    terms = np.flatnonzero(draw.legal)
-    if not len(terms):
+    if not draw.terms:
         return None
-    cos = draw.query.cos_anchor[terms].astype(np.float64)
-    sums = np.cumsum(np.exp((cos - cos.max()) / TEMPERATURE))
-    at = int(np.searchsorted(sums, draw.rng.random() * sums[-1], side="right"))
-    return int(terms[min(at, len(terms) - 1)])
+    cos = draw.block.cosines[draw.block.rows[draw.i], draw.terms].astype(np.float64)
+    sums = np.cumsum(np.exp((cos - cos[0]) / TEMPERATURE))
+    at = int(np.searchsorted(sums, lot * sums[-1], side="right"))
+    return draw.terms[min(at, len(draw.terms) - 1)]
 
 
-def uniform(draw: Draw) -> int | None:
+def uniform(draw: Draw, lot: float) -> int | None:
     """One legal term, all alike."""
-    terms = np.flatnonzero(draw.legal)
-    return int(terms[draw.rng.randrange(len(terms))]) if len(terms) else None
+    return _drawn(draw.terms, lot)
 
 
-Rule = Callable[[Draw], int | None]
+Rule = Callable[[Draw, float], int | None]
 STRATEGIES: dict[str, tuple[tuple[str, Rule], ...]] = {
     "mix": (("nearest", nearest), ("sibling", sibling), ("window", window)),
     "top": (("nearest", nearest),),
@@ -86,47 +87,47 @@ STRATEGIES: dict[str, tuple[tuple[str, Rule], ...]] = {
 }
 
 
-def nearest_first(query: Query, terms: Numbers, most: int) -> Numbers:
-    """The ``most`` of ``terms`` that are nearest to the anchor, the nearest first, ties by id (``terms`` ascend by id)."""
-    cos = query.cos_anchor[terms]
-    if most == 1 < len(terms):
-        return terms[[np.argmax(cos)]]
-    if len(terms) > most:
-        # All that tie with the last one stay until ids have decided.
-        inside = cos >= np.partition(cos, len(cos) - most)[len(cos) - most]
-        terms, cos = terms[inside], cos[inside]
-    return terms[np.argsort(-cos, kind="stable")[:most]]
-
-
-def _first(terms: Numbers) -> int | None:
-    return int(terms[0]) if len(terms) else None
-
-
-def choose(query: Query, legal: Mask, settings: MineSettings, rng: random.Random) -> list[tuple[int, str]]:
-    """Up to ``settings.negatives`` different terms, each with the rule that chose it.
-
-    A rule that finds none leaves its turn to the strategy's first rule, under that rule's name. A share of the turns
-    looks in other books first.
-    """
+def turns(settings: MineSettings) -> list[tuple[tuple[str, Rule], ...]]:
+    """For each negative of a pair: the rule whose turn it is, and the strategy's first for where it finds none."""
     rules = STRATEGIES[settings.strategy if settings.hard_negatives else "random"]
-    at_home = query.pool.at_home(query.passage)
-    home, away = (Draw(query, legal & mask, settings, rng) for mask in (at_home, ~at_home))
+    return [tuple(dict.fromkeys((rules[turn % len(rules)], rules[0]))) for turn in range(settings.negatives)]
+
+
+def wanted(settings: MineSettings, terms: int) -> int:
+    """How many legal terms the rules can ask for by rank, all of a pair's negatives taken; all ``terms`` if they draw from all."""
+    by_rank = settings.hard_negatives and settings.strategy != "weighted"
+    return min(settings.window[1] + settings.negatives, terms) if by_rank else terms
+
+
+def choose(
+    draws: Sequence[Draw], rules_of_turns: Sequence[tuple[tuple[str, Rule], ...]], lots: Sequence[float]
+) -> list[tuple[int, str]]:
+    """Up to one term a turn, all different, each with the rule that chose it. ``lots`` holds two for each turn.
+
+    ``draws`` are those of the passage's book and, if there are, of others; a share of the turns looks in others first. A
+    rule that finds none leaves its turn to the strategy's first rule, under that rule's name.
+    """
+    settings, taken = draws[0].settings, draws[0].taken
     chosen = list[tuple[int, str]]()
-    for turn in range(settings.negatives):
-        abroad = rng.random() < settings.other_books
-        for draw in (away, home) if abroad else (home, away):
-            found = _first_found(draw, (rules[turn % len(rules)], rules[0]))
-            if found is not None:
+    for turn, rules in enumerate(rules_of_turns):
+        abroad = lots[2 * turn] < settings.other_books
+        for draw in draws[::-1] if abroad else draws:
+            if found := _first_found(draw, rules, lots[2 * turn + 1]):
                 term, rule = found
-                chosen.append((term, rule + (" (other book)" if draw is away else "")))
-                draw.legal[term] = False
+                chosen.append((term, rule if draw.at_home else rule + " (other book)"))
+                taken.append(term)
+                if term in draw.terms:
+                    draw.terms.remove(term)
                 break
     return chosen
 
 
-def _first_found(draw: Draw, rules: tuple[tuple[str, Rule], ...]) -> tuple[int, str] | None:
+def _first_found(draw: Draw, rules: tuple[tuple[str, Rule], ...], lot: float) -> tuple[int, str] | None:
     for name, rule in rules:
-        term = rule(draw)
-        if term is not None:
+        if (term := rule(draw, lot)) is not None:
             return term, name
     return None
+
+
+def _drawn(terms: Sequence[int], lot: float) -> int | None:
+    return terms[int(lot * len(terms))] if terms else None

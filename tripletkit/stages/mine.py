@@ -244,5 +244,5 @@ STAGE = Stage(
     run=run,
     settings=("mine", "seed", "precision"),
     uses=frozenset({"encoder"}),
-    version=2,
+    version=3,
 )
