@@ -278,6 +278,44 @@ def test_a_pool_knows_what_is_said_cited_and_related(hash_encoder: HashEncoder) 
     assert vectors.shape == (4, 256)
 
 
+def test_terms_in_headings_and_of_a_words_family_are_no_negatives() -> None:
+    names = ("independent", "sorting algorithm", "heap", "statistic")
+    passages = pl.DataFrame(
+        [
+            {"passage_id": "p", "text": "The independence of two heaps.", "section": "2 Sorting algorithms › 2.1 Why"},
+            {"passage_id": "q", "text": "A hash is independently drawn.", "section": None},
+        ]
+    ).with_columns(book_id=pl.lit("b"), page_first=1, page_last=1)
+    terms = make_table(
+        TERMS,
+        [
+            {
+                "term_id": f"{i}",
+                "book_id": "b",
+                "term": name,
+                "forms": [name],
+                "sources": ["index"],
+                "definition": None,
+                "parent_id": None,
+                "see_also": [],
+                "locators": [],
+                "kept": True,
+                "reason": None,
+            }
+            for i, name in enumerate(names)
+        ],
+    )
+    everywhere = make_table(
+        MENTIONS,
+        [
+            {"passage_id": "p", "term_id": f"{i}", "start": i, "end": i + 1, "surface": "x", "how": "exact"}
+            for i in range(len(names))
+        ],
+    )
+    held = build_pool(passages, terms, everywhere, page_margin=1)
+    assert [row.tolist() for row in held.hinted] == [[0, 1], [0]]
+
+
 def test_a_term_said_only_inside_a_longer_one_is_no_positive() -> None:
     passages = pl.DataFrame(
         {"passage_id": ["p"], "book_id": ["b"], "text": ["A binary tree."], "page_first": [1], "page_last": [1]}

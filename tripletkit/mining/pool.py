@@ -18,6 +18,9 @@ from tripletkit.text.defining import is_defined
 from tripletkit.text.normalise import term_key
 
 Mask = npt.NDArray[np.bool_]
+_WORD = re.compile(r"[^\W\d_]+")
+#: Words of one family share their beginning: all but so many last letters, and this many at least.
+ENDING, STEM = 3, 6
 #: Terms (or other things) by number, ascending.
 Numbers = npt.NDArray[np.int32]
 
@@ -50,6 +53,7 @@ class Pool:
     near: tuple[Numbers, ...]  # per passage: said in its chapter
     passage_books: Numbers  # per passage
     term_books: Numbers  # per term; -1 for a user's term, which is at home in every book
+    hinted: tuple[Numbers, ...] = ()  # per passage: named in a heading above, or by a word of its family
 
     @cached_property
     def has_many_books(self) -> bool:
@@ -95,11 +99,41 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
         np.array(
             [-1 if t["book_id"] is None else books.get(str(t["book_id"]), len(books)) for t in rows], dtype=np.int32
         ),
+        _hinted(held, rows),
     )
 
 
 def _said(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, object]]) -> tuple[Numbers, ...]:
     """Any form of any term, in any case and in any word's plural: a guard errs on the side of refusing."""
+    return _forms_in([passage["text"] for passage in passages], terms)
+
+
+def _hinted(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, object]]) -> tuple[Numbers, ...]:
+    """What the passage is about without saying it: terms in the headings above it, and one-word terms that share all but their
+    last letters with one of its words ("independent" where it speaks of independence).
+
+    Of the 200 triplets labelled by hand that led to it, this refuses 3 of 31 false negatives and none of 144 good ones.
+    """
+    stems: dict[str, list[int]] = defaultdict(list)
+    for i, term in enumerate(terms):
+        name = str(term["term"]).casefold()
+        if name.isalpha() and len(name) > STEM:
+            stems[name[: max(STEM, len(name) - ENDING)]].append(i)
+    paths = dict.fromkeys(str(passage.get("section") or "") for passage in passages)
+    above = dict(zip(paths, _forms_in(list(paths), terms), strict=True))
+    return tuple(
+        numbers((*above[str(passage.get("section") or "")].tolist(), *_of_family(passage["text"], stems)))
+        for passage in passages
+    )
+
+
+def _of_family(text: str, stems: Mapping[str, Sequence[int]]) -> set[int]:
+    words = {word for word in _WORD.findall(text.casefold()) if len(word) >= STEM}
+    return {i for word in words for end in range(STEM, len(word) + 1) for i in stems.get(word[:end], ())}
+
+
+def _forms_in(texts: Sequence[str], terms: Sequence[Mapping[str, object]]) -> tuple[Numbers, ...]:
+    """Per text, the terms of which a form stands in it."""
     number = {str(term["term_id"]): i for i, term in enumerate(terms)}
     matcher = Matcher(
         Form(str(t["term_id"]), way, canonical=True)
@@ -107,9 +141,7 @@ def _said(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, ob
         for form in (str(t["term"]), *_strings(t["forms"]))
         for way in _with_and_without_s(form)
     )
-    return tuple(
-        numbers(number[match.form.term_id] for match in matcher.matches(passage["text"])) for passage in passages
-    )
+    return tuple(numbers(number[match.form.term_id] for match in matcher.matches(text)) for text in texts)
 
 
 def _with_and_without_s(form: str) -> tuple[str, ...]:
