@@ -89,7 +89,7 @@ class MineSettings(Section):
         0.01,
         gt=0,
         le=1,
-        description="largest share of triplets that one negative may take; 1.25 times its even share if that is more",
+        description="largest share of triplets that one negative may take; its even share if that is more",
     )
     window: tuple[int, int] = Field((5, 50), description="ranks among the legal terms that the window rule draws from")
     other_books: float = Field(0.2, ge=0, le=1, description="share of negatives from other books of the split")

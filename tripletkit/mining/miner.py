@@ -18,8 +18,8 @@ from tripletkit.mining.selection import Draw, choose, turns, wanted
 from tripletkit.mining.shortlist import SPARE, Judged, Side
 
 #: No negative's cap is below so many times its even share: in a small pool 1 % of the triplets would be less than that.
-#: An even share alone cost a book of 64 terms 1.4 % of its triplets, a quarter more than that none.
-EVEN_SHARES = 1.25
+#: An even share costs a book of 64 terms 1.5 % of its triplets; with a quarter more than that its commonest negative takes 2.4 %.
+EVEN_SHARES = 1.0
 #: So many terms may be used up while a block is mined before a pair's shortlist is made again.
 SLACK = 32
 
