@@ -22,7 +22,7 @@ from tripletkit.encoding.locate import EncoderFolder, fingerprint_of, locate_enc
 from tripletkit.errors import ConfigError, EncoderError, TableError
 from tripletkit.pipeline import STAGES, Report, Runner, find_stage
 from tripletkit.stage import Stage
-from tripletkit.store import ENCODER, VALIDATION, Manifest, Store, write_atomically
+from tripletkit.store import ENCODER, VALIDATION, Manifest, Store, replace_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ def _put_in_place(runner: Runner, number: int) -> bool:
     for name in REPEATED:
         output.forget(name)
     if encoder.exists():
-        _replace_folder(encoder, output.place(ENCODER))
+        replace_folder(encoder, output.place(ENCODER))
     for name in REPEATED:
         _hand_over(name, source, output)
     return True
@@ -159,16 +159,6 @@ def _put_in_place(runner: Runner, number: int) -> bool:
 def _same(one: Manifest | None, other: Manifest) -> bool:
     """Whether both tell of one result, whenever it was made."""
     return one is not None and (one.key, one.outputs) == (other.key, other.outputs)
-
-
-def _replace_folder(source: Path, target: Path) -> None:
-    """Move a folder to where another may be. Killed at any point, the new one is whole in one of the two places."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    source.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _hand_over(stage: str, source: Store, target: Store) -> None:

@@ -312,6 +312,7 @@ def synthetic_own(passages: int, terms: int, mined: int) -> dict[str, float]:
         tuple(chapters[i // 200] for i in range(passages)),
         np.zeros(passages, dtype=np.int32),
         np.zeros(terms, dtype=np.int32),
+        (numbers([]),) * passages,
     )
     settings = MineSettings(hard_negatives=True, passages_per_term=1_000_000)
     anchors = Anchors(vectors, {i: i for i in range(passages)})

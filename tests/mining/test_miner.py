@@ -35,6 +35,7 @@ def pool(
     kin: tuple[int, ...] = (),
     near: tuple[int, ...] = (),
     abroad: tuple[int, ...] = (),
+    hinted: tuple[int, ...] = (),
 ) -> Pool:
     """One passage, positive 0; ``related`` and ``kin`` are the positive's."""
     return Pool(
@@ -50,6 +51,7 @@ def pool(
         (numbers(near),),
         numbers([0]),
         np.array([int(i in abroad) for i in range(terms)], dtype=np.int32),
+        (numbers(hinted),),
     )
 
 
@@ -145,11 +147,12 @@ def many(held: Pool, passages: int) -> Pool:
         cited=held.cited * passages,
         near=held.near * passages,
         passage_books=np.zeros(passages, dtype=np.int32),
+        hinted=held.hinted * passages,
     )
 
 
-def test_in_a_small_pool_the_cap_is_a_little_over_the_even_share() -> None:
-    """One per cent of sixteen triplets would be none; an even share of eight terms is two, and a quarter more is two still."""
+def test_in_a_small_pool_the_cap_is_the_even_share() -> None:
+    """One per cent of sixteen triplets would be none; an even share of eight terms is two."""
     vectors = np.array([at(a) for a in (10, 40, 45, 50, 55, 60, 65, 70)], dtype=np.float32)
     settings = MineSettings(hard_negatives=True, negatives=1, negative_cap=0.01, synonym_bound=1, other_books=0)
     mined = mined_at_anchor(many(pool(8), 16), vectors, settings)
@@ -278,6 +281,22 @@ def test_a_pool_knows_what_is_said_cited_and_related(hash_encoder: HashEncoder) 
     assert vectors.shape == (4, 256)
 
 
+def term_row(term_id: str, name: str) -> dict[str, object]:
+    return {
+        "term_id": term_id,
+        "book_id": "b",
+        "term": name,
+        "forms": [name],
+        "sources": ["index"],
+        "definition": None,
+        "parent_id": None,
+        "see_also": [],
+        "locators": [],
+        "kept": True,
+        "reason": None,
+    }
+
+
 def test_terms_in_headings_and_of_a_words_family_are_no_negatives() -> None:
     names = ("independent", "sorting algorithm", "heap", "statistic")
     passages = pl.DataFrame(
@@ -288,22 +307,7 @@ def test_terms_in_headings_and_of_a_words_family_are_no_negatives() -> None:
     ).with_columns(book_id=pl.lit("b"), page_first=1, page_last=1)
     terms = make_table(
         TERMS,
-        [
-            {
-                "term_id": f"{i}",
-                "book_id": "b",
-                "term": name,
-                "forms": [name],
-                "sources": ["index"],
-                "definition": None,
-                "parent_id": None,
-                "see_also": [],
-                "locators": [],
-                "kept": True,
-                "reason": None,
-            }
-            for i, name in enumerate(names)
-        ],
+        [term_row(f"{i}", name) for i, name in enumerate(names)],
     )
     everywhere = make_table(
         MENTIONS,
@@ -322,22 +326,7 @@ def test_a_term_said_only_inside_a_longer_one_is_no_positive() -> None:
     )
     terms = make_table(
         TERMS,
-        [
-            {
-                "term_id": t,
-                "book_id": "b",
-                "term": name,
-                "forms": [name],
-                "sources": ["index"],
-                "definition": None,
-                "parent_id": None,
-                "see_also": [],
-                "locators": [],
-                "kept": True,
-                "reason": None,
-            }
-            for t, name in (("1", "tree"), ("2", "binary tree"))
-        ],
+        [term_row(t, name) for t, name in (("1", "tree"), ("2", "binary tree"))],
     )
     mentions = make_table(MENTIONS, list(mentions_in("p", "A binary tree.", matcher_of(terms))))
     held = build_pool(passages, terms, mentions, page_margin=0)

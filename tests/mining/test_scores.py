@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tripletkit.config import MineSettings
 from tripletkit.errors import TableError
 from tripletkit.mining import miner, shortlist
-from tripletkit.mining.miner import EVEN_SHARES, Anchors, Mined, by_lot, choose_positives, mine
+from tripletkit.mining.miner import Anchors, Mined, by_lot, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, numbers
 from tripletkit.mining.scores import Scores, Vectors, on_grid
 
@@ -64,6 +64,7 @@ def cases(draw: st.DrawFn) -> Case:
         tuple(numbers(some_numbers(rng, terms, 0.4)) for _ in range(passages)),
         np.array([rng.randrange(2) for _ in range(passages)], dtype=np.int32),
         np.array([rng.randrange(-1, 2) for _ in range(terms)], dtype=np.int32),
+        tuple(numbers(some_numbers(rng, terms, 0.1)) for _ in range(passages)),
     )
     chosen = MineSettings(
         hard_negatives=True,
@@ -92,7 +93,7 @@ class Plain:
         self.between = [[cosine(a, b) for b in terms] for a in terms]
         self.used: Counter[int] = Counter()
         self.found: list[Found] = []
-        share = max(self.settings.negative_cap, EVEN_SHARES / len(terms))
+        share = max(self.settings.negative_cap, 1 / len(terms))
         self.cap = max(1, int(share * len(case.pairs) * self.settings.negatives))
 
     def legal(self, pair: Candidate, term: int) -> bool:
@@ -101,6 +102,7 @@ class Plain:
         return not (
             term in pool.said[p]
             or term in pool.cited[p]
+            or term in pool.hinted[p]
             or term in pool.related[pair.term]
             or self.between[pair.term][term] >= np.float32(self.settings.synonym_bound)
             or cos[term] > bound

@@ -25,6 +25,19 @@ SCORES = Scores(
     "beef",
     (Score("term→passage", "nDCG@10", 76, (0.511, (0.45, 0.57)), (0.61, None), (0.099, None), 0.58),),
 )
+#: Every configuration of a dataset.
+VIEWS = (
+    "triplet",
+    "n-tuple",
+    "pairs",
+    "labelled-pairs",
+    "scored-list",
+    "definitions",
+    "corpus",
+    "terms",
+    "mentions",
+    "full",
+)
 TERMS = ("gradient", "loss function", "epoch", "layer", "kernel")
 
 

@@ -7,25 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.publishing.tables import ALPHA, BETA, FACTS, SCORES, small_tables, unlicensed
+from tests.publishing.tables import ALPHA, BETA, FACTS, SCORES, VIEWS, small_tables, unlicensed
 from tripletkit.errors import HubError
 from tripletkit.publishing.checks import Review
 from tripletkit.publishing.fill import fill_dataset
 from tripletkit.publishing.folder import read_manifest, write_dataset
 
 TABLES = small_tables(unlicensed(ALPHA), unlicensed(BETA))
-VIEWS = (
-    "triplet",
-    "n-tuple",
-    "pairs",
-    "labelled-pairs",
-    "scored-list",
-    "definitions",
-    "corpus",
-    "terms",
-    "mentions",
-    "full",
-)
 
 
 @pytest.fixture

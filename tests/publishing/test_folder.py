@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from tests.publishing.tables import ALPHA, BETA, FACTS, small_tables, unlicensed
+from tests.publishing.tables import ALPHA, BETA, FACTS, VIEWS, small_tables, unlicensed
 from tripletkit.errors import HubError, TableError
 from tripletkit.publishing.folder import read_manifest, write_dataset
 from tripletkit.publishing.redaction import apply_edits, text_edits
@@ -54,18 +54,7 @@ def test_load_dataset_opens_every_configuration(tmp_path: Path) -> None:
     assert {
         name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in configs.items()
     } == report.rows
-    assert set(report.rows) == {
-        "triplet",
-        "n-tuple",
-        "pairs",
-        "labelled-pairs",
-        "scored-list",
-        "definitions",
-        "corpus",
-        "terms",
-        "mentions",
-        "full",
-    }
+    assert set(report.rows) == set(VIEWS)
     assert got["default"] == ["anchor", "positive", "negative"]
     assert not any("large_string" in split["types"] for splits in configs.values() for split in splits.values())
     for split in ("train", "validation", "test"):

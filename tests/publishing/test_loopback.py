@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from tests.publishing.loopback_hub import WRITER, LoopbackHub, running_hub
-from tests.publishing.tables import FACTS, small_tables
+from tests.publishing.tables import FACTS, VIEWS, small_tables
 from tripletkit.publishing.folder import write_dataset
 
 ROOT = Path(__file__).parents[2]
@@ -127,18 +127,7 @@ def test_push_then_load_every_configuration(hub: LoopbackHub, folder: Path, tmp_
     assert got["changed"] == [True, False]
     assert got["commits"][0] == got["commits"][1]
     assert hub.count("POST", "/commit/") == 1
-    assert set(got["names"]) == {
-        "triplet",
-        "n-tuple",
-        "pairs",
-        "labelled-pairs",
-        "scored-list",
-        "definitions",
-        "corpus",
-        "terms",
-        "mentions",
-        "full",
-    }
+    assert set(got["names"]) == set(VIEWS)
     written = {
         name: {split: pl.read_parquet(folder / name / f"{split}-*.parquet").to_dicts() for split in splits}
         for name, splits in got["hub"].items()

@@ -30,21 +30,25 @@ def test_said_cited_near_and_mined_terms_are_known() -> None:
 
 
 def test_of_an_indexed_book_cited_positives_are_left_and_of_another_all() -> None:
-    """Delta is cited on page 4 of book x; book z has no index."""
+    """Delta is cited on page 4 of book x; book z has no index, gley is the user's own."""
     rows = triplets(
         [
             {"passage_id": "p", "positive_id": "c"},
             {"passage_id": "p", "positive_id": "a"},
             {"passage_id": "q", "positive_id": "c"},
             {"passage_id": "r", "positive_id": "e"},
+            {"passage_id": "q", "positive_id": "u"},
         ]
     )
-    other = pl.DataFrame({"term_id": ["e"], "book_id": ["z"], "term": ["silt"], "locators": [[]]}, schema=TERMS.schema)
+    other = pl.DataFrame(
+        {"term_id": ["e", "u"], "book_id": ["z", None], "term": ["silt", "gley"], "locators": [[], []]},
+        schema=TERMS.schema,
+    )
     passages = pl.DataFrame(
         {"passage_id": ["p", "q", "r"], "book_id": ["x", "x", "z"], "page_first": [3, 9, 4], "page_last": [4, 9, 4]}
     )
     tables = {"terms": pl.concat([TERMS, other]), "passages": passages}
     kept = only_cited(rows, tables)
-    assert list(zip(kept["passage_id"], kept["positive_id"], strict=True)) == [("p", "c"), ("r", "e")]
-    nowhere = rows.filter(pl.col("passage_id") == "q")
+    assert list(zip(kept["passage_id"], kept["positive_id"], strict=True)) == [("p", "c"), ("r", "e"), ("q", "u")]
+    nowhere = rows.filter(passage_id="q", positive_id="c")
     assert only_cited(nowhere, tables).equals(nowhere)

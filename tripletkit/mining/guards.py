@@ -19,7 +19,6 @@ from tripletkit.mining.scores import Vectors
 Synonyms = Sequence[Numbers]
 Indices = npt.NDArray[np.integer]
 
-NONE: Numbers = np.array([], dtype=np.int32)
 #: The terms that a guard refuses for a pair, by number, ascending.
 LISTS: dict[str, Callable[[Pool, Synonyms, Candidate], Numbers]] = {
     # A form of the term stands in the passage: it is a positive.
@@ -27,7 +26,7 @@ LISTS: dict[str, Callable[[Pool, Synonyms, Candidate], Numbers]] = {
     # The book's own index says that these pages are about the term.
     "cited on its pages": lambda pool, _, pair: pool.cited[pair.passage],
     # A heading above the passage names the term, or a word of its family stands there.
-    "in its headings, or akin to its words": lambda pool, _, pair: pool.hinted[pair.passage] if pool.hinted else NONE,
+    "in its headings, or akin to its words": lambda pool, _, pair: pool.hinted[pair.passage],
     # The positive itself, its parent, its children, its see-also terms.
     "one family with the positive": lambda pool, _, pair: pool.related[pair.term],
     # So near the positive that they may be one concept.

@@ -17,9 +17,6 @@ from tripletkit.mining.scores import Scores, Vectors
 from tripletkit.mining.selection import Draw, choose, turns, wanted
 from tripletkit.mining.shortlist import SPARE, Judged, Side
 
-#: No negative's cap is below so many times its even share: in a small pool 1 % of the triplets would be less than that.
-#: An even share costs a book of 64 terms 1.5 % of its triplets; with a quarter more than that its commonest negative takes 2.4 %.
-EVEN_SHARES = 1.0
 #: So many terms may be used up while a block is mined before a pair's shortlist is made again.
 SLACK = 32
 
@@ -126,8 +123,12 @@ def mine(
 
 
 def cap_of(pairs: Sequence[Candidate], terms: Vectors, settings: MineSettings) -> int:
-    """How often one negative may be taken: what it would have taken beyond that goes to the next legal one."""
-    share = max(settings.negative_cap, EVEN_SHARES / max(len(terms), 1))
+    """How often one negative may be taken: what it would have taken beyond that goes to the next legal one.
+
+    In a small pool its even share, which costs a book of 64 terms 1.5 % of its triplets. A quarter more would cost none, but then
+    the commonest negative takes 2.4 % of them.
+    """
+    share = max(settings.negative_cap, 1 / max(len(terms), 1))
     return max(1, int(share * len(pairs) * settings.negatives))
 
 

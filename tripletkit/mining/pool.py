@@ -53,7 +53,7 @@ class Pool:
     near: tuple[Numbers, ...]  # per passage: said in its chapter
     passage_books: Numbers  # per passage
     term_books: Numbers  # per term; -1 for a user's term, which is at home in every book
-    hinted: tuple[Numbers, ...] = ()  # per passage: named in a heading above, or by a word of its family
+    hinted: tuple[Numbers, ...]  # per passage: named in a heading above, or by a word of its family
 
     @cached_property
     def has_many_books(self) -> bool:

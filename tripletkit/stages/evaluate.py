@@ -17,7 +17,7 @@ from tripletkit.evaluation.report import as_json, general_change, table_lines
 from tripletkit.evaluation.seen import seen_keys, seen_parts
 from tripletkit.evaluation.tasks import Part, Task, build_tasks
 from tripletkit.stage import Job, Stage, StageResult
-from tripletkit.stages.train import few_terms, not_better, told
+from tripletkit.stages.train import few_terms, held_passages, not_better, told
 from tripletkit.store import write_atomically
 
 #: The tasks that are also scored by seen and unseen terms and books.
@@ -28,7 +28,7 @@ def run(job: Job) -> StageResult:
     """Score the encoders on the held-out split and write scores.json."""
     settings = job.settings.evaluate
     places = _places(job)
-    held = _held(job)
+    held = held_passages(job, settings.split)
     gold = _gold(job, held)
     tasks = build_tasks(gold)
     encoders = [Judged(name, job.encoder(place), place.mask_token) for name, place in places.items()]
@@ -85,14 +85,6 @@ def _places(job: Job) -> dict[str, EncoderFolder]:
         )
     # The folder's own name, not its path: two runs give equal scores wherever they lie.
     return {"untouched": job.locate(), "tuned": dataclasses.replace(locate_encoder(str(folder)), name=folder.name)}
-
-
-def _held(job: Job) -> pl.DataFrame:
-    return (
-        job.table("passages")
-        .filter(pl.col("kind").is_in(job.settings.mine.kinds))
-        .join(job.table("splits").filter(split=job.settings.evaluate.split), on="passage_id", how="semi")
-    )
 
 
 def _gold(job: Job, held: pl.DataFrame) -> Gold:

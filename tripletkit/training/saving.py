@@ -9,6 +9,7 @@ from typing import Any
 
 from tripletkit.config import TrainSettings
 from tripletkit.encoding.locate import EncoderFolder
+from tripletkit.store import replace_folder
 
 
 def save(model: Any, place: EncoderFolder, target: Path, settings: TrainSettings, steps: int) -> None:  # noqa: ANN401 - untyped library
@@ -24,12 +25,7 @@ def save(model: Any, place: EncoderFolder, target: Path, settings: TrainSettings
     }
     (draft / "tripletkit.json").write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
     (draft / "README.md").write_text(model_card(place, settings, steps), encoding="utf-8")
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    draft.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    replace_folder(draft, target)
 
 
 def model_card(place: EncoderFolder, settings: TrainSettings, steps: int) -> str:
