@@ -188,8 +188,8 @@ class Settings(Section):
         "auto", description="folder or hub id; auto: all-mpnet-base-v2, or the embedded MiniLM without a network"
     )
     rules: Path | None = Field(None, description="folder of rules that replace or extend the packaged ones")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the hardware is faster with it"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: bfloat16 where the hardware is faster with it, float16 on older GPUs"
     )
     seed: int = Field(0, ge=0, description="of everything drawn at random")
     workers: int = Field(0, ge=0, description="processes that read books; 0 = one per core")

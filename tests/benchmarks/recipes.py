@@ -4,7 +4,8 @@
 
 BOOKS holds a folder per book (book.pdf, gold_index.jsonl), SCORE the scorer `retrieval.py`, which judges. Case (a): train on the first
 two thirds of a book, judge its last third. Case (b): train on all the other books, judge the book whole. Everything is kept under
---output; a killed run goes on where it was. Intervals: 95 %, bootstrap over runs of ten pages.
+--output; a killed run goes on where it was. Intervals: 95 %, bootstrap over runs of ten pages. "general" is the rank correlation with
+graded everyday sentences that `tripletkit evaluate` also prints.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ METRICS = {
     "unsaid": "unsaid nDCG@10",
     "map": "page→term MAP",
     "masked": "masked page→term MAP",
+    "general": "general",
 }
 BLOCK = 10  # pages that are drawn together: neighbours tell of the same things
 RESAMPLES = 1000
@@ -148,7 +150,8 @@ def interval(values: dict[int, tuple[float, int]], base: dict[int, tuple[float, 
     sums = np.array([[sum(side[q][0] for q in queries) for side in (values, base)] for queries in blocks.values()])
     drawn = np.random.default_rng(0).integers(0, len(sums), (RESAMPLES, len(sums)))
     after, before = sums[drawn].sum(axis=1).T
-    low, high = np.percentile(100 * (after / before - 1), [2.5, 97.5])
+    some = before > 0  # few queries can all score nothing
+    low, high = np.percentile(100 * (after[some] / before[some] - 1), [2.5, 97.5])
     after, before = sums.sum(axis=0)
     return 100 * (after / before - 1), float(low), float(high)
 
@@ -158,7 +161,14 @@ def scores(path: Path, judge: Judge, encoder: str) -> dict[str, dict[int, tuple[
     if not path.exists():
         from sentence_transformers import SentenceTransformer
 
+        from tripletkit.encoding.encoder import SentenceEncoder
+        from tripletkit.encoding.locate import locate_encoder
+        from tripletkit.evaluation.general import general_similarity
+        from tripletkit.progress import Progress
+
         found = judge.values(SentenceTransformer(encoder, device="cpu"))
+        alone = SentenceEncoder(locate_encoder(encoder), cache=None, progress=Progress(quiet=True))
+        found["general"] = {0: (float(general_similarity(alone, 0).point[0]), 0)}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found))
     held = json.loads(path.read_text())
@@ -174,7 +184,8 @@ def row(name: str, found: dict[str, Any], base: dict[str, Any] | None, note: str
             continue
         cell = f"{np.mean([value for value, _ in found[metric].values()]):.3f}"
         if base is not None:
-            cell += " ({:+.0f} %, {:+.0f} to {:+.0f})".format(*interval(found[metric], base[metric]))
+            change, low, high = interval(found[metric], base[metric])
+            cell += f" ({change:+.1f} %)" if metric == "general" else f" ({change:+.0f} %, {low:+.0f} to {high:+.0f})"
         cells.append(cell)
     return f"| {name} | " + " | ".join(cells) + f" | {note} |"
 

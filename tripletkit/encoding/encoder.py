@@ -74,16 +74,14 @@ class SentenceEncoder:
     def _cache(self) -> VectorCache | None:
         """Under the fingerprint and, as vectors differ in their last digits, the precision."""
         if self._cached is None and self._folder is not None:
-            self._cached = VectorCache(
-                self._folder / f"{self.fingerprint}-{'bfloat16' if self._bfloat16 else 'float32'}"
-            )
+            self._cached = VectorCache(self._folder / f"{self.fingerprint}-{self._computed_in}")
         return self._cached
 
     @cached_property
-    def _bfloat16(self) -> bool:
-        from tripletkit.encoding.precision import wants_bfloat16
+    def _computed_in(self) -> str:
+        from tripletkit.encoding.precision import choose_precision
 
-        return wants_bfloat16(self._precision)
+        return choose_precision(self._precision)
 
     def _encode(self, texts: list[str], advance: Advance) -> Vectors:
         from tripletkit.encoding.precision import computing
@@ -92,7 +90,7 @@ class SentenceEncoder:
         rows = []
         for start in range(0, len(texts), self._batch_size):
             batch = texts[start : start + self._batch_size]
-            with computing(model.device.type, bfloat16=self._bfloat16):
+            with computing(model.device.type, self._computed_in):
                 vectors = model.encode(
                     batch, convert_to_tensor=True, show_progress_bar=False, batch_size=self._batch_size
                 )

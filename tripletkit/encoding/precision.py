@@ -11,22 +11,37 @@ from contextlib import contextmanager
 
 import torch
 
+from tripletkit.errors import ConfigError
 
-def wants_bfloat16(precision: str) -> bool:
-    """Whether to compute in bfloat16: as told, or ("auto") where GPU or CPU has instructions for it."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+def choose_precision(wanted: str) -> str:
+    """float32, bfloat16 or float16: as told, or ("auto") the half precision for which GPU or CPU has instructions.
+
+    float16 is for GPUs older than bfloat16. Raises ConfigError where it is asked for and there is no GPU: training in it
+    needs its loss scaled, which is done on GPUs only.
+    """
+    cuda = torch.cuda.is_available()
+    if wanted == "float16" and not cuda:
+        raise ConfigError("precision = 'float16' needs an NVIDIA or AMD GPU, and none is there", "Leave it at auto.")
+    if wanted != "auto":
+        return wanted
+    if cuda:
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
     if torch.backends.mps.is_available():
-        return False
+        return "float32"
     # Private, but there is no public way to ask; a torch without them computes in float32.
     asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(ask() for ask in asked if ask is not None)
+    return "bfloat16" if any(ask() for ask in asked if ask is not None) else "float32"
+
+
+def autocast(device: str, precision: str) -> torch.autocast:
+    """Matrix products in this precision; weights stay float32."""
+    half = precision != "float32"
+    return torch.autocast(device, getattr(torch, precision) if half else None, enabled=half)
 
 
 @contextmanager
-def computing(device: str, *, bfloat16: bool) -> Iterator[None]:
-    """No gradients, matrix products in bfloat16 or as they are; weights and results stay float32."""
-    with torch.inference_mode(), torch.autocast(device, dtype=torch.bfloat16, enabled=bfloat16):
+def computing(device: str, precision: str) -> Iterator[None]:
+    """The same without gradients, to encode."""
+    with torch.inference_mode(), autocast(device, precision):
         yield

@@ -84,10 +84,10 @@ def train(
     the best checkpoint is written, else the last. A killed run continues from its last checkpoint, which lies beside
     ``target`` until the end, as does the log (``target``.training.jsonl) for good. Of several processes the first writes.
     """
-    from tripletkit.encoding.precision import wants_bfloat16
+    from tripletkit.encoding.precision import choose_precision
     from tripletkit.training.watch import HeldOutEvaluator, best_step, mean_loss
 
-    bfloat16 = wants_bfloat16(precision)
+    precision = choose_precision(precision)
     steps = planned_steps(len(triplets), settings, process_count())
     work = target.with_name(f"{target.name}.training") / _key_of(triplets, place, settings, seed, held_out)
     order = list(range(len(triplets)))
@@ -99,8 +99,8 @@ def train(
             model,
             _columns(rows, settings),
             _loss(model, rows, [known[i] for i in order] if known else None, settings),
-            _arguments(work, settings, steps=steps, seed=seed, bfloat16=bfloat16, looks=held_out is not None),
-            HeldOutEvaluator(held_out.judge, bfloat16=bfloat16) if held_out else None,
+            _arguments(work, settings, steps=steps, seed=seed, precision=precision, looks=held_out is not None),
+            HeldOutEvaluator(held_out.judge, precision) if held_out else None,
         )
         trainer.add_callback(_watch(target, settings, held_out, advance, progress))
         _report_beside(trainer, target)
@@ -153,7 +153,7 @@ def _loss(model: Any, rows: Sequence[Triplet], known: Sequence[frozenset[str]] |
     return make_loss(model, settings, Known([row[1] for row in rows], [row[2] for row in rows], known or nothing))
 
 
-def _arguments(work: Path, settings: TrainSettings, *, steps: int, seed: int, bfloat16: bool, looks: bool) -> Any:  # noqa: ANN401
+def _arguments(work: Path, settings: TrainSettings, *, steps: int, seed: int, precision: str, looks: bool) -> Any:  # noqa: ANN401
     from sentence_transformers import SentenceTransformerTrainingArguments
 
     from tripletkit.training.watch import FIGURE
@@ -178,7 +178,8 @@ def _arguments(work: Path, settings: TrainSettings, *, steps: int, seed: int, bf
         save_strategy="steps",
         save_steps=CHECKPOINT_STEPS,
         save_total_limit=1,
-        bf16=bfloat16,
+        bf16=precision == "bfloat16",
+        fp16=precision == "float16",
         dataloader_pin_memory=False,
         use_cpu=not _has_gpu(),
         ddp_backend="gloo" if process_count() > 1 and not _has_gpu() else None,

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
 from transformers.trainer_callback import TrainerCallback
 
 from tripletkit.config import TrainSettings
 from tripletkit.encoding.encoder import Encoder, Vectors
+from tripletkit.encoding.precision import autocast
 from tripletkit.progress import Advance
 from tripletkit.store import write_atomically
 
@@ -28,13 +28,13 @@ class LiveEncoder:
 
     fingerprint = "in training"
 
-    def __init__(self, model: Any, *, bfloat16: bool) -> None:  # noqa: ANN401 - untyped library
-        self._model, self._bfloat16 = model, bfloat16
+    def __init__(self, model: Any, precision: str) -> None:  # noqa: ANN401 - untyped library
+        self._model, self._precision = model, precision
 
     def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
         """One unit-length float32 row per text."""
         # Autocast alone, no inference mode: what a module caches here must serve the next training step.
-        with torch.autocast(self._model.device.type, dtype=torch.bfloat16, enabled=self._bfloat16):
+        with autocast(self._model.device.type, self._precision):
             rows = self._model.encode(list(texts), convert_to_tensor=True, show_progress_bar=False)
         found: Vectors = rows.float().cpu().numpy()
         unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
@@ -44,13 +44,13 @@ class LiveEncoder:
 class HeldOutEvaluator(SentenceEvaluator):  # type: ignore[misc]
     """The held-out figure of the model in training."""
 
-    def __init__(self, judge: Callable[[Encoder], float], *, bfloat16: bool) -> None:
+    def __init__(self, judge: Callable[[Encoder], float], precision: str) -> None:
         super().__init__()
-        self._judge, self._bfloat16 = judge, bfloat16
+        self._judge, self._precision = judge, precision
 
     def __call__(self, model: Any, *_: object, **__: object) -> dict[str, float]:  # noqa: ANN401 - untyped library
         """By the name that ``best`` and the log know it by."""
-        return {FIGURE: self._judge(LiveEncoder(model, bfloat16=self._bfloat16))}
+        return {FIGURE: self._judge(LiveEncoder(model, self._precision))}
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
