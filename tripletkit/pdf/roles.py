@@ -38,7 +38,9 @@ _LOCATOR_END = re.compile(
 #: What every match of _LOCATOR_END ends in: cheap to ask first.
 _LOCATOR_TAIL = re.compile(r"[\divx][nft]{0,2}[.,;]?$")
 _LETTERS_ONLY = frozenset("abcdeghjklmopqrsuwyz-")  # that no match ends in
+_NUMBER = re.compile(r"\b(\d+|[ivxlc]+)\b")
 _LEADERS = re.compile(r"(?:\s?[.·_]){3,}")
+_NUMBER_END = re.compile(r"\D[\s.](\d{1,4}|[ivxl]{1,6})$")  # of eight characters at most
 _ENTRY_START = re.compile(r"[\"'“‘(.\\$@%&#<-]{0,2}[^\W\d_]")
 _APPENDIX = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")
 
@@ -106,7 +108,7 @@ def edge_lines(lines: Sequence[Line], most: int = 2) -> list[Line]:
 
 
 def _undigited(text: str) -> str:
-    return re.sub(r"\b(\d+|[ivxlc]+)\b", "", text.lower()).strip()
+    return _NUMBER.sub("", text.lower()).strip()
 
 
 def _is_head(text: str, heads: frozenset[str]) -> bool:
@@ -278,7 +280,7 @@ def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
 def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], looks: Sequence[float]) -> None:
     """Contents by look, in the first part of a book: most lines end in a number, and the numbers rise."""
     for page, lines in enumerate(pages[: int(FRONT_SHARE * len(pages)) + 1]):
-        entries = [line for line in lines if re.search(r"\D[\s.](\d{1,4}|[ivxl]{1,6})$", line.text)]
+        entries = [line for line in lines if _NUMBER_END.search(line.text, max(len(line.text) - 8, 0))]
         if (
             roles[page] in ("body", "front")
             and len(entries) >= 8
