@@ -9,7 +9,11 @@ def main() -> None:
     gc.set_threshold(50_000)
     from tripletkit.cli import main as run
 
-    run()
+    try:
+        run()
+    finally:
+        # Nor at the end, where Python would look at everything three times.
+        gc.freeze()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tripletkit.pdf.contents import Entry
+from tripletkit.pdf.contents import OWN_NUMBER, Entry
 from tripletkit.pdf.hyphens import Vocabulary, join_lines
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.paragraphs import Paragraph, without_notes
@@ -235,7 +235,12 @@ def _gap_above(i: int, lines: Sequence[Line]) -> float:
 def _continues(line: Line, after: Line) -> bool:
     same = line.page == after.page and line.column == after.column and abs(line.size - after.size) < 0.3
     styles = Counter(line.styles).most_common(1)[0][0] == Counter(after.styles).most_common(1)[0][0]
-    return same and styles and 0 < after.baseline - line.baseline < 1.7 * line.size
+    return (
+        same
+        and styles
+        and OWN_NUMBER.match(after.text) is None
+        and 0 < after.baseline - line.baseline < 1.7 * line.size
+    )
 
 
 def _settle_levels(headings: Sequence[Heading]) -> Iterator[Heading]:
