@@ -1,3 +1,5 @@
+import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,15 @@ def test_every_packaged_file_is_known_and_loads() -> None:
     assert {path.stem for path in default_folder().glob("*.txt")} == set(KINDS)
     rules = load_rules()
     assert all(rules.files[name] for name in KINDS)
+
+
+def test_every_packaged_pattern_compiles_and_stays_behind_when_sent_to_another_process() -> None:
+    rules = load_rules()
+    patterns = [rule for name, held in rules.files.items() if KINDS[name] in ("patterns", "labelled") for rule in held]
+    assert all(rule.pattern.flags & re.IGNORECASE for rule in patterns)
+    sent = pickle.loads(pickle.dumps(rules))
+    assert sent == rules
+    assert not any("pattern" in vars(rule) for held in sent.files.values() for rule in held)
 
 
 def test_labels_and_starts() -> None:

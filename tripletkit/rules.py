@@ -49,6 +49,10 @@ class Rule:
         """The entry as a regular expression, case ignored."""
         return re.compile(self.text, re.IGNORECASE)
 
+    def __reduce__(self) -> tuple[type[Rule], tuple[str, str, str]]:
+        """For other processes, which compile the patterns that they use, not all."""
+        return Rule, (self.text, self.label, self.place)
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -109,20 +113,22 @@ def _read(path: Path, name: str) -> Iterator[Rule]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError(f"{path}: cannot be read ({error})", "It must be a UTF-8 text file.") from error
+    # The packaged rules are known to compile, and no command uses all of them.
+    own = path.parent != default_folder()
     for number, raw in enumerate(lines, 1):
         line = raw.strip()
         if line and not line.startswith("#"):
-            yield _rule(line, KINDS[name], f"{path}:{number}")
+            yield _rule(line, KINDS[name], f"{path}:{number}", check=own)
 
 
-def _rule(line: str, kind: str, place: str) -> Rule:
+def _rule(line: str, kind: str, place: str, *, check: bool) -> Rule:
     label = ""
     if kind in ("labelled", "pairs"):
         label, colon, line = (part.strip() for part in line.partition(":"))
         if not (label and colon and line):
             raise RulesError(f"{place}: expected 'label: pattern'", "Write a label, a colon and a regular expression.")
     rule = Rule(line, label, place)
-    if kind not in ("words", "pairs"):
+    if check and kind not in ("words", "pairs"):
         try:
             _ = rule.pattern
         except re.error as error:

@@ -108,6 +108,14 @@ def test_the_embedded_encoder_is_checked_and_named() -> None:
     assert place.max_tokens == json.loads((place.folder / "sentence_bert_config.json").read_text())["max_seq_length"]
 
 
+def test_embedded_weights_of_another_encoder_are_refused_by_who_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tripletkit.encoding.locate._EMBEDDED_WEIGHTS_SHA256", "0" * 64)
+    place = locate_encoder(EMBEDDED)
+    assert place.tokenizer_fingerprint
+    with pytest.raises(EncoderError, match="other weights"):
+        _ = place.fingerprint
+
+
 def test_auto_takes_the_embedded_encoder_without_a_network_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     assert locate_encoder("auto").name == EMBEDDED
     assert "cannot be reached; using the packaged all-MiniLM-L6-v2" in caplog.text

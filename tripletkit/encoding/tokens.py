@@ -21,4 +21,4 @@ def token_counter(folder: Path) -> Callable[[Sequence[str]], list[int]]:
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return lambda texts: [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts))]
+    return lambda texts: [len(encoding) for encoding in tokenizer.encode_batch_fast(list(texts))]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 
@@ -32,25 +29,6 @@ def extract_book(
 
     ``backend`` is pdfium or pdfplumber. Raises SourceError for a file that cannot be read, or that is images only.
     """
-    with _uncollected():
-        return _tables(path, book_id, limits, count_tokens, rules, backend)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the garbage collector: a book makes a million objects and no cycles, and looking for some takes a tenth."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-def _tables(
-    path: Path, book_id: str, limits: PassageLimits, count_tokens: CountTokens, rules: Rules, backend: str
-) -> BookTables:
     book = read_book(path, backend)
     if not any(page.chars for page in book.pages):
         raise SourceError(

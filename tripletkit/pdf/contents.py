@@ -20,6 +20,8 @@ _PART = re.compile(
 _ROMAN = re.compile(r"([IVXL]+)[.:]?\s")
 _LEADER = re.compile(r"(\s*\.){3,}\s*|\s*…+\s*|\s*·{3,}\s*")
 _ENTRY = re.compile(r"(?P<title>.*[^\W\d_].*?)[\s,]+(?P<label>\d{1,4}|[ivxlc]{1,7})$")
+#: A line that starts so is the first of a title, never its second.
+OWN_NUMBER = re.compile(r"\d{1,2}(?:\.\d+)*[.:]?\s+(?=[^\W\d_a-zß-öø-ÿ])")
 _NUMBER = re.compile(
     r"(?:(?:chapter|section|appendix|unit|lesson|module)\s+)?(\d+|[A-Z])((?:\.\d+)*)[.:]?\s", re.IGNORECASE
 )
@@ -87,7 +89,7 @@ def contents_entries(lines: Sequence[Line], pages_of: Mapping[str, Sequence[int]
     opened: Line | None = None
     last = 0
     for line in lines:
-        above = opened if opened is not None and abs(opened.size - line.size) < 0.5 else None
+        above = opened if opened is not None and _goes_on(opened, line) else None
         match = _ENTRY.match(f"{above.text if above else ''} {_LEADER.sub('  ', line.text)}".strip())
         if match is None:
             opened = line if above is None and len(line.text) < 90 else None
@@ -98,6 +100,11 @@ def contents_entries(lines: Sequence[Line], pages_of: Mapping[str, Sequence[int]
             last = page
         opened = None
     return [Entry(title, level, page, None) for (title, _, page), level in zip(found, _levels(found), strict=True)]
+
+
+def _goes_on(opened: Line, line: Line) -> bool:
+    """Whether a line may be a title's second: a number of its own starts an entry, as under "Contents" or a part's name."""
+    return abs(opened.size - line.size) < 0.5 and OWN_NUMBER.match(line.text) is None
 
 
 def _levels(found: Sequence[tuple[str, float, int]]) -> Iterator[int]:

@@ -29,7 +29,7 @@ COUNT_WINDOW = 6
 WATERMARK_SHARE = 0.4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """What stands on one baseline of a page: the indexes of its lines, and its text from left to right."""
 
@@ -64,16 +64,21 @@ def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
 def page_rows(number: int, lines: Sequence[Line]) -> list[Row]:
     """The rows of a page from top to bottom, across its columns."""
     rows: list[list[int]] = []
-    order = sorted(range(len(lines)), key=lambda i: (lines[i].baseline, lines[i].x0))
-    for i in order:
-        if rows and abs(lines[i].baseline - lines[rows[-1][0]].baseline) <= 2.0:
+    order = sorted((line.baseline, line.x0, i) for i, line in enumerate(lines))
+    first = -100.0  # the baseline that the row began with
+    for baseline, _, i in order:
+        if abs(baseline - first) <= 2.0 and rows:
             rows[-1].append(i)
         else:
             rows.append([i])
-    return [_row(number, sorted(row, key=lambda i: lines[i].x0), lines) for row in rows]
+            first = baseline
+    return [_row(number, row if len(row) == 1 else sorted(row, key=lambda i: lines[i].x0), lines) for row in rows]
 
 
 def _row(number: int, held: list[int], lines: Sequence[Line]) -> Row:
+    if len(held) == 1:
+        line = lines[held[0]]
+        return Row(number, (held[0],), line.text, line.baseline, line.size, line.top, line.bottom)
     parts = [lines[i] for i in held]
     return Row(
         number,
@@ -199,12 +204,13 @@ def _peel(edge: Sequence[Row], known: _Known, height: float, from_top: bool) -> 
 
 def _watermarks(rows: Sequence[Sequence[Row]]) -> set[tuple[int, int]]:
     """Lines whose exact text stands at the same place of many pages."""
-    times = Counter((row.text, round(row.baseline / SAME_PLACE_PT)) for page in rows for row in page)
     least = max(5.0, WATERMARK_SHARE * len(rows))
+    texts = Counter(row.text for page in rows for row in page)
+    repeated = [row for page in rows for row in page if texts[row.text] >= least]
+    times = Counter((row.text, round(row.baseline / SAME_PLACE_PT)) for row in repeated)
     return {
         (row.page, line)
-        for page in rows
-        for row in page
+        for row in repeated
         if times[row.text, round(row.baseline / SAME_PLACE_PT)] >= least
         for line in row.lines
     }

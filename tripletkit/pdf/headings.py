@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tripletkit.pdf.contents import Entry
+from tripletkit.pdf.contents import OWN_NUMBER, Entry
 from tripletkit.pdf.hyphens import Vocabulary, join_lines
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.paragraphs import Paragraph, without_notes
@@ -116,12 +116,14 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
     if not held:
         return None
     wanted = _squeeze(entry.title)
+    squeezed = {i: _squeeze(lines[i].text) for i in held}
     found: list[tuple[int, float, int, int]] = []
     for start in held:
-        text = ""
+        text = letters = ""
         for count in range(1, min(MOST_LINES, held[-1] - start + 1) + 1):
             text = f"{text} {lines[start + count - 1].text}".strip()
-            doubt = _doubt(text, wanted, rules)
+            letters += squeezed[start + count - 1]
+            doubt = _doubt(text, letters, wanted, rules)
             if doubt is not None:
                 far = abs(lines[start].top - entry.top) if entry.top is not None else 0.0
                 found.append((doubt, round(far / 40) - lines[start].size / 4, start, count))
@@ -139,10 +141,13 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
     return Heading(start, 0, entry.level, entry.title, 0.0, True)
 
 
-def _doubt(text: str, wanted: str, rules: Rules) -> int | None:
-    """None if a printed text cannot be the title ``wanted``, 0 if it is, but for a number; more if only a part is."""
-    squeezed = _squeeze(text)
-    if not squeezed or len(wanted) < 2:
+def _doubt(text: str, squeezed: str, wanted: str, rules: Rules) -> int | None:
+    """None if a printed text cannot be the title ``wanted``, 0 if it is, but for a number; more if only a part is.
+
+    ``squeezed`` and ``wanted`` hold letters and digits alone, as `_squeeze` makes them.
+    """
+    # What stands behind a number is at least four letters long, or the whole title.
+    if not squeezed or len(wanted) < 2 or squeezed[-min(4, len(wanted)) :] not in wanted:
         return None
     number = rules.starts("headings", text)
     bare = _squeeze(text[number.end() :]) if number else squeezed
@@ -230,7 +235,12 @@ def _gap_above(i: int, lines: Sequence[Line]) -> float:
 def _continues(line: Line, after: Line) -> bool:
     same = line.page == after.page and line.column == after.column and abs(line.size - after.size) < 0.3
     styles = Counter(line.styles).most_common(1)[0][0] == Counter(after.styles).most_common(1)[0][0]
-    return same and styles and 0 < after.baseline - line.baseline < 1.7 * line.size
+    return (
+        same
+        and styles
+        and OWN_NUMBER.match(after.text) is None
+        and 0 < after.baseline - line.baseline < 1.7 * line.size
+    )
 
 
 def _settle_levels(headings: Sequence[Heading]) -> Iterator[Heading]:

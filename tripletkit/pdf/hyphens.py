@@ -49,12 +49,8 @@ class Vocabulary:
 def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
     """Words of the lines ``texts``, but for those cut at a line's end or just begun on the line before."""
     words: Counter[str] = Counter()
-    for text in texts:
-        whole = _TAIL.sub("", text) if text.endswith(("-", "‐")) else text
-        if whole.isascii():
-            words.update(_TOKEN.findall(whole.lower()))
-        else:
-            words.update(token.lower().replace("‐", "-") for token in _TOKEN.findall(whole))
+    for token, times in Counter(_TOKEN.findall("\n".join(map(_whole, texts)))).items():
+        words[token.lower().replace("‐", "-")] += times
     stems = frozenset(
         word[:end]
         for word, times in words.items()
@@ -68,13 +64,25 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
     return Vocabulary(words, stems, prefixes)
 
 
+def _whole(text: str) -> str:
+    """The line without the word that its end cuts."""
+    tail = _cut_word(text)
+    return text[: tail.start()] if tail else text
+
+
+def _cut_word(text: str) -> re.Match[str] | None:
+    """The word with a hyphen behind it that ends a text. Looked for in what follows the last space: that is quick."""
+    return _TAIL.search(text, max(text.rfind(" ") + 1, len(text) - 80)) if text.endswith(("-", "‐")) else None
+
+
 def join_lines(before: str, after: str, vocabulary: Vocabulary) -> str:
     """``before`` and ``after`` as running text, the hyphen between them undone where it only marks the line's end."""
-    tail, head = _TAIL.search(before[-80:]) if before.endswith(("-", "‐")) else None, _HEAD.match(after)
+    tail = _cut_word(before)
     if tail is None:
         # "1990-" + "1995", "x-" + "axis": no syllable is cut here.
-        glue = "" if re.search(r"\w[-‐]$", before[-2:]) and after[:1].isalnum() else " "
-        return f"{before}{glue}{after}" if before and after else before or after
+        cut = before.endswith(("-", "‐")) and re.match(r"\w", before[-2:]) and after[:1].isalnum()
+        return f"{before}{'' if cut else ' '}{after}" if before and after else before or after
+    head = _HEAD.match(after)
     if head is None:
         return f"{before} {after}" if not after[:1].isalnum() else before + after
     if vocabulary.keeps_hyphen(tail.group(1), head.group()):

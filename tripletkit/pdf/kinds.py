@@ -8,13 +8,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tripletkit.pdf.lines import Line
 from tripletkit.rules import Rules
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
+_TWO_WORDS = re.compile(r"[^\W\d_]{3}[\W\d_].*?[^\W\d_]{3}")
 _MATH = re.compile(r"[=<>≤≥≠≈≡∼∝+×÷±∓∑∏∫√∂∇∞∈∉⊂⊆∪∩∀∃¬∧∨→↔⇒⇔↦⊢⊨⟨⟩|{}^∘·∗−]|[\ue000-\uf8ff�]|\(\d+(\.\d+)*[a-z]?\)$")
 _BULLET = re.compile(r"[•◦▪▸►‣●○■□◆◇✓✔➢➤∙⋆⊲⊳▷◁–—-]\s|[o\uf0b7\uf0a7]\s")
 _ENUMERATOR = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|(?:\d{1,2}|[A-Z])[.)]\s", 0)
@@ -32,9 +33,7 @@ class Layout:
 
 def book_layout(lines: Sequence[Line]) -> Layout:
     """The commonest size by characters, and the usual distance between lines of that size."""
-    sizes: Counter[float] = Counter()
-    for line in lines:
-        sizes[round(line.size * 2) / 2] += len(line.text)
+    sizes = letters_by_size(lines)
     if not sizes:
         return Layout(10.0, 12.0)
     size = max(sizes, key=lambda s: (sizes[s], s))
@@ -45,6 +44,17 @@ def book_layout(lines: Sequence[Line]) -> Layout:
     ]
     near = [round(gap * 2) / 2 for gap in gaps if 0.8 * size < gap < 2.2 * size]
     return Layout(size, Counter(near).most_common(1)[0][0] if near else 1.2 * size)
+
+
+def letters_by_size(lines: Iterable[Line]) -> Counter[float]:
+    """How many characters stand in each size, in steps of half a point."""
+    exact: dict[float, int] = {}
+    for line in lines:
+        exact[line.size] = exact.get(line.size, 0) + len(line.text)
+    sizes: Counter[float] = Counter()
+    for size, letters in exact.items():
+        sizes[round(size * 2) / 2] += letters
+    return sizes
 
 
 def line_kinds(lines: Sequence[Line], headings: set[int], layout: Layout, rules: Rules) -> list[str]:
@@ -63,21 +73,23 @@ def _own_kind(line: Line, layout: Layout) -> str:
     mono = line.styles.count("m")
     if mono >= 0.6 * len(line.styles) and (line.styles[0] == "m" or mono >= 0.8 * len(line.styles)):
         return "code"
-    tokens = line.text.split()
-    words = _WORD.findall(line.text)
-    wordy = sum(map(len, words)) / max(len(line.text.replace(" ", "")), 1)
-    if line.gaps >= 1 and (line.gaps >= 2 or len(tokens) <= 8) and _MATH.search(line.text) is None:
+    tokens = line.text.count(" ") + 1
+    if line.gaps >= 1 and (line.gaps >= 2 or tokens <= 8) and _MATH.search(line.text) is None:
         return "table"
-    if line.size < 0.82 * layout.size and line.x1 - line.x0 < 0.6 * (line.col_x1 - line.col_x0) and len(tokens) < 12:
+    if line.size < 0.82 * layout.size and line.x1 - line.x0 < 0.6 * (line.col_x1 - line.col_x0) and tokens < 12:
         return "figure"
     indented = _indented(line, layout)
+    if not indented and _TWO_WORDS.search(line.text):
+        return "prose"
+    words = _WORD.findall(line.text)
+    wordy = sum(map(len, words)) / max(len(line.text.replace(" ", "")), 1)
     if wordy < 0.5 and len(words) <= 6 and (indented or len(words) <= 1) and not _BULLET.match(line.text):
         if _MATH.search(line.text):
             return "equation"
-        if len(tokens) <= 2 and wordy == 0:
+        if tokens <= 2 and wordy == 0:
             return "equation" if indented else "prose"
         if len(words) == 0:
-            return "table" if len(tokens) >= 3 else "equation"
+            return "table" if tokens >= 3 else "equation"
     return "prose"
 
 
@@ -162,8 +174,9 @@ def _mark_captions(lines: Sequence[Line], kinds: list[str], layout: Layout, rule
 
 def _is_caption(i: int, lines: Sequence[Line], layout: Layout, rules: Rules) -> bool:
     line = lines[i]
-    match = rules.starts("captions", line.text)
-    if match is None or not line.text[0].isupper():
+    # Most lines start in small letters: cheap to ask first.
+    match = rules.starts("captions", line.text) if line.text[0].isupper() else None
+    if match is None:
         return False
     tail = _CAPTION_TAIL.match(line.text, match.end())
     if tail is None:

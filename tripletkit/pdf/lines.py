@@ -82,7 +82,8 @@ def with_underscores(words: list[Word], strokes: Sequence[Frame]) -> list[Word]:
     joined = words[:1]
     for word in islice(words, 1, None):
         before = joined[-1]
-        if any(_underscores(before, stroke, word) for stroke in strokes):
+        end = before.x1
+        if any(-1 < stroke.x0 - end < 2 and _underscores(before, stroke, word) for stroke in strokes):
             joined[-1] = replace(before, text=f"{before.text}_{word.text}", x1=word.x1)
         else:
             joined.append(word)
@@ -94,7 +95,6 @@ def _underscores(before: Word, stroke: Frame, word: Word) -> bool:
     return (
         abs(before.baseline - word.baseline) < 1
         and before.baseline - low < stroke.top < before.baseline + low
-        and -1 < stroke.x0 - before.x1 < 2
         and -1 < word.x0 - stroke.x1 < 2
     )
 
@@ -120,12 +120,20 @@ def words_to_fragments(words: Iterable[Word]) -> list[_Fragment]:
     fragments: list[_Fragment] = []
     last: _Fragment | None = None
     for word in words:
-        if last is None or not _continues(last, word):
+        # No call, comparisons and not min, max and abs: this is done for every word of a book.
+        if last is not None:
+            size = last.size if last.size > word.size else word.size
+            gap, shift = word.x0 - last.x1, word.baseline - last.baseline
+        if (
+            last is None
+            or not -0.6 * size <= gap <= FRAGMENT_GAP * size
+            # Sub- and superscripts: smaller, close by, and overlapping the line's height.
+            or not (-0.2 * size <= shift <= 0.2 * size or (gap <= 0.5 * size and -0.6 * size <= shift <= 0.6 * size))
+        ):
             last = _Fragment([word], word.x0, word.x1, word.top, word.bottom, word.baseline, word.size)
             fragments.append(last)
             continue
         last.words.append(word)
-        # Comparisons, not min and max: this is done for every word of a book.
         if word.x1 > last.x1:
             last.x1 = word.x1
         if word.top < last.top:
@@ -135,18 +143,6 @@ def words_to_fragments(words: Iterable[Word]) -> list[_Fragment]:
         if word.size > last.size:
             last.size, last.baseline = word.size, word.baseline
     return fragments
-
-
-def _continues(fragment: _Fragment, word: Word) -> bool:
-    size = fragment.size if fragment.size > word.size else word.size
-    gap = word.x0 - fragment.x1
-    if not -0.6 * size <= gap <= FRAGMENT_GAP * size:
-        return False
-    shift = abs(word.baseline - fragment.baseline)
-    if shift <= 0.2 * size:
-        return True
-    # Sub- and superscripts: smaller, close by, and overlapping the line's height.
-    return shift <= 0.6 * size and gap <= 0.5 * size
 
 
 def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
@@ -311,4 +307,8 @@ def _usual_size(words: Sequence[Word]) -> float:
     sizes = {word.size for word in words}
     if len(sizes) == 1:
         return words[0].size
-    return median(word.size for word in words for _ in word.text)
+    # A loop over the words: a line has ten times as many characters.
+    by_characters: list[float] = []
+    for word in words:
+        by_characters += [word.size] * len(word.text)
+    return median(by_characters)

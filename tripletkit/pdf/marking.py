@@ -19,7 +19,7 @@ from tripletkit.pdf.pages import ReadPage
 from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
 from tripletkit.pdf.passages import Passage, paragraphs_to_passages
 from tripletkit.pdf.reader import Bookmark
-from tripletkit.pdf.roles import page_roles
+from tripletkit.pdf.roles import page_roles, title_label
 from tripletkit.pdf.tokens import CountTokens
 from tripletkit.rules import Rules
 
@@ -122,7 +122,9 @@ def mark_body(pages: MarkedPages, rules: Rules) -> tuple[list[str], list[Paragra
     layout = book_layout(found)
     lines = with_margins(found, layout.size)
     vocabulary = book_vocabulary(line.text for line in lines)
-    headings = find_headings(lines, _entries(pages, lines), body_size=layout.size, vocabulary=vocabulary, rules=rules)
+    headings = find_headings(
+        lines, _entries(pages, lines, rules), body_size=layout.size, vocabulary=vocabulary, rules=rules
+    )
     kinds = line_kinds(lines, _heading_lines(headings), layout, rules)
     paths = section_paths(len(lines), headings)
     abbreviations = rules.words("abbreviations")
@@ -140,9 +142,12 @@ def _heading_lines(headings: Sequence[Heading]) -> set[int]:
     return {i for heading in headings for i in range(heading.first, heading.first + heading.count)}
 
 
-def _entries(pages: MarkedPages, body: Sequence[Line]) -> list[Entry]:
+def _entries(pages: MarkedPages, body: Sequence[Line], rules: Rules) -> list[Entry]:
     """Chapters and sections that start on pages of the body, by outline or printed contents."""
-    contents = pages.lines_at(list(pages.text_places("toc")))
+    # The contents' own title is no part of the first entry.
+    contents = [
+        line for line in pages.lines_at(list(pages.text_places("toc"))) if title_label(line.text, rules) != "toc"
+    ]
     entries = book_entries(pages.book.outline, contents_entries(contents, _pages_of(pages.labels)), _title_pages(body))
     return [entry for entry in entries if pages.roles[entry.page - 1] == "body"]
 

@@ -177,10 +177,11 @@ def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], la
     """
     abbreviations = rules.words("abbreviations")
     boxes = _has_boxes(lines)
+    roles = {path: section_role(path, rules) for path in {p.path for p in paragraphs}}
     for p in paragraphs:
         if p.kind == "prose" and not _reads_as_prose(p, lines, layout, abbreviations):
             p.kind = _fragment_kind(p, lines)
-        role = section_role(p.path, rules) if p.kind in ("prose", "list", "equation") else None
+        role = roles[p.path] if p.kind in ("prose", "list", "equation") else None
         if role == "bibliography":
             # Literature is a note to the text; a section of that name may also be running text about it.
             p.kind = "footnote" if _YEAR.search(p.text) else p.kind

@@ -12,9 +12,11 @@ import re
 import sys
 import unicodedata
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +33,10 @@ HYPHEN_MARKS = "\x02\ufffe"
 FRAME_WIDTH, FRAME_PT, FRAME_SEGMENTS = 0.4, 20.0, 20
 #: TeX draws underscores, in points at most so long.
 STROKE_PT = 10.0
-_SPLIT = re.compile(r"[^\s\x00\u200b]+")
+#: A word ends behind each of PDFium's hyphen marks: what follows stands on the next line.
+_WORD = re.compile(rf"[^\s\x00\u200b{HYPHEN_MARKS}]+[{HYPHEN_MARKS}]?|[{HYPHEN_MARKS}]")
+#: Start, end, whether white space or a page's start stood before it, and whether it is a note's mark.
+_Part = tuple[int, int, bool, bool]
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
 _UTF_32 = f"utf-32-{sys.byteorder[:1]}e"
 #: Stands where a character takes two of PDFium's places; `clean` takes it out.
@@ -203,11 +208,11 @@ def _drawn(
 
     A frame is FRAME_WIDTH of the page wide and from two lines of text high to nearly the whole page.
     """
-    address, sides = _address(page), (ctypes.c_float * 4)()
+    sides = (ctypes.c_float * 4)()
     first = ctypes.addressof(sides)
     frames, strokes = [], []
-    for i in range(raw.FPDFPage_CountObjects(page)):
-        obj = _get_page_object(address, i)
+    objects = map(_get_page_object, repeat(_pointer(_address(page))), range(raw.FPDFPage_CountObjects(page)))
+    for obj in objects:
         if _get_type(obj) != raw.FPDF_PAGEOBJ_PATH or not _get_bounds(obj, first, first + 4, first + 8, first + 12):
             continue
         x0, low, x1, high = sides
@@ -236,19 +241,53 @@ def _quick(function: Any, result: type, *arguments: type) -> Callable[..., Any]:
     return ctypes.PYFUNCTYPE(result, *arguments)(_address(function))
 
 
+def _raw(function: Any, result: type) -> Callable[..., Any]:  # noqa: ANN401
+    """The same function, whose arguments ctypes takes as they are: ints, and pointers by `_pointer`. A quarter of the time."""
+    return ctypes.PYFUNCTYPE(result)(_address(function))
+
+
+_pointer: Callable[[int], Any] = ctypes.c_void_p.from_param
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int
-_get_box = _quick(raw.FPDFText_GetCharBox, _INT, _POINTER, _INT, _POINTER, _POINTER, _POINTER, _POINTER)
-_get_object = _quick(raw.FPDFText_GetTextObject, _POINTER, _POINTER, _INT)
-_get_origin = _quick(raw.FPDFText_GetCharOrigin, _INT, _POINTER, _INT, _POINTER, _POINTER)
-_get_matrix = _quick(raw.FPDFText_GetMatrix, _INT, _POINTER, _INT, _POINTER)
-_get_size = _quick(raw.FPDFText_GetFontSize, ctypes.c_double, _POINTER, _INT)
+_get_box = _raw(raw.FPDFText_GetCharBox, _INT)
+_get_object = _raw(raw.FPDFText_GetTextObject, _POINTER)
+_get_origin = _raw(raw.FPDFText_GetCharOrigin, _INT)
+_get_matrix = _raw(raw.FPDFText_GetMatrix, _INT)
+_get_size = _raw(raw.FPDFText_GetFontSize, ctypes.c_double)
+_get_weight = _raw(raw.FPDFText_GetFontWeight, _INT)
+_get_unicode = _raw(raw.FPDFText_GetUnicode, ctypes.c_uint)
+_get_page_object = _raw(raw.FPDFPage_GetObject, _POINTER)
 _get_font = _quick(raw.FPDFTextObj_GetFont, _POINTER, _POINTER)
-_get_weight = _quick(raw.FPDFText_GetFontWeight, _INT, _POINTER, _INT)
-_get_page_object = _quick(raw.FPDFPage_GetObject, _POINTER, _POINTER, _INT)
 _get_type = _quick(raw.FPDFPageObj_GetType, _INT, _POINTER)
 _get_bounds = _quick(raw.FPDFPageObj_GetBounds, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)
 _count_segments = _quick(raw.FPDFPath_CountSegments, _INT, _POINTER)
-_get_unicode = _quick(raw.FPDFText_GetUnicode, ctypes.c_uint, _POINTER, _INT)
+
+_Boxes = tuple[list[float], list[float], list[float], list[float]]
+
+
+class _BoxBuffer:
+    """Where PDFium writes the boxes of many characters. Its pointers are made once and used for every page."""
+
+    #: Boxes at a time: so few that the pointers stay in the processor's first cache.
+    size = 128
+
+    def __init__(self) -> None:
+        self._sides = [(ctypes.c_double * self.size)() for _ in range(4)]
+        starts = [ctypes.addressof(side) for side in self._sides]
+        self._pointers = [[_pointer(start + 8 * i) for i in range(self.size)] for start in starts]
+
+    def boxes(self, text: Any, indexes: Sequence[int]) -> _Boxes:  # noqa: ANN401 - a pointer
+        """Left, right, bottom and top of these characters, in the PDF's own coordinates."""
+        found: _Boxes = ([], [], [], [])
+        for first in range(0, len(indexes), self.size):
+            part = indexes[first : first + self.size]
+            # No loop of Python's: a book has a million of these calls.
+            deque(map(_get_box, repeat(text), part, *self._pointers), maxlen=0)
+            for held, side in zip(found, self._sides, strict=True):
+                held += side[: len(part)]
+        return found
+
+
+_BOXES = _BoxBuffer()
 
 
 class _Run(NamedTuple):
@@ -261,50 +300,42 @@ class _Run(NamedTuple):
 
 
 class _Glyphs:
-    """Boxes, fonts and sizes of one page's characters. Its buffers are used again for every question: they are many."""
+    """Fonts, sizes and baselines of one page's characters, asked once per text object, in which they are the same."""
 
-    def __init__(self, text: raw.FPDF_TEXTPAGE, left: float, top: float) -> None:
-        self.text, self.left, self.top = _address(text), left, top
+    def __init__(self, text: raw.FPDF_TEXTPAGE) -> None:
+        self.text = _pointer(_address(text))
         self._styles: dict[int, str] = {}
         self._runs: dict[int, _Run] = {}
-        self._doubles = (ctypes.c_double * 4)()
-        self._values = memoryview(self._doubles).cast("B").cast("d")
-        first = ctypes.addressof(self._doubles)
-        self._places = (first, first + 8, first + 16, first + 24)
-        self._matrix = raw.FS_MATRIX()
+        self._sizes: dict[float, float] = {}
+        self._origin, self._matrix = (ctypes.c_double * 2)(), raw.FS_MATRIX()
+        first = ctypes.addressof(self._origin)
+        self._places = _pointer(first), _pointer(first + 8), _pointer(ctypes.addressof(self._matrix))
 
-    def span(self, start: int, end: int) -> tuple[float, float, float, float] | None:
-        """Left, right, bottom and top of the first and the last of these characters, in the PDF's own coordinates."""
-        if not _get_box(self.text, start, *self._places):
-            return None
-        x0, x1, low, high = self._values
-        if end - start > 1 and _get_box(self.text, end - 1, *self._places):
-            _, right, bottom, top = self._values
-            x1 = right if right > x1 else x1
-            low = bottom if bottom < low else low
-            high = top if top > high else high
-        return x0, x1, low, high
+    def runs(self, indexes: Sequence[int]) -> list[_Run]:
+        """The run of each of these characters."""
+        known = self._runs
+        objects = map(_get_object, repeat(self.text), indexes)
+        return [known.get(obj) or self._ask(index, obj) for index, obj in zip(indexes, objects, strict=True)]
 
     def run(self, index: int) -> _Run:
-        """Baseline, size and style of a character: asked once per text object, in which they are the same."""
-        obj = _get_object(self.text, index)
-        if not obj:
-            return self._ask(index, 0)
-        run = self._runs.get(obj)
-        if run is None:
-            run = self._ask(index, obj)
-            if run.level:
-                self._runs[obj] = run
+        """The run of one character."""
+        return self.runs((index,))[0]
+
+    def _ask(self, index: int, obj: int | None) -> _Run:
+        text, (x, y, matrix) = self.text, self._places
+        _get_origin(text, index, x, y)
+        _get_matrix(text, index, matrix)
+        exact = _get_size(text, index) * math.hypot(self._matrix.c, self._matrix.d)
+        size = self._sizes.get(exact)
+        if size is None:
+            size = self._sizes[exact] = round(exact, 2)
+        run = _Run(self._origin[1], size, self._style(index, obj), abs(self._matrix.b) < 1e-3)
+        if run.level and obj:
+            self._runs[obj] = run
         return run
 
-    def _ask(self, index: int, obj: int) -> _Run:
-        _get_origin(self.text, index, *self._places[:2])
-        _get_matrix(self.text, index, ctypes.addressof(self._matrix))
-        size = _get_size(self.text, index) * math.hypot(self._matrix.c, self._matrix.d)
-        return _Run(self._values[1], round(size, 2), self._style(index, obj), abs(self._matrix.b) < 1e-3)
-
-    def _style(self, index: int, obj: int) -> str:
-        font = _get_font(obj) if obj else 0
+    def _style(self, index: int, obj: int | None) -> str:
+        font = _get_font(obj) if obj else None
         if not font:
             return "r"
         style = self._styles.get(font)
@@ -329,8 +360,7 @@ def _page_string(text: raw.FPDF_TEXTPAGE, count: int) -> str:
     if len(string) == count and "\x00" not in string:
         return string
     # PDFium leaves characters without a code out: ask for each, so that indexes stay true.
-    address = _address(text)
-    return _characters([_get_unicode(address, i) for i in range(count)])
+    return _characters(list(map(_get_unicode, repeat(_pointer(_address(text))), range(count))))
 
 
 def _characters(codes: Sequence[int]) -> str:
@@ -362,42 +392,52 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
     if count <= 0:
         return [], 0
     string = _page_string(text, count)
-    glyphs = _Glyphs(text, left, top)
-    words: list[Word] = []
-    for match in _SPLIT.finditer(string):
-        start, end = match.span()
-        content = match.group()
-        if content[0] not in _NOTE_SIGNS and content[-1] not in _NOTE_SIGNS and not _has_mark(content):
-            word = _word(content, start, end, glyphs)
-            if word is not None:
-                words.append(word)
-        else:
-            words.extend(_parts(string, start, end, glyphs))
+    glyphs = _Glyphs(text)
+    parts = _parts(string, glyphs)
+    starts = [part[0] for part in parts]
+    firsts = _BOXES.boxes(glyphs.text, starts)
+    lasts = _BOXES.boxes(glyphs.text, [part[1] - 1 for part in parts])
+    words = []
+    for (start, end, space, note), (baseline, size, style, _), x0, x1, low, high, _, right, bottom, above in zip(
+        parts, glyphs.runs(starts), *firsts, *lasts, strict=True
+    ):
+        content = string[start:end]
+        if not (content.isascii() and content.isprintable()):
+            content = word_text(content)
+            if not content:
+                continue
+        # A word's box is that of its first and its last character. Comparisons, not min and max: words are many.
+        x1 = right if right > x1 else x1
+        low = bottom if bottom < low else low
+        high = above if above > high else high
+        words.append(
+            Word(
+                content,
+                x0 - left,
+                x1 - left,
+                top - high,
+                top - low,
+                top - baseline,
+                size if size > 0 else max(high - low, 1.0),
+                style,
+                space,
+                note,
+            )
+        )
     return words, len(_MEANINGLESS.findall(string))
 
 
-def _parts(string: str, start: int, end: int, glyphs: _Glyphs) -> Iterator[Word]:
-    """The words in a run of characters that may hold marks of hyphens or of notes."""
-    for first, last in _between_marks(string, start, end):
-        for a, b, note in _note_parts(string, first, last, glyphs):
-            word = _word(string[a:b], a, b, glyphs)
-            if word is not None:
-                word.space, word.note = a == start and start > 0, note
-                yield word
-
-
-def _has_mark(text: str) -> bool:
-    return "\x02" in text or "\ufffe" in text
-
-
-def _between_marks(string: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Cut a word after each of PDFium's hyphen marks: its second part stands on the next line."""
-    for i in range(start, end):
-        if string[i] in HYPHEN_MARKS:
-            yield start, i + 1
-            start = i + 1
-    if start < end:
-        yield start, end
+def _parts(string: str, glyphs: _Glyphs) -> list[_Part]:
+    """The words of a page's characters, marks of notes apart."""
+    parts: list[_Part] = []
+    for match in _WORD.finditer(string):
+        start, end = match.span()
+        space = start > 0 and string[start - 1] not in HYPHEN_MARKS
+        if string[start] in _NOTE_SIGNS or string[end - 1] in _NOTE_SIGNS:
+            parts += ((a, b, space and a == start, note) for a, b, note in _note_parts(string, start, end, glyphs))
+        else:
+            parts.append((start, end, space, False))
+    return parts
 
 
 def _note_parts(string: str, start: int, end: int, glyphs: _Glyphs) -> tuple[tuple[int, int, bool], ...]:
@@ -414,16 +454,3 @@ def _note_parts(string: str, start: int, end: int, glyphs: _Glyphs) -> tuple[tup
 def _is_raised(index: int, beside: int, glyphs: _Glyphs) -> bool:
     mark, text = glyphs.run(index), glyphs.run(beside)
     return mark.size < 0.85 * text.size and mark.baseline > text.baseline + 0.1 * text.size
-
-
-def _word(content: str, start: int, end: int, glyphs: _Glyphs) -> Word | None:
-    if not (content.isascii() and content.isprintable()):
-        content = word_text(content)
-    box = glyphs.span(start, end)
-    if not content or box is None:
-        return None
-    x0, x1, low, high = box
-    baseline, size, style, _ = glyphs.run(start)
-    left, edge = glyphs.left, glyphs.top
-    size = size if size > 0 else max(high - low, 1.0)
-    return Word(content, x0 - left, x1 - left, edge - high, edge - low, edge - baseline, size, style, start > 0)

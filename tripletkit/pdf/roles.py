@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from statistics import median
 
+from tripletkit.pdf.kinds import letters_by_size
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.numbers import roman_value
 from tripletkit.pdf.reader import Bookmark
@@ -36,7 +37,10 @@ _LOCATOR_END = re.compile(
 )
 #: What every match of _LOCATOR_END ends in: cheap to ask first.
 _LOCATOR_TAIL = re.compile(r"[\divx][nft]{0,2}[.,;]?$")
+_LETTERS_ONLY = frozenset("abcdeghjklmopqrsuwyz-")  # that no match ends in
+_NUMBER = re.compile(r"\b(\d+|[ivxlc]+)\b")
 _LEADERS = re.compile(r"(?:\s?[.·_]){3,}")
+_NUMBER_END = re.compile(r"\D[\s.](\d{1,4}|[ivxl]{1,6})$")  # of eight characters at most
 _ENTRY_START = re.compile(r"[\"'“‘(.\\$@%&#<-]{0,2}[^\W\d_]")
 _APPENDIX = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")
 
@@ -70,10 +74,7 @@ def page_roles(pages: Sequence[Sequence[Line]], outline: Sequence[Bookmark], rul
 
 def text_size(pages: Sequence[Sequence[Line]]) -> float:
     """Font size of running text: the one that most letters have."""
-    letters: Counter[float] = Counter()
-    for lines in pages:
-        for line in lines:
-            letters[round(line.size * 2) / 2] += len(line.text)
+    letters = letters_by_size(line for lines in pages for line in lines)
     return letters.most_common(1)[0][0] if letters else 10.0
 
 
@@ -100,13 +101,19 @@ def running_heads(pages: Sequence[Sequence[Line]], least: int = 3) -> frozenset[
 
 def edge_lines(lines: Sequence[Line], most: int = 2) -> list[Line]:
     """The lines on the page's ``most`` highest and lowest baselines."""
-    baselines = sorted({round(line.baseline) for line in lines})
-    edges = set(baselines[:most] + baselines[-most:])
-    return [line for line in lines if round(line.baseline) in edges]
+    rounded = [round(line.baseline) for line in lines]
+    baselines = sorted(set(rounded))
+    edges = {*baselines[:most], *baselines[-most:]}
+    return [line for line, baseline in zip(lines, rounded, strict=True) if baseline in edges]
 
 
 def _undigited(text: str) -> str:
-    return re.sub(r"\b(\d+|[ivxlc]+)\b", "", text.lower()).strip()
+    return _NUMBER.sub("", text.lower()).strip()
+
+
+def _is_head(text: str, heads: frozenset[str]) -> bool:
+    """Whether a line at a page's edge is a running head or a mere number."""
+    return (bare := _undigited(text)) in heads or not bare
 
 
 def find_headings(
@@ -163,17 +170,17 @@ def _unseen_bookmarks(
 def index_share(lines: Sequence[Line], heads: frozenset[str] = frozenset()) -> float:
     """Share of the lines that end in page numbers or a see-reference, if their entries are in order; else 0."""
     edges = {id(line) for line in edge_lines(lines)}
-    own = [line for line in lines if not (id(line) in edges and _undigited(line.text) in heads | {""})]
-    if len(own) < 4:
-        return 0.0
+    own = [line for line in lines if not (id(line) in edges and _is_head(line.text, heads))]
     entries = [line for line in own if _is_entry(line.text)]
+    if len(own) < 4 or not entries:
+        return 0.0
     if median(len(_LEADERS.sub(" ", line.text)) for line in own) > 70 or _rising(entries):
         return 0.0
     return len(entries) / len(own) if _in_order(own) else 0.0
 
 
 def _is_entry(text: str) -> bool:
-    if "see" not in text and _LOCATOR_TAIL.search(text, len(text) - 4) is None:
+    if "see" not in text and (text[-1] in _LETTERS_ONLY or _LOCATOR_TAIL.search(text, len(text) - 4) is None):
         return False
     return _ENTRY_START.match(text) is not None and _LOCATOR_END.search(text) is not None
 
@@ -205,7 +212,7 @@ def _spanned(pages: Sequence[Sequence[Line]], headings: Sequence[Heading], heads
             heading = starts.get((page, at))
             if heading is not None and _opens(heading, current):
                 current = heading if heading.label in _ROLES else None
-            if id(line) in edges and _undigited(line.text) in heads | {""}:
+            if id(line) in edges and _is_head(line.text, heads):
                 continue
             # Reading order may put a title in a right-hand column behind the left-hand one, on the page that it opens.
             role = current.label if current is not None else "body"
@@ -273,7 +280,7 @@ def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
 def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], looks: Sequence[float]) -> None:
     """Contents by look, in the first part of a book: most lines end in a number, and the numbers rise."""
     for page, lines in enumerate(pages[: int(FRONT_SHARE * len(pages)) + 1]):
-        entries = [line for line in lines if re.search(r"\D[\s.](\d{1,4}|[ivxl]{1,6})$", line.text)]
+        entries = [line for line in lines if _NUMBER_END.search(line.text, max(len(line.text) - 8, 0))]
         if (
             roles[page] in ("body", "front")
             and len(entries) >= 8

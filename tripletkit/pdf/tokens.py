@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 #: Whether counts add up over words is tried on so many of a book's texts.
-SAMPLE = 200
+SAMPLE = 50
 #: From this share of the limit on, a text is counted as a whole: the limit must hold whatever the sample said.
 NEAR_LIMIT = 0.85
 
@@ -31,7 +32,7 @@ def counter_by_words(count_tokens: CountTokens, texts: Sequence[str], limit: int
     says otherwise, it is ``count_tokens`` itself.
     """
     special = count_tokens([""])[0]
-    known = _Known(count_tokens, list(dict.fromkeys(word for text in texts for word in text.split())), special)
+    known = _Known(count_tokens, list(dict.fromkeys(chain.from_iterable(map(str.split, texts)))), special)
 
     def summed(text: str) -> int:
         return sum(map(known.__getitem__, text.split())) + special

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -56,12 +57,14 @@ def run_bounded(
                 crew.append(_Worker(function, bounds))
                 crew[-1].give(*waiting.popleft())
             for worker in _ready(crew):
-                yield worker.index, worker.outcome()
+                index, outcome = worker.index, worker.outcome()
+                # Before the result is handed on: no process waits for what is done with it.
                 if waiting and worker.alive:
                     worker.give(*waiting.popleft())
                 else:
                     crew.remove(worker)
                     worker.stop()
+                yield index, outcome
     finally:
         for worker in crew:
             worker.stop()
@@ -140,6 +143,7 @@ def _serve(connection: Connection, function: Callable[[Task], Result], memory_mb
         try:
             task = connection.recv()
         except EOFError:
+            gc.freeze()  # Python looks for cycles when it ends, in everything that was loaded
             return
         with suppress(BrokenPipeError):
             connection.send(_tried(function, task, memory_mb))

@@ -47,7 +47,9 @@ def _abbreviated(before: str, abbreviations: Set[str]) -> bool:
     """Whether the full stop at the end of ``before`` belongs to an abbreviation or to initials."""
     if not before.endswith("."):
         return False
-    match = _LAST_WORD.search(before[-40:-1])
+    end = len(before) - 1
+    # From the last space on, as far as 39 characters back: a search of the whole would try every place.
+    match = _LAST_WORD.search(before, max(before.rfind(" ", 0, end) + 1, end - 39), end)
     if match is None:
         return False
     word = match.group().lower()
