@@ -16,7 +16,7 @@ from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.masking import hide
 from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, numbers
-from tripletkit.mining.scores import Vectors
+from tripletkit.mining.scores import Cosines, Vectors
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
 from tripletkit.stages.tag import matcher_of, mentions_in
 from tripletkit.text.defining import is_defined
@@ -120,7 +120,8 @@ def test_the_bound_is_per_positive_and_searched_over_all_terms() -> None:
 def test_negative_cosines_keep_the_bound_below_the_positive() -> None:
     held = pool(3)
     cos = np.array([[-0.2, -0.205, -0.3]], dtype=np.float32)
-    block = Block(held, held.candidates, np.array([0]), cos, [numbers([i]) for i in range(3)], 0.95)
+    cosines = Cosines(cos, 0.0, cos, cos)
+    block = Block(held, held.candidates, np.array([0]), cosines, [numbers([i]) for i in range(3)], 0.95)
     assert block.legal(np.zeros(3, dtype=np.int32), np.arange(3)).tolist() == [False, False, True]
 
 

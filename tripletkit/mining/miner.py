@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tripletkit.config import MineSettings
 from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.pool import Candidate, Mask, Pool
-from tripletkit.mining.scores import Scores, Vectors
+from tripletkit.mining.scores import AT_MOST, AT_ONCE, PARTS, Cosines, Scores, Vectors
 from tripletkit.mining.selection import Draw, choose, turns, wanted
 from tripletkit.mining.shortlist import SPARE, Judged, Side
 
@@ -110,8 +110,10 @@ def mine(
     ``pairs`` are what `choose_positives` chose, ``terms`` holds one unit row per term. A passage none of whose pairs has a
     legal negative gets its other positives tried, the most salient first.
     """
-    scores = Scores(terms, settings.memory_mb)
-    if wanted(settings, len(terms)) == len(terms):
+    from_all = wanted(settings, len(terms)) == len(terms)
+    scores = Scores(terms, settings.memory_mb, exact=from_all)
+    scores.rows = min(scores.rows, max(AT_ONCE, min(AT_MOST, len(pairs) // PARTS)))
+    if from_all:
         scores.rows = max(1, scores.rows // 2)  # a list of all legal terms takes as much again
     search = _Search(pool, anchors, scores, settings, seed, cap_of(pairs, terms, settings))
     search.run(by_lot(pool, pairs, seed), advance)
@@ -134,7 +136,7 @@ def cap_of(pairs: Sequence[Candidate], terms: Vectors, settings: MineSettings) -
 
 def blocks(
     scores: Scores, anchors: Anchors, pairs: Iterable[Candidate]
-) -> Iterator[tuple[list[Candidate], npt.NDArray[np.intp], Vectors]]:
+) -> Iterator[tuple[list[Candidate], npt.NDArray[np.intp], Cosines]]:
     """Pairs with their rows in the cosines beside them; pairs of one anchor together, anchors in the order of their first pair."""
     of_anchor: dict[int, list[Candidate]] = defaultdict(list)
     for pair in pairs:
@@ -204,11 +206,10 @@ class _Search:
         refused = judged.refused()
         self.mined.refused.update(dict(zip(GUARDS, refused[tried].sum(axis=0).tolist(), strict=True)))
         nearest = judged.nearest_refused(refused)
-        for i in tried:
-            if i in nearest:
-                other, guard = nearest[i]
-                row = block.cosines[block.rows[i]]
-                self.mined.review.append((block.pairs[i], other, guard, float(block.cos_ap[i]), float(row[other])))
+        seen = [i for i in tried if i in nearest]
+        cos_an = block.cosines_at(np.array(seen, dtype=np.intp), np.array([nearest[i][0] for i in seen], dtype=np.intp))
+        for i, (other, guard), cos in zip(seen, map(nearest.__getitem__, seen), cos_an.tolist(), strict=True):
+            self.mined.review.append((block.pairs[i], other, guard, float(block.cos_ap[i]), cos))
 
 
 def triplets_of(judged: Judged, chosen: Mapping[int, Sequence[tuple[int, str]]], scores: Scores) -> Iterator[Triplet]:
@@ -222,7 +223,7 @@ def triplets_of(judged: Judged, chosen: Mapping[int, Sequence[tuple[int, str]]],
         positives.tolist(),
         negatives.tolist(),
         block.cos_ap[at].tolist(),
-        block.cosines[block.rows[at], negatives].tolist(),
+        block.cosines_at(at, negatives).tolist(),
         scores.between(positives, negatives).tolist(),
         judged.ranks(at, negatives).tolist(),
         [rule for found in chosen.values() for _, rule in found],
