@@ -79,6 +79,12 @@ class MineSettings(Section):
     kinds: tuple[str, ...] = Field(("prose", "box"), description="kinds of passage that become anchors")
     positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
     negatives: int = Field(3, ge=1, description="negatives per positive")
+    positive_bound: float = Field(
+        0.1,
+        ge=-1,
+        le=1,
+        description="a positive whose cosine is lower is an everyday word there, unless the book cites, defines or first says it",
+    )
     mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")
     passages_per_term: int = Field(
         12,

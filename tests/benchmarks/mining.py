@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from tripletkit.config import MineSettings
-from tripletkit.mining.miner import Anchors, choose_positives, mine
+from tripletkit.mining.miner import Anchors, choose_positives, mine, without_far
 from tripletkit.mining.pool import Candidate, Pool, build_pool, numbers
 from tripletkit.mining.scores import Vectors
 
@@ -150,11 +150,12 @@ def own_cold(output: str, encoder: str, folder: str) -> dict[str, float]:
             locate_encoder(encoder), cache=Path(folder) / "cache", progress=Progress(quiet=True), precision="float32"
         )
         for split, pool in pools(output).items():
-            pairs = choose_positives(pool, settings, 0)
-            passages = sorted({pair.passage for pair in pairs})
+            passages = sorted({pair.passage for pair in pool.candidates})
             vectors, terms = model.encode([pool.texts[p] for p in passages]), model.encode(pool.names)
             np.savez(Path(folder) / f"{split}.npz", passages=passages, vectors=vectors, terms=terms)
             anchors = Anchors(vectors, {p: row for row, p in enumerate(passages)})
+            pool, _ = without_far(pool, anchors, terms, settings.positive_bound)
+            pairs = choose_positives(pool, settings, 0)
             mine(pool, pairs, anchors, terms, settings, 0, lambda _: None)
 
     run(MineSettings(hard_negatives=True))
@@ -190,6 +191,7 @@ def own(output: str, folder: str, *, every: bool) -> dict[str, float]:
     for split, pool in held.items():
         anchors, terms = known_vectors(folder, split)
         start = time.process_time()
+        pool, _ = without_far(pool, anchors, terms, settings.positive_bound)
         pairs = choose_positives(pool, settings, 0)
         mined = mine(pool, pairs, anchors, terms, settings, 0, lambda _: None)
         seconds += time.process_time() - start
@@ -207,6 +209,7 @@ def peer(output: str, folder: str, *, every: bool) -> dict[str, float]:
     found: list[tuple[Pool, list[tuple[int, int]]]] = []
     for split, pool in pools(output).items():
         anchors, terms = known_vectors(folder, split)
+        pool, _ = without_far(pool, anchors, terms, settings_for(every).positive_bound)
         pairs = choose_positives(pool, settings_for(every), 0)
         number = {text: i for i, text in enumerate(pool.texts)} | {name: i for i, name in enumerate(pool.names)}
         vectors = {name: terms[i] for i, name in enumerate(pool.names)}
@@ -256,7 +259,7 @@ def is_said(form: str, text: str) -> bool:
 
 
 def compare_sizes(sizes: Sequence[tuple[int, ...]], anchors: int) -> None:
-    """How time and memory grow. The bound is ours: what the vectors and the pool take before, terms in float64, the budget."""
+    """How time and memory grow. Our bound: what vectors and pool take before, a copy of the terms, the budget, the triplets."""
     say(
         f"{'passages x terms':>20} {'mined':>9} {'engine':20} {'triplets':>10} {'CPU s':>8} {'ms a pass.':>10} {'peak MB':>8} "
         f"{'start MB':>8} {'bound MB':>8}\n"
@@ -265,7 +268,7 @@ def compare_sizes(sizes: Sequence[tuple[int, ...]], anchors: int) -> None:
         mined = anchors or passages
         for engine in ("synthetic_own", "synthetic_peer"):
             found = child(engine, passages=passages, terms=terms, mined=mined)
-            bound = found["start_mb"] + 8 * 384 * terms / 2**20 + MineSettings().memory_mb
+            bound = found["start_mb"] + (4 * 384 * terms + 330 * found["triplets"]) / 2**20 + MineSettings().memory_mb
             say(
                 f"{passages:>11,} x {terms:6,} {mined:9,} "
                 f"{'tripletkit' if engine == 'synthetic_own' else 'mine_hard_negatives':20} {found['triplets']:10,} "

@@ -24,9 +24,9 @@ LISTS: dict[str, Callable[[Pool, Synonyms, Candidate], Numbers]] = {
     "said in the passage": lambda pool, _, pair: pool.said[pair.passage],
     # The book's own index says that these pages are about the term.
     "cited on its pages": lambda pool, _, pair: pool.cited[pair.passage],
-    # A heading above the passage names the term, or a word of its family stands there.
+    # A heading above the passage names the term, or words of its family stand there.
     "in its headings, or akin to its words": lambda pool, _, pair: pool.hinted[pair.passage],
-    # The positive itself, its parent, its children, its see-also terms.
+    # The positive itself, its parent, its children, its see-also terms, what some passage says is another name of it.
     "one family with the positive": lambda pool, _, pair: pool.related[pair.term],
     # So near the positive that they may be one concept.
     "near-synonym of the positive": lambda _, synonyms, pair: synonyms[pair.term],
