@@ -421,7 +421,7 @@ def test_a_barren_passage_gets_its_other_positives_tried() -> None:
 
 def test_a_far_positive_is_none_unless_the_book_speaks_for_it() -> None:
     """Cosines .940, .500, .087, .087 and -.174; the last two are salient enough, by a hair, and not."""
-    candidates = tuple(Candidate(0, t, s) for t, s in ((0, 0.0), (1, 0.0), (2, 0.0), (3, SPOKEN_FOR), (4, 1.4)))
+    candidates = tuple(Candidate(0, t, s) for t, s in ((0, 0.0), (1, 0.0), (2, 0.0), (3, SPOKEN_FOR), (4, 1.9)))
     held = replace(pool(5), candidates=candidates)
     terms = np.array([at(a) for a in (20, 60, 85, 85, 100)], dtype=np.float32)
     anchors = Anchors(np.stack([ANCHOR]), {0: 0})

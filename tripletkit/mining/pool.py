@@ -126,7 +126,7 @@ def _hinted(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, 
     ("hash function" where values are hashed by a function).
 
     Of 200 triplets labelled by hand before there was such a guard, the first two refuse 3 of 31 false negatives and none of 144
-    good ones, the third 4 and 4.
+    good ones, the third 3 more and 4.
     """
     stems: dict[str, list[int]] = defaultdict(list)
     spelled: dict[str, list[tuple[int, tuple[str, ...]]]] = defaultdict(list)
