@@ -77,11 +77,17 @@ class MineSettings(Section):
         "mix", description="mix: nearest, sibling and rank window in turn; top: the nearest; weighted: drawn by cosine"
     )
     kinds: tuple[str, ...] = Field(("prose", "box"), description="kinds of passage that become anchors")
-    positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
-    negatives: int = Field(3, ge=1, description="negatives per positive")
+    positives: int = Field(5, ge=1, description="positives per passage, the most salient first")
+    negatives: int = Field(4, ge=1, description="negatives per positive")
+    positive_bound: float = Field(
+        0.1,
+        ge=-1,
+        le=1,
+        description="a positive whose cosine is lower is an everyday word there, unless the index cites the page or it is rare",
+    )
     mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")
     passages_per_term: int = Field(
-        12,
+        24,
         ge=1,
         description="anchors per positive term, so that none dominates; more only where a passage has no other",
     )

@@ -14,9 +14,9 @@ from tests.conftest import HashEncoder
 from tripletkit.config import MineSettings
 from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.masking import hide
-from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine
+from tripletkit.mining.miner import SPOKEN_FOR, Anchors, Mined, choose_positives, mine, without_far
 from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, numbers
-from tripletkit.mining.scores import Vectors
+from tripletkit.mining.scores import Cosines, Vectors
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
 from tripletkit.stages.tag import matcher_of, mentions_in
 from tripletkit.text.defining import is_defined
@@ -120,7 +120,8 @@ def test_the_bound_is_per_positive_and_searched_over_all_terms() -> None:
 def test_negative_cosines_keep_the_bound_below_the_positive() -> None:
     held = pool(3)
     cos = np.array([[-0.2, -0.205, -0.3]], dtype=np.float32)
-    block = Block(held, held.candidates, np.array([0]), cos, [numbers([i]) for i in range(3)], 0.95)
+    cosines = Cosines(cos, 0.0, cos, cos)
+    block = Block(held, held.candidates, np.array([0]), cosines, [numbers([i]) for i in range(3)], 0.95)
     assert block.legal(np.zeros(3, dtype=np.int32), np.arange(3)).tolist() == [False, False, True]
 
 
@@ -320,6 +321,54 @@ def test_terms_in_headings_and_of_a_words_family_are_no_negatives() -> None:
     assert [row.tolist() for row in held.hinted] == [[0, 1], [0]]
 
 
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("Values are hashed by a function.", [0]),
+        ("Values are hashed.", []),
+        ("A function of two values.", []),
+    ],
+)
+def test_a_term_spelled_out_word_by_word_is_no_negative(text: str, refused: list[int]) -> None:
+    assert pool_of([text], ("hash function", "linear map")).hinted[0].tolist() == refused
+
+
+@pytest.mark.parametrize(
+    ("sentence", "one"),
+    [
+        ("Tabulation, also known as memoization, is old.", True),
+        ("We use tabulation (memoization) here.", True),
+        ("Tabulation is sometimes called a memoization.", True),
+        ("Use tabulation or memoization.", False),
+        ("Tabulation called memoization.", False),
+        ("We use tabulation (a memoization of sorts) here.", False),
+        ("Tabulation. Memoization is also known.", False),
+    ],
+)
+def test_terms_named_as_one_in_a_passage_are_one_in_all(sentence: str, one: bool) -> None:
+    held = pool_of([sentence, "Only tabulation."], ("tabulation", "memoization"))
+    assert [row.tolist() for row in held.related] == ([[0, 1], [0, 1]] if one else [[0], [1]])
+
+
+def test_a_longer_term_is_named_and_not_the_one_inside_it() -> None:
+    held = pool_of(["A sampling error, also called noise, is an error."], ("error", "noise", "sampling error"))
+    assert [row.tolist() for row in held.related] == [[0], [1, 2], [1, 2]]
+
+
+def pool_of(texts: list[str], names: tuple[str, ...]) -> Pool:
+    """Passages with these texts, and one more that says all terms."""
+    texts = [*texts, " ".join(f"{name}." for name in names)]
+    passages = pl.DataFrame({"passage_id": [f"p{i}" for i in range(len(texts))], "text": texts}).with_columns(
+        book_id=pl.lit("b"), page_first=1, page_last=1
+    )
+    terms = make_table(TERMS, [term_row(f"{i}", name) for i, name in enumerate(names)])
+    matcher = matcher_of(terms)
+    found = [
+        row for p, text in passages.select("passage_id", "text").iter_rows() for row in mentions_in(p, text, matcher)
+    ]
+    return build_pool(passages, terms, make_table(MENTIONS, found), page_margin=0)
+
+
 def test_a_term_said_only_inside_a_longer_one_is_no_positive() -> None:
     passages = pl.DataFrame(
         {"passage_id": ["p"], "book_id": ["b"], "text": ["A binary tree."], "page_first": [1], "page_last": [1]}
@@ -368,6 +417,18 @@ def test_a_barren_passage_gets_its_other_positives_tried() -> None:
     mined = run(held, angles=(80, 20, 40, 60), positives=1)
     assert [(t.positive, t.negative) for t in mined.triplets] == [(1, 2)]
     assert [c.term for c in mined.barren] == [0]
+
+
+def test_a_far_positive_is_none_unless_the_book_speaks_for_it() -> None:
+    """Cosines .940, .500, .087, .087 and -.174; the last two are salient enough, by a hair, and not."""
+    candidates = tuple(Candidate(0, t, s) for t, s in ((0, 0.0), (1, 0.0), (2, 0.0), (3, SPOKEN_FOR), (4, 1.9)))
+    held = replace(pool(5), candidates=candidates)
+    terms = np.array([at(a) for a in (20, 60, 85, 85, 100)], dtype=np.float32)
+    anchors = Anchors(np.stack([ANCHOR]), {0: 0})
+    near, far = without_far(held, anchors, terms, 0.1)
+    assert [c.term for c in near.candidates] == [0, 1, 3]
+    assert [c.term for c, _ in far] == [2, 4]
+    assert [cos for _, cos in far] == pytest.approx([math.cos(math.radians(85)), math.cos(math.radians(100))])
 
 
 def test_hiding_a_positive() -> None:

@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tripletkit.mining.pool import Candidate, Mask, Numbers, Pool
-from tripletkit.mining.scores import Vectors
+from tripletkit.mining.scores import Cosines, Indices, Vectors
 
 Synonyms = Sequence[Numbers]
-Indices = npt.NDArray[np.integer]
 
 #: The terms that a guard refuses for a pair, by number, ascending.
 LISTS: dict[str, Callable[[Pool, Synonyms, Candidate], Numbers]] = {
@@ -25,9 +24,9 @@ LISTS: dict[str, Callable[[Pool, Synonyms, Candidate], Numbers]] = {
     "said in the passage": lambda pool, _, pair: pool.said[pair.passage],
     # The book's own index says that these pages are about the term.
     "cited on its pages": lambda pool, _, pair: pool.cited[pair.passage],
-    # A heading above the passage names the term, or a word of its family stands there.
+    # A heading above the passage names the term, or words of its family stand there.
     "in its headings, or akin to its words": lambda pool, _, pair: pool.hinted[pair.passage],
-    # The positive itself, its parent, its children, its see-also terms.
+    # The positive itself, its parent, its children, its see-also terms, what some passage says is another name of it.
     "one family with the positive": lambda pool, _, pair: pool.related[pair.term],
     # So near the positive that they may be one concept.
     "near-synonym of the positive": lambda _, synonyms, pair: synonyms[pair.term],
@@ -46,7 +45,7 @@ class Block:
     pool: Pool
     pairs: Sequence[Candidate]
     rows: npt.NDArray[np.intp]
-    cosines: Vectors
+    cosines: Cosines
     synonyms: Synonyms
     relative_bound: float
     _members: dict[int, frozenset[int]] = field(default_factory=dict)
@@ -54,7 +53,11 @@ class Block:
     @cached_property
     def cos_ap(self) -> Vectors:
         """Each pair's cosine of anchor and positive."""
-        return self.cosines[self.rows, [pair.term for pair in self.pairs]]
+        return self.cosines_at(np.arange(len(self.pairs)), np.array([pair.term for pair in self.pairs], dtype=np.intp))
+
+    def cosines_at(self, pairs: Indices, terms: Indices) -> Vectors:
+        """Of the anchor of the pair at its place with each term."""
+        return self.cosines.at(self.rows[pairs], terms)
 
     @cached_property
     def bounds(self) -> Vectors:
@@ -88,7 +91,7 @@ class Block:
 
     def legal(self, pairs: Indices, terms: Indices) -> Mask:
         """Whether no guard of the pair at its place refuses each term."""
-        legal: Mask = self.cosines[self.rows[pairs], terms] <= self.bounds[pairs]
+        legal: Mask = self.cosines_at(pairs, terms) <= self.bounds[pairs]
         legal &= ~self.listed.hold(pairs, terms)
         return legal
 

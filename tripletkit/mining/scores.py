@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,40 +11,81 @@ from tripletkit.errors import TableError
 from tripletkit.mining.pool import Numbers
 
 Vectors = npt.NDArray[np.float32]
-#: Components of unit vectors are rounded to this. A product of two is then a multiple of 2^-52, and so is every partial sum,
-#: which is at most 1 (Cauchy-Schwarz): float64 holds each exactly. So the cosines are the same bits whatever the block's
-#: shape, the number of threads and the machine's BLAS, none of which is true of float32; the price is an error below 1e-7.
+Indices = npt.NDArray[np.integer]
+#: Components of unit vectors are rounded to this, which float32 holds. A product of two is then a multiple of 2^-52, and so is
+#: every partial sum, which is at most 1 (Cauchy-Schwarz): float64 holds each exactly. So the cosines are the same bits whatever
+#: the block's shape, the number of threads and the machine's BLAS, none of which is true of float32; the price is an error
+#: below 1e-7.
 GRID = 2.0**26
-#: What a pair takes per term (and per dimension): its anchor's float64 product and its float32 copy, order and places, and the
-#: scratch of sorting and of the guards.
+#: Up to so many terms all cosines are exact. Beyond, they are float32 products, which take a third of the time, and those that
+#: decide are worked out again: some hundreds a row, which is what the other two thirds pay for about here.
+EXACT = 4_000
+#: What a pair takes per term (and per dimension): its anchor's products, and the scratch of ranking and of the guards.
 BYTES_PER_SCORE = 56
-#: Larger blocks are no faster, and what is used up while one is mined must be looked up again.
-AT_ONCE = 256
+#: Pairs of a block. Larger ones are no faster, and what is used up while one is mined must be looked up again. A thousand, which
+#: spares BLAS much copying of terms, only where a block is a small part of all.
+AT_ONCE, AT_MOST, PARTS = 256, 1024, 64
+#: Single products worked out at a time: these stay in the cache, and in memory that need not be asked for again (ten times as
+#: fast as 512 at a time).
+FEW = 128
+
+
+@dataclass(frozen=True)
+class Cosines:
+    """Each anchor (row) with every term: near enough to find what may matter, and exact `at` the places asked for."""
+
+    rough: Vectors
+    error: float  # rough and exact differ by at most half of this; 0 where all are exact
+    anchors: Vectors  # on the grid, as are the terms
+    terms: Vectors
+
+    def at(self, rows: Indices, terms: Indices) -> Vectors:
+        """Exact cosines of anchors and terms, place by place."""
+        return dots(self.anchors, rows, self.terms, terms) if self.error else self.rough[rows, terms]
+
+    def nearer(self, row: int, cosine: np.float32) -> int:
+        """How many terms are nearer to the anchor than that."""
+        values = self.rough[row]
+        sure = int(np.count_nonzero(values > cosine + self.error))
+        if not self.error:
+            return sure
+        doubted = np.flatnonzero(np.abs(values - cosine) <= self.error)
+        return sure + int(np.count_nonzero(self.at(np.full(len(doubted), row), doubted) > cosine))
+
+    def nearest(self, row: int, without: Indices) -> int:
+        """The term nearest to the anchor, some left out; the first of equals."""
+        values = self.rough[row].copy()
+        values[without] = -np.inf
+        best = np.flatnonzero(values >= values.max() - 2 * self.error)
+        return int(best[np.argmax(self.at(np.full(len(best), row), best))])
+
+    def of_rows(self, rows: Indices) -> Cosines:
+        """Of some anchors only."""
+        return Cosines(self.rough[rows], self.error, self.anchors[rows], self.terms)
 
 
 class Scores:
-    """Exact cosines with all terms. ``memory_mb`` bounds the blocks, not the vectors themselves."""
+    """Cosines with all terms. ``memory_mb`` bounds the blocks, not the vectors themselves; ``exact`` works all out exactly."""
 
-    def __init__(self, terms: Vectors, memory_mb: float) -> None:
+    def __init__(self, terms: Vectors, memory_mb: float, *, exact: bool = False) -> None:
         self._terms = on_grid(terms)
-        self._rough = np.asarray(terms, dtype=np.float32)
+        self._exact = self._terms.astype(np.float64) if exact or len(terms) <= EXACT else None
+        self._error = (
+            terms.shape[1] + 4
+        ) * 2.0**-23  # twice that of a float32 sum of products of unit vectors, in any order
         self._memory = memory_mb * 2**20
-        self.rows = min(max(1, int(self._memory / (BYTES_PER_SCORE * max(sum(terms.shape), 1)))), AT_ONCE)
+        self.rows = min(max(1, int(self._memory / (BYTES_PER_SCORE * max(sum(terms.shape), 1)))), AT_MOST)
 
-    def of(self, anchors: npt.NDArray[np.floating]) -> Vectors:
-        """Cosines of each anchor with every term. Give at most ``rows`` anchors to keep to the budget."""
-        cosines: Vectors = (on_grid(anchors) @ self._terms.T).astype(np.float32)
-        return cosines
+    def of(self, anchors: Vectors) -> Cosines:
+        """Each anchor with every term. Give at most ``rows`` anchors to keep to the budget."""
+        anchors = on_grid(anchors)
+        if self._exact is None:
+            return Cosines(anchors @ self._terms.T, self._error, anchors, self._terms)
+        return Cosines((anchors.astype(np.float64) @ self._exact.T).astype(np.float32), 0.0, anchors, self._terms)
 
-    def between(self, terms: npt.NDArray[np.integer], others: npt.NDArray[np.integer]) -> Vectors:
+    def between(self, terms: Indices, others: Indices) -> Vectors:
         """Cosine of each term with the other at its place."""
-        cosines = np.empty(len(terms), dtype=np.float32)
-        for start in range(0, len(terms), AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            one, in_one = np.unique(terms[part], return_inverse=True)
-            other, in_other = np.unique(others[part], return_inverse=True)
-            cosines[part] = (self._terms[one] @ self._terms[other].T)[in_one, in_other]
-        return cosines
+        return dots(self._terms, terms, self._terms, others)
 
     def near_terms(self, bound: float) -> tuple[Numbers, ...]:
         """Per term: the terms whose cosine with it is at least ``bound``, itself included.
@@ -50,12 +93,11 @@ class Scores:
         Products in float32 of each two terms find them but for those about the bound, which exact products decide. Raises
         TableError where an encoder finds so many terms alike that their list breaks the budget.
         """
-        count, dimensions = self._rough.shape
-        error = (dimensions + 4) * 2.0**-23  # of a float32 sum of products of unit vectors, in any order, at most
+        count = len(self._terms)
         found, held = [np.empty((2, 0), dtype=np.int32)], 0
         for start in range(0, count, self.rows):
-            product = self._rough[start : start + self.rows] @ self._rough[start:].T  # two terms are met once
-            near = np.flatnonzero(product >= bound - error)
+            product = self._terms[start : start + self.rows] @ self._terms[start:].T  # two terms are met once
+            near = np.flatnonzero(product >= bound - self._error)
             pairs = np.stack(np.divmod(near, count - start)).astype(np.int32) + np.int32(start)
             pairs = pairs[:, pairs[0] <= pairs[1]]
             held += 2 * pairs[0].nbytes
@@ -72,10 +114,19 @@ class Scores:
         return tuple(np.split(near.astype(np.int32), np.searchsorted(of, np.arange(1, count))))
 
 
-def on_grid(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """``vectors`` in float64, each component rounded to a multiple of 1 / GRID."""
-    rounded = vectors.astype(np.float64)
-    rounded *= GRID
+def on_grid(vectors: Vectors) -> Vectors:
+    """``vectors`` with each component rounded to a multiple of 1 / GRID."""
+    rounded = vectors * np.float32(GRID)
     np.rint(rounded, out=rounded)
-    rounded /= GRID
+    rounded /= np.float32(GRID)
     return rounded
+
+
+def dots(ones: Vectors, rows: Indices, others: Vectors, columns: Indices) -> Vectors:
+    """Exact products of rows of one and of another on the grid, place by place."""
+    found = np.empty(len(rows), dtype=np.float32)
+    for start in range(0, len(rows), FEW):
+        part = slice(start, start + FEW)
+        one, other = ones[rows[part]].astype(np.float64), others[columns[part]].astype(np.float64)
+        found[part] = np.einsum("ij,ij->i", one, other)
+    return found

@@ -41,7 +41,7 @@ class Draw:
         here = np.full(len(chapter), self.i)
         fit = self.free[chapter] & self.block.legal(here, chapter) & ~np.isin(chapter, self.taken)
         terms = chapter[fit & (self.block.at_home(here, chapter) == self.at_home)]
-        return int(terms[np.argmax(self.block.cosines[self.block.rows[self.i], terms])]) if len(terms) else None
+        return int(terms[np.argmax(self.block.cosines_at(np.full(len(terms), self.i), terms))]) if len(terms) else None
 
 
 def nearest(draw: Draw, _: float) -> int | None:
@@ -67,7 +67,7 @@ def weighted(draw: Draw, lot: float) -> int | None:
     """One legal term, nearer ones more often."""
     if not draw.terms:
         return None
-    cos = draw.block.cosines[draw.block.rows[draw.i], draw.terms].astype(np.float64)
+    cos = draw.block.cosines_at(np.full(len(draw.terms), draw.i), np.array(draw.terms)).astype(np.float64)
     sums = np.cumsum(np.exp((cos - cos[0]) / TEMPERATURE))
     at = int(np.searchsorted(sums, lot * sums[-1], side="right"))
     return draw.terms[min(at, len(draw.terms) - 1)]

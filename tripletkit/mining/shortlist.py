@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from tripletkit.mining.guards import CERTAIN, GUARDS, LISTS, TOO_NEAR, Block
 from tripletkit.mining.pool import Mask, Numbers
-from tripletkit.mining.scores import Vectors
+from tripletkit.mining.scores import Cosines, Indices, Vectors
 
 #: An anchor's nearest terms are ranked, so many for each legal one that is wanted; where the guards leave too few, more.
-SPARE, MORE = 4, 8
+SPARE, MORE = 2, 8
+#: A bound of the terms to rank is read from the largest of so many groups of terms for each that is wanted.
+GROUPS = 4
 
 
 class Side(NamedTuple):
@@ -28,32 +30,55 @@ class Side(NamedTuple):
 
 @dataclass(frozen=True)
 class Ranking:
-    """The terms nearest to each anchor (row), the nearest first, ties by id."""
+    """The terms nearest to each anchor (row), the nearest first, ties by id. Rows are filled up to one length."""
 
     order: Numbers
-    cosines: Vectors  # in that order
-    known: Mask  # in that order; what ties with the last one may have been left out, as may its equals
+    cosines: Vectors  # in that order, exact; -inf where filled up
+    limits: Vectors  # per row: all terms at least as near are ranked
     whole: bool  # whether all terms are ranked
+    _keys: npt.NDArray[np.intp]  # row * terms + term, ascending, of all that are ranked
+    _places: npt.NDArray[np.intp]  # their places in the order
 
     @classmethod
-    def of(cls, cosines: Vectors, most: int) -> Ranking:
-        """The first ``most`` of each row, or all."""
-        terms = cosines.shape[1]
-        if whole := most >= terms:
-            near, cos = np.broadcast_to(np.arange(terms), cosines.shape), cosines
+    def of(cls, cosines: Cosines, most: int) -> Ranking:
+        """At least the first ``most`` of each row, or all."""
+        rows, terms = cosines.rough.shape
+        whole = most >= terms
+        if whole:
+            bounds = np.full(rows, -np.inf, dtype=np.float32)
+            keys = np.arange(rows * terms)
         else:
-            near = np.sort(np.argpartition(cosines, terms - most, axis=1)[:, terms - most :], axis=1)
-            cos = np.take_along_axis(cosines, near, axis=1)
-        by_cosine = np.argsort(-cos, axis=1, kind="stable")
-        cos = np.take_along_axis(cos, by_cosine, axis=1)
-        known = np.ones(cos.shape, dtype=bool) if whole else cos > cos[:, -1:]
-        return cls(np.take_along_axis(near, by_cosine, axis=1).astype(np.int32), cos, known, whole)
+            bounds = _reached(cosines.rough, most) - 2 * cosines.error
+            keys = np.flatnonzero(cosines.rough >= bounds[:, None])
+        row, term = np.divmod(keys, terms)
+        ends = np.searchsorted(row, np.arange(rows), side="right")
+        column = np.arange(len(keys)) - np.concatenate(([0], ends[:-1]))[row]
+        exact = np.full((rows, int(column.max()) + 1), -np.inf, dtype=np.float32)
+        exact[row, column] = cosines.at(row, term)
+        order = np.zeros(exact.shape, dtype=np.int32)
+        order[row, column] = term
+        by_cosine = np.argsort(-exact, axis=1, kind="stable")
+        places = np.empty(exact.shape, dtype=np.intp)
+        np.put_along_axis(places, by_cosine, np.arange(exact.shape[1])[None], axis=1)
+        return cls(
+            np.take_along_axis(order, by_cosine, axis=1),
+            np.take_along_axis(exact, by_cosine, axis=1),
+            bounds + cosines.error,
+            whole,
+            keys,
+            places[row, column],
+        )
 
-    def places(self, terms: int) -> npt.NDArray[np.int32]:
-        """Of each of so many terms in each row; past the end where it is not ranked."""
-        most = self.order.shape[1]
-        places = np.full((len(self.order), terms), most, dtype=np.int32)
-        places[np.arange(len(places))[:, None], self.order] = np.arange(most, dtype=np.int32)
+    @cached_property
+    def known(self) -> Mask:
+        """Of which all that are nearer or as near are ranked too."""
+        return self.cosines >= self.limits[:, None] if not self.whole else np.isfinite(self.cosines)
+
+    def places(self, rows: Indices, terms: Indices, count: int) -> npt.NDArray[np.intp]:
+        """Of each term, of so many in all, in the row at its place; past the end where it is not ranked."""
+        wanted = rows * np.intp(count) + terms
+        at = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+        places: npt.NDArray[np.intp] = np.where(self._keys[at] == wanted, self._places[at], self.order.shape[1])
         return places
 
     @cached_property
@@ -65,18 +90,29 @@ class Ranking:
         return ranks
 
 
+def _reached(values: Vectors, most: int) -> Vectors:
+    """Per row a value that at least ``most`` reach, and few more: as many groups of columns have a largest one that does."""
+    size = max(1, values.shape[1] // (GROUPS * most))
+    count = values.shape[1] // size
+    largest = values[:, : size * count].reshape(len(values), size, count).max(axis=1)
+    reached: Vectors = np.partition(largest, count - most, axis=1)[:, count - most]
+    return reached
+
+
 class Judged:
     """A block whose terms are ranked: what is legal, what was refused, and the ranks of what was chosen."""
 
     def __init__(self, block: Block, most: int) -> None:
         self.block, self._most = block, most
         self._ranking = Ranking.of(block.cosines, most)
-        self._places = self._ranking.places(block.cosines.shape[1])
         listed, (_, ranked) = block.listed, self._ranking.order.shape
         barred = np.zeros((len(block.pairs), ranked + 1), dtype=bool)
-        barred[listed.pairs, self._places[block.rows[listed.pairs], listed.terms]] = True
+        barred[listed.pairs, self._places(listed.pairs, listed.terms)] = True
         self._open = ~barred[:, :-1] & self._ranking.known[block.rows]
         self._too_near = self._ranking.cosines[block.rows] > block.bounds[:, None]
+
+    def _places(self, pairs: Indices, terms: Indices) -> npt.NDArray[np.intp]:
+        return self._ranking.places(self.block.rows[pairs], terms, len(self.block.pool.term_ids))
 
     def sides(self, free: Mask, wanted: int) -> list[list[Side]]:
         """Each pair's legal terms among the ``free``, so many or all: of its book, and of others where there are others."""
@@ -105,7 +141,7 @@ class Judged:
         pairs, terms = np.repeat(np.arange(len(families)), list(map(len, families))), np.concatenate(families)
         legal = block.legal(pairs, terms)
         pairs, terms = pairs[legal], terms[legal]
-        order = np.lexsort((terms, -block.cosines[block.rows[pairs], terms], pairs))
+        order = np.lexsort((terms, -block.cosines_at(pairs, terms), pairs))
         pairs, terms = pairs[order], terms[order]
         if not block.pool.has_many_books:
             return [_by_row(pairs, terms, len(families))]
@@ -117,7 +153,7 @@ class Judged:
             return []
         rows, of = np.unique(self.block.rows[some], return_inverse=True)
         pairs = [self.block.pairs[i] for i in some]
-        block = replace(self.block, pairs=pairs, rows=of, cosines=self.block.cosines[rows])
+        block = replace(self.block, pairs=pairs, rows=of, cosines=self.block.cosines.of_rows(rows))
         return Judged(block, self._most * MORE).sides(free, wanted)
 
     def again(self, i: int, free: Mask, wanted: int) -> list[Side]:
@@ -130,9 +166,9 @@ class Judged:
         counts = np.zeros((len(block.pairs), len(GUARDS)), dtype=np.int64)
         np.add.at(counts, (pairs, block.listed.guards), 1)
         too_near = self._too_near.sum(axis=1)
-        for i in np.flatnonzero(self._too_near[:, -1]):  # perhaps more than are ranked
-            too_near[i] = np.count_nonzero(block.cosines[block.rows[i]] > block.bounds[i])
-        beyond = block.cosines[block.rows[pairs], block.listed.terms] > block.bounds[pairs]
+        for i in np.flatnonzero(block.bounds < self._ranking.limits[block.rows]):  # perhaps more than are ranked
+            too_near[i] = block.cosines.nearer(block.rows[i], block.bounds[i])
+        beyond = block.cosines_at(pairs, block.listed.terms) > block.bounds[pairs]
         counts[:, -1] = too_near - np.bincount(pairs[beyond], minlength=len(block.pairs))
         return counts
 
@@ -142,13 +178,13 @@ class Judged:
         beyond = self._open & self._too_near
         first = self._ranking.order[block.rows, beyond.argmax(axis=1)]
         for i in np.flatnonzero((refused[:, -1] > 0) & ~beyond.any(axis=1)):  # every ranked one is on a list
-            first[i] = _nearest_unlisted(block, int(i))
+            first[i] = block.cosines.nearest(block.rows[i], listed.terms[listed.pairs == i])
         doubted = ~np.isin(listed.guards, [list(LISTS).index(name) for name in CERTAIN])
         near = np.flatnonzero(refused[:, -1])
         pairs = np.concatenate((listed.pairs[doubted], near))
         terms = np.concatenate((listed.terms[doubted], first[near]))
         guards = np.concatenate((listed.guards[doubted], np.full(len(near), GUARDS.index(TOO_NEAR))))
-        order = np.lexsort((terms, -block.cosines[block.rows[pairs], terms], pairs))
+        order = np.lexsort((terms, -block.cosines_at(pairs, terms), pairs))
         of, at = np.unique(pairs[order], return_index=True)
         best = order[at]
         return {
@@ -159,14 +195,14 @@ class Judged:
     def ranks(self, pairs: npt.NDArray[np.intp], terms: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         """1 + how many terms are nearer to the pair's anchor than the term at the same place."""
         rows = self.block.rows[pairs]
-        places = self._places[rows, terms]
+        places = self._places(pairs, terms)
         inside = places < self._ranking.order.shape[1]
         inside[inside] = self._ranking.known[rows[inside], places[inside]]
         ranks = np.empty(len(pairs), dtype=np.intp)
         ranks[inside] = self._ranking.ranks[rows[inside], places[inside]]
-        for i in np.flatnonzero(~inside):
-            row = self.block.cosines[rows[i]]
-            ranks[i] = 1 + np.count_nonzero(row > row[terms[i]])
+        far = np.flatnonzero(~inside)
+        for i, cosine in zip(far, self.block.cosines.at(rows[far], terms[far]), strict=True):
+            ranks[i] = 1 + self.block.cosines.nearer(rows[i], cosine)
         return ranks
 
 
@@ -181,9 +217,3 @@ def _by_row(rows: npt.NDArray[np.intp], terms: npt.NDArray[np.integer], count: i
     """Terms whose rows ascend, as a list per row."""
     ends, held = np.searchsorted(rows, np.arange(count), side="right").tolist(), terms.tolist()
     return [held[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-
-
-def _nearest_unlisted(block: Block, i: int) -> int:
-    cosines = block.cosines[block.rows[i]].copy()
-    cosines[block.listed.terms[block.listed.pairs == i]] = -np.inf
-    return int(np.argmax(cosines))

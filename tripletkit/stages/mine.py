@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from tripletkit.config import TrainSettings
@@ -14,12 +15,15 @@ from tripletkit.encoding.encoder import Encoder
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.mining.masking import hide
-from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine
+from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine, without_far
 from tripletkit.mining.pool import Candidate, Pool, build_pool
 from tripletkit.mining.rereading import GUARD as REREAD
 from tripletkit.mining.rereading import Reread, load_cross_encoder, reread
 from tripletkit.schemas import TRIPLETS, check_table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
+
+#: Why a term that stands in a passage is not its positive.
+FAR = "positive too far from its passage"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class _Split:
     pool: Pool
     mined: Mined
     hidden: dict[tuple[int, int], str]
+    far: Sequence[tuple[Candidate, float]] = ()
     reread: Reread | None = None
 
     def anchor(self, passage: int, positive: int) -> str:
@@ -62,12 +67,13 @@ def run(job: Job) -> StageResult:
         tables.append(_table(found, encoder.fingerprint, job.round))
         dropped += _without_positive(pool) + _dropped(found)
         refused += found.mined.refused
+        refused[FAR] += len(found.far)
         with_positive += len({c.passage for c in pool.candidates})
     triplets = make_table(TRIPLETS, []) if not tables else check_table(pl.concat(tables), TRIPLETS)
     if not triplets.height:
         raise TableError(
             "mine: no passage holds a kept term with a legal negative",
-            "Look at `dropped` and `terms`; pass more terms (--terms FILE) or loosen mine.relative_bound.",
+            "Look at `dropped` and `terms`; pass more terms (--terms FILE) or loosen mine.relative_bound or mine.positive_bound.",
         )
     return _result(triplets, dropped, refused, anchors, with_positive, job.settings.train)
 
@@ -75,23 +81,31 @@ def run(job: Job) -> StageResult:
 def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> _Split:
     """Encode what the split's pairs need, then search."""
     settings, seed = job.settings.mine, job.settings.seed
-    pairs = choose_positives(pool, settings, seed)
-    hidden = _hidden_anchors(pool, pairs, job)
     terms = encoder.encode(pool.names, f"{split} terms")
-    plain = sorted({pair.passage for pair in pairs})
-    vectors = encoder.encode([*(pool.texts[i] for i in plain), *hidden.values()], f"{split} passages")
+    plain = sorted({pair.passage for pair in pool.candidates})
     anchors = Anchors(
-        vectors,
+        encoder.encode([pool.texts[i] for i in plain], f"{split} passages"),
         {passage: row for row, passage in enumerate(plain)},
-        {pair: row for row, pair in enumerate(hidden, start=len(plain))},
     )
+    pool, far = without_far(pool, anchors, terms, settings.positive_bound)
+    pairs = choose_positives(pool, settings, seed)
+    if not pairs:
+        return _Split(split, pool, Mined(), {}, far)
+    if hidden := _hidden_anchors(pool, pairs, job):
+        masked = encoder.encode(list(hidden.values()), f"{split} passages, positives hidden")
+        anchors = Anchors(
+            np.concatenate((anchors.vectors, masked)),
+            anchors.plain,
+            {pair: row for row, pair in enumerate(hidden, start=len(plain))},
+        )
     if settings.engine == "sentence-transformers":
         from tripletkit.mining.peer import mine_by_sentence_transformers
 
         texts = [hidden.get((p.passage, p.term), pool.texts[p.passage]) for p in pairs]
-        return _Split(split, pool, mine_by_sentence_transformers(pool, pairs, texts, anchors, terms, settings), hidden)
+        mined = mine_by_sentence_transformers(pool, pairs, texts, anchors, terms, settings)
+        return _Split(split, pool, mined, hidden, far)
     with job.progress.bar(f"mining {split}", len(pairs), "pairs") as advance:
-        return _Split(split, pool, mine(pool, pairs, anchors, terms, settings, seed, advance), hidden)
+        return _Split(split, pool, mine(pool, pairs, anchors, terms, settings, seed, advance), hidden, far)
 
 
 def _reread(found: _Split, reader: Any, bound: float) -> _Split:  # noqa: ANN401 - untyped library
@@ -165,6 +179,10 @@ def _dropped(found: _Split) -> list[Row]:
     rows = [
         _drop(pool.passage_ids[c.passage], pool.term_ids[c.term], "no legal negative", pool.names[c.term])
         for c in mined.barren
+    ]
+    rows += [
+        _drop(pool.passage_ids[c.passage], pool.term_ids[c.term], FAR, f"{pool.names[c.term]!r} {cosine:.4f}")
+        for c, cosine in found.far
     ]
     near = [(c.passage, c.term, other, guard, of_c, of_o) for c, other, guard, of_c, of_o in mined.review]
     if found.reread is not None:
@@ -244,5 +262,5 @@ STAGE = Stage(
     run=run,
     settings=("mine", "seed", "precision"),
     uses=frozenset({"encoder"}),
-    version=3,
+    version=4,
 )
