@@ -39,6 +39,14 @@ def test_titles_tell() -> None:
     assert roles == ["front", "toc", *["body"] * 10, "glossary", "glossary", "index", "front"]
 
 
+def test_contents_end_where_prose_begins() -> None:
+    """No heading of the text is as big as the contents' title."""
+    texts = ["A Book\nby Somebody", f"# Contents\n{CONTENTS}", CONTENTS, *([PROSE] * 17)]
+    roles = page_roles([page(number, text) for number, text in enumerate(texts, 1)], [], RULES)
+    assert roles[1:3] == ["toc", "toc"]
+    assert roles[3:] == ["body"] * 17
+
+
 def test_an_index_is_known_without_a_title_or_under_a_lying_one() -> None:
     assert page_roles(book(index=INDEX), [], RULES)[-1] == "index"
     assert page_roles(book(index=f"Bibliography\n\n{INDEX}"), [], RULES)[-1] == "index"

@@ -278,7 +278,13 @@ def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
 
 
 def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], looks: Sequence[float]) -> None:
-    """Contents by look, in the first part of a book: most lines end in a number, and the numbers rise."""
+    """Contents by look, in the first part of a book: most lines end in a number, and the numbers rise.
+
+    A titled contents ends where prose begins: the chapters' own headings may be set smaller than its title, and close nothing.
+    """
+    for first, last in _runs(roles, "toc"):
+        prose = next((page for page in range(first + 1, last) if _is_prose(pages[page])), last)
+        roles[prose:last] = ["body"] * (last - prose)
     for page, lines in enumerate(pages[: int(FRONT_SHARE * len(pages)) + 1]):
         entries = [line for line in lines if _NUMBER_END.search(line.text, max(len(line.text) - 8, 0))]
         if (
@@ -288,6 +294,18 @@ def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], looks: S
             and _rising(entries)
         ):
             roles[page] = "toc"
+
+
+def _is_prose(lines: Sequence[Line]) -> bool:
+    """Words in lines most of which reach as far as the page's longest; hardly one ends in a page number."""
+    if len(lines) < 5 or any(_LEADERS.search(line.text) for line in lines):
+        return False
+    if sum(map(str.isalpha, text := "".join(line.text for line in lines))) < 0.6 * len(text):
+        return False  # a list of exercises or figures by their numbers
+    entries = sum(_NUMBER_END.search(line.text, max(len(line.text) - 8, 0)) is not None for line in lines)
+    edge = max(line.x1 for line in lines)
+    full = sum(edge - line.x1 <= 2 * line.size for line in lines)
+    return entries <= 0.15 * len(lines) and full >= 0.5 * len(lines)
 
 
 def first_chapter(
