@@ -85,6 +85,12 @@ class MineSettings(Section):
         le=1,
         description="a positive whose cosine is lower is an everyday word there, unless the index cites the page or it is rare",
     )
+    positive_reach: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="likewise one that is not among this share of the terms nearest to its passage, nor its nearest positive",
+    )
     mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")
     passages_per_term: int = Field(
         24,
@@ -97,7 +103,7 @@ class MineSettings(Section):
         le=1,
         description="largest share of triplets that one negative may take; its even share if that is more",
     )
-    window: tuple[int, int] = Field((5, 50), description="ranks among the legal terms that the window rule draws from")
+    window: tuple[int, int] = Field((3, 20), description="ranks among the legal terms that the window rule draws from")
     other_books: float = Field(0.2, ge=0, le=1, description="share of negatives from other books of the split")
     relative_bound: float = Field(
         0.95, gt=0, le=1, description="a negative's cosine is at most this share of its positive's"

@@ -425,10 +425,27 @@ def test_a_far_positive_is_none_unless_the_book_speaks_for_it() -> None:
     held = replace(pool(5), candidates=candidates)
     terms = np.array([at(a) for a in (20, 60, 85, 85, 100)], dtype=np.float32)
     anchors = Anchors(np.stack([ANCHOR]), {0: 0})
-    near, far = without_far(held, anchors, terms, 0.1)
+    near, far = without_far(held, anchors, terms, MineSettings())
     assert [c.term for c in near.candidates] == [0, 1, 3]
     assert [c.term for c, _ in far] == [2, 4]
     assert [cos for _, cos in far] == pytest.approx([math.cos(math.radians(85)), math.cos(math.radians(100))])
+
+
+def test_a_positive_beyond_the_reach_is_none_unless_it_is_the_nearest_of_its_passage() -> None:
+    """Thirty terms from 1° to 88°. Passage 0 says the first, the twelfth and the twentieth, passage 1 the twentieth alone."""
+    saying = ((0, 0), (0, 11), (0, 19), (1, 19))
+    held = replace(pool(30), candidates=tuple(Candidate(p, t, 0.0) for p, t in saying))
+    terms = np.array([at(1 + 3 * i) for i in range(30)], dtype=np.float32)
+    anchors = Anchors(np.stack([ANCHOR, ANCHOR]), {0: 0, 1: 1})
+
+    def far(reach: float) -> list[tuple[int, int]]:
+        _, found = without_far(held, anchors, terms, MineSettings(positive_reach=reach))
+        return [(c.passage, c.term) for c, _ in found]
+
+    assert far(1.0) == []
+    assert far(0.5) == [(0, 19)]
+    assert far(0.2) == [(0, 11), (0, 19)]  # ten terms are near at the least
+    assert far(0.01) == far(0.2)
 
 
 def test_hiding_a_positive() -> None:

@@ -103,7 +103,7 @@ def test_a_bound_that_leaves_no_positive_is_named(
     monkeypatch.setattr(miner, "SPOKEN_FOR", 9)
     mine = ("mine", "--hard-negatives", "--output", str(output), "--encoder", str(tiny_encoder))
     tripletkit(*mine, "--force", "--set", "mine.positive_bound=1", code=1)
-    assert "loosen mine.relative_bound or mine.positive_bound" in capsys.readouterr().err
+    assert "loosen mine.relative_bound, mine.positive_bound or mine.positive_reach" in capsys.readouterr().err
 
 
 def test_an_unknown_engine_is_named(output: Path, capsys: pytest.CaptureFixture[str]) -> None:

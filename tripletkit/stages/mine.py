@@ -73,7 +73,8 @@ def run(job: Job) -> StageResult:
     if not triplets.height:
         raise TableError(
             "mine: no passage holds a kept term with a legal negative",
-            "Look at `dropped` and `terms`; pass more terms (--terms FILE) or loosen mine.relative_bound or mine.positive_bound.",
+            "Look at `dropped` and `terms`; pass more terms (--terms FILE), or loosen mine.relative_bound, mine.positive_bound or "
+            "mine.positive_reach.",
         )
     return _result(triplets, dropped, refused, anchors, with_positive, job.settings.train)
 
@@ -87,7 +88,7 @@ def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> _Split:
         encoder.encode([pool.texts[i] for i in plain], f"{split} passages"),
         {passage: row for row, passage in enumerate(plain)},
     )
-    pool, far = without_far(pool, anchors, terms, settings.positive_bound)
+    pool, far = without_far(pool, anchors, terms, settings)
     pairs = choose_positives(pool, settings, seed)
     if not pairs:
         return _Split(split, pool, Mined(), {}, far)
