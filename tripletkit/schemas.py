@@ -181,6 +181,30 @@ TRIPLETS = Table(
     "Training data",
 )
 
+VIEWS = Table(
+    "views",
+    ("view_id",),
+    {
+        "view_id": Column(TEXT, "from view, anchor, positive, negative and round"),
+        "view": Column(TEXT, "definition: definition → term; term: term → passage"),
+        "split": Column(TEXT, "the anchor's and the passages' split"),
+        "anchor_id": Column(TEXT, "the term_id of a definition, or of a term"),
+        "positive_id": Column(TEXT, "the term_id of what is defined, or the passage_id of an anchor of `triplets`"),
+        "negative_id": Column(TEXT, "a term_id, or a passage_id"),
+        "anchor": Column(TEXT, "the definition, the term hidden in it, or a term's canonical form"),
+        "positive": Column(TEXT, "the term that is defined, or a passage that says the term"),
+        "negative": Column(TEXT, "a legal term, or a legal passage"),
+        "cos_ap": Column(REAL, "cosine of anchor and positive"),
+        "cos_an": Column(REAL, "cosine of anchor and negative"),
+        "cos_pn": Column(REAL, "cosine of positive and negative"),
+        "rank": Column(INT, "of the negative among all the split's terms or passages, 1 = nearest to the anchor"),
+        "rule": Column(TEXT, "why this negative"),
+        "round": Column(INT, "of mining, from 1"),
+        "encoder": Column(TEXT, "fingerprint of the encoder that mined it"),
+    },
+    "What mine.views asks for beside the triplets; empty by default, and not trained on",
+)
+
 DROPPED = Table(
     "dropped",
     ("stage", "reason", "item", "related", "detail"),
@@ -194,7 +218,9 @@ DROPPED = Table(
     "Everything that was left out, and why",
 )
 
-TABLES = {table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, DROPPED)}
+TABLES = {
+    table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, VIEWS, DROPPED)
+}
 
 
 def make_table(table: Table, rows: Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]]) -> pl.DataFrame:

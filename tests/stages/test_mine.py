@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.book import CHAPTERS
 from tests.conftest import make_tiny_cross_encoder
 from tripletkit.cli import main
 from tripletkit.config import TrainSettings
@@ -154,3 +155,111 @@ def triplet(cos_ap: float, cos_an: float) -> dict[str, object]:
     texts = {name: name for name in ("passage_id", "positive_id", "anchor", "positive", "negative", "rule", "encoder")}
     figures = {"cos_ap": cos_ap, "cos_an": cos_an, "cos_pn": 0.0, "rank": 1, "round": 0, "masked": False}
     return {**texts, **figures, "triplet_id": f"t{cos_an}", "negative_id": f"n{cos_an}", "split": "train"}
+
+
+VIEWS = ("--set", 'mine.views=["definition", "term"]')
+
+
+@pytest.fixture(scope="module")
+def defined(book: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The book with a user's definitions: one says its term, one is but its name, and one is of a term that nobody says."""
+    output = tmp_path_factory.mktemp("defined") / "output"
+    rows = [(term, what) for terms in CHAPTERS.values() for term, what in terms.items()]
+    rows[0], rows[4] = ("humus", "rotted leaves make humus"), ("water table", "the water table")
+    lines = ["term,definition", *(f'{term},"{what}"' for term, what in rows), 'plankton,"drifts in the open sea"']
+    (output.parent / "terms.csv").write_text("\n".join(lines))
+    flags = ("--output", str(output), "--encoder", str(tiny_encoder))
+    tripletkit("extract", str(book), *flags)
+    tripletkit("glossary", "--terms", str(output.parent / "terms.csv"), *flags)
+    for stage in ("tag", "split"):
+        tripletkit(stage, *flags)
+    return output
+
+
+def copied(folder: Path, name: Path) -> Path:
+    return Path(shutil.copytree(folder, name))
+
+
+def test_views_are_empty_unless_asked_for_and_change_no_triplet(
+    defined: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """In folders without a vector, as the last bits of one depend on what is encoded with it."""
+    without, with_ = copied(defined, tmp_path / "without"), copied(defined, tmp_path / "with")
+    mined(without, tiny_encoder)
+    mined(with_, tiny_encoder, *VIEWS)
+    assert Store(without).read("views").height == 0
+    assert set(Store(with_).read("views")["view"]) == {"definition", "term"}
+    assert Store(without).sha("triplets.parquet") == Store(with_).sha("triplets.parquet")
+    others = Store(with_).read("dropped").filter(~pl.col("reason").str.contains(" view: "))
+    assert others.equals(Store(without).read("dropped"))
+
+
+def test_views_are_the_same_bytes_whatever_the_memory_and_are_not_made_twice(
+    defined: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = copied(defined, tmp_path / "output")
+    mined(output, tiny_encoder, *VIEWS, "--set", "mine.memory_mb=1")
+    small = Store(output).sha("views.parquet"), Store(output).sha("dropped.parquet")
+    mined(output, tiny_encoder, *VIEWS)
+    assert (Store(output).sha("views.parquet"), Store(output).sha("dropped.parquet")) == small
+    capsys.readouterr()
+    again = ("mine", "--hard-negatives", "--output", str(output), "--encoder", str(tiny_encoder), *ALIKE, *VIEWS)
+    tripletkit(*again)
+    assert "fresh, skipped" in capsys.readouterr().out
+    (output / "views.parquet").unlink()
+    tripletkit(*again)
+    assert Store(output).sha("views.parquet") == small[0]
+
+
+def test_what_a_view_holds_and_what_it_left_out(
+    defined: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = copied(defined, tmp_path / "output")
+    triplets = mined(output, tiny_encoder, *VIEWS)
+    told = capsys.readouterr().out
+    store = Store(output)
+    views, dropped, terms = store.read("views"), store.read("dropped").filter(stage="mine"), store.read("terms")
+    splits, texts = (
+        dict(store.read("splits").iter_rows()),
+        dict(store.read("passages").select("passage_id", "text").iter_rows()),
+    )
+    definitions = dict(terms.filter("kept").drop_nulls("definition").select("term_id", "definition").iter_rows())
+    assert set(views["encoder"]) == set(triplets["encoder"])
+    assert set(views["round"]) == {1}
+
+    found = views.filter(view="definition")
+    assert (found["anchor_id"] == found["positive_id"]).all()
+    assert "rotted leaves make [MASK]" in set(found["anchor"])
+    assert all(
+        row["anchor"].replace("[MASK]", row["positive"]) == definitions[row["anchor_id"]] for row in found.to_dicts()
+    )
+    of_definitions = dropped.filter(pl.col("reason").str.starts_with("definition view: "))
+    left_out = of_definitions.filter(~pl.col("reason").str.contains("nearest refused"))
+    # Each definition has a row or a reason.
+    assert set(found["anchor_id"]) | set(left_out["item"]) == set(definitions)
+    assert not set(found["anchor_id"]) & set(left_out["item"])
+    names = dict(terms.select("term_id", "term").iter_rows())
+    assert [names[i] for i in left_out.filter(pl.col("reason").str.contains("only names"))["item"]] == ["water table"]
+    assert [names[i] for i in left_out.filter(pl.col("reason").str.contains("no passage"))["item"]] == ["plankton"]
+
+    found = views.filter(view="term")
+    pairs = set(found.select("positive_id", "anchor_id").iter_rows())
+    barren = dropped.filter(reason="term view: no legal negative").select("related", "item")
+    assert pairs | set(barren.iter_rows()) == set(triplets.select("passage_id", "positive_id").iter_rows())
+    for row in found.to_dicts():
+        assert splits[row["positive_id"]] == splits[row["negative_id"]] == row["split"]
+        assert (row["positive"], row["negative"]) == (texts[row["positive_id"]], texts[row["negative_id"]])
+        assert row["anchor"] in row["positive"].lower()
+        assert row["anchor"] not in row["negative"].lower()
+    assert f"definition view: {', '.join(counts(views, 'definition'))}; candidates refused: said in the passage" in told
+    assert f"term view: {', '.join(counts(views, 'term'))}; candidates refused: the term said in it" in told
+
+
+def counts(views: pl.DataFrame, view: str) -> list[str]:
+    here = views.filter(view=view)
+    return [f"{split} {here.filter(split=split).height}" for split in ("train", "validation", "test")]
+
+
+def test_an_unknown_view_is_named(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tripletkit("mine", "--output", str(output), "--set", 'mine.views=["passage"]', code=1)
+    assert "mine.views.0 = 'passage'" in capsys.readouterr().err

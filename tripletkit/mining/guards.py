@@ -80,9 +80,9 @@ class Block:
         return Listed(width, keys, np.repeat(places // len(self.pairs), sizes)[first])
 
     def at_home(self, pairs: Indices, terms: Indices) -> Mask:
-        """Whether each term is of the book of the pair at its place, or a user's."""
-        books = self.pool.term_books[terms]
-        mask: Mask = (books == self._books[pairs]) | (books < 0)
+        """Whether each term is of the book of the pair at its place, or one of the two is a user's."""
+        books, own = self.pool.term_books[terms], self._books[pairs]
+        mask: Mask = (books == own) | (books < 0) | (own < 0)
         return mask
 
     @cached_property

@@ -62,7 +62,7 @@ class Pool:
     related: tuple[Numbers, ...]  # per term: itself, one concept, parent or child, see also, named as one in a passage
     kin: tuple[Numbers, ...]  # per term: one head word ("random variable", "dummy variable") or one parent
     near: tuple[Numbers, ...]  # per passage: said in its chapter
-    passage_books: Numbers  # per passage
+    passage_books: Numbers  # per passage; -1 for a user's definition
     term_books: Numbers  # per term; -1 for a user's term, which is at home in every book
     hinted: tuple[Numbers, ...]  # per passage: named in a heading above, or by a word of its family
 
@@ -94,7 +94,7 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     terms = terms.filter("kept").join(mentions.select("term_id").unique(), on="term_id", how="semi").sort("term_id")
     rows, held = terms.to_dicts(), passages.to_dicts()
     books = {book: i for i, book in enumerate(dict.fromkeys(str(p["book_id"]) for p in held))}
-    said = _said(held, rows)
+    said = said_in(held, rows)
     places = _places(held, rows, mentions)
     return Pool(
         tuple(p["passage_id"] for p in held),
@@ -111,16 +111,16 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
         np.array(
             [-1 if t["book_id"] is None else books.get(str(t["book_id"]), len(books)) for t in rows], dtype=np.int32
         ),
-        _hinted(held, rows),
+        hinted_in(held, rows),
     )
 
 
-def _said(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, object]]) -> tuple[Numbers, ...]:
+def said_in(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, object]]) -> tuple[Numbers, ...]:
     """Any form of any term, in any case and in any word's plural: a guard errs on the side of refusing."""
     return _forms_in([passage["text"] for passage in passages], terms)
 
 
-def _hinted(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, object]]) -> tuple[Numbers, ...]:
+def hinted_in(passages: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, object]]) -> tuple[Numbers, ...]:
     """What the passage is about without saying it: terms in the headings above it, one-word terms that share all but their last
     letters with one of its words ("independent" where it speaks of independence), and longer ones each of whose words does
     ("hash function" where values are hashed by a function).

@@ -21,6 +21,7 @@ from tripletkit.mining.rereading import GUARD as REREAD
 from tripletkit.mining.rereading import Reread, load_cross_encoder, reread
 from tripletkit.schemas import TRIPLETS, check_table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stages.views import MinedViews, mine_views
 
 #: Why a term that stands in a passage is not its positive.
 FAR = "positive too far from its passage"
@@ -51,6 +52,7 @@ def run(job: Job) -> StageResult:
         job.table("passages").filter(pl.col("kind").is_in(settings.kinds)).join(job.table("splits"), on="passage_id")
     )
     tables: list[pl.DataFrame] = []
+    splits: list[tuple[str, Pool, Mined]] = []
     dropped: list[Row] = []
     refused: Counter[str] = Counter()
     anchors = with_positive = 0
@@ -65,6 +67,7 @@ def run(job: Job) -> StageResult:
         if reader is not None:
             found = _reread(found, reader, settings.cross_encoder_bound)
         tables.append(_table(found, encoder.fingerprint, job.round))
+        splits.append((split, found.pool, found.mined))
         dropped += _without_positive(pool) + _dropped(found)
         refused += found.mined.refused
         refused[FAR] += len(found.far)
@@ -76,7 +79,9 @@ def run(job: Job) -> StageResult:
             "Look at `dropped` and `terms`; pass more terms (--terms FILE), or loosen mine.relative_bound, mine.positive_bound or "
             "mine.positive_reach.",
         )
-    return _result(triplets, dropped, refused, anchors, with_positive, job.settings.train)
+    # Last, as the last bits of a vector depend on the texts that share its batch: no triplet is another for the views.
+    views = mine_views(job, encoder, splits)
+    return _result(triplets, views, dropped, refused, anchors, with_positive, job.settings.train)
 
 
 def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> _Split:
@@ -205,6 +210,7 @@ def _drop(item: str, related: str | None, reason: str, detail: str) -> Row:
 
 def _result(
     triplets: pl.DataFrame,
+    views: MinedViews,
     dropped: list[Row],
     refused: Counter[str],
     anchors: int,
@@ -217,7 +223,8 @@ def _result(
         f"positive ({used / max(with_positive, 1):.1%}; {anchors:,} passages in all)"
     )
     counts = {"triplets": triplets.height, "passages": anchors, "with_positive": with_positive, "with_triplet": used}
-    return StageResult({"triplets": triplets}, dropped, counts, summary, yield_notes(triplets, refused, training))
+    notes = (*yield_notes(triplets, refused, training), *views.notes)
+    return StageResult({"triplets": triplets, "views": views.table}, dropped + views.dropped, counts, summary, notes)
 
 
 def yield_notes(triplets: pl.DataFrame, refused: Counter[str], training: TrainSettings) -> tuple[str, ...]:
@@ -259,9 +266,9 @@ def _counts(values: pl.Series) -> str:
 STAGE = Stage(
     "mine",
     reads=("passages", "terms", "mentions", "splits"),
-    writes=("triplets",),
+    writes=("triplets", "views"),
     run=run,
     settings=("mine", "seed", "precision"),
     uses=frozenset({"encoder"}),
-    version=4,
+    version=5,
 )
