@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate
 
 import polars as pl
 
 from tripletkit.errors import TableError
-from tripletkit.publishing.views import Tables, View, corpus_view, full_view, mentions_view, terms_view
+from tripletkit.publishing.views import (
+    MINED_VIEWS,
+    Tables,
+    View,
+    corpus_view,
+    full_view,
+    mentions_view,
+    mined_views,
+    terms_view,
+)
 
 EDITS = pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32, "insert": pl.String}))
 
@@ -45,6 +54,20 @@ FULL = (
     "encoder",
 )
 
+MINED = (
+    "view_id",
+    "anchor_id",
+    "positive_id",
+    "negative_id",
+    "cos_ap",
+    "cos_an",
+    "cos_pn",
+    "rank",
+    "rule",
+    "round",
+    "encoder",
+)
+
 #: Columns of a few fixed words. More different values, or longer ones, may be the book's own text.
 VOCABULARIES = ("kind", "how", "rule")
 MOST_WORDS, LONGEST_WORD = 40, 60
@@ -56,10 +79,11 @@ def text_hash(text: str) -> str:
 
 
 def redacted_views(tables: Tables) -> tuple[View, ...]:
-    """``full``, ``corpus``, ``terms`` and ``mentions`` with hashes in the place of text."""
+    """``full``, ``corpus``, ``terms``, ``mentions`` and what mine.views asked for, with hashes in the place of text."""
     corpus, terms, mentions, full = corpus_view(tables), terms_view(tables), mentions_view(tables), full_view(tables)
+    passages = dict(tables["passages"].select("passage_id", "text").iter_rows())
     return (
-        _redacted(full, FULL, {"anchor_sha256": _hashes(full.frame["anchor"]), "edits": _edits(tables, full.frame)}),
+        _redacted(full, FULL, _anchors(passages, full.frame, "passage_id")),
         _redacted(corpus, CORPUS, {"text_sha256": _hashes(corpus.frame["text"])}),
         _redacted(
             terms,
@@ -67,12 +91,21 @@ def redacted_views(tables: Tables) -> tuple[View, ...]:
             {"term_sha256": _hashes(terms.frame["term"]), "definition_sha256": _hashes(terms.frame["definition"])},
         ),
         _redacted(mentions, MENTIONS, {}),
+        *(_redacted_mined(tables, view) for view in mined_views(tables)),
     )
+
+
+def _redacted_mined(tables: Tables, view: View) -> View:
+    """A term's passages are known by their ids; a definition has been changed where it says its term."""
+    if view.name != MINED_VIEWS["definition"][0]:
+        return _redacted(view, MINED, {})
+    definitions = dict(tables["terms"].select("term_id", "definition").iter_rows())
+    return _redacted(view, MINED, _anchors(definitions, view.frame, "anchor_id"))
 
 
 MEANINGS = {
     "anchor_sha256": "sha256 of the anchor",
-    "edits": "what turns the passage's text into the anchor, by offsets; null if that cannot be told without text",
+    "edits": "what turns the passage's (or definition's) text into the anchor, by offsets; null if that cannot be told without text",
     "text_sha256": "sha256 of the text",
     "term_sha256": "sha256 of the canonical form",
     "definition_sha256": "sha256 of the definition",
@@ -102,21 +135,27 @@ def _hashes(texts: pl.Series) -> pl.Series:
     return pl.Series([None if text is None else text_hash(text) for text in texts], dtype=pl.String)
 
 
-def _edits(tables: Tables, full: pl.DataFrame) -> pl.Series:
-    texts = dict(tables["passages"].select("passage_id", "text").iter_rows())
+def _anchors(texts: Mapping[str, str], frame: pl.DataFrame, key: str) -> dict[str, pl.Series]:
+    """What anchors are known by, and what makes them from the texts that ``frame``'s column ``key`` names."""
     seen: dict[tuple[str, str], list[dict[str, object]] | None] = {}
-    for passage_id, anchor in full.select("passage_id", "anchor").iter_rows():
-        if (passage_id, anchor) not in seen:
-            seen[passage_id, anchor] = text_edits(texts[passage_id], anchor)
-    return pl.Series([seen[row] for row in full.select("passage_id", "anchor").iter_rows()], dtype=EDITS)
+    for name, anchor in frame.select(key, "anchor").iter_rows():
+        if (name, anchor) not in seen:
+            seen[name, anchor] = text_edits(texts[name], anchor)
+    edits = pl.Series([seen[row] for row in frame.select(key, "anchor").iter_rows()], dtype=EDITS)
+    return {"anchor_sha256": _hashes(frame["anchor"]), "edits": edits}
 
 
 def text_edits(text: str, anchor: str) -> list[dict[str, object]] | None:
-    """What turns ``text`` into ``anchor``: [start, end) → insert. None if an insert says a word of the text."""
+    """What turns ``text`` into ``anchor``: [start, end) → insert.
+
+    None if the inserts say a word of the text, or more than one word: a mask is one, so ``anchor`` is made of another text.
+    """
     edits = _differences(text, anchor)
     own = set(re.findall(r"\w+", text.casefold()))
     inserted = {word for _, _, insert in edits for word in re.findall(r"\w+", insert.casefold())}
-    return None if inserted & own else [{"start": start, "end": end, "insert": insert} for start, end, insert in edits]
+    if inserted & own or len(inserted) > 1:
+        return None
+    return [{"start": start, "end": end, "insert": insert} for start, end, insert in edits]
 
 
 def apply_edits(text: str, edits: Sequence[dict[str, object]]) -> str:
