@@ -77,7 +77,7 @@ class MineSettings(Section):
         "mix", description="mix: nearest, sibling and rank window in turn; top: the nearest; weighted: drawn by cosine"
     )
     kinds: tuple[str, ...] = Field(("prose", "box"), description="kinds of passage that become anchors")
-    positives: int = Field(5, ge=1, description="positives per passage, the most salient first")
+    positives: int = Field(8, ge=1, description="positives per passage, the most salient first")
     negatives: int = Field(4, ge=1, description="negatives per positive")
     positive_bound: float = Field(
         0.1,
@@ -91,9 +91,10 @@ class MineSettings(Section):
         le=1,
         description="likewise one that is not among this share of the terms nearest to its passage, nor its nearest positive",
     )
+    passing: bool = Field(False, description="a single word that the passage says once is likewise a positive")
     mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")
     passages_per_term: int = Field(
-        24,
+        16,
         ge=1,
         description="anchors per positive term, so that none dominates; more only where a passage has no other",
     )

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from tripletkit.config import MineSettings
-from tripletkit.mining.miner import Anchors, choose_positives, mine, without_far
+from tripletkit.mining.miner import Anchors, choose_positives, mine, without_weak
 from tripletkit.mining.pool import Candidate, Pool, build_pool, numbers
 from tripletkit.mining.scores import Vectors
 
@@ -157,7 +157,7 @@ def own_cold(output: str, encoder: str, folder: str) -> dict[str, float]:
             vectors, terms = model.encode([pool.texts[p] for p in passages]), model.encode(pool.names)
             np.savez(Path(folder) / f"{split}.npz", passages=passages, vectors=vectors, terms=terms)
             anchors = Anchors(vectors, {p: row for row, p in enumerate(passages)})
-            pool, _ = without_far(pool, anchors, terms, settings)
+            pool, _ = without_weak(pool, anchors, terms, settings)
             pairs = choose_positives(pool, settings, 0)
             mine(pool, pairs, anchors, terms, settings, 0, lambda _: None)
 
@@ -196,7 +196,7 @@ def own(output: str, folder: str, *, every: bool) -> dict[str, float]:
     for split, pool in held.items():
         anchors, terms = known_vectors(folder, split)
         start = time.process_time()
-        pool, _ = without_far(pool, anchors, terms, settings)
+        pool, _ = without_weak(pool, anchors, terms, settings)
         pairs = choose_positives(pool, settings, 0)
         mined = mine(pool, pairs, anchors, terms, settings, 0, lambda _: None)
         seconds += time.process_time() - start

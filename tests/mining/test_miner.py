@@ -14,7 +14,7 @@ from tests.conftest import HashEncoder
 from tripletkit.config import MineSettings
 from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.masking import hide
-from tripletkit.mining.miner import SPOKEN_FOR, Anchors, Mined, choose_positives, mine, without_far
+from tripletkit.mining.miner import IN_PASSING, SPOKEN_FOR, Anchors, Mined, choose_positives, mine, without_weak
 from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, numbers
 from tripletkit.mining.scores import Cosines, Vectors
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
@@ -425,10 +425,10 @@ def test_a_far_positive_is_none_unless_the_book_speaks_for_it() -> None:
     held = replace(pool(5), candidates=candidates)
     terms = np.array([at(a) for a in (20, 60, 85, 85, 100)], dtype=np.float32)
     anchors = Anchors(np.stack([ANCHOR]), {0: 0})
-    near, far = without_far(held, anchors, terms, MineSettings())
+    near, far = without_weak(held, anchors, terms, MineSettings())
     assert [c.term for c in near.candidates] == [0, 1, 3]
-    assert [c.term for c, _ in far] == [2, 4]
-    assert [cos for _, cos in far] == pytest.approx([math.cos(math.radians(85)), math.cos(math.radians(100))])
+    assert [c.term for c, _, _ in far] == [2, 4]
+    assert [cos for _, cos, _ in far] == pytest.approx([math.cos(math.radians(85)), math.cos(math.radians(100))])
 
 
 def test_a_positive_beyond_the_reach_is_none_unless_it_is_the_nearest_of_its_passage() -> None:
@@ -439,13 +439,29 @@ def test_a_positive_beyond_the_reach_is_none_unless_it_is_the_nearest_of_its_pas
     anchors = Anchors(np.stack([ANCHOR, ANCHOR]), {0: 0, 1: 1})
 
     def far(reach: float) -> list[tuple[int, int]]:
-        _, found = without_far(held, anchors, terms, MineSettings(positive_reach=reach))
-        return [(c.passage, c.term) for c, _ in found]
+        _, found = without_weak(held, anchors, terms, MineSettings(positive_reach=reach))
+        return [(c.passage, c.term) for c, _, _ in found]
 
     assert far(1.0) == []
     assert far(0.5) == [(0, 19)]
     assert far(0.2) == [(0, 11), (0, 19)]  # ten terms are near at the least
     assert far(0.01) == far(0.2)
+
+
+def test_a_word_said_in_passing_is_no_positive_unless_it_is_the_nearest_or_the_book_speaks_for_it() -> None:
+    saying = (
+        Candidate(0, 0, 0.0, True),
+        Candidate(0, 1, 0.0, True),
+        Candidate(0, 2, 0.0),
+        Candidate(0, 3, SPOKEN_FOR, True),
+    )
+    held = replace(pool(5), candidates=saying)
+    terms = np.array([at(a) for a in (10, 20, 30, 40, 50)], dtype=np.float32)
+    anchors = Anchors(np.stack([ANCHOR]), {0: 0})
+    near, weak = without_weak(held, anchors, terms, MineSettings())
+    assert [c.term for c in near.candidates] == [0, 2, 3]
+    assert [(c.term, reason) for c, _, reason in weak] == [(1, IN_PASSING)]
+    assert without_weak(held, anchors, terms, MineSettings(passing=True))[0].candidates == saying
 
 
 def test_hiding_a_positive() -> None:

@@ -23,6 +23,8 @@ SLACK = 32
 RANKED_AMONG = 1000
 #: A positive among so many is near, however few terms there are.
 FEW_TERMS = 10
+#: Why a term that stands in a passage is not its positive.
+FAR, IN_PASSING = "positive too far from its passage", "positive said in passing"
 #: The salience of a positive that is cited on the passage's pages, or else defined or first said there and rare elsewhere.
 SPOKEN_FOR = 2.0
 
@@ -89,17 +91,17 @@ def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Cand
     return sorted(chosen, key=lambda c: (c.passage, c.term))
 
 
-def without_far(
+def without_weak(
     pool: Pool, anchors: Anchors, terms: Vectors, settings: MineSettings
-) -> tuple[Pool, list[tuple[Candidate, float]]]:
-    """The pool without positives that are everyday words where they stand, and those with their cosines.
+) -> tuple[Pool, list[tuple[Candidate, float, str]]]:
+    """The pool without positives that are everyday words where they stand, and those with their cosines and the reason.
 
-    Such are under `positive_bound`, or beyond the share `positive_reach` of the terms nearest to the passage: what is harder
+    Far are those under `positive_bound`, or beyond the share `positive_reach` of the terms nearest to the passage: what is harder
     than they are is not legal, and what is legal is trivial. Read by hand: of 18 pairs at cosines of .10 to .15 in seven books,
     two were such; of 22 at .05 to .10, nine; of 14 below, ten. Of 37 triplets whose positive was beyond .15 of the terms, 16
-    were good, of 63 others 34. One that the book speaks for stays (of 15 below .10, eleven were what the passage is about), as
-    does the nearest that a passage has, above the bound. ``anchors`` are the passages themselves: a hidden positive is no
-    nearer for being hidden.
+    were good, of 63 others 34. Said in passing are single words said once: of 84 triplets with such a positive, 29 had a bad
+    one and 31 were good; of 316 others 22 and 185. One that the book speaks for stays, as does the nearest that a passage has,
+    above the bound. ``anchors`` are the passages themselves: a hidden positive is no nearer for being hidden.
     """
     scores, among = Scores(terms[:RANKED_AMONG], settings.memory_mb), min(len(terms), RANKED_AMONG)
     cosines, beyond = list[float](), list[bool]()
@@ -114,16 +116,17 @@ def without_far(
     nearest: dict[int, float] = {}
     for candidate, cosine in zip(pool.candidates, cosines, strict=True):
         nearest[candidate.passage] = max(cosine, nearest.get(candidate.passage, -1.0))
-    judged = [
-        (
-            c,
-            cos,
-            c.salience >= SPOKEN_FOR or (cos >= settings.positive_bound and (not far or cos == nearest[c.passage])),
-        )
-        for c, cos, far in zip(pool.candidates, cosines, beyond, strict=True)
-    ]
-    near = tuple(c for c, _, stays in judged if stays)
-    return replace(pool, candidates=near), [(c, cos) for c, cos, stays in judged if not stays]
+    near, weak = [], []
+    for candidate, cosine, far in zip(pool.candidates, cosines, beyond, strict=True):
+        if candidate.salience >= SPOKEN_FOR or cosine >= max(settings.positive_bound, nearest[candidate.passage]):
+            near.append(candidate)
+        elif far or cosine < settings.positive_bound:
+            weak.append((candidate, cosine, FAR))
+        elif candidate.passing and not settings.passing:
+            weak.append((candidate, cosine, IN_PASSING))
+        else:
+            near.append(candidate)
+    return replace(pool, candidates=tuple(near)), weak
 
 
 def by_salience(pool: Pool, candidates: Sequence[Candidate], seed: int) -> list[Candidate]:

@@ -43,6 +43,7 @@ class Candidate:
     passage: int
     term: int
     salience: float
+    passing: bool = False  # a single word, said once
 
 
 @dataclass(frozen=True)
@@ -318,7 +319,8 @@ def _candidates(
         about = 2.0 * (t in cited_on[p]) + 1.5 * (passages[p]["page_first"] == first[str(passages[p]["book_id"]), t])
         about += 1.5 * is_defined(text, [(a, b) for a, b, other in places[p] if other == t])
         about += 0.5 * in_heading(passages[p].get("section"), name)
-        found.append(Candidate(p, t, float(about + 0.1 * min(n, 3) + 0.5 * rarity[t])))
+        salience = float(about + 0.1 * min(n, 3) + 0.5 * rarity[t])
+        found.append(Candidate(p, t, salience, n == 1 and len(name.split()) == 1))
     return tuple(found)
 
 

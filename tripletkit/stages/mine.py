@@ -15,16 +15,13 @@ from tripletkit.encoding.encoder import Encoder
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.mining.masking import hide
-from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine, without_far
+from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine, without_weak
 from tripletkit.mining.pool import Candidate, Pool, build_pool
 from tripletkit.mining.rereading import GUARD as REREAD
 from tripletkit.mining.rereading import Reread, load_cross_encoder, reread
 from tripletkit.schemas import TRIPLETS, check_table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
 from tripletkit.stages.views import MinedViews, mine_views
-
-#: Why a term that stands in a passage is not its positive.
-FAR = "positive too far from its passage"
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class _Split:
     pool: Pool
     mined: Mined
     hidden: dict[tuple[int, int], str]
-    far: Sequence[tuple[Candidate, float]] = ()
+    weak: Sequence[tuple[Candidate, float, str]] = ()
     reread: Reread | None = None
 
     def anchor(self, passage: int, positive: int) -> str:
@@ -70,7 +67,7 @@ def run(job: Job) -> StageResult:
         splits.append((split, found.pool, found.mined))
         dropped += _without_positive(pool) + _dropped(found)
         refused += found.mined.refused
-        refused[FAR] += len(found.far)
+        refused.update(reason for _, _, reason in found.weak)
         with_positive += len({c.passage for c in pool.candidates})
     triplets = make_table(TRIPLETS, []) if not tables else check_table(pl.concat(tables), TRIPLETS)
     if not triplets.height:
@@ -93,10 +90,10 @@ def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> _Split:
         encoder.encode([pool.texts[i] for i in plain], f"{split} passages"),
         {passage: row for row, passage in enumerate(plain)},
     )
-    pool, far = without_far(pool, anchors, terms, settings)
+    pool, weak = without_weak(pool, anchors, terms, settings)
     pairs = choose_positives(pool, settings, seed)
     if not pairs:
-        return _Split(split, pool, Mined(), {}, far)
+        return _Split(split, pool, Mined(), {}, weak)
     if hidden := _hidden_anchors(pool, pairs, job):
         masked = encoder.encode(list(hidden.values()), f"{split} passages, positives hidden")
         anchors = Anchors(
@@ -109,9 +106,9 @@ def _mine(pool: Pool, encoder: Encoder, job: Job, split: str) -> _Split:
 
         texts = [hidden.get((p.passage, p.term), pool.texts[p.passage]) for p in pairs]
         mined = mine_by_sentence_transformers(pool, pairs, texts, anchors, terms, settings)
-        return _Split(split, pool, mined, hidden, far)
+        return _Split(split, pool, mined, hidden, weak)
     with job.progress.bar(f"mining {split}", len(pairs), "pairs") as advance:
-        return _Split(split, pool, mine(pool, pairs, anchors, terms, settings, seed, advance), hidden, far)
+        return _Split(split, pool, mine(pool, pairs, anchors, terms, settings, seed, advance), hidden, weak)
 
 
 def _reread(found: _Split, reader: Any, bound: float) -> _Split:  # noqa: ANN401 - untyped library
@@ -187,8 +184,8 @@ def _dropped(found: _Split) -> list[Row]:
         for c in mined.barren
     ]
     rows += [
-        _drop(pool.passage_ids[c.passage], pool.term_ids[c.term], FAR, f"{pool.names[c.term]!r} {cosine:.4f}")
-        for c, cosine in found.far
+        _drop(pool.passage_ids[c.passage], pool.term_ids[c.term], reason, f"{pool.names[c.term]!r} {cosine:.4f}")
+        for c, cosine, reason in found.weak
     ]
     near = [(c.passage, c.term, other, guard, of_c, of_o) for c, other, guard, of_c, of_o in mined.review]
     if found.reread is not None:
