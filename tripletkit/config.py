@@ -77,8 +77,8 @@ class MineSettings(Section):
         "mix", description="mix: nearest, sibling and rank window in turn; top: the nearest; weighted: drawn by cosine"
     )
     kinds: tuple[str, ...] = Field(("prose", "box"), description="kinds of passage that become anchors")
-    positives: int = Field(8, ge=1, description="positives per passage, the most salient first")
-    negatives: int = Field(4, ge=1, description="negatives per positive")
+    positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
+    negatives: int = Field(3, ge=1, description="negatives per positive")
     positive_bound: float = Field(
         0.1,
         ge=-1,
@@ -86,15 +86,17 @@ class MineSettings(Section):
         description="a positive whose cosine is lower is an everyday word there, unless the index cites the page or it is rare",
     )
     positive_reach: float = Field(
-        0.2,
+        1.0,
         gt=0,
         le=1,
         description="likewise one that is not among this share of the terms nearest to its passage, nor its nearest positive",
     )
-    passing: bool = Field(False, description="a single word that the passage says once is likewise a positive")
+    passing: bool = Field(
+        True, description="whether a single word that the passage says once may be a positive like others"
+    )
     mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")
     passages_per_term: int = Field(
-        16,
+        12,
         ge=1,
         description="anchors per positive term, so that none dominates; more only where a passage has no other",
     )
@@ -104,7 +106,7 @@ class MineSettings(Section):
         le=1,
         description="largest share of triplets that one negative may take; its even share if that is more",
     )
-    window: tuple[int, int] = Field((3, 20), description="ranks among the legal terms that the window rule draws from")
+    window: tuple[int, int] = Field((5, 50), description="ranks among the legal terms that the window rule draws from")
     other_books: float = Field(0.2, ge=0, le=1, description="share of negatives from other books of the split")
     relative_bound: float = Field(
         0.95, gt=0, le=1, description="a negative's cosine is at most this share of its positive's"
@@ -153,7 +155,7 @@ class TrainSettings(Section):
     positives: Literal["auto", "cited", "all"] = Field(
         "auto",
         description="cited: of a book with an index, train on positives that it cites on the anchor's pages; "
-        "auto: cited where these make 150 steps in four passes, else all",
+        "auto: cited where they make 150 steps, else all",
     )
     max_steps: int | None = Field(None, ge=1, description="stop after this many steps")
     gradient_checkpointing: bool = Field(False, description="compute twice to save memory")

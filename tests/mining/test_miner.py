@@ -458,10 +458,10 @@ def test_a_word_said_in_passing_is_no_positive_unless_it_is_the_nearest_or_the_b
     held = replace(pool(5), candidates=saying)
     terms = np.array([at(a) for a in (10, 20, 30, 40, 50)], dtype=np.float32)
     anchors = Anchors(np.stack([ANCHOR]), {0: 0})
-    near, weak = without_weak(held, anchors, terms, MineSettings())
+    near, weak = without_weak(held, anchors, terms, MineSettings(passing=False))
     assert [c.term for c in near.candidates] == [0, 2, 3]
     assert [(c.term, reason) for c, _, reason in weak] == [(1, IN_PASSING)]
-    assert without_weak(held, anchors, terms, MineSettings(passing=True))[0].candidates == saying
+    assert without_weak(held, anchors, terms, MineSettings())[0].candidates == saying
 
 
 def test_hiding_a_positive() -> None:

@@ -89,8 +89,7 @@ def test_far_positives_are_dropped_and_not_mined(
     monkeypatch.setattr(miner, "SPOKEN_FOR", 9)
     before = pairs_of(mined(output, tiny_encoder, "--set", "mine.positive_bound=-1")) | barren_pairs(output)
     capsys.readouterr()
-    bound = ("--set", "mine.positive_bound=0.85", "--set", "mine.positive_reach=1", "--set", "mine.passing=true")
-    after = pairs_of(mined(output, tiny_encoder, *bound, "--set", "mine.mask=0.5"))
+    after = pairs_of(mined(output, tiny_encoder, "--set", "mine.positive_bound=0.85", "--set", "mine.mask=0.5"))
     dropped = Store(output).read("dropped").filter(stage="mine", reason=FAR)
     far = set(dropped.select("item", "related").iter_rows())
     assert far & before

@@ -20,7 +20,7 @@ from tripletkit.store import ENCODER, VALIDATION, write_atomically
 from tripletkit.training import HeldOut, Trained, train
 from tripletkit.training.known import known_positives, only_cited
 from tripletkit.training.linter import lint
-from tripletkit.training.trainer import ENOUGH_STEPS, MOST_PASSES
+from tripletkit.training.trainer import ENOUGH_STEPS
 
 #: Standard deviation of nDCG@10 over the terms of a book, about; the mean over 50 terms then has a standard error of .05.
 NDCG_DEVIATION = 0.35
@@ -36,8 +36,8 @@ def run(job: Job) -> StageResult:
             "train: triplets holds none of the train split", "Run `tripletkit mine`, or give train a larger share."
         )
     cited = triplets if settings.positives == "all" else only_cited(triplets, job.tables)
-    # Too few cited triplets, gone over again and again, teach less than all of them once.
-    if settings.positives == "cited" or cited.height * MOST_PASSES >= ENOUGH_STEPS * settings.batch_size:
+    # A few cited triplets, gone over again and again, teach less than all of them once.
+    if settings.positives == "cited" or cited.height >= ENOUGH_STEPS * settings.batch_size:
         triplets = cited
     notes = warned(job, triplets, place)
     target = job.folder / ENCODER
