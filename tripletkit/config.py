@@ -80,10 +80,11 @@ class MineSettings(Section):
     positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
     negatives: int = Field(3, ge=1, description="negatives per positive")
     positive_bound: float = Field(
-        0.1,
+        -1.0,
         ge=-1,
         le=1,
-        description="a positive whose cosine is lower is an everyday word there, unless the index cites the page or it is rare",
+        description="a positive of a lower cosine is refused, unless the index cites the page or it is rare. Off: the encoder's own "
+        "doubt also refuses what it has yet to learn",
     )
     positive_reach: float = Field(
         1.0,

@@ -425,7 +425,7 @@ def test_a_far_positive_is_none_unless_the_book_speaks_for_it() -> None:
     held = replace(pool(5), candidates=candidates)
     terms = np.array([at(a) for a in (20, 60, 85, 85, 100)], dtype=np.float32)
     anchors = Anchors(np.stack([ANCHOR]), {0: 0})
-    near, far = without_weak(held, anchors, terms, MineSettings())
+    near, far = without_weak(held, anchors, terms, MineSettings(positive_bound=0.1))
     assert [c.term for c in near.candidates] == [0, 1, 3]
     assert [c.term for c, _, _ in far] == [2, 4]
     assert [cos for _, cos, _ in far] == pytest.approx([math.cos(math.radians(85)), math.cos(math.radians(100))])
