@@ -103,6 +103,8 @@ def without_weak(
     one and 31 were good; of 316 others 22 and 185. One that the book speaks for stays, as does the nearest that a passage has,
     above the bound. ``anchors`` are the passages themselves: a hidden positive is no nearer for being hidden.
     """
+    if settings.positive_bound <= -1 and settings.positive_reach >= 1 and settings.passing:
+        return pool, []
     scores, among = Scores(terms[:RANKED_AMONG], settings.memory_mb), min(len(terms), RANKED_AMONG)
     cosines, beyond = list[float](), list[bool]()
     for start in range(0, len(pool.candidates), scores.rows):
