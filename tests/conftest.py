@@ -110,16 +110,17 @@ def _tiny_config(tokenizer: Any, **more: object) -> Any:  # noqa: ANN401 - untyp
 
 
 def _tiny_tokenizer() -> Any:  # noqa: ANN401 - untyped library
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    # Spelt out: the library's trainer breaks ties otherwise in each process, and passages are cut by tokens.
+    words = {word for terms in CHAPTERS.values() for pair in terms.items() for word in " ".join(pair).lower().split()}
+    signs = sorted({sign for word in words for sign in word} | set(".,;:?!()'-0123456789"))
+    pieces = [*signs, *(f"##{sign}" for sign in signs), *sorted(words - set(signs))]
+    vocabulary = {piece: i for i, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pieces])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    words = [f"{term} {what}" for terms in CHAPTERS.values() for term, what in terms.items()]
-    tokenizer.train_from_iterator(
-        words, trainers.WordPieceTrainer(vocab_size=400, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
-    )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
