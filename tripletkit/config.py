@@ -79,21 +79,10 @@ class MineSettings(Section):
     kinds: tuple[str, ...] = Field(("prose", "box"), description="kinds of passage that become anchors")
     positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
     negatives: int = Field(3, ge=1, description="negatives per positive")
-    positive_bound: float = Field(
-        -1.0,
-        ge=-1,
-        le=1,
-        description="a positive of a lower cosine is refused, unless the index cites the page or it is rare. Off: the encoder's own "
-        "doubt also refuses what it has yet to learn",
-    )
-    positive_reach: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="likewise one that is not among this share of the terms nearest to its passage, nor its nearest positive",
-    )
-    passing: bool = Field(
-        True, description="whether a single word that the passage says once may be a positive like others"
+    weak_positives: bool = Field(
+        True,
+        description="false: refuse as positives the terms that are far from their passage and the single words that it says once, "
+        "unless the book speaks for them",
     )
     mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")
     passages_per_term: int = Field(

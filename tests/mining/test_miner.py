@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.conftest import HashEncoder
 from tripletkit.config import MineSettings
 from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.masking import hide
-from tripletkit.mining.miner import IN_PASSING, SPOKEN_FOR, Anchors, Mined, choose_positives, mine, without_weak
+from tripletkit.mining.miner import FAR, IN_PASSING, SPOKEN_FOR, Anchors, Mined, choose_positives, mine, without_weak
 from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, numbers
 from tripletkit.mining.scores import Cosines, Vectors
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
@@ -419,33 +420,25 @@ def test_a_barren_passage_gets_its_other_positives_tried() -> None:
     assert [c.term for c in mined.barren] == [0]
 
 
-def test_a_far_positive_is_none_unless_the_book_speaks_for_it() -> None:
-    """Cosines .940, .500, .087, .087 and -.174; the last two are salient enough, by a hair, and not."""
-    candidates = tuple(Candidate(0, t, s) for t, s in ((0, 0.0), (1, 0.0), (2, 0.0), (3, SPOKEN_FOR), (4, 1.9)))
-    held = replace(pool(5), candidates=candidates)
-    terms = np.array([at(a) for a in (20, 60, 85, 85, 100)], dtype=np.float32)
-    anchors = Anchors(np.stack([ANCHOR]), {0: 0})
-    near, far = without_weak(held, anchors, terms, MineSettings(positive_bound=0.1))
-    assert [c.term for c in near.candidates] == [0, 1, 3]
-    assert [c.term for c, _, _ in far] == [2, 4]
-    assert [cos for _, cos, _ in far] == pytest.approx([math.cos(math.radians(85)), math.cos(math.radians(100))])
-
-
-def test_a_positive_beyond_the_reach_is_none_unless_it_is_the_nearest_of_its_passage() -> None:
-    """Thirty terms from 1° to 88°. Passage 0 says the first, the twelfth and the twentieth, passage 1 the twentieth alone."""
-    saying = ((0, 0), (0, 11), (0, 19), (1, 19))
-    held = replace(pool(30), candidates=tuple(Candidate(p, t, 0.0) for p, t in saying))
-    terms = np.array([at(1 + 3 * i) for i in range(30)], dtype=np.float32)
+def without(held: Pool, angles: Sequence[float]) -> list[tuple[int, int, str]]:
+    """What is refused where weak positives are: passage, term, reason."""
+    terms = np.array([at(a) for a in angles], dtype=np.float32)
     anchors = Anchors(np.stack([ANCHOR, ANCHOR]), {0: 0, 1: 1})
+    assert without_weak(held, anchors, terms, MineSettings())[0] is held
+    near, weak = without_weak(held, anchors, terms, MineSettings(weak_positives=False))
+    assert {*near.candidates, *(c for c, _, _ in weak)} == set(held.candidates)
+    assert [cos for _, cos, _ in weak] == pytest.approx([math.cos(math.radians(angles[c.term])) for c, _, _ in weak])
+    return [(c.passage, c.term, reason) for c, _, reason in weak]
 
-    def far(reach: float) -> list[tuple[int, int]]:
-        _, found = without_weak(held, anchors, terms, MineSettings(positive_reach=reach))
-        return [(c.passage, c.term) for c, _, _ in found]
 
-    assert far(1.0) == []
-    assert far(0.5) == [(0, 19)]
-    assert far(0.2) == [(0, 11), (0, 19)]  # ten terms are near at the least
-    assert far(0.01) == far(0.2)
+@pytest.mark.parametrize(("terms", "far"), [(100, [20, 30]), (50, [12, 19, 20, 30]), (40, [12, 19, 20, 30])])
+def test_a_positive_beyond_the_nearest_fifth_is_none_unless_it_is_the_nearest_of_its_passage(
+    terms: int, far: list[int]
+) -> None:
+    """Terms half a degree apart. Passage 0 says six of them, passage 1 one that is far; ten terms are near at the least."""
+    saying = [(0, t, 0.0) for t in (0, 9, 12, 19, 20, 30)] + [(0, 31, SPOKEN_FOR), (1, 30, 0.0)]
+    held = replace(pool(terms), candidates=tuple(Candidate(*one) for one in saying))
+    assert without(held, [1 + t / 2 for t in range(terms)]) == [(0, t, FAR) for t in far]
 
 
 def test_a_word_said_in_passing_is_no_positive_unless_it_is_the_nearest_or_the_book_speaks_for_it() -> None:
@@ -456,12 +449,7 @@ def test_a_word_said_in_passing_is_no_positive_unless_it_is_the_nearest_or_the_b
         Candidate(0, 3, SPOKEN_FOR, True),
     )
     held = replace(pool(5), candidates=saying)
-    terms = np.array([at(a) for a in (10, 20, 30, 40, 50)], dtype=np.float32)
-    anchors = Anchors(np.stack([ANCHOR]), {0: 0})
-    near, weak = without_weak(held, anchors, terms, MineSettings(passing=False))
-    assert [c.term for c in near.candidates] == [0, 2, 3]
-    assert [(c.term, reason) for c, _, reason in weak] == [(1, IN_PASSING)]
-    assert without_weak(held, anchors, terms, MineSettings())[0].candidates == saying
+    assert without(held, (10, 20, 30, 40, 50)) == [(0, 1, IN_PASSING)]
 
 
 def test_hiding_a_positive() -> None:

@@ -82,30 +82,30 @@ def test_the_peer_mines_the_same_pairs_into_the_same_table(output: Path, tiny_en
         assert both[figure].to_list() == both[f"{figure}_right"].to_list()
 
 
-def test_far_positives_are_dropped_and_not_mined(
+def test_weak_positives_are_dropped_and_not_mined(
     output: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The small book speaks for each of its positives, and the random encoder puts half of them below .85."""
+    """The small book speaks for each of its positives, and has so few terms that none is far."""
     monkeypatch.setattr(miner, "SPOKEN_FOR", 9)
-    before = pairs_of(mined(output, tiny_encoder, "--set", "mine.positive_bound=-1")) | barren_pairs(output)
+    monkeypatch.setattr(miner, "FEW_TERMS", 1)
+    before = pairs_of(mined(output, tiny_encoder)) | barren_pairs(output)
     capsys.readouterr()
-    after = pairs_of(mined(output, tiny_encoder, "--set", "mine.positive_bound=0.85", "--set", "mine.mask=0.5"))
+    after = pairs_of(mined(output, tiny_encoder, "--set", "mine.weak_positives=false", "--set", "mine.mask=0.5"))
     dropped = Store(output).read("dropped").filter(stage="mine", reason=FAR)
     far = set(dropped.select("item", "related").iter_rows())
     assert far & before
     assert after
     assert not far & (after | barren_pairs(output))
-    assert all(float(detail.rsplit(" ", 1)[1]) <= 0.85 for detail in dropped["detail"])
+    assert all(detail.startswith("'") and -1 <= float(detail.rsplit(" ", 1)[1]) <= 1 for detail in dropped["detail"])
     assert f"{FAR} {len(far):,}" in capsys.readouterr().out
 
 
-def test_a_bound_that_leaves_no_positive_is_named(
-    output: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_that_nothing_is_legal_is_an_error(
+    output: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(miner, "SPOKEN_FOR", 9)
-    mine = ("mine", "--hard-negatives", "--output", str(output), "--encoder", str(tiny_encoder))
-    tripletkit(*mine, "--force", "--set", "mine.positive_bound=1", code=1)
-    assert "loosen mine.relative_bound, mine.positive_bound or mine.positive_reach" in capsys.readouterr().err
+    mine = ("mine", "--hard-negatives", "--output", str(output), "--encoder", str(tiny_encoder), "--force")
+    tripletkit(*mine, "--set", "mine.relative_bound=0.001", code=1)
+    assert "no passage holds a kept term with a legal negative" in capsys.readouterr().err
 
 
 def test_an_unknown_engine_is_named(output: Path, capsys: pytest.CaptureFixture[str]) -> None:

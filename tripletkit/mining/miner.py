@@ -19,6 +19,8 @@ from tripletkit.mining.shortlist import SPARE, Judged, Side
 
 #: So many terms may be used up while a block is mined before a pair's shortlist is made again.
 SLACK = 32
+#: A positive is far from its passage if it is not among this share of the terms nearest to that.
+REACH = 0.2
 #: How near a positive is among all terms is told from so many, the first by id, which is as good as drawn by lot; exactly.
 RANKED_AMONG = 1000
 #: A positive among so many is near, however few terms there are.
@@ -96,14 +98,13 @@ def without_weak(
 ) -> tuple[Pool, list[tuple[Candidate, float, str]]]:
     """The pool without positives that are everyday words where they stand, and those with their cosines and the reason.
 
-    Far are those under `positive_bound`, or beyond the share `positive_reach` of the terms nearest to the passage: what is harder
-    than they are is not legal, and what is legal is trivial. Read by hand: of 18 pairs at cosines of .10 to .15 in seven books,
-    two were such; of 22 at .05 to .10, nine; of 14 below, ten. Of 37 triplets whose positive was beyond .15 of the terms, 16
-    were good, of 63 others 34. Said in passing are single words said once: of 84 triplets with such a positive, 29 had a bad
-    one and 31 were good; of 316 others 22 and 185. One that the book speaks for stays, as does the nearest that a passage has,
-    above the bound. ``anchors`` are the passages themselves: a hidden positive is no nearer for being hidden.
+    Far are those that are not among the share `REACH` of the terms nearest to the passage: what is harder than they are is not
+    legal, and what is legal is trivial. Of 37 triplets read by hand whose positive was beyond .15 of the terms, 16 were good, of
+    63 others 34. Said in passing are single words said once: of 84 triplets with such a positive, 29 had a bad one and 31 were
+    good; of 316 others 22 and 185. One that the book speaks for stays, as does the nearest that a passage has. ``anchors`` are
+    the passages themselves: a hidden positive is no nearer for being hidden.
     """
-    if settings.positive_bound <= -1 and settings.positive_reach >= 1 and settings.passing:
+    if settings.weak_positives:
         return pool, []
     scores, among = Scores(terms[:RANKED_AMONG], settings.memory_mb), min(len(terms), RANKED_AMONG)
     cosines, beyond = list[float](), list[bool]()
@@ -114,20 +115,17 @@ def without_weak(
         own = dots(vectors, of, on_grid(terms[[c.term for c in part]]), np.arange(len(part)))
         nearer = (scores.of(vectors).rough[of] > own[:, None]).sum(axis=1)
         cosines += own.tolist()
-        beyond += (nearer >= max(FEW_TERMS, settings.positive_reach * among)).tolist()
+        beyond += (nearer >= max(FEW_TERMS, REACH * among)).tolist()
     nearest: dict[int, float] = {}
     for candidate, cosine in zip(pool.candidates, cosines, strict=True):
         nearest[candidate.passage] = max(cosine, nearest.get(candidate.passage, -1.0))
     near, weak = [], []
     for candidate, cosine, far in zip(pool.candidates, cosines, beyond, strict=True):
-        if candidate.salience >= SPOKEN_FOR or cosine >= max(settings.positive_bound, nearest[candidate.passage]):
+        spoken_for = candidate.salience >= SPOKEN_FOR or cosine >= nearest[candidate.passage]
+        if spoken_for or not (far or candidate.passing):
             near.append(candidate)
-        elif far or cosine < settings.positive_bound:
-            weak.append((candidate, cosine, FAR))
-        elif candidate.passing and not settings.passing:
-            weak.append((candidate, cosine, IN_PASSING))
         else:
-            near.append(candidate)
+            weak.append((candidate, cosine, FAR if far else IN_PASSING))
     return replace(pool, candidates=tuple(near)), weak
 
 

@@ -73,8 +73,7 @@ def run(job: Job) -> StageResult:
     if not triplets.height:
         raise TableError(
             "mine: no passage holds a kept term with a legal negative",
-            "Look at `dropped` and `terms`; pass more terms (--terms FILE), or loosen mine.relative_bound, mine.positive_bound or "
-            "mine.positive_reach.",
+            "Look at `dropped` and `terms`; pass more terms (--terms FILE), or loosen mine.relative_bound.",
         )
     # Last, as the last bits of a vector depend on the texts that share its batch: no triplet is another for the views.
     views = mine_views(job, encoder, splits)
