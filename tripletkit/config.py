@@ -78,7 +78,7 @@ class MineSettings(Section):
     )
     kinds: tuple[str, ...] = Field(("prose", "box"), description="kinds of passage that become anchors")
     positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
-    negatives: int = Field(3, ge=1, description="negatives per positive")
+    negatives: int = Field(6, ge=1, description="negatives per positive")
     weak_positives: bool = Field(
         True,
         description="false: refuse as positives the terms that are far from their passage and the single words that it says once, "

@@ -19,6 +19,8 @@ from tripletkit.mining.shortlist import SPARE, Judged, Side
 
 #: So many terms may be used up while a block is mined before a pair's shortlist is made again.
 SLACK = 32
+#: So few terms are ranked whole: that costs less than doing it again for the pairs that lack some.
+FEW = 512
 #: A positive is far from its passage if it is not among this share of the terms nearest to that.
 REACH = 0.2
 #: How near a positive is among all terms is told from so many, the first by id, which is as good as drawn by lot; exactly.
@@ -203,6 +205,10 @@ class _Search:
         self._pool, self._anchors, self._scores, self._settings, self._seed = pool, anchors, scores, settings, seed
         self._synonyms = scores.near_terms(settings.synonym_bound)
         self._wanted = wanted(settings, len(pool.term_ids))
+        terms = len(pool.term_ids)
+        self._ranked, self._listed = (
+            (terms, terms + 1) if terms <= FEW else (SPARE * self._wanted, self._wanted + SLACK)
+        )
         self._turns = turns(settings)
         self._left = [cap] * len(pool.term_ids)
         self._free: Mask = np.ones(len(pool.term_ids), dtype=bool)  # not used up
@@ -214,11 +220,11 @@ class _Search:
         served = set[int]()
         for held, rows, cosines in blocks(self._scores, self._anchors, pairs):
             block = Block(self._pool, held, rows, cosines, self._synonyms, self._settings.relative_bound)
-            judged = Judged(block, SPARE * self._wanted)
+            judged = Judged(block, self._ranked)
             chosen: dict[int, list[tuple[int, str]]] = {}
             self._closed.clear()
             lots = self._pool.lots(held, 2 * self._settings.negatives, self._seed, "negative").tolist()
-            for i, sides in enumerate(judged.sides(self._free, self._wanted + SLACK)):
+            for i, sides in enumerate(judged.sides(self._free, self._listed)):
                 if not (once and held[i].passage in served):
                     chosen[i] = self._choose(judged, i, sides, lots[i])
                     served.update([held[i].passage] if chosen[i] else [])
