@@ -290,13 +290,8 @@ class _BoxBuffer:
 _BOXES = _BoxBuffer()
 
 
-class _Run(NamedTuple):
-    """What the characters of one text object share. ``level`` is False for turned text, whose baseline runs on."""
-
-    baseline: float  # in the PDF's own coordinates, upwards
-    size: float
-    style: str
-    level: bool
+#: What the characters of one text object share: baseline (in the PDF's own coordinates, upwards), size and style.
+_Run = tuple[float, float, str]
 
 
 class _Glyphs:
@@ -317,10 +312,6 @@ class _Glyphs:
         objects = map(_get_object, repeat(self.text), indexes)
         return [known.get(obj) or self._ask(index, obj) for index, obj in zip(indexes, objects, strict=True)]
 
-    def run(self, index: int) -> _Run:
-        """The run of one character."""
-        return self.runs((index,))[0]
-
     def _ask(self, index: int, obj: int | None) -> _Run:
         text, (x, y, matrix) = self.text, self._places
         _get_origin(text, index, x, y)
@@ -329,8 +320,8 @@ class _Glyphs:
         size = self._sizes.get(exact)
         if size is None:
             size = self._sizes[exact] = round(exact, 2)
-        run = _Run(self._origin[1], size, self._style(index, obj), abs(self._matrix.b) < 1e-3)
-        if run.level and obj:
+        run = self._origin[1], size, self._style(index, obj)
+        if obj and abs(self._matrix.b) < 1e-3:  # the baseline of turned text runs on
             self._runs[obj] = run
         return run
 
@@ -398,7 +389,7 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
     firsts = _BOXES.boxes(glyphs.text, starts)
     lasts = _BOXES.boxes(glyphs.text, [part[1] - 1 for part in parts])
     words = []
-    for (start, end, space, note), (baseline, size, style, _), x0, x1, low, high, _, right, bottom, above in zip(
+    for (start, end, space, note), (baseline, size, style), x0, x1, low, high, _, right, bottom, above in zip(
         parts, glyphs.runs(starts), *firsts, *lasts, strict=True
     ):
         content = string[start:end]
@@ -452,5 +443,5 @@ def _note_parts(string: str, start: int, end: int, glyphs: _Glyphs) -> tuple[tup
 
 
 def _is_raised(index: int, beside: int, glyphs: _Glyphs) -> bool:
-    mark, text = glyphs.run(index), glyphs.run(beside)
-    return mark.size < 0.85 * text.size and mark.baseline > text.baseline + 0.1 * text.size
+    (mark, small, _), (text, size, _) = glyphs.runs((index, beside))
+    return small < 0.85 * size and mark > text + 0.1 * size
