@@ -313,17 +313,19 @@ class _Glyphs:
         return [known.get(obj) or self._ask(index, obj) for index, obj in zip(indexes, objects, strict=True)]
 
     def _ask(self, index: int, obj: int | None) -> _Run:
-        text, (x, y, matrix) = self.text, self._places
-        _get_origin(text, index, x, y)
-        _get_matrix(text, index, matrix)
-        exact = _get_size(text, index) * math.hypot(self._matrix.c, self._matrix.d)
+        text, (x, y, place), matrix = self.text, self._places, self._matrix
+        _get_matrix(text, index, place)
+        exact = _get_size(text, index) * math.hypot(matrix.c, matrix.d)
         size = self._sizes.get(exact)
         if size is None:
             size = self._sizes[exact] = round(exact, 2)
-        run = self._origin[1], size, self._style(index, obj)
-        if obj and abs(self._matrix.b) < 1e-3:  # the baseline of turned text runs on
-            self._runs[obj] = run
-        return run
+        style = self._style(index, obj)
+        if obj and abs(matrix.b) < 1e-3:
+            run = self._runs[obj] = matrix.f, size, style
+            return run
+        # The baseline of turned text runs on.
+        _get_origin(text, index, x, y)
+        return self._origin[1], size, style
 
     def _style(self, index: int, obj: int | None) -> str:
         font = _get_font(obj) if obj else None
