@@ -261,8 +261,6 @@ _get_type = _quick(raw.FPDFPageObj_GetType, _INT, _POINTER)
 _get_bounds = _quick(raw.FPDFPageObj_GetBounds, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)
 _count_segments = _quick(raw.FPDFPath_CountSegments, _INT, _POINTER)
 
-_Boxes = tuple[list[float], list[float], list[float], list[float]]
-
 
 class _BoxBuffer:
     """Where PDFium writes the boxes of many characters. Its pointers are made once and used for every page."""
@@ -271,13 +269,14 @@ class _BoxBuffer:
     size = 128
 
     def __init__(self) -> None:
-        self._sides = [(ctypes.c_double * self.size)() for _ in range(4)]
-        starts = [ctypes.addressof(side) for side in self._sides]
+        # Not of ctypes: reading numbers out of its arrays takes twice as long.
+        self._sides = [array("d", bytes(8 * self.size)) for _ in range(4)]
+        starts = [side.buffer_info()[0] for side in self._sides]
         self._pointers = [[_pointer(start + 8 * i) for i in range(self.size)] for start in starts]
 
-    def boxes(self, text: Any, indexes: Sequence[int]) -> _Boxes:  # noqa: ANN401 - a pointer
+    def boxes(self, text: Any, indexes: Sequence[int]) -> list[array[float]]:  # noqa: ANN401 - a pointer
         """Left, right, bottom and top of these characters, in the PDF's own coordinates."""
-        found: _Boxes = ([], [], [], [])
+        found = [array("d") for _ in range(4)]
         for first in range(0, len(indexes), self.size):
             part = indexes[first : first + self.size]
             # No loop of Python's: a book has a million of these calls.
