@@ -224,8 +224,6 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], layout: Layout, abbrevi
     tokens = p.text.split()
     words = list(filter(_wordlike, tokens))
     small = sum(map(str.islower, words))
-    ended = ends_sentence(p.text, abbreviations) or p.text.endswith(":")
-    wide = any(not _short(lines[i]) for i in p.lines)
     if len(words) < 0.45 * len(tokens) or small < 2:
         return False
     if (
@@ -234,7 +232,9 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], layout: Layout, abbrevi
         and abs(lines[p.lines[0]].size - layout.size) <= 0.06 * layout.size
     ):
         return True
-    return (ended and len(words) >= 3) or (wide and len(words) >= 8 and len(words) >= 0.6 * len(tokens))
+    if len(words) >= 3 and (ends_sentence(p.text, abbreviations) or p.text.endswith(":")):
+        return True
+    return len(words) >= max(8, 0.6 * len(tokens)) and any(not _short(lines[i]) for i in p.lines)
 
 
 def _fragment_kind(p: Paragraph, lines: Sequence[Line]) -> str:
