@@ -127,8 +127,9 @@ class _Wording:
 def _wording(text: str) -> _Wording:
     words = text.lower().split()
     romans = {i: value for i in (0, len(words) - 1) if words and (value := roman_value(words[i])) is not None}
-    shown = " ".join("#" if i in romans else _NUMBER.sub("#", word) for i, word in enumerate(words))
-    return _Wording(shown, (*romans.values(), *(int(n[:9]) for n in _NUMBER.findall(text))))
+    for i in romans:
+        words[i] = "#"
+    return _Wording(_NUMBER.sub("#", " ".join(words)), (*romans.values(), *(int(n[:9]) for n in _NUMBER.findall(text))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _TAIL = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐]$")
@@ -49,8 +50,10 @@ class Vocabulary:
 def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
     """Words of the lines ``texts``, but for those cut at a line's end or just begun on the line before."""
     words: Counter[str] = Counter()
-    for token, times in Counter(_TOKEN.findall("\n".join(map(_whole, texts)))).items():
-        words[token.lower().replace("‐", "-")] += times
+    # Each different text between spaces is looked at once.
+    for text, times in Counter(chain.from_iterable(map(str.split, map(_whole, texts)))).items():
+        for token in _TOKEN.findall(text):
+            words[token.lower().replace("‐", "-")] += times
     stems = frozenset(
         word[:end]
         for word, times in words.items()

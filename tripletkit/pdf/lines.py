@@ -7,6 +7,7 @@ cells row by row.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice, pairwise
@@ -79,11 +80,15 @@ def with_underscores(words: list[Word], strokes: Sequence[Frame]) -> list[Word]:
     """Two words with nothing between them but a stroke on the baseline are one: "pop_change", not "pop change"."""
     if not strokes:
         return words
+    near = {int(stroke.x0) + d for stroke in strokes for d in (-2, -1, 0, 1)}
     joined = words[:1]
     for word in islice(words, 1, None):
         before = joined[-1]
         end = before.x1
-        if any(-1 < stroke.x0 - end < 2 and _underscores(before, stroke, word) for stroke in strokes):
+        # Hardly a word ends where a stroke starts: cheap to ask first.
+        if int(end) in near and any(
+            -1 < stroke.x0 - end < 2 and _underscores(before, stroke, word) for stroke in strokes
+        ):
             joined[-1] = replace(before, text=f"{before.text}_{word.text}", x1=word.x1)
         else:
             joined.append(word)
@@ -153,8 +158,8 @@ def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
     width = int(right - left) + 2
     steps = [0] * (width + 1)
     for f in fragments:
-        steps[max(int(f.x0 - left), 0)] += 1
-        steps[min(int(f.x1 - left) + 1, width)] -= 1
+        steps[int(f.x0 - left)] += 1
+        steps[int(f.x1 - left) + 1] -= 1
     cover = list(accumulate(steps))[:width]
     most_crossing = max(1, len(fragments) // 12)
     gutters: list[float] = []
@@ -219,10 +224,10 @@ def fragments_to_bands(fragments: Sequence[_Fragment], gutters: Sequence[float])
 
 def _band_lines(page: int, band: Sequence[_Fragment], gutters: Sequence[float]) -> list[Line]:
     spans = bool(gutters) and any(f.x0 < g - 3 and f.x1 > g + 3 for g in gutters for f in band[:1])
+    starts = [g - 3 for g in gutters]
     columns: dict[int, list[_Fragment]] = {}
     for f in band:
-        column = -1 if spans else sum(f.x0 >= g - 3 for g in gutters)
-        columns.setdefault(column, []).append(f)
+        columns.setdefault(-1 if spans else bisect_right(starts, f.x0), []).append(f)
     lines: list[Line] = []
     for column in sorted(columns):
         held = columns[column]
@@ -244,10 +249,12 @@ def _rows(fragments: Sequence[_Fragment]) -> list[list[_Fragment]]:
 
 
 def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: float) -> Line:
-    ordered = sorted(row, key=lambda f: f.x0)
-    words = [word for f in ordered for word in f.words]
+    words, gaps = row[0].words, 0
+    if len(row) > 1:
+        ordered = sorted(row, key=lambda f: f.x0)
+        words = [word for f in ordered for word in f.words]
+        gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in pairwise(ordered))
     parts, styles, notes = _joined(words)
-    gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in pairwise(ordered))
     size = round(_usual_size(words), 2)
     x0, x1, top, bottom, baseline = _extent(row)
     box = x0, x1, top, bottom, baseline, size, col_x0, col_x1

@@ -23,8 +23,9 @@ def with_margins(lines: Sequence[Line], body_size: float) -> list[Line]:
     for page, column in columns:
         most[page] = max(most[page], column + 1)
     places = {key: (key[0] % 2, most[key[0]], key[1]) for key in columns}
-    usual = _usual_edges(columns, places, body_size)
-    edges = {key: _own_edges(held, body_size) or usual.get(places[key]) for key, held in columns.items()}
+    own = {key: _own_edges(held, body_size) for key, held in columns.items()}
+    usual = _usual_edges(own, places)
+    edges = {key: found or usual.get(places[key]) for key, found in own.items()}
     return [_moved(line, edges[line.page, line.column]) for line in lines]
 
 
@@ -40,13 +41,12 @@ def _own_edges(lines: Sequence[Line], body_size: float) -> tuple[float, float] |
 
 
 def _usual_edges(
-    columns: dict[tuple[int, int], list[Line]], places: dict[tuple[int, int], _Place], body_size: float
+    own: dict[tuple[int, int], tuple[float, float] | None], places: dict[tuple[int, int], _Place]
 ) -> dict[_Place, tuple[float, float]]:
     found: dict[_Place, Counter[tuple[float, float]]] = defaultdict(Counter)
-    for key, held in columns.items():
-        own = _own_edges(held, body_size)
-        if own is not None:
-            found[places[key]][own[0], round(own[1])] += 1
+    for key, edges in own.items():
+        if edges is not None:
+            found[places[key]][edges[0], round(edges[1])] += 1
     return {place: min(counts, key=lambda e: (-counts[e], e)) for place, counts in found.items()}
 
 

@@ -59,14 +59,15 @@ def _plumbed(path: Path, numbers: Sequence[int]) -> Mapping[int, list[Word]]:
 def _read(page: RawPage, words: list[Word] | None) -> ReadPage:
     if words is not None:
         page = replace(page, words=words)
-    told, chars = complaint(page.words, page.lost), sum(len(word.text) for word in page.words)
+    texts = [word.text for word in page.words]
+    told, chars = complaint(texts, page.lost), sum(map(len, texts))
     return ReadPage(
         page.number, page.label, page.height, chars, page.images, page_lines(page), page.frames, page.strokes, told
     )
 
 
 def _reread(page: ReadPage, words: list[Word] | None) -> ReadPage:
-    if not words or complaint(words) is not None:
+    if not words or complaint([word.text for word in words]) is not None:
         return page
     raw = RawPage(
         page.number, page.label, 0.0, page.height, words, page.images, frames=page.frames, strokes=page.strokes

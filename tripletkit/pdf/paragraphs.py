@@ -39,6 +39,8 @@ class Paragraph:
 
     def page_at(self, offset: int) -> int:
         """The physical page of the character at ``offset``."""
+        if self.starts[0][1] == self.starts[-1][1]:  # as most do, it stands on one page
+            return self.starts[0][1]
         return next(page for start, page in reversed(self.starts) if start <= offset)
 
 
@@ -220,10 +222,8 @@ def _wordlike(token: str) -> bool:
 def _reads_as_prose(p: Paragraph, lines: Sequence[Line], layout: Layout, abbreviations: AbstractSet[str]) -> bool:
     """Whether most of a paragraph is words, in small letters, that end like a sentence or fill a line."""
     tokens = p.text.split()
-    words = [t for t in tokens if _wordlike(t)]
-    small = sum(t.islower() for t in words)
-    ended = ends_sentence(p.text, abbreviations) or p.text.endswith(":")
-    wide = any(not _short(lines[i]) for i in p.lines)
+    words = list(filter(_wordlike, tokens))
+    small = sum(map(str.islower, words))
     if len(words) < 0.45 * len(tokens) or small < 2:
         return False
     if (
@@ -232,7 +232,9 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], layout: Layout, abbrevi
         and abs(lines[p.lines[0]].size - layout.size) <= 0.06 * layout.size
     ):
         return True
-    return (ended and len(words) >= 3) or (wide and len(words) >= 8 and len(words) >= 0.6 * len(tokens))
+    if len(words) >= 3 and (ends_sentence(p.text, abbreviations) or p.text.endswith(":")):
+        return True
+    return len(words) >= max(8, 0.6 * len(tokens)) and any(not _short(lines[i]) for i in p.lines)
 
 
 def _fragment_kind(p: Paragraph, lines: Sequence[Line]) -> str:

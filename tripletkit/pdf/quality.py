@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tripletkit.pdf.reader import Word
-
 #: A page with less text than this says nothing about its fonts.
 ENOUGH_CHARACTERS = 80
 #: Largest share of characters without a meaning: control, private-use and replacement characters.
@@ -20,16 +18,16 @@ _SIGN = re.compile(r"[\W_]")
 _UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff\u0080-\u009f]")
 
 
-def complaint(words: Sequence[Word], lost: int = 0) -> str | None:
+def complaint(words: Sequence[str], lost: int = 0) -> str | None:
     """Why a page's text is no good, None if it is. ``lost`` counts the control characters that were left out of it."""
-    text = "".join([word.text for word in words])
+    text = "".join(words)
     if len(text) + lost < ENOUGH_CHARACTERS:
         return None
     unreadable = (lost + (0 if text.isascii() else len(_UNREADABLE.findall(text)))) / (len(text) + lost)
     if unreadable > MOST_UNREADABLE:
         return f"{unreadable:.0%} of its characters have no meaning"
     # The points of a plot are signs by themselves.
-    longer = "".join([word.text for word in words if len(word.text) > 2])
+    longer = "".join([word for word in words if len(word) > 2])
     alphanumeric = (len(longer) - len(_SIGN.findall(longer))) / max(len(longer), 1)
     if len(longer) >= ENOUGH_CHARACTERS and alphanumeric < LEAST_ALPHANUMERIC and not _dotted(longer):
         return f"only {alphanumeric:.0%} of its characters are letters or digits"

@@ -261,8 +261,6 @@ _get_type = _quick(raw.FPDFPageObj_GetType, _INT, _POINTER)
 _get_bounds = _quick(raw.FPDFPageObj_GetBounds, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)
 _count_segments = _quick(raw.FPDFPath_CountSegments, _INT, _POINTER)
 
-_Boxes = tuple[list[float], list[float], list[float], list[float]]
-
 
 class _BoxBuffer:
     """Where PDFium writes the boxes of many characters. Its pointers are made once and used for every page."""
@@ -271,13 +269,14 @@ class _BoxBuffer:
     size = 128
 
     def __init__(self) -> None:
-        self._sides = [(ctypes.c_double * self.size)() for _ in range(4)]
-        starts = [ctypes.addressof(side) for side in self._sides]
+        # Not of ctypes: reading numbers out of its arrays takes twice as long.
+        self._sides = [array("d", bytes(8 * self.size)) for _ in range(4)]
+        starts = [side.buffer_info()[0] for side in self._sides]
         self._pointers = [[_pointer(start + 8 * i) for i in range(self.size)] for start in starts]
 
-    def boxes(self, text: Any, indexes: Sequence[int]) -> _Boxes:  # noqa: ANN401 - a pointer
+    def boxes(self, text: Any, indexes: Sequence[int]) -> list[array[float]]:  # noqa: ANN401 - a pointer
         """Left, right, bottom and top of these characters, in the PDF's own coordinates."""
-        found: _Boxes = ([], [], [], [])
+        found = [array("d") for _ in range(4)]
         for first in range(0, len(indexes), self.size):
             part = indexes[first : first + self.size]
             # No loop of Python's: a book has a million of these calls.
@@ -290,13 +289,8 @@ class _BoxBuffer:
 _BOXES = _BoxBuffer()
 
 
-class _Run(NamedTuple):
-    """What the characters of one text object share. ``level`` is False for turned text, whose baseline runs on."""
-
-    baseline: float  # in the PDF's own coordinates, upwards
-    size: float
-    style: str
-    level: bool
+#: What the characters of one text object share: baseline (in the PDF's own coordinates, upwards), size and style.
+_Run = tuple[float, float, str]
 
 
 class _Glyphs:
@@ -317,22 +311,20 @@ class _Glyphs:
         objects = map(_get_object, repeat(self.text), indexes)
         return [known.get(obj) or self._ask(index, obj) for index, obj in zip(indexes, objects, strict=True)]
 
-    def run(self, index: int) -> _Run:
-        """The run of one character."""
-        return self.runs((index,))[0]
-
     def _ask(self, index: int, obj: int | None) -> _Run:
-        text, (x, y, matrix) = self.text, self._places
-        _get_origin(text, index, x, y)
-        _get_matrix(text, index, matrix)
-        exact = _get_size(text, index) * math.hypot(self._matrix.c, self._matrix.d)
+        text, (x, y, place), matrix = self.text, self._places, self._matrix
+        _get_matrix(text, index, place)
+        exact = _get_size(text, index) * math.hypot(matrix.c, matrix.d)
         size = self._sizes.get(exact)
         if size is None:
             size = self._sizes[exact] = round(exact, 2)
-        run = _Run(self._origin[1], size, self._style(index, obj), abs(self._matrix.b) < 1e-3)
-        if run.level and obj:
-            self._runs[obj] = run
-        return run
+        style = self._style(index, obj)
+        if obj and abs(matrix.b) < 1e-3:
+            run = self._runs[obj] = matrix.f, size, style
+            return run
+        # The baseline of turned text runs on.
+        _get_origin(text, index, x, y)
+        return self._origin[1], size, style
 
     def _style(self, index: int, obj: int | None) -> str:
         font = _get_font(obj) if obj else None
@@ -398,7 +390,7 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
     firsts = _BOXES.boxes(glyphs.text, starts)
     lasts = _BOXES.boxes(glyphs.text, [part[1] - 1 for part in parts])
     words = []
-    for (start, end, space, note), (baseline, size, style, _), x0, x1, low, high, _, right, bottom, above in zip(
+    for (start, end, space, note), (baseline, size, style), x0, x1, low, high, _, right, bottom, above in zip(
         parts, glyphs.runs(starts), *firsts, *lasts, strict=True
     ):
         content = string[start:end]
@@ -452,5 +444,5 @@ def _note_parts(string: str, start: int, end: int, glyphs: _Glyphs) -> tuple[tup
 
 
 def _is_raised(index: int, beside: int, glyphs: _Glyphs) -> bool:
-    mark, text = glyphs.run(index), glyphs.run(beside)
-    return mark.size < 0.85 * text.size and mark.baseline > text.baseline + 0.1 * text.size
+    (mark, small, _), (text, size, _) = glyphs.runs((index, beside))
+    return small < 0.85 * size and mark > text + 0.1 * size

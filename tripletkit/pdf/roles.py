@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
+from operator import attrgetter
 from statistics import median
 
 from tripletkit.pdf.kinds import letters_by_size
@@ -64,8 +65,9 @@ def page_roles(pages: Sequence[Sequence[Line]], outline: Sequence[Bookmark], rul
     headings = sorted(
         [*headings, *_unseen_bookmarks(pages, outline, headings, body_size, rules)], key=lambda h: (h.page, h.line)
     )
-    looks = [index_share(lines, heads) for lines in pages]
-    roles = _spanned(pages, headings, heads)
+    running = [{id(line) for line in edge_lines(lines) if _is_head(line.text, heads)} for lines in pages]
+    looks = [index_share(lines, skip) for lines, skip in zip(pages, running, strict=True)]
+    roles = _spanned(pages, headings, running)
     _settle_index(roles, looks, [len(lines) for lines in pages])
     _settle_contents(roles, pages, looks)
     _settle_front(roles, pages, first_chapter(pages, outline, headings, roles, rules))
@@ -101,7 +103,7 @@ def running_heads(pages: Sequence[Sequence[Line]], least: int = 3) -> frozenset[
 
 def edge_lines(lines: Sequence[Line], most: int = 2) -> list[Line]:
     """The lines on the page's ``most`` highest and lowest baselines."""
-    rounded = [round(line.baseline) for line in lines]
+    rounded = list(map(round, map(attrgetter("baseline"), lines)))
     baselines = sorted(set(rounded))
     edges = {*baselines[:most], *baselines[-most:]}
     return [line for line, baseline in zip(lines, rounded, strict=True) if baseline in edges]
@@ -138,7 +140,7 @@ def find_headings(
 
 
 def _stressed(line: Line) -> bool:
-    return set(line.styles) <= set("bz") or line.text.isupper()
+    return not line.styles.strip("bz") or line.text.isupper()
 
 
 def _unseen_bookmarks(
@@ -167,12 +169,14 @@ def _unseen_bookmarks(
     return unseen
 
 
-def index_share(lines: Sequence[Line], heads: frozenset[str] = frozenset()) -> float:
-    """Share of the lines that end in page numbers or a see-reference, if their entries are in order; else 0."""
-    edges = {id(line) for line in edge_lines(lines)}
-    own = [line for line in lines if not (id(line) in edges and _is_head(line.text, heads))]
+def index_share(lines: Sequence[Line], running: Set[int] = frozenset()) -> float:
+    """Share of the lines that end in page numbers or a see-reference, if they are many and in order; else 0.
+
+    ``running`` are the ids of the lines that are running heads.
+    """
+    own = [line for line in lines if id(line) not in running]
     entries = [line for line in own if _is_entry(line.text)]
-    if len(own) < 4 or not entries:
+    if len(own) < 4 or len(entries) < 0.1 * len(own):
         return 0.0
     if median(len(_LEADERS.sub(" ", line.text)) for line in own) > 70 or _rising(entries):
         return 0.0
@@ -201,18 +205,17 @@ def _in_order(lines: Sequence[Line]) -> bool:
     return len(steps) >= 3 and same_or_next >= 0.4 * len(steps)
 
 
-def _spanned(pages: Sequence[Sequence[Line]], headings: Sequence[Heading], heads: frozenset[str]) -> list[str]:
+def _spanned(pages: Sequence[Sequence[Line]], headings: Sequence[Heading], running: Sequence[Set[int]]) -> list[str]:
     """Each page's role by the spans that labelled headings open; body where none covers it."""
     held: list[Counter[str]] = [Counter() for _ in pages]
     starts = {(h.page, h.line): h for h in headings}
     current: Heading | None = None
     for page, lines in enumerate(pages):
-        edges = {id(line) for line in edge_lines(lines)}
         for at, line in enumerate(lines):
             heading = starts.get((page, at))
             if heading is not None and _opens(heading, current):
                 current = heading if heading.label in _ROLES else None
-            if id(line) in edges and _is_head(line.text, heads):
+            if id(line) in running[page]:
                 continue
             # Reading order may put a title in a right-hand column behind the left-hand one, on the page that it opens.
             role = current.label if current is not None else "body"

@@ -54,7 +54,7 @@ def _abbreviated(before: str, abbreviations: Set[str]) -> bool:
         return False
     word = match.group().lower()
     # "J. Smith", "U.S. Census": a capital is an initial; a small letter is a variable that ends a clause: "than x."
-    return word in abbreviations or (bool(_INITIALS.fullmatch(word)) and match.group()[-1].isupper())
+    return word in abbreviations or (match.group()[-1].isupper() and _INITIALS.fullmatch(word) is not None)
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int] | None:
