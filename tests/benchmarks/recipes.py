@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-#: By recipe: what is said to `mine`, and to `train`.
+#: By recipe: what is said to `mine`, and to `train`. The peer takes three negatives if not told otherwise.
 RECIPES: dict[str, tuple[list[str], list[str]]] = {
-    "seed recipe": ([], ["--recipe", "seed"]),
+    "seed recipe": (["--set", "mine.negatives=3"], ["--recipe", "seed"]),
     "mine_hard_negatives, seed loss": (
-        ["--hard-negatives", "--set", "mine.engine=sentence-transformers"],
+        ["--hard-negatives", "--set", "mine.engine=sentence-transformers", "--set", "mine.negatives=3"],
         ["--recipe", "seed"],
     ),
     "tripletkit": (["--hard-negatives"], []),
