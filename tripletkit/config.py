@@ -145,7 +145,7 @@ class TrainSettings(Section):
     positives: Literal["auto", "cited", "all"] = Field(
         "auto",
         description="cited: of a book with an index, train on positives that it cites on the anchor's pages; "
-        "auto: cited where they make 150 steps, else all",
+        "auto: cited where these are 800 pairs of passage and positive, else all",
     )
     max_steps: int | None = Field(None, ge=1, description="stop after this many steps")
     gradient_checkpointing: bool = Field(False, description="compute twice to save memory")

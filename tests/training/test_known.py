@@ -1,7 +1,9 @@
 import polars as pl
+import pytest
 
 from tests.training.test_linter import mentions, triplets
-from tripletkit.training.known import known_positives, only_cited
+from tripletkit.training import known
+from tripletkit.training.known import known_positives, only_cited, with_positives
 
 TERMS = pl.DataFrame(
     {
@@ -52,3 +54,21 @@ def test_of_an_indexed_book_cited_positives_are_left_and_of_another_all() -> Non
     assert list(zip(kept["passage_id"], kept["positive_id"], strict=True)) == [("p", "c"), ("r", "e"), ("q", "u")]
     nowhere = rows.filter(passage_id="q", positive_id="c")
     assert only_cited(nowhere, tables).equals(nowhere)
+
+
+def test_cited_positives_train_alone_where_they_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two negatives for each of two pairs: p is cited for delta, q is not."""
+    rows = triplets([{"passage_id": passage, "positive_id": "c"} for passage in "ppqq"])
+    passages = pl.DataFrame(
+        {"passage_id": ["p", "q"], "book_id": ["x", "x"], "page_first": [4, 9], "page_last": [4, 9]}
+    )
+    tables = {"terms": TERMS, "passages": passages}
+
+    def of(wanted: str) -> list[str]:
+        return with_positives(rows, tables, wanted)["passage_id"].to_list()
+
+    assert [of("all"), of("auto"), of("cited")] == [["p", "p", "q", "q"], ["p", "p", "q", "q"], ["p", "p"]]
+    monkeypatch.setattr(known, "ENOUGH_PAIRS", 1)
+    assert of("auto") == ["p", "p"]
+    monkeypatch.setattr(known, "ENOUGH_PAIRS", 2)  # of pairs, not of triplets
+    assert of("auto") == ["p", "p", "q", "q"]

@@ -18,9 +18,8 @@ from tripletkit.launch import is_first_process
 from tripletkit.stage import Job, Stage, StageResult
 from tripletkit.store import ENCODER, VALIDATION, write_atomically
 from tripletkit.training import HeldOut, Trained, train
-from tripletkit.training.known import known_positives, only_cited
+from tripletkit.training.known import known_positives, with_positives
 from tripletkit.training.linter import lint
-from tripletkit.training.trainer import ENOUGH_STEPS
 
 #: Standard deviation of nDCG@10 over the terms of a book, about; the mean over 50 terms then has a standard error of .05.
 NDCG_DEVIATION = 0.35
@@ -35,10 +34,7 @@ def run(job: Job) -> StageResult:
         raise TableError(
             "train: triplets holds none of the train split", "Run `tripletkit mine`, or give train a larger share."
         )
-    cited = triplets if settings.positives == "all" else only_cited(triplets, job.tables)
-    # A few cited triplets, gone over again and again, teach less than all of them once.
-    if settings.positives == "cited" or cited.height >= ENOUGH_STEPS * settings.batch_size:
-        triplets = cited
+    triplets = with_positives(triplets, job.tables, settings.positives)
     notes = warned(job, triplets, place)
     target = job.folder / ENCODER
     trained = train(

@@ -8,6 +8,18 @@ import polars as pl
 
 from tripletkit.mining.pool import cited_pages
 
+#: By default so many cited (passage, positive) train alone. Fewer, gone over again and again, teach less than all there are.
+ENOUGH_PAIRS = 800
+
+
+def with_positives(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame], wanted: str) -> pl.DataFrame:
+    """The triplets that train where ``wanted``, the setting `train.positives`, is auto, cited or all."""
+    if wanted == "all":
+        return triplets
+    cited = only_cited(triplets, tables)
+    enough = cited.select("passage_id", "positive_id").n_unique() >= ENOUGH_PAIRS
+    return cited if wanted == "cited" or enough else triplets
+
 
 def only_cited(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """Triplets whose positive the index cites on the anchor's pages; all of a book without a citing index, or if none is left.
