@@ -19,7 +19,7 @@ from tripletkit.ids import file_sha256, stable_id
 from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.task import BookTables, BookTask, read_book_task
 from tripletkit.pdf.workers import Bounds, Failure, run_bounded
-from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, check_table, make_table
+from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
 
 log = logging.getLogger(__name__)
@@ -145,10 +145,7 @@ def _result(
     told = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
     read = f"{counts['books']:,} {'book' if books.height == 1 else 'books'}, {counts['pages']:,} pages"
     summary = f"{read} → {counts['passages']:,} passages ({told})"
-    tables = {
-        "books": books,
-        **{name: check_table(parts[name], _PARTS[name]) for name in ("pages", "lines", "passages")},
-    }
+    tables = {"books": books, **{name: parts[name] for name in ("pages", "lines", "passages")}}
     return StageResult(tables, dropped, counts, summary, notes)
 
 
