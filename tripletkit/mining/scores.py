@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ GRID = 2.0**26
 #: Up to so many terms all cosines are exact. Beyond, they are float32 products, which take a third of the time, and those that
 #: decide are worked out again: some hundreds a row, which is what the other two thirds pay for about here.
 EXACT = 4_000
+#: Up to so many terms, what they are to each other is worked out once: a table of 1 MB.
+TABLED = 512
 #: What a pair takes per term (and per dimension): its anchor's products, and the scratch of ranking and of the guards.
 BYTES_PER_SCORE = 56
 #: Pairs of a block. Larger ones are no faster, and what is used up while one is mined must be looked up again. A thousand, which
@@ -83,8 +86,18 @@ class Scores:
             return Cosines(anchors @ self._terms.T, self._error, anchors, self._terms)
         return Cosines((anchors.astype(np.float64) @ self._exact.T).astype(np.float32), 0.0, anchors, self._terms)
 
+    @cached_property
+    def _among(self) -> Vectors:
+        """Of few terms, the cosine of each with each."""
+        terms = self._terms.astype(np.float64)
+        among: Vectors = (terms @ terms.T).astype(np.float32)
+        return among
+
     def between(self, terms: Indices, others: Indices) -> Vectors:
         """Cosine of each term with the other at its place."""
+        if len(self._terms) <= TABLED:
+            known: Vectors = self._among[terms, others]
+            return known
         return dots(self._terms, terms, self._terms, others)
 
     def near_terms(self, bound: float) -> tuple[Numbers, ...]:

@@ -44,6 +44,13 @@ class Ranking:
         """At least the first ``most`` of each row, or all."""
         rows, terms = cosines.rough.shape
         whole = most >= terms
+        if whole and not cosines.error:
+            order = np.argsort(-cosines.rough, axis=1, kind="stable")
+            places = np.empty(order.shape, dtype=np.intp)
+            np.put_along_axis(places, order, np.arange(terms)[None], axis=1)
+            nowhere = np.full(rows, -np.inf, dtype=np.float32)
+            near = np.take_along_axis(cosines.rough, order, axis=1)
+            return cls(order.astype(np.int32), near, nowhere, whole, np.arange(rows * terms), places.ravel())
         if whole:
             bounds = np.full(rows, -np.inf, dtype=np.float32)
             keys = np.arange(rows * terms)
@@ -77,6 +84,9 @@ class Ranking:
     def places(self, rows: Indices, terms: Indices, count: int) -> npt.NDArray[np.intp]:
         """Of each term, of so many in all, in the row at its place; past the end where it is not ranked."""
         wanted = rows * np.intp(count) + terms
+        if self.whole:
+            everywhere: npt.NDArray[np.intp] = self._places[wanted]
+            return everywhere
         at = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
         places: npt.NDArray[np.intp] = np.where(self._keys[at] == wanted, self._places[at], self.order.shape[1])
         return places
