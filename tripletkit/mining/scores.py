@@ -90,14 +90,12 @@ class Scores:
     def _among(self) -> Vectors:
         """Of few terms, the cosine of each with each."""
         terms = self._terms.astype(np.float64)
-        among: Vectors = (terms @ terms.T).astype(np.float32)
-        return among
+        return (terms @ terms.T).astype(np.float32)
 
     def between(self, terms: Indices, others: Indices) -> Vectors:
         """Cosine of each term with the other at its place."""
         if len(self._terms) <= TABLED:
-            known: Vectors = self._among[terms, others]
-            return known
+            return self._among[terms, others]
         return dots(self._terms, terms, self._terms, others)
 
     def near_terms(self, bound: float) -> tuple[Numbers, ...]:

@@ -45,12 +45,12 @@ class Ranking:
         rows, terms = cosines.rough.shape
         whole = most >= terms
         if whole and not cosines.error:
-            order = np.argsort(-cosines.rough, axis=1, kind="stable")
-            places = np.empty(order.shape, dtype=np.intp)
-            np.put_along_axis(places, order, np.arange(terms)[None], axis=1)
+            nearest = np.argsort(-cosines.rough, axis=1, kind="stable")
+            place = np.empty(nearest.shape, dtype=np.intp)
+            np.put_along_axis(place, nearest, np.arange(terms)[None], axis=1)
+            sorted_ = np.take_along_axis(cosines.rough, nearest, axis=1)
             nowhere = np.full(rows, -np.inf, dtype=np.float32)
-            near = np.take_along_axis(cosines.rough, order, axis=1)
-            return cls(order.astype(np.int32), near, nowhere, whole, np.arange(rows * terms), places.ravel())
+            return cls(nearest.astype(np.int32), sorted_, nowhere, whole, np.arange(rows * terms), place.ravel())
         if whole:
             bounds = np.full(rows, -np.inf, dtype=np.float32)
             keys = np.arange(rows * terms)
