@@ -236,7 +236,7 @@ class _Search:
     def _choose(self, judged: Judged, i: int, sides: list[Side], lots: Sequence[float]) -> list[tuple[int, str]]:
         """Choose pair ``i``'s negatives and count them as used."""
         if self._closed:
-            sides = [side._replace(terms=[t for t in side.terms if t not in self._closed]) for side in sides]
+            sides = [Side([t for t in terms if t not in self._closed], whole, kin) for terms, whole, kin in sides]
             if any(len(side.terms) < self._wanted and not side.whole for side in sides):
                 sides = judged.again(i, self._free, self._wanted)
         taken = list[int]()

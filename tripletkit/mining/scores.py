@@ -105,11 +105,14 @@ class Scores:
         TableError where an encoder finds so many terms alike that their list breaks the budget.
         """
         count = len(self._terms)
+        if count <= TABLED:
+            of, near = np.nonzero(self._among >= np.float32(bound))
+            return tuple(np.split(near.astype(np.int32), np.searchsorted(of, np.arange(1, count))))
         found, held = [np.empty((2, 0), dtype=np.int32)], 0
         for start in range(0, count, self.rows):
             product = self._terms[start : start + self.rows] @ self._terms[start:].T  # two terms are met once
-            near = np.flatnonzero(product >= bound - self._error)
-            pairs = np.stack(np.divmod(near, count - start)).astype(np.int32) + np.int32(start)
+            nearby = np.flatnonzero(product >= bound - self._error)
+            pairs = np.stack(np.divmod(nearby, count - start)).astype(np.int32) + np.int32(start)
             pairs = pairs[:, pairs[0] <= pairs[1]]
             held += 2 * pairs[0].nbytes
             if held > self._memory:

@@ -116,8 +116,10 @@ def choose(
                 term, rule = found
                 chosen.append((term, rule if draw.at_home else rule + " (other book)"))
                 taken.append(term)
-                if term in draw.terms:
+                try:  # noqa: SIM105 - suppress takes as long as all of choosing
                     draw.terms.remove(term)
+                except ValueError:  # beyond the shortlist
+                    pass
                 break
     return chosen
 
