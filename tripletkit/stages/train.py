@@ -163,5 +163,5 @@ STAGE = Stage(
     settings=("train", "seed", "precision"),
     uses=frozenset({"encoder"}),
     files_out=(ENCODER, VALIDATION),
-    version=3,
+    version=4,
 )
