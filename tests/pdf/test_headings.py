@@ -46,6 +46,11 @@ def test_bookmark_found_over_lines_and_numbered_headings_below_it() -> None:
     ]
 
 
+def test_signs_without_a_meaning_are_no_part_of_a_title() -> None:
+    lines = [line("2.1 Mud \ufffd", y=60, size=14, style="b"), *block(TEXT, y=90)]
+    assert paths_of(lines, [Entry("2.1 Mud", 0, 1, 60.0)]) == ["2.1 Mud"]
+
+
 def test_a_title_that_is_not_printed_still_starts_its_section() -> None:
     assert paths_of(block(TEXT), [Entry("Rivers of old", 0, 1, 50.0)]) == ["Rivers of old"]
 

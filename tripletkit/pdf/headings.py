@@ -15,6 +15,7 @@ from tripletkit.pdf.contents import OWN_NUMBER, Entry
 from tripletkit.pdf.hyphens import Vocabulary, join_lines
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.paragraphs import Paragraph, without_notes
+from tripletkit.pdf.quality import UNREADABLE
 from tripletkit.rules import Rules
 
 #: Between the headings of a section path.
@@ -104,7 +105,7 @@ def _title(lines: Sequence[Line], vocabulary: Vocabulary) -> str:
     text = ""
     for line in lines:
         text = join_lines(text, without_notes(line), vocabulary)
-    return text
+    return " ".join(UNREADABLE.sub(" ", text).split())
 
 
 def _squeeze(text: str) -> str:

@@ -15,7 +15,8 @@ LEAST_ALPHANUMERIC = 0.35
 LONGEST_USUAL_WORD = 14
 
 _SIGN = re.compile(r"[\W_]")
-_UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff\u0080-\u009f]")
+#: Characters that no font says the meaning of.
+UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff\u0080-\u009f]")
 
 
 def complaint(words: Sequence[str], lost: int = 0) -> str | None:
@@ -23,7 +24,7 @@ def complaint(words: Sequence[str], lost: int = 0) -> str | None:
     text = "".join(words)
     if len(text) + lost < ENOUGH_CHARACTERS:
         return None
-    unreadable = (lost + (0 if text.isascii() else len(_UNREADABLE.findall(text)))) / (len(text) + lost)
+    unreadable = (lost + (0 if text.isascii() else len(UNREADABLE.findall(text)))) / (len(text) + lost)
     if unreadable > MOST_UNREADABLE:
         return f"{unreadable:.0%} of its characters have no meaning"
     # The points of a plot are signs by themselves.

@@ -24,7 +24,7 @@ from tripletkit.stage import Job, Row, Stage, StageResult
 
 log = logging.getLogger(__name__)
 
-VERSION = 3
+VERSION = 4
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
 
 
