@@ -180,10 +180,10 @@ def test_blocked_search_is_the_plain_one(case: Case) -> None:
     wanted = Plain(case).run()
     whole = case.mined(64)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(miner, "FEW", 0)
+        patch.setattr(miner, "SMALL", 0)
         patch.setattr(miner, "SPARE", 1)
         patch.setattr(miner, "SLACK", 0)
-        patch.setattr(scores, "TABLED", 0)
+        patch.setattr(scores, "SMALL", 0)
         patch.setattr(shortlist, "MORE", 2)
         tiny = case.mined(0.002)  # MB
         patch.setattr(scores, "EXACT", 0)
@@ -217,10 +217,10 @@ def test_cosines_are_the_same_bits_in_every_shape() -> None:
     assert np.abs(whole - anchors.astype(np.float64) @ unit_rows(301, 384, 1).astype(np.float64).T).max() < 1e-7
 
 
-@pytest.mark.parametrize("tabled", [0, scores.TABLED])
-def test_near_terms_are_those_of_exact_products(tabled: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("small", [0, scores.SMALL])
+def test_near_terms_are_those_of_exact_products(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Found by float32 products, decided by exact ones: here a bound at which a cosine lies, and one just beyond it."""
-    monkeypatch.setattr(scores, "TABLED", tabled)
+    monkeypatch.setattr(scores, "SMALL", small)
     terms = unit_rows(90, 6, 1)
     exact = Scores(terms, 64).of(terms).rough
     for bound in (0.5, float(np.sort(exact.ravel())[-200]), float(np.nextafter(np.sort(exact.ravel())[-200], 2))):

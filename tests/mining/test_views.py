@@ -101,10 +101,10 @@ def test_the_search_for_passages_is_the_plain_one(given_: tuple[Case, list[tuple
     wanted = plain(case, pairs, beside)
     whole = turned(case, pairs, beside, 64)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(miner, "FEW", 0)
+        patch.setattr(miner, "SMALL", 0)
         patch.setattr(miner, "SPARE", 1)
         patch.setattr(miner, "SLACK", 0)
-        patch.setattr(scores, "TABLED", 0)
+        patch.setattr(scores, "SMALL", 0)
         patch.setattr(shortlist, "MORE", 2)
         tiny = turned(case, pairs, beside, 0.002)  # MB
         patch.setattr(scores, "EXACT", 0)

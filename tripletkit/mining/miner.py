@@ -13,14 +13,12 @@ import numpy.typing as npt
 from tripletkit.config import MineSettings
 from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.pool import Candidate, Mask, Pool
-from tripletkit.mining.scores import AT_MOST, AT_ONCE, PARTS, Cosines, Scores, Vectors, dots, on_grid
+from tripletkit.mining.scores import AT_MOST, AT_ONCE, PARTS, SMALL, Cosines, Scores, Vectors, dots, on_grid
 from tripletkit.mining.selection import Draw, choose, turns, wanted
 from tripletkit.mining.shortlist import SPARE, Judged, Side
 
 #: So many terms may be used up while a block is mined before a pair's shortlist is made again.
 SLACK = 32
-#: So few terms are ranked whole: that costs less than doing it again for the pairs that lack some.
-FEW = 512
 #: A positive is far from its passage if it is not among this share of the terms nearest to that.
 REACH = 0.2
 #: How near a positive is among all terms is told from so many, the first by id, which is as good as drawn by lot; exactly.
@@ -206,9 +204,9 @@ class _Search:
         self._synonyms = scores.near_terms(settings.synonym_bound)
         self._wanted = wanted(settings, len(pool.term_ids))
         terms = len(pool.term_ids)
-        self._ranked, self._listed = (
-            (terms, terms + 1) if terms <= FEW else (SPARE * self._wanted, self._wanted + SLACK)
-        )
+        small = terms <= SMALL
+        self._ranked = terms if small else SPARE * self._wanted
+        self._listed = terms + 1 if small else self._wanted + SLACK
         self._turns = turns(settings)
         self._left = [cap] * len(pool.term_ids)
         self._free: Mask = np.ones(len(pool.term_ids), dtype=bool)  # not used up

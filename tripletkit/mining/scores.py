@@ -21,8 +21,9 @@ GRID = 2.0**26
 #: Up to so many terms all cosines are exact. Beyond, they are float32 products, which take a third of the time, and those that
 #: decide are worked out again: some hundreds a row, which is what the other two thirds pay for about here.
 EXACT = 4_000
-#: Up to so many terms, what they are to each other is worked out once: a table of 1 MB.
-TABLED = 512
+#: A small glossary: what its terms are to each other is worked out once, a table of 1 MB, and all of them are ranked, which costs
+#: less than ranking again for the pairs that lack some.
+SMALL = 512
 #: What a pair takes per term (and per dimension): its anchor's products, and the scratch of ranking and of the guards.
 BYTES_PER_SCORE = 56
 #: Pairs of a block. Larger ones are no faster, and what is used up while one is mined must be looked up again. A thousand, which
@@ -94,7 +95,7 @@ class Scores:
 
     def between(self, terms: Indices, others: Indices) -> Vectors:
         """Cosine of each term with the other at its place."""
-        if len(self._terms) <= TABLED:
+        if len(self._terms) <= SMALL:
             return self._among[terms, others]
         return dots(self._terms, terms, self._terms, others)
 
@@ -105,7 +106,7 @@ class Scores:
         TableError where an encoder finds so many terms alike that their list breaks the budget.
         """
         count = len(self._terms)
-        if count <= TABLED:
+        if count <= SMALL:
             of, near = np.nonzero(self._among >= np.float32(bound))
             return tuple(np.split(near.astype(np.int32), np.searchsorted(of, np.arange(1, count))))
         found, held = [np.empty((2, 0), dtype=np.int32)], 0

@@ -116,7 +116,7 @@ def choose(
                 term, rule = found
                 chosen.append((term, rule if draw.at_home else rule + " (other book)"))
                 taken.append(term)
-                try:  # noqa: SIM105 - for every negative: suppress would add a third to the time of choosing
+                try:  # noqa: SIM105 - asked for every negative: suppress takes six times as long
                     draw.terms.remove(term)
                 except ValueError:  # beyond the shortlist
                     pass

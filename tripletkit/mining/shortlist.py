@@ -48,9 +48,9 @@ class Ranking:
             nearest = np.argsort(-cosines.rough, axis=1, kind="stable")
             place = np.empty(nearest.shape, dtype=np.intp)
             np.put_along_axis(place, nearest, np.arange(terms)[None], axis=1)
-            sorted_ = np.take_along_axis(cosines.rough, nearest, axis=1)
+            ranked = np.take_along_axis(cosines.rough, nearest, axis=1)
             nowhere = np.full(rows, -np.inf, dtype=np.float32)
-            return cls(nearest.astype(np.int32), sorted_, nowhere, whole, np.arange(rows * terms), place.ravel())
+            return cls(nearest.astype(np.int32), ranked, nowhere, whole, np.arange(rows * terms), place.ravel())
         if whole:
             bounds = np.full(rows, -np.inf, dtype=np.float32)
             keys = np.arange(rows * terms)

@@ -8,7 +8,8 @@ import polars as pl
 
 from tripletkit.mining.pool import cited_pages
 
-#: By default so many cited (passage, positive) train alone. Fewer, gone over again and again, teach less than all there are.
+#: By default so many cited (passage, positive) train alone: with three negatives each they make 150 steps of 16. Fewer, gone over
+#: again and again, teach less than all there are; see `only_cited` for what 1,270 of them taught.
 ENOUGH_PAIRS = 800
 
 
