@@ -83,7 +83,9 @@ Distance = Annotated[
 ]
 Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the triplets.", show_default=False)]
 Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate.", show_default=False)]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Triplets per batch.", show_default=False)]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", help="Pairs with their negatives per batch.", show_default=False)
+]
 MaxSteps = Annotated[int | None, typer.Option("--max-steps", help="Stop after so many steps.", show_default=False)]
 Lora = Annotated[
     int | None, typer.Option("--lora", metavar="RANK", help="Train LoRA adapters of this rank.", show_default=False)

@@ -129,23 +129,38 @@ class TrainSettings(Section):
     loss: Literal["triplet", "mnrl"] = Field(
         "triplet", description="triplet: TripletLoss; mnrl: MultipleNegativesRankingLoss, known positives masked"
     )
+    in_batch: bool = Field(
+        True,
+        description="triplet: against all negatives of a row and all terms and anchors of its batch that are not known to belong "
+        "together, the nearest most; false: a triplet a row, as TripletLoss has it",
+    )
     distance: Literal["cosine", "euclidean"] = Field("cosine", description="triplet: distance in TripletLoss")
-    margin: float = Field(0.2, gt=0, description="triplet: margin of TripletLoss, in that distance")
-    scale: float = Field(20, gt=0, description="mnrl: cosines are multiplied by this (1 / temperature)")
+    margin: float = Field(
+        0.15,
+        gt=0,
+        description="triplet: margin of TripletLoss, in that distance; in_batch a soft one, where the push has ended",
+    )
+    scale: float = Field(
+        20, gt=0, description="mnrl, triplet in_batch: cosines, distances are multiplied by this (1 / temperature)"
+    )
     cached: int = Field(
         0, ge=0, description="mnrl: rows embedded at a time, so that a large batch fits in memory; 0: all of them"
     )
-    learning_rate: float = Field(2e-5, gt=0, description="peak learning rate")
+    learning_rate: float = Field(3e-5, gt=0, description="peak learning rate")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of steps to warm up")
-    batch_size: int = Field(16, ge=1, description="triplets per batch (and process)")
+    batch_size: int = Field(
+        16,
+        ge=1,
+        description="rows per batch (and process): (anchor, positive) with all its negatives, or without in_batch one triplet",
+    )
     accumulate: int = Field(1, ge=1, description="batches per step")
     epochs: float | None = Field(
-        None, gt=0, description="passes over the triplets; one by default, or as many (four at most) as make 150 steps"
+        None, gt=0, description="passes over the rows; one by default, or as many (four at most) as make 150 steps"
     )
     positives: Literal["auto", "cited", "all"] = Field(
         "auto",
         description="cited: of a book with an index, train on positives that it cites on the anchor's pages; "
-        "auto: cited where these are 800 pairs of passage and positive, else all",
+        "auto: cited where these are 100 pairs of passage and positive, else all",
     )
     max_steps: int | None = Field(None, ge=1, description="stop after this many steps")
     gradient_checkpointing: bool = Field(False, description="compute twice to save memory")
@@ -161,6 +176,11 @@ class TrainSettings(Section):
     best: bool = Field(True, description="keep the weights that looked best; else the last")
     patience: int = Field(3, ge=0, description="stop after so many looks without a new best; 0: never")
     report_to: str = Field("none", description="also log to tensorboard, wandb or another library of transformers")
+
+    @property
+    def uses_batch(self) -> bool:
+        """Whether the loss takes what the batch holds as negatives too."""
+        return self.in_batch or self.loss == "mnrl"
 
 
 class EvaluateSettings(Section):
@@ -220,6 +240,7 @@ class Settings(Section):
 #: What `--recipe seed` means: the public model card's recipe, kept so that its effect can be measured.
 SEED_RECIPE: dict[str, Any] = {
     "loss": "triplet",
+    "in_batch": False,
     "distance": "euclidean",
     "margin": 5.0,
     "learning_rate": 5e-5,

@@ -18,6 +18,7 @@ from tripletkit.config import PublishSettings
 from tripletkit.encoding.locate import fingerprint_of
 from tripletkit.errors import TableError
 from tripletkit.publishing.encoder import book_credits, prepare_encoder
+from tripletkit.publishing.model_card import loss_in_words
 from tripletkit.publishing.rights import RightsError
 from tripletkit.publishing.scores import read_scores
 from tripletkit.store import Store
@@ -182,3 +183,10 @@ def test_authors_come_from_the_settings_else_from_the_file(tmp_path: Path) -> No
         "b": "Bea Author",
         "d": "Cid",
     }
+
+
+def test_card_says_what_a_batch_counts() -> None:
+    assert loss_in_words({"loss": "triplet", "distance": "cosine", "margin": 0.15, "in_batch": True}) == (
+        "TripletLoss (cosine distance, margin 0.15) over all triplets of a batch"
+    )
+    assert loss_in_words({"loss": "mnrl", "scale": 20}) == "MultipleNegativesRankingLoss (scale 20)"

@@ -1,9 +1,12 @@
+from typing import Any
+
 import polars as pl
 import pytest
 
-from tests.training.test_linter import mentions, triplets
+from tests.training.test_linter import triplets
+from tripletkit.mining.pool import Pool, numbers
 from tripletkit.training import known
-from tripletkit.training.known import known_positives, only_cited, with_positives
+from tripletkit.training.known import known_terms, only_cited, with_positives
 
 TERMS = pl.DataFrame(
     {
@@ -20,15 +23,52 @@ TERMS = pl.DataFrame(
 )
 
 
-def test_said_cited_near_and_mined_terms_are_known() -> None:
-    """Passage p of book x lies on page 5; delta is cited on page 4 of x, humus on page 4 of another book."""
-    rows = triplets([{"passage_id": "p", "positive": "loam"}, {"passage_id": "q", "positive": "silt"}])
-    passages = pl.DataFrame(
-        {"passage_id": ["p", "q"], "book_id": ["x", "x"], "page_first": [5, 9], "page_last": [5, 9]}
-    )
-    tables = {"terms": TERMS, "mentions": mentions(("p", "b", 0)), "passages": passages}
-    assert known_positives(rows, tables, page_margin=1) == [{"loam", "fjord", "delta"}, {"silt"}]
-    assert known_positives(rows, tables, page_margin=0) == [{"loam", "fjord"}, {"silt"}]
+def pool(**changes: Any) -> Pool:  # noqa: ANN401
+    """Passages p and q; the terms a to e, loam, fjord, delta, humus and silt."""
+    none = numbers([])
+    held = {
+        "passage_ids": ("p", "q"),
+        "texts": ("", ""),
+        "term_ids": tuple("abcde"),
+        "names": ("loam", "fjord", "delta", "humus", "silt"),
+        "candidates": (),
+        "said": (none, none),
+        "cited": (none, none),
+        "related": (none,) * 5,
+        "kin": (none,) * 5,
+        "near": (none, none),
+        "passage_books": numbers([0]),
+        "term_books": numbers([0]),
+        "hinted": (none, none),
+    }
+    return Pool(**{**held, **changes})
+
+
+def test_what_the_guards_refuse_is_known_to_the_batch() -> None:
+    """Of p loam is mined, fjord said, delta cited, humus hinted at; silt is related to loam."""
+    mined: list[dict[str, object]] = [
+        {"passage_id": "p", "positive_id": "a", "positive": "loam"},
+        {"passage_id": "p", "positive_id": "a", "positive": "loam"},
+        {"passage_id": "q", "positive_id": "z", "positive": "gley"},
+    ]
+    rows = triplets(mined)
+    none = numbers([])
+    one: list[dict[str, Any]] = [
+        {"said": (numbers([1]), none)},
+        {"cited": (numbers([2]), none)},
+        {"hinted": (numbers([3]), none)},
+        {"related": (numbers([4]), none, none, none, none)},
+    ]
+    for changes, name in zip(one, ("fjord", "delta", "humus", "silt"), strict=True):
+        assert known_terms(rows, pool(**changes)) == [{"loam", name}] * 2 + [{"gley"}]
+    every = {key: value for changes in one for key, value in changes.items()}
+    assert known_terms(rows, pool(**every))[0] == {"loam", "fjord", "delta", "humus", "silt"}
+
+
+def test_of_a_passage_that_the_pool_lacks_what_is_mined_is_known() -> None:
+    mined: list[dict[str, object]] = [{"passage_id": "gone", "positive": name} for name in ("loam", "silt")]
+    rows = triplets(mined)
+    assert known_terms(rows, pool()) == [{"loam", "silt"}] * 2
 
 
 def test_of_an_indexed_book_cited_positives_are_left_and_of_another_all() -> None:

@@ -133,4 +133,4 @@ def test_the_margin_comes_first_and_no_triplets_are_no_fault(tiny_encoder: Path)
     place = locate_encoder(str(tiny_encoder))
     findings = list(linter.lint(triplets([]), mentions(), TrainSettings(**SEED_RECIPE), place))
     assert len(findings) == 1
-    assert str(findings[0]).endswith("(use --margin 0.2 --distance cosine)")
+    assert str(findings[0]).endswith("(use --margin 0.15 --distance cosine)")

@@ -1,6 +1,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -13,7 +14,7 @@ from tripletkit.training.losses import Known, Tally, make_loss, ranking_loss
 #: Rows 0 and 1 are one passage, which says loam and humus; row 2 is another, which says delta and, unmined, humus.
 KNOWN = Known(
     ["loam", "humus", "delta"],
-    ["delta", "fjord", "loam"],
+    [("delta",), ("fjord",), ("loam",)],
     [frozenset({"loam", "humus"}), frozenset({"loam", "humus"}), frozenset({"delta", "humus"})],
 )
 
@@ -32,8 +33,23 @@ def test_what_another_row_brings_is_no_negative_if_it_is_known() -> None:
     ]
 
 
+def test_each_negative_of_a_row_has_its_columns() -> None:
+    known = Known(["loam", "delta"], [("delta", "fjord"), ("loam", "humus")], [frozenset({"humus"}), frozenset()])
+    assert known.mask([1, 0]).int().tolist() == [
+        [
+            0,
+            0,
+            0,
+            1,
+            0,
+            0,
+        ],  # delta's row: its positive, loam; its loam, the other's delta; its humus, the other's fjord
+        [0, 0, 1, 0, 1, 0],
+    ]
+
+
 def test_without_knowledge_only_a_positive_met_twice_is_masked() -> None:
-    known = Known(["loam", "loam"], ["delta", "fjord"], [frozenset(), frozenset()])
+    known = Known(["loam", "loam"], [("delta",), ("fjord",)], [frozenset(), frozenset()])
     assert known.mask([0, 1]).int().tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
 
 
@@ -54,9 +70,12 @@ def test_a_masked_term_does_not_push() -> None:
     # Cosines of row 0: 1, 1, -1, 0; of row 1: 0, 0, 0, -1.
     rows = [[2, 2, -2, 0], [0, 0, 0, -2]]
     by_hand = [-row[i] + math.log(sum(math.exp(s) for s in row)) for i, row in enumerate(rows)]
-    assert float(ranking_loss(embeddings, open_, scale, Tally())) == pytest.approx(sum(by_hand) / 2)
+    # Either positive has cosines 1 and 0 with the anchors.
+    back = [-own + math.log(math.exp(2) + math.exp(0)) for own in (2, 0)]
+    assert float(ranking_loss(embeddings, open_, scale, Tally())) == pytest.approx((sum(by_hand) + sum(back)) / 2)
     masked = -2 + math.log(math.exp(2) + math.exp(-2) + 1)
-    assert float(ranking_loss(embeddings, closed, scale, Tally())) == pytest.approx((masked + by_hand[1]) / 2)
+    # The second positive has its own anchor left.
+    assert float(ranking_loss(embeddings, closed, scale, Tally())) == pytest.approx((masked + by_hand[1] + back[0]) / 2)
 
 
 def test_the_tally_tells_gap_and_active_share_and_begins_anew() -> None:
@@ -88,7 +107,7 @@ class Linear(nn.Module):
     ],
 )
 def test_triplet_loss_by_hand(distance: Any, margin: float, loss: float, active: float) -> None:  # noqa: ANN401
-    made = make_loss(Linear(), TrainSettings(distance=distance, margin=margin), KNOWN)
+    made = make_loss(Linear(), TrainSettings(distance=distance, margin=margin, in_batch=False), KNOWN)
     rows = [unit(0, 0), unit(0, 90), unit(90, 0)]
     assert float(made.compute_loss_from_embeddings(rows, None).detach()) == pytest.approx(loss, abs=1e-3)
     assert made.tally.told() == pytest.approx({"gap": 0.0, "active": active}, abs=1e-6)
@@ -108,3 +127,52 @@ def test_the_cached_loss_has_the_same_value_and_gradients() -> None:
     assert found[0][0] == pytest.approx(found[1][0])
     assert torch.allclose(found[0][1], found[1][1], atol=1e-6)
     assert found[0][1].abs().sum() > 0
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@given(rows=st.lists(st.integers(0, 2), min_size=1, max_size=5), margin=st.floats(0.05, 1.5), seed=st.integers(0, 99))
+def test_the_batchs_triplets_are_those_that_nothing_is_known_against(
+    distance: Any,  # noqa: ANN401
+    rows: list[int],
+    margin: float,
+    seed: int,
+) -> None:
+    """Against each triplet of the batch, one by one."""
+    scale = 7.0
+    made = make_loss(Linear(), TrainSettings(distance=distance, margin=margin, scale=scale), KNOWN)
+    drawn = torch.Generator().manual_seed(seed)
+    anchors, positives, negatives = torch.nn.functional.normalize(
+        torch.randn(3, len(rows), 4, generator=drawn), dim=2
+    ).unbind()
+
+    def far(a: Tensor, b: Tensor) -> float:
+        return float(1 - a @ b) if distance == "cosine" else float((a - b).norm())
+
+    def knows(row: int, term: str) -> bool:
+        return term in KNOWN.terms[row] or term == KNOWN.positives[row]
+
+    total, own = 0.0, []
+    for i, row in enumerate(rows):
+        near = far(anchors[i], positives[i])
+        own.append(far(anchors[i], negatives[i]) - near < margin)
+        mates = [(j, mate) for j, mate in enumerate(rows) if j != i]
+        terms = [far(anchors[i], negatives[i])]
+        terms += [far(anchors[i], negatives[j]) for j, mate in mates if not knows(row, KNOWN.negatives[mate][0])]
+        terms += [far(anchors[i], positives[j]) for j, mate in mates if not knows(row, KNOWN.positives[mate])]
+        others = [far(anchors[j], positives[i]) for j, mate in mates if not knows(mate, KNOWN.positives[row])]
+        for side in (terms, others):
+            total += math.log1p(sum(math.exp(scale * (margin + near - distance)) for distance in side) / 19)
+    found = made.compute_loss_from_embeddings([anchors, positives, negatives], torch.tensor(rows))
+    assert float(found) == pytest.approx(total / len(rows), rel=1e-3, abs=1e-4)
+    assert made.tally.told()["active"] == pytest.approx(np.mean(own))
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_a_batch_in_which_nothing_is_a_negative_has_no_gradient(distance: Any) -> None:  # noqa: ANN401
+    """One row has no anchor beside its own, and its own negative is far enough."""
+    made = make_loss(Linear(), TrainSettings(distance=distance, scale=1000.0), KNOWN)
+    rows = [unit(0).requires_grad_(), unit(1).requires_grad_(), unit(180)]
+    loss = made.compute_loss_from_embeddings(rows, torch.tensor([0]))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert all(float(row.grad.abs().sum()) == 0 for row in rows[:2] if row.grad is not None)

@@ -19,7 +19,7 @@ from tripletkit.store import folder_sha256
 from tripletkit.training import HeldOut, Trained, train, trainer
 from tripletkit.training.linter import margin_problem
 from tripletkit.training.saving import model_card
-from tripletkit.training.trainer import look_steps, planned_steps
+from tripletkit.training.trainer import Example, examples, look_steps, planned_steps
 from tripletkit.training.watch import Watch
 
 TERMS = [(what, term) for terms in CHAPTERS.values() for term, what in terms.items()]
@@ -158,6 +158,29 @@ def test_checkpoints_of_another_training_are_not_continued(
     assert folder_sha256(tmp_path / "encoder") == folder_sha256(tmp_path / "clean")
 
 
+def test_a_row_holds_a_pair_with_all_its_negatives() -> None:
+    triplets = [("A", "p", "x"), ("B", "q", "z"), ("A", "p", "y"), ("A", "q", "x")]
+    known = [frozenset({"k"}), frozenset[str](), frozenset({"l"}), frozenset[str]()]
+    found = examples(triplets, known, ["1", "2", "1", "1"], TrainSettings())
+    assert found == [
+        Example("A", "p", ("x", "y"), frozenset({"k", "l"}), "1"),
+        Example("B", "q", ("z", "z"), frozenset(), "2"),
+        Example("A", "q", ("x", "x"), frozenset(), "1"),
+    ]
+    alone = examples(triplets, None, None, TrainSettings(in_batch=False))
+    assert [(e.anchor, e.positive, *e.negatives) for e in alone] == triplets
+
+
+def test_rows_too_few_for_the_processes_are_an_error(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library would take no step and say nothing."""
+    monkeypatch.setattr(trainer, "process_count", lambda: 2)
+    with pytest.raises(ConfigError, match="fill no batch of 99 for each of 2 processes"):
+        run(tiny_encoder, tmp_path / "encoder", batch_size=99)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_card_names_the_base_and_shows_no_text(tiny_encoder: Path) -> None:
     card = model_card(locate_encoder("embedded"), TrainSettings(), 5)
     assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in card
@@ -170,9 +193,9 @@ def test_the_seed_recipes_loss_never_rests(tiny_encoder: Path, tmp_path: Path) -
 
 
 def test_mnrl_leaves_out_what_is_known(steady_encoder: Path, tmp_path: Path) -> None:
-    """Every term known for every anchor leaves a row its own pair: log(1 + exp(20 (cos_an - cos_ap)))."""
+    """Every term known for every anchor leaves a row its own triplets: a softmax of its positive and its negatives."""
     place = locate_encoder(str(steady_encoder))
-    settings = TrainSettings(batch_size=len(TRIPLETS), loss="mnrl", learning_rate=1e-9)
+    settings = TrainSettings(batch_size=len(TRIPLETS), loss="mnrl", learning_rate=1e-9, max_steps=1)
     everything = [frozenset(term for _, term in TERMS)] * len(TRIPLETS)
     losses = [
         train(
@@ -181,21 +204,28 @@ def test_mnrl_leaves_out_what_is_known(steady_encoder: Path, tmp_path: Path) -> 
         for known in (everything, None)
     ]
     encoder = SentenceEncoder(place, cache=None, progress=QUIET, precision="float32")
-    anchors, positives, negatives = (encoder.encode([row[i] for row in TRIPLETS]) for i in range(3))
-    lead = (anchors * (positives - negatives)).sum(1)
-    assert losses[0] == pytest.approx(np.log1p(np.exp(-20 * lead)).mean(), abs=1e-3)
+    odds = []
+    for row in examples(TRIPLETS, None, None, settings):
+        anchor, *terms = encoder.encode([row.anchor, row.positive, *row.negatives])
+        odds.append(np.exp(20 * (np.array(terms) @ anchor)))
+    assert losses[0] == pytest.approx(np.mean([-np.log(of[0] / of.sum()) for of in odds]), abs=1e-3)
     assert losses[1] > losses[0] + 1
 
 
 @pytest.mark.parametrize(
     "settings",
-    [{"batch_size": 4, "accumulate": 2}, {"gradient_checkpointing": True}, {"loss": "mnrl", "cached": 3}],
+    [
+        {"batch_size": 4, "accumulate": 2, "in_batch": False},
+        {"gradient_checkpointing": True},
+        {"loss": "mnrl", "cached": 3},
+    ],
     ids=str,
 )
 def test_what_saves_memory_leaves_the_weights_as_they_are(
     steady_encoder: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    common = {"max_steps": 3, "learning_rate": 1e-3, "margin": 1.0, "loss": settings.get("loss", "triplet")}
+    common: dict[str, Any] = {"max_steps": 3, "learning_rate": 1e-3, "margin": 1.0}
+    common |= {name: settings[name] for name in ("loss", "in_batch") if name in settings}
     run(steady_encoder, tmp_path / "plain", **common)
     run(steady_encoder, tmp_path / "saving", **{**common, **settings})
     plain, saving, base = (vectors(folder) for folder in (tmp_path / "plain", tmp_path / "saving", steady_encoder))

@@ -153,7 +153,7 @@ def _recipe(content: ModelContent) -> str:
     batch = int(recipe.get("batch_size") or 0) * int(recipe.get("accumulate") or 1)
     rows = [(f"`{name}`", f"`{value}`") for name, value in sorted(recipe.items())]
     text = (
-        f"{loss_in_words(recipe)}, {count(content.steps, 'step')} of {count(batch, 'triplet')}, "
+        f"{loss_in_words(recipe)}, {count(content.steps, 'step')} of {count(batch, _row(recipe))}, "
         f"learning rate {recipe.get('learning_rate', '?')}.\n"
         f"Base `{content.base}`, fingerprint `{content.base_fingerprint}`; tuned weights, fingerprint "
         f"`{content.fingerprint}`."
@@ -165,7 +165,13 @@ def loss_in_words(recipe: Mapping[str, Setting]) -> str:
     """The loss and what decides it."""
     if recipe.get("loss") == "mnrl":
         return f"MultipleNegativesRankingLoss (scale {recipe.get('scale', '?')})"
-    return f"TripletLoss ({recipe.get('distance', '?')} distance, margin {recipe.get('margin', '?')})"
+    words = f"TripletLoss ({recipe.get('distance', '?')} distance, margin {recipe.get('margin', '?')})"
+    return f"{words} over all triplets of a batch" if recipe.get("in_batch") else words
+
+
+def _row(recipe: Mapping[str, Setting]) -> str:
+    """What a batch counts."""
+    return "pair" if recipe.get("in_batch") or recipe.get("loss") == "mnrl" else "triplet"
 
 
 def _limits(content: ModelContent) -> str:

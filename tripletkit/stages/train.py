@@ -15,10 +15,11 @@ from tripletkit.errors import EncoderError, TableError
 from tripletkit.evaluation import Metrics, build_gold, score
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.launch import is_first_process
+from tripletkit.mining.pool import Pool, build_pool
 from tripletkit.stage import Job, Stage, StageResult
 from tripletkit.store import ENCODER, VALIDATION, write_atomically
 from tripletkit.training import HeldOut, Trained, train
-from tripletkit.training.known import known_positives, with_positives
+from tripletkit.training.known import known_terms, with_positives
 from tripletkit.training.linter import lint
 
 #: Standard deviation of nDCG@10 over the terms of a book, about; the mean over 50 terms then has a standard error of .05.
@@ -45,9 +46,8 @@ def run(job: Job) -> StageResult:
         seed=job.settings.seed,
         progress=job.progress,
         precision=job.settings.precision,
-        known=known_positives(triplets, job.tables, page_margin=job.settings.mine.page_margin)
-        if settings.loss == "mnrl"
-        else None,
+        known=known_terms(triplets, pool_of(job)) if settings.uses_batch else None,
+        books=books_of(triplets, job.table("passages")),
         held_out=held_out(job, place),
     )
     counts = {"triplets": triplets.height, "steps": trained.steps, "saved step": trained.saved_step}
@@ -66,6 +66,22 @@ def run(job: Job) -> StageResult:
     return StageResult(
         counts=counts, summary=summary, notes=tuple(notes), failed=not_better(before, after, "validation")
     )
+
+
+def pool_of(job: Job) -> Pool:
+    """What the training split offers, as the miner saw it."""
+    return build_pool(
+        held_passages(job, "train"),
+        job.table("terms"),
+        job.table("mentions"),
+        page_margin=job.settings.mine.page_margin,
+    )
+
+
+def books_of(triplets: pl.DataFrame, passages: pl.DataFrame) -> list[str]:
+    """Per triplet, its passage's book."""
+    homes = dict(passages.select("passage_id", "book_id").iter_rows())
+    return [homes[passage_id] for passage_id in triplets["passage_id"]]
 
 
 def warned(job: Job, triplets: pl.DataFrame, place: EncoderFolder) -> list[str]:
@@ -107,7 +123,7 @@ def in_words(trained: Trained) -> str:
 
 
 def held_passages(job: Job, split: str) -> pl.DataFrame:
-    """The passages of a held-out split that could be anchors."""
+    """The passages of a split that could be anchors."""
     return (
         job.table("passages")
         .filter(pl.col("kind").is_in(job.settings.mine.kinds))
@@ -163,5 +179,5 @@ STAGE = Stage(
     settings=("train", "seed", "precision"),
     uses=frozenset({"encoder"}),
     files_out=(ENCODER, VALIDATION),
-    version=4,
+    version=5,
 )

@@ -51,7 +51,7 @@ def unmeetable_margin(settings: TrainSettings) -> Finding | None:
     return Finding(
         f"margin {settings.margin:g} in {settings.distance} distance can never be met: unit vectors are at most "
         f"{most:g} apart, so the loss pushes for ever and collapses the space",
-        "use --margin 0.2 --distance cosine",
+        "use --margin 0.15 --distance cosine",
     )
 
 

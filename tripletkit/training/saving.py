@@ -57,5 +57,6 @@ similarities = encoder.similarity(encoder.encode(["a passage"]), encoder.encode(
 def loss_in_words(settings: TrainSettings) -> str:
     """The loss and what decides it."""
     if settings.loss == "triplet":
-        return f"TripletLoss ({settings.distance}, margin {settings.margin:g})"
+        among = " over all triplets of a batch" if settings.in_batch else ""
+        return f"TripletLoss ({settings.distance}, margin {settings.margin:g}){among}"
     return f"MultipleNegativesRankingLoss (scale {settings.scale:g}, known positives masked)"

@@ -6,9 +6,11 @@ import json
 import math
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,17 @@ Triplet = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
+class Example:
+    """A row of the training data. ``known``: terms that are no negatives for the anchor, beside its positive."""
+
+    anchor: str
+    positive: str
+    negatives: tuple[str, ...]
+    known: frozenset[str] = frozenset()
+    book: str = ""
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """What tells the best checkpoint: a figure (higher is better) of an encoder on passages that do not train."""
 
@@ -54,9 +67,9 @@ class Trained:
     history: tuple[Mapping[str, float], ...] = ()
 
 
-def planned_steps(triplets: int, settings: TrainSettings, processes: int = 1) -> int:
-    """Optimiser steps for so many triplets."""
-    once = math.ceil(triplets / (settings.batch_size * settings.accumulate * processes))
+def planned_steps(rows: int, settings: TrainSettings, processes: int = 1) -> int:
+    """Optimiser steps for so many rows."""
+    once = math.ceil(rows / (settings.batch_size * settings.accumulate * processes))
     steps = math.ceil(once * settings.epochs) if settings.epochs else max(once, min(ENOUGH_STEPS, MOST_PASSES * once))
     return max(1, min(steps, settings.max_steps or steps))
 
@@ -76,29 +89,35 @@ def train(
     progress: Progress,
     precision: str = "auto",
     known: Sequence[frozenset[str]] | None = None,
+    books: Sequence[str] | None = None,
     held_out: HeldOut | None = None,
 ) -> Trained:
     """Tune the encoder in ``place`` on (anchor, positive, negative) texts and write it to ``target``, whole or not at all.
 
-    ``known``: per triplet, terms that are no negatives for its anchor (its own positive is one anyway). With ``held_out``
-    the best checkpoint is written, else the last. A killed run continues from its last checkpoint, which lies beside
-    ``target`` until the end, as does the log (``target``.training.jsonl) for good. Of several processes the first writes.
+    ``known``: per triplet, terms that are no negatives for its anchor (its own positive is one anyway); ``books``: per triplet,
+    where it is from; both count where what a batch holds are negatives. With ``held_out`` the best checkpoint is written, else
+    the last. A killed run continues from its last checkpoint, which lies beside ``target`` until the end, as does the log
+    (``target``.training.jsonl) for good. Of several processes the first writes.
     """
     from tripletkit.encoding.precision import choose_precision
     from tripletkit.training.watch import HeldOutEvaluator, best_step, mean_loss
 
     precision = choose_precision(precision)
-    steps = planned_steps(len(triplets), settings, process_count())
+    rows = examples(triplets, known, books, settings)
+    if process_count() > 1 and len(rows) < process_count() * settings.batch_size:
+        raise ConfigError(
+            f"train: {len(rows):,} rows fill no batch of {settings.batch_size} for each of {process_count()} processes",
+            "Fewer processes, or a smaller --batch-size.",
+        )
+    steps = planned_steps(len(rows), settings, process_count())
     work = target.with_name(f"{target.name}.training") / _key_of(triplets, place, settings, seed, held_out)
-    order = list(range(len(triplets)))
-    rng_for(seed, "train").shuffle(order)
-    rows = [triplets[i] for i in order]
+    rng_for(seed, "train").shuffle(rows)
     model = _load(place, settings, seed)
     with progress.bar("training", steps, "steps") as advance:
         trainer = _trainer(
             model,
-            _columns(rows, settings),
-            _loss(model, rows, [known[i] for i in order] if known else None, settings),
+            rows,
+            settings,
             _arguments(work, settings, steps=steps, seed=seed, precision=precision, looks=held_out is not None),
             HeldOutEvaluator(held_out.judge, precision) if held_out else None,
         )
@@ -138,19 +157,42 @@ def _load(place: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # n
     return model
 
 
-def _columns(rows: Sequence[Triplet], settings: TrainSettings) -> dict[str, list[Any]]:
-    """What the trainer reads. For mnrl each row's number goes along, which is how the loss knows whose terms to mask."""
-    columns: dict[str, list[Any]] = {
-        name: [row[i] for row in rows] for i, name in enumerate(("anchor", "positive", "negative"))
-    }
-    return columns | ({"label": list(range(len(rows)))} if settings.loss == "mnrl" else {})
+def examples(
+    triplets: Sequence[Triplet],
+    known: Sequence[frozenset[str]] | None,
+    books: Sequence[str] | None,
+    settings: TrainSettings,
+) -> list[Example]:
+    """A row per triplet; where what a batch holds are negatives, a row per (anchor, positive), with as many negatives in each.
+
+    A row with fewer negatives than another has its own more than once.
+    """
+    of = [(known[i] if known else frozenset[str](), books[i] if books else "") for i in range(len(triplets))]
+    if not settings.uses_batch:
+        return [Example(a, p, (n,), *more) for (a, p, n), more in zip(triplets, of, strict=True)]
+    negatives: dict[tuple[str, str], list[str]] = defaultdict(list)
+    told: dict[tuple[str, str], tuple[frozenset[str], str]] = {}
+    for (anchor, positive, negative), (terms, book) in zip(triplets, of, strict=True):
+        negatives[anchor, positive].append(negative)
+        before, _ = told.get((anchor, positive), (frozenset[str](), ""))
+        told[anchor, positive] = before | terms, book
+    width = max(map(len, negatives.values()))
+    return [Example(*pair, tuple(islice(cycle(held), width)), *told[pair]) for pair, held in negatives.items()]
 
 
-def _loss(model: Any, rows: Sequence[Triplet], known: Sequence[frozenset[str]] | None, settings: TrainSettings) -> Any:  # noqa: ANN401
+def _columns(rows: Sequence[Example], settings: TrainSettings) -> dict[str, list[Any]]:
+    """What the trainer reads. A row's number goes along where the loss must know whose terms to mask."""
+    columns: dict[str, list[Any]] = {"anchor": [row.anchor for row in rows], "positive": [row.positive for row in rows]}
+    for i in range(len(rows[0].negatives)):
+        columns[f"negative_{i + 1}"] = [row.negatives[i] for row in rows]
+    return columns | ({"label": list(range(len(rows)))} if settings.uses_batch else {})
+
+
+def _loss(model: Any, rows: Sequence[Example], settings: TrainSettings) -> Any:  # noqa: ANN401 - untyped library
     from tripletkit.training.losses import Known, make_loss
 
-    nothing = [frozenset[str]()] * len(rows)
-    return make_loss(model, settings, Known([row[1] for row in rows], [row[2] for row in rows], known or nothing))
+    known = Known([row.positive for row in rows], [row.negatives for row in rows], [row.known for row in rows])
+    return make_loss(model, settings, known)
 
 
 def _arguments(work: Path, settings: TrainSettings, *, steps: int, seed: int, precision: str, looks: bool) -> Any:  # noqa: ANN401
@@ -187,17 +229,26 @@ def _arguments(work: Path, settings: TrainSettings, *, steps: int, seed: int, pr
     )
 
 
-def _trainer(model: Any, columns: dict[str, list[Any]], loss: Any, arguments: Any, evaluator: Any) -> Any:  # noqa: ANN401
+def _trainer(model: Any, rows: Sequence[Example], settings: TrainSettings, arguments: Any, evaluator: Any) -> Any:  # noqa: ANN401
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer
     from transformers.trainer_callback import PrinterCallback
+
+    from tripletkit.training.batches import BookBatches
 
     class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
             """The loss's own figures go wherever the loss goes."""
             super().log({**logs, **self.loss.tally.told()} if "loss" in logs else logs, start_time)
 
-    dataset = Dataset.from_dict(columns)
+        def get_batch_sampler(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            """Of one book where what a batch holds are negatives."""
+            if not settings.uses_batch:
+                return super().get_batch_sampler(dataset, *args, **kwargs)
+            return BookBatches(dataset, [row.book for row in rows], [row.anchor for row in rows], *args, **kwargs)
+
+    dataset = Dataset.from_dict(_columns(rows, settings))
+    loss = _loss(model, rows, settings)
     trainer = Trainer(model=model, args=arguments, train_dataset=dataset, loss=loss, evaluator=evaluator)
     trainer.remove_callback(PrinterCallback)
     return trainer
