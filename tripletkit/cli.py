@@ -81,7 +81,7 @@ Margin = Annotated[float | None, typer.Option("--margin", help="Margin of Triple
 Distance = Annotated[
     str | None, typer.Option("--distance", help="Distance in TripletLoss: cosine or euclidean.", show_default=False)
 ]
-Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the triplets.", show_default=False)]
+Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the pairs.", show_default=False)]
 Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate.", show_default=False)]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", help="Pairs with their negatives per batch.", show_default=False)

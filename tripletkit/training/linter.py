@@ -116,7 +116,7 @@ def only_negatives(triplets: pl.DataFrame) -> Finding | None:
     return Finding(
         f"{names.height:,} of the {used.len():,} negative terms ({names.height / used.len():.1%}) are positives nowhere, "
         f"such as {', '.join(names['negative'].head(EXAMPLES))}",
-        "raise mine.positives, train.positives = \"all\", or give the training split more passages",
+        'raise mine.positives, train.positives = "all", or give the training split more passages',
     )
 
 

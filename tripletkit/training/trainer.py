@@ -174,8 +174,9 @@ def examples(
     told: dict[tuple[str, str], tuple[frozenset[str], str]] = {}
     for (anchor, positive, negative), (terms, book) in zip(triplets, of, strict=True):
         negatives[anchor, positive].append(negative)
-        before, _ = told.get((anchor, positive), (frozenset[str](), ""))
-        told[anchor, positive] = before | terms, book
+        before, _ = told.setdefault((anchor, positive), (terms, book))
+        if before is not terms:  # a passage's pairs share one set, unless its text stands twice
+            told[anchor, positive] = before | terms, book
     width = max(map(len, negatives.values()))
     return [Example(*pair, tuple(islice(cycle(held), width)), *told[pair]) for pair, held in negatives.items()]
 
