@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.book import CHAPTERS, write_book
-from tripletkit.text.normalise import term_key
+from tripletkit.language.normalise import term_key
 
 
 @pytest.fixture(autouse=True)

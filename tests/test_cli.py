@@ -110,7 +110,7 @@ def test_doctor_finds_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path
 
 
 def test_doctor_warns_of_triplets_that_teach_little(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    from tests.training.test_linter import mentions, triplets
+    from tests.training.test_diagnostics import mentions, triplets
     from tripletkit.store import Store
 
     store = Store(tmp_path)

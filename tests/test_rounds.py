@@ -16,11 +16,11 @@ import pytest
 
 from tripletkit import rounds
 from tripletkit.cli import main
-from tripletkit.config import TrainSettings
-from tripletkit.encoding.locate import EncoderFolder, locate_encoder
+from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.evaluation import Metrics
 from tripletkit.progress import Progress
 from tripletkit.rounds import RoundStore, rounds_lines
+from tripletkit.settings import TrainSettings
 from tripletkit.stage import Job
 from tripletkit.stages import train
 from tripletkit.store import Store, folder_sha256
@@ -104,9 +104,9 @@ def reports(capsys: pytest.CaptureFixture[str]) -> dict[str, bool]:
 def test_the_second_round_is_mined_by_the_firsts_encoder(done: dict[int, Path], tiny_encoder: Path) -> None:
     first, second = (RoundStore(done[2], number).read("triplets") for number in (1, 2))
     assert set(first["round"]) == {1}
-    assert set(first["encoder"]) == {locate_encoder(str(tiny_encoder)).fingerprint}
+    assert set(first["encoder"]) == {resolve_encoder(str(tiny_encoder)).fingerprint}
     assert set(second["round"]) == {2}
-    assert set(second["encoder"]) == {locate_encoder(str(done[1] / "encoder")).fingerprint}
+    assert set(second["encoder"]) == {resolve_encoder(str(done[1] / "encoder")).fingerprint}
     assert first.equals(Store(done[1]).read("triplets"))
     assert not first["cos_an"].equals(second["cos_an"])
 
@@ -117,7 +117,7 @@ def test_the_output_folder_is_the_best_rounds(done: dict[int, Path], tiny_encode
     # Its weights are the base encoder's, trained on its own round's triplets.
     train_encoder(
         list(triplets.filter(split="train").select("anchor", "positive", "negative").iter_rows()),
-        locate_encoder(str(tiny_encoder)),
+        resolve_encoder(str(tiny_encoder)),
         tmp_path / "again",
         TrainSettings(max_steps=2, batch_size=4, in_batch=False),
         seed=0,

@@ -218,7 +218,7 @@ class Common:
 
     def settings(self, **flags: object) -> Any:  # noqa: ANN401 - Settings, imported late
         """Settings from file, --set and flags, in rising order of weight. ``a__b=value`` is setting ``a.b``."""
-        from tripletkit.config import load_settings
+        from tripletkit.settings import load_settings
 
         given: dict[str, Any] = dict(_assignment(text) for text in self.set_ or ())
         named = {"output": self.output, "encoder": self.encoder, "rules": self.rules, "seed": self.seed, **flags}

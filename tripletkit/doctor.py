@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from tripletkit.books import find_books
-from tripletkit.config import Settings, TrainSettings
-from tripletkit.encoding.locate import locate_encoder
+from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import TableError, TripletkitError
 from tripletkit.pdf.reader import open_pdf
 from tripletkit.rules import load_rules
+from tripletkit.settings import Settings, TrainSettings
 from tripletkit.store import MAKERS, Store
-from tripletkit.training.linter import lint, unmeetable_margin
+from tripletkit.training.diagnostics import lint, unmeetable_margin
 
 #: Tables, vectors and checkpoints of a few books fit in this.
 ENOUGH_DISK_BYTES = 2_000_000_000
@@ -80,7 +80,7 @@ def _guarded(what: str, look: object) -> Iterator[Check]:
 
 
 def _encoder(name: str) -> str:
-    place = locate_encoder(name)
+    place = resolve_encoder(name)
     return f"{place.base} in {place.folder}, {place.max_tokens} tokens, fingerprint {place.fingerprint}"
 
 
@@ -113,7 +113,7 @@ def _triplets(store: Store, settings: Settings) -> Iterator[Check]:
     """What the linter says of the training triplets; a margin that cannot be met was said before."""
     try:
         triplets = store.read("triplets").filter(split="train")
-        mentions, place = store.read("mentions"), locate_encoder(settings.encoder)
+        mentions, place = store.read("mentions"), resolve_encoder(settings.encoder)
     except TripletkitError:
         return  # said before
     findings = list(lint(triplets, mentions, settings.train, place))

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import tripletkit
 from tripletkit.books import REFUSED, find_books
-from tripletkit.config import Settings
-from tripletkit.encoding.locate import EncoderFolder, locate_encoder
+from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, SourceError, TableError, TripletkitError
 from tripletkit.ids import file_sha256
 from tripletkit.launch import is_first_process
@@ -23,6 +22,7 @@ from tripletkit.progress import Progress
 from tripletkit.publishing.rights import RightsError
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
+from tripletkit.settings import Settings
 from tripletkit.stage import Job, Stage, StageResult
 from tripletkit.store import Manifest, Store
 
@@ -116,7 +116,7 @@ class Runner:
         made = self.store.manifest("extract")
         if name == "auto" and made is not None and not self.force:
             name = str(made.key.get("encoder_name", name))
-        return locate_encoder(name)
+        return resolve_encoder(name)
 
     def locate(self, stage: Stage) -> EncoderFolder:
         """The encoder that a stage begins with."""
@@ -257,7 +257,7 @@ class Runner:
         if "round" in stage.uses:
             key["round"] = self.round
         if "against" in stage.uses:
-            key["against"] = [locate_encoder(name).fingerprint for name in self.settings.evaluate.against]
+            key["against"] = [resolve_encoder(name).fingerprint for name in self.settings.evaluate.against]
         terms = self.settings.glossary.terms
         if "user_terms" in stage.uses and terms is not None:
             key["user_terms"] = file_sha256(terms) if terms.is_file() else ""

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tripletkit.config import Section, Settings
 from tripletkit.errors import TableError
+from tripletkit.settings import Section, Settings
 from tripletkit.store import Store
 
 

@@ -17,10 +17,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from tripletkit.config import Settings
-from tripletkit.encoding.locate import EncoderFolder, fingerprint_of, locate_encoder
+from tripletkit.encoding.resolve import EncoderFolder, fingerprint_of, resolve_encoder
 from tripletkit.errors import ConfigError, EncoderError, TableError
 from tripletkit.pipeline import STAGES, Report, Runner, find_stage
+from tripletkit.settings import Settings
 from tripletkit.stage import Stage
 from tripletkit.store import ENCODER, VALIDATION, Manifest, Store, replace_folder, write_atomically
 
@@ -81,7 +81,7 @@ class Round(Runner):
 
     def locate(self, stage: Stage) -> EncoderFolder:
         """The last round's encoder mines: it is the best so far, so it lies in the output folder."""
-        return locate_encoder(str(self.settings.output / ENCODER)) if self._mines(stage) else self.place
+        return resolve_encoder(str(self.settings.output / ENCODER)) if self._mines(stage) else self.place
 
     def fingerprint(self, stage: Stage) -> str:
         """As recorded when it was trained."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from tripletkit.config import Settings
 from tripletkit.errors import TableError, TripletkitError
 from tripletkit.progress import Progress
 from tripletkit.rules import Rules
+from tripletkit.settings import Settings
 
 if TYPE_CHECKING:
     from tripletkit.encoding.encoder import Encoder
-    from tripletkit.encoding.locate import EncoderFolder
+    from tripletkit.encoding.resolve import EncoderFolder
 
 Row = dict[str, object]
 

@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from tripletkit.config import MineSettings
 from tripletkit.mining.miner import Anchors, choose_positives, mine, without_weak
 from tripletkit.mining.pool import Candidate, Pool, build_pool, numbers
 from tripletkit.mining.scores import Vectors
+from tripletkit.settings import MineSettings
 
 SPLITS = ("train", "validation", "test")
 say = sys.stdout.write
@@ -146,20 +146,20 @@ def warm(encoder: str) -> dict[str, float]:
 def load(encoder: str) -> Any:  # noqa: ANN401 - untyped library
     """The model behind an encoder's name."""
     from tripletkit.encoding.encoder import load_model
-    from tripletkit.encoding.locate import locate_encoder
+    from tripletkit.encoding.resolve import resolve_encoder
 
-    return load_model(locate_encoder(encoder))
+    return load_model(resolve_encoder(encoder))
 
 
 def own_cold(output: str, encoder: str, folder: str) -> dict[str, float]:
     """The whole of it with nothing cached, then again with another bound. The vectors are kept for the other children."""
     from tripletkit.encoding.encoder import SentenceEncoder
-    from tripletkit.encoding.locate import locate_encoder
+    from tripletkit.encoding.resolve import resolve_encoder
     from tripletkit.progress import Progress
 
     def run(settings: MineSettings) -> None:
         model = SentenceEncoder(
-            locate_encoder(encoder), cache=Path(folder) / "cache", progress=Progress(quiet=True), precision="float32"
+            resolve_encoder(encoder), cache=Path(folder) / "cache", progress=Progress(quiet=True), precision="float32"
         )
         for split, pool in pools(output).items():
             passages = sorted({pair.passage for pair in pool.candidates})

@@ -162,12 +162,12 @@ def scores(path: Path, judge: Judge, encoder: str) -> dict[str, dict[int, tuple[
         from sentence_transformers import SentenceTransformer
 
         from tripletkit.encoding.encoder import SentenceEncoder
-        from tripletkit.encoding.locate import locate_encoder
+        from tripletkit.encoding.resolve import resolve_encoder
         from tripletkit.evaluation.general import general_similarity
         from tripletkit.progress import Progress
 
         found = judge.values(SentenceTransformer(encoder, device="cpu"))
-        alone = SentenceEncoder(locate_encoder(encoder), cache=None, progress=Progress(quiet=True))
+        alone = SentenceEncoder(resolve_encoder(encoder), cache=None, progress=Progress(quiet=True))
         found["general"] = {0: (float(general_similarity(alone, 0).point[0]), 0)}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found))
@@ -204,9 +204,9 @@ def main() -> None:
     given = parser.parse_args()
     sys.path.insert(0, str(given.score))
     scorer = importlib.import_module("retrieval")
-    from tripletkit.encoding.locate import locate_encoder
+    from tripletkit.encoding.resolve import resolve_encoder
 
-    base_folder = str(locate_encoder(given.encoder).folder)
+    base_folder = str(resolve_encoder(given.encoder).folder)
     names = sorted(path.parent.name for path in given.books.glob("*/book.pdf"))
     say = sys.stdout.write
     for kind in given.cases:

@@ -18,8 +18,8 @@ from typing import Any
 import spacy
 from spacy.matcher import PhraseMatcher
 
-from tripletkit.config import TagSettings
 from tripletkit.rules import load_rules
+from tripletkit.settings import TagSettings
 from tripletkit.stages.tag import matcher_of
 from tripletkit.store import Store
 from tripletkit.tagging.context import Context

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tripletkit.encoding.encoder import SentenceEncoder, VectorCache, text_key
-from tripletkit.encoding.locate import EMBEDDED, locate_encoder
+from tripletkit.encoding.resolve import EMBEDDED, resolve_encoder
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Progress
@@ -16,14 +16,14 @@ TEXTS = ["a layer of porous rock", "roots", "the flat land that a river covers w
 
 
 def test_vectors_have_length_one_and_equal_texts_equal_vectors(tiny_encoder: Path) -> None:
-    rows = SentenceEncoder(locate_encoder(str(tiny_encoder)), cache=None, progress=QUIET).encode(TEXTS)
+    rows = SentenceEncoder(resolve_encoder(str(tiny_encoder)), cache=None, progress=QUIET).encode(TEXTS)
     assert rows.shape == (4, 32)
     assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)
     assert (rows[1] == rows[3]).all()
 
 
 def test_the_cache_answers_without_the_encoder(tiny_encoder: Path, tmp_path: Path) -> None:
-    place = locate_encoder(str(tiny_encoder))
+    place = resolve_encoder(str(tiny_encoder))
     first = SentenceEncoder(place, cache=tmp_path, progress=QUIET).encode(TEXTS)
     again = SentenceEncoder(place, cache=tmp_path, progress=QUIET)
     again._load = lambda: pytest.fail("the model was loaded although every vector was cached")  # type: ignore[method-assign]
@@ -35,13 +35,13 @@ def test_other_weights_never_meet_old_vectors(tiny_encoder: Path, tmp_path: Path
 
     copy = tmp_path / "copy"
     shutil.copytree(tiny_encoder, copy)
-    before = locate_encoder(str(copy))
+    before = resolve_encoder(str(copy))
     old = SentenceEncoder(before, cache=tmp_path / "cache", progress=QUIET).encode(TEXTS)
     weights = load_file(copy / "model.safetensors")
     save_file(
         {name: value * 1.5 for name, value in weights.items()}, copy / "model.safetensors", metadata={"format": "pt"}
     )
-    after = locate_encoder(str(copy))
+    after = resolve_encoder(str(copy))
     assert after.fingerprint != before.fingerprint
     assert not np.allclose(SentenceEncoder(after, cache=tmp_path / "cache", progress=QUIET).encode(TEXTS), old)
 
@@ -50,11 +50,11 @@ def test_other_weights_never_meet_old_vectors(tiny_encoder: Path, tmp_path: Path
 def test_the_fingerprint_knows_pooling_length_and_tokenizer(tiny_encoder: Path, tmp_path: Path, file: str) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(tiny_encoder, copy)
-    before = locate_encoder(str(copy)).fingerprint
+    before = resolve_encoder(str(copy)).fingerprint
     (copy / file).write_text((copy / file).read_text() + "\n")
-    assert locate_encoder(str(copy)).fingerprint != before
+    assert resolve_encoder(str(copy)).fingerprint != before
     (copy / "README.md").write_text("words")
-    assert locate_encoder(str(copy)).fingerprint == locate_encoder(str(copy)).fingerprint
+    assert resolve_encoder(str(copy)).fingerprint == resolve_encoder(str(copy)).fingerprint
 
 
 def test_a_damaged_shard_is_encoded_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -68,7 +68,7 @@ def test_a_damaged_shard_is_encoded_again(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_token_counts_include_special_tokens_and_cut_nothing(tiny_encoder: Path) -> None:
-    place = locate_encoder(str(tiny_encoder))
+    place = resolve_encoder(str(tiny_encoder))
     count = token_counter(place.folder)
     assert place.max_tokens == 128
     assert count(["", "roots"])[0] == 2
@@ -86,12 +86,12 @@ def test_token_counts_include_special_tokens_and_cut_nothing(tiny_encoder: Path)
 )
 def test_an_encoder_that_cannot_be_had_is_named(name: str, message: str) -> None:
     with pytest.raises(EncoderError, match=message):
-        locate_encoder(name)
+        resolve_encoder(name)
 
 
 def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"holds no SentenceTransformer"):
-        locate_encoder(str(tmp_path))
+        resolve_encoder(str(tmp_path))
 
 
 def test_weights_that_do_not_load_are_an_error_of_ours(tiny_encoder: Path, tmp_path: Path) -> None:
@@ -99,23 +99,23 @@ def test_weights_that_do_not_load_are_an_error_of_ours(tiny_encoder: Path, tmp_p
     shutil.copytree(tiny_encoder, copy)
     (copy / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(EncoderError, match="cannot be loaded"):
-        SentenceEncoder(locate_encoder(str(copy)), cache=None, progress=QUIET).encode(["a"])
+        SentenceEncoder(resolve_encoder(str(copy)), cache=None, progress=QUIET).encode(["a"])
 
 
 def test_the_embedded_encoder_is_checked_and_named() -> None:
-    place = locate_encoder(EMBEDDED)
+    place = resolve_encoder(EMBEDDED)
     assert place.base == "sentence-transformers/all-MiniLM-L6-v2"
     assert place.max_tokens == json.loads((place.folder / "sentence_bert_config.json").read_text())["max_seq_length"]
 
 
 def test_embedded_weights_of_another_encoder_are_refused_by_who_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tripletkit.encoding.locate._EMBEDDED_WEIGHTS_SHA256", "0" * 64)
-    place = locate_encoder(EMBEDDED)
+    monkeypatch.setattr("tripletkit.encoding.resolve._EMBEDDED_WEIGHTS_SHA256", "0" * 64)
+    place = resolve_encoder(EMBEDDED)
     assert place.tokenizer_fingerprint
     with pytest.raises(EncoderError, match="other weights"):
         _ = place.fingerprint
 
 
 def test_auto_takes_the_embedded_encoder_without_a_network_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    assert locate_encoder("auto").name == EMBEDDED
+    assert resolve_encoder("auto").name == EMBEDDED
     assert "cannot be reached; using the packaged all-MiniLM-L6-v2" in caplog.text

@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import HashEncoder
 from tripletkit.encoding.encoder import SentenceEncoder
-from tripletkit.encoding.locate import locate_encoder
+from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.evaluation.general import general_similarity, graded_pairs, spearman
 from tripletkit.progress import Progress
 
@@ -36,5 +36,5 @@ def test_a_good_encoder_agrees_with_the_grades(monkeypatch: pytest.MonkeyPatch) 
     """On a third of the pairs, for the test's sake; over all of them all-MiniLM-L6-v2 has 0.90."""
     third = list(graded_pairs())[::3]
     monkeypatch.setattr("tripletkit.evaluation.general.graded_pairs", lambda: iter(third))
-    encoder = SentenceEncoder(locate_encoder("embedded"), cache=None, progress=Progress(quiet=True))
+    encoder = SentenceEncoder(resolve_encoder("embedded"), cache=None, progress=Progress(quiet=True))
     assert general_similarity(encoder, 0).point[0] > 0.85

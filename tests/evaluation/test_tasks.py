@@ -9,9 +9,9 @@ from tests.evaluation.make import heaps, mentions, passages, term
 from tripletkit.encoding.encoder import Vectors
 from tripletkit.evaluation import build_gold, score
 from tripletkit.evaluation.metrics import mean_metrics
-from tripletkit.evaluation.seen import seen_keys, seen_parts
+from tripletkit.evaluation.seen_unseen import seen_keys, seen_parts
 from tripletkit.evaluation.tasks import HIDDEN, Task, build_tasks, encoder_scores
-from tripletkit.text.normalise import term_key
+from tripletkit.language.normalise import term_key
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ import polars as pl
 import pytest
 
 from tests.conftest import HashEncoder
-from tripletkit.config import MineSettings
+from tripletkit.language.definitions import is_defined
 from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.masking import hide
 from tripletkit.mining.miner import FAR, IN_PASSING, SPOKEN_FOR, Anchors, Mined, choose_positives, mine, without_weak
 from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, numbers
 from tripletkit.mining.scores import Cosines, Vectors
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
+from tripletkit.settings import MineSettings
 from tripletkit.stages.tag import matcher_of, mentions_in
-from tripletkit.text.defining import is_defined
 
 
 def at(degrees: float) -> list[float]:

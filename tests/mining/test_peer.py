@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from tests.mining.test_miner import at, pool
-from tripletkit.config import MineSettings
 from tripletkit.mining.miner import Anchors
 from tripletkit.mining.peer import RULE, mine_by_sentence_transformers
 from tripletkit.mining.pool import Candidate
 from tripletkit.mining.scores import Vectors
+from tripletkit.settings import MineSettings
 
 
 def rows(*angles: float) -> Vectors:

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tripletkit.config import MineSettings
 from tripletkit.errors import TableError
 from tripletkit.mining import miner, scores, shortlist
 from tripletkit.mining.miner import Anchors, Mined, by_lot, choose_positives, mine
 from tripletkit.mining.pool import Candidate, Pool, numbers
 from tripletkit.mining.scores import Cosines, Scores, Vectors, on_grid
+from tripletkit.settings import MineSettings
 
 
 @dataclass(frozen=True)

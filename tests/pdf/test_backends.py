@@ -12,10 +12,10 @@ import pypdfium2 as pdfium
 import pytest
 
 from tests.pdf.make import count_words
+from tripletkit.language.sentences import sentence_spans
 from tripletkit.pdf.book import extract_book
 from tripletkit.pdf.limits import PassageLimits
 from tripletkit.rules import load_rules
-from tripletkit.text.sentences import sentence_spans
 
 ODS = Path(__file__).parents[2] / "examples" / "ods-java.pdf"
 RULES = load_rules()

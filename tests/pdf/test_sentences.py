@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tripletkit.text.sentences import ends_sentence, sentence_spans
+from tripletkit.language.sentences import ends_sentence, sentence_spans
 
 SHORT = frozenset({"e.g", "fig", "dr", "u.s"})
 

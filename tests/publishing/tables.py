@@ -10,8 +10,8 @@ import polars as pl
 
 from tripletkit.ids import stable_id
 from tripletkit.publishing.card import CardFacts
+from tripletkit.publishing.configs import term_splits
 from tripletkit.publishing.scores import Score, Scores
-from tripletkit.publishing.views import term_splits
 from tripletkit.schemas import TABLES, make_table
 
 FACTS = CardFacts(

@@ -14,13 +14,13 @@ from huggingface_hub import ModelCard
 from tests.publishing.tables import ALPHA, BETA, unlicensed
 from tests.publishing.trained import score, trained
 from tripletkit.cli import main
-from tripletkit.config import PublishSettings
-from tripletkit.encoding.locate import fingerprint_of
+from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.errors import TableError
 from tripletkit.publishing.encoder import book_credits, prepare_encoder
 from tripletkit.publishing.model_card import loss_in_words
 from tripletkit.publishing.rights import RightsError
 from tripletkit.publishing.scores import read_scores
+from tripletkit.settings import PublishSettings
 from tripletkit.store import Store
 
 

@@ -15,13 +15,13 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from tests.publishing.loopback_hub import READER, WRITER, Blob, Fault, LoopbackHub, Repo, running_hub
 from tests.publishing.tables import BETA, FACTS, GAMMA, small_tables, unlicensed
 from tests.publishing.trained import score, trained
-from tripletkit.config import PublishSettings
 from tripletkit.errors import HubError
 from tripletkit.publishing.encoder import prepare_encoder
 from tripletkit.publishing.fill import fill_dataset
 from tripletkit.publishing.folder import write_dataset
 from tripletkit.publishing.hub import push_dataset, push_model
 from tripletkit.publishing.plan import PushOptions, plan_push
+from tripletkit.settings import PublishSettings
 
 REPO = "ann/small"
 KEY = ("dataset", REPO)

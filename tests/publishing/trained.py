@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.publishing.tables import Book, small_tables
-from tripletkit.encoding.locate import fingerprint_of
+from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.schemas import LINES, make_table
 from tripletkit.store import Manifest, Store
 

@@ -79,12 +79,12 @@ def test_a_lost_general_sense_is_a_warning(
     output: Path, tiny_encoder: Path, other_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from tripletkit.encoding.encoder import SentenceEncoder
-    from tripletkit.encoding.locate import locate_encoder
+    from tripletkit.encoding.resolve import resolve_encoder
     from tripletkit.evaluation.general import general_similarity
     from tripletkit.progress import Progress
 
     def value(folder: Path) -> float:
-        encoder = SentenceEncoder(locate_encoder(str(folder)), cache=None, progress=Progress(quiet=True))
+        encoder = SentenceEncoder(resolve_encoder(str(folder)), cache=None, progress=Progress(quiet=True))
         return float(general_similarity(encoder, 0).point[0])
 
     better, worse = sorted((tiny_encoder, other_encoder), key=value, reverse=True)

@@ -10,7 +10,7 @@ import pytest
 from tripletkit.books import REFUSED
 from tripletkit.cli import main
 from tripletkit.pdf.book import BookTables
-from tripletkit.pdf.task import BookTask, read_book_task
+from tripletkit.pdf.worker_task import BookTask, read_book_task
 from tripletkit.stages import extract
 from tripletkit.store import Store
 

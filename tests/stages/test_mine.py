@@ -12,10 +12,10 @@ import pytest
 from tests.book import CHAPTERS
 from tests.conftest import make_tiny_cross_encoder
 from tripletkit.cli import main
-from tripletkit.config import TrainSettings
 from tripletkit.mining import miner
 from tripletkit.mining.miner import FAR
 from tripletkit.schemas import TRIPLETS, make_table
+from tripletkit.settings import TrainSettings
 from tripletkit.stages.mine import yield_notes
 from tripletkit.store import Store
 

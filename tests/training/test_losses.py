@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tripletkit.config import TrainSettings
+from tripletkit.settings import TrainSettings
 from tripletkit.training.losses import Known, Tally, make_loss, ranking_loss
 
 #: Rows 0 and 1 are one passage, which says loam and humus; row 2 is another, which says delta and, unmined, humus.

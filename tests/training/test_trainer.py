@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from tests.book import CHAPTERS
-from tripletkit.config import SEED_RECIPE, TrainSettings
 from tripletkit.encoding.encoder import Encoder, SentenceEncoder, Vectors
-from tripletkit.encoding.locate import locate_encoder
+from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError
 from tripletkit.progress import Progress
+from tripletkit.settings import SEED_RECIPE, TrainSettings
 from tripletkit.store import folder_sha256
 from tripletkit.training import HeldOut, Trained, train, trainer
-from tripletkit.training.linter import margin_problem
+from tripletkit.training.callbacks import Watch
+from tripletkit.training.diagnostics import margin_problem
 from tripletkit.training.saving import model_card
 from tripletkit.training.trainer import Example, examples, look_steps, planned_steps
-from tripletkit.training.watch import Watch
 
 TERMS = [(what, term) for terms in CHAPTERS.values() for term, what in terms.items()]
 TRIPLETS = [(f"It {what}.", term, other) for what, term in TERMS for _, other in TERMS if other[0] > term[0]]
@@ -30,7 +30,7 @@ QUIET = Progress(quiet=True)
 def run(encoder: Path, target: Path, held_out: HeldOut | None = None, **settings: Any) -> Trained:  # noqa: ANN401
     return train(
         TRIPLETS,
-        locate_encoder(str(encoder)),
+        resolve_encoder(str(encoder)),
         target,
         TrainSettings(**{"batch_size": 8, **settings}),
         seed=0,
@@ -48,7 +48,7 @@ def looks_like(*figures: float) -> HeldOut:
 
 
 def vectors(folder: Path) -> Vectors:
-    encoder = SentenceEncoder(locate_encoder(str(folder)), cache=None, progress=QUIET)
+    encoder = SentenceEncoder(resolve_encoder(str(folder)), cache=None, progress=QUIET)
     return encoder.encode([anchor for anchor, _, _ in TRIPLETS[::9]])
 
 
@@ -95,12 +95,12 @@ def test_the_tuned_encoder_loads_and_differs(tiny_encoder: Path, tmp_path: Path)
     trained = run(tiny_encoder, tmp_path / "encoder", max_steps=3, learning_rate=1e-3)
     assert trained.steps == 3
     base, tuned = (
-        SentenceEncoder(locate_encoder(str(p)), cache=None, progress=QUIET).encode(["roots"])
+        SentenceEncoder(resolve_encoder(str(p)), cache=None, progress=QUIET).encode(["roots"])
         for p in (tiny_encoder, tmp_path / "encoder")
     )
     assert not (base == tuned).all()
     note = json.loads((tmp_path / "encoder" / "tripletkit.json").read_text())
-    assert note["base_fingerprint"] == locate_encoder(str(tiny_encoder)).fingerprint
+    assert note["base_fingerprint"] == resolve_encoder(str(tiny_encoder)).fingerprint
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "encoder",
         "encoder.training.jsonl",
@@ -111,7 +111,7 @@ def test_training_brings_positives_nearer_than_negatives(tiny_encoder: Path, tmp
     run(tiny_encoder, tmp_path / "encoder", max_steps=40, learning_rate=5e-3, margin=0.3)
 
     def gap(folder: Path) -> float:
-        encoder = SentenceEncoder(locate_encoder(str(folder)), cache=None, progress=QUIET)
+        encoder = SentenceEncoder(resolve_encoder(str(folder)), cache=None, progress=QUIET)
         anchors, positives, negatives = (encoder.encode([row[i] for row in TRIPLETS]) for i in range(3))
         return float(((anchors * positives).sum(1) - (anchors * negatives).sum(1)).mean())
 
@@ -182,7 +182,7 @@ def test_rows_too_few_for_the_processes_are_an_error(
 
 
 def test_the_card_names_the_base_and_shows_no_text(tiny_encoder: Path) -> None:
-    card = model_card(locate_encoder("embedded"), TrainSettings(), 5)
+    card = model_card(resolve_encoder("embedded"), TrainSettings(), 5)
     assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in card
     assert not any(anchor in card for anchor, _, _ in TRIPLETS)
 
@@ -194,7 +194,7 @@ def test_the_seed_recipes_loss_never_rests(tiny_encoder: Path, tmp_path: Path) -
 
 def test_mnrl_leaves_out_what_is_known(steady_encoder: Path, tmp_path: Path) -> None:
     """Every term known for every anchor leaves a row its own triplets: a softmax of its positive and its negatives."""
-    place = locate_encoder(str(steady_encoder))
+    place = resolve_encoder(str(steady_encoder))
     settings = TrainSettings(batch_size=len(TRIPLETS), loss="mnrl", learning_rate=1e-9, max_steps=1)
     everything = [frozenset(term for _, term in TERMS)] * len(TRIPLETS)
     losses = [

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tripletkit.encoding.locate import EncoderFolder
+from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Advance, Progress
 from tripletkit.store import write_atomically

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tripletkit.evaluation.lexical import said
+from tripletkit.evaluation.baselines import said
 from tripletkit.evaluation.metrics import Mask
 from tripletkit.mining.pool import cited_pages
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tripletkit.encoding.encoder import Encoder
+from tripletkit.evaluation.baselines import bm25
 from tripletkit.evaluation.bootstrap import Estimate, Resampling, resampling
 from tripletkit.evaluation.general import general_similarity
-from tripletkit.evaluation.lexical import bm25
 from tripletkit.evaluation.metrics import METRICS, Metrics, Scores, metric_values
 from tripletkit.evaluation.tasks import Part, Task, encoder_scores
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tripletkit.encoding.encoder import Encoder, Vectors
+from tripletkit.evaluation.baselines import build_matcher, said
 from tripletkit.evaluation.gold import Chapter, Gold
-from tripletkit.evaluation.lexical import build_matcher, said
 from tripletkit.evaluation.metrics import Mask, Metrics, Scores, mean_metrics
 from tripletkit.mining.masking import hide, hide_matches
 

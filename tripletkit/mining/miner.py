@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tripletkit.config import MineSettings
 from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.pool import Candidate, Mask, Pool
 from tripletkit.mining.scores import AT_MOST, AT_ONCE, PARTS, SMALL, Cosines, Scores, Vectors, dots, on_grid
 from tripletkit.mining.selection import Draw, choose, turns, wanted
 from tripletkit.mining.shortlist import SPARE, Judged, Side
+from tripletkit.settings import MineSettings
 
 #: So many terms may be used up while a block is mined before a pair's shortlist is made again.
 SLACK = 32

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from tripletkit.config import MineSettings
 from tripletkit.mining.guards import Block
 from tripletkit.mining.miner import Anchors, Mined, blocks, triplets_of
 from tripletkit.mining.pool import Candidate, Pool, numbers
 from tripletkit.mining.scores import Scores, Vectors
 from tripletkit.mining.shortlist import Judged
+from tripletkit.settings import MineSettings
 
 #: The rule that its triplets carry.
 RULE = "sentence-transformers"

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tripletkit.mining.lots import Hashes, hashes, lots
+from tripletkit.language.definitions import is_defined
+from tripletkit.language.normalise import term_key
+from tripletkit.mining.seeded_random import Hashes, hashes, lots
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.text.defining import is_defined
-from tripletkit.text.normalise import term_key
 
 Mask = npt.NDArray[np.bool_]
 _WORD = re.compile(r"[^\W\d_]+")

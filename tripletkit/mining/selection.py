@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tripletkit.config import MineSettings
 from tripletkit.mining.guards import Block
 from tripletkit.mining.pool import Mask
+from tripletkit.settings import MineSettings
 
 #: Temperature of the draw by cosine: terms .05 nearer are drawn e times as often.
 TEMPERATURE = 0.05

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tripletkit.config import MineSettings
+from tripletkit.language.normalise import term_key
 from tripletkit.mining.guards import GUARDS
 from tripletkit.mining.masking import hide
 from tripletkit.mining.pool import Candidate, Numbers, Pool, hinted_in, numbers, said_in
-from tripletkit.text.duplicates import near_duplicate_groups
-from tripletkit.text.normalise import term_key
+from tripletkit.near_duplicates import near_duplicate_groups
+from tripletkit.settings import MineSettings
 
 DEFINITION, TERM = "definition", "term"
 _WORD = re.compile(r"[^\W\d_]{2,}")

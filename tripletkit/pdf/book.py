@@ -8,12 +8,12 @@ from pathlib import Path
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.headings import PATH_MARK
+from tripletkit.pdf.layout import MarkedBook, RawBook, mark_book
 from tripletkit.pdf.limits import PassageLimits
-from tripletkit.pdf.marking import MarkedBook, RawBook, mark_book
 from tripletkit.pdf.pages import read_pages
 from tripletkit.pdf.reader import open_pdf, read_outline, read_title
-from tripletkit.pdf.task import BookTables, Columns, Rows
 from tripletkit.pdf.tokens import CountTokens
+from tripletkit.pdf.worker_task import BookTables, Columns, Rows
 from tripletkit.rules import Rules
 
 __all__ = ["BACKENDS", "BookTables", "PassageLimits", "extract_book", "read_book"]

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tripletkit.errors import SourceError
 from tripletkit.pdf.book import read_book
+from tripletkit.pdf.layout import kinds_by_page, mark_body, mark_pages
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.marking import kinds_by_page, mark_body, mark_pages
 from tripletkit.rules import Rules
 
 #: One colour a kind; kinds that are not named here are grey.

@@ -13,11 +13,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from tripletkit.language.sentences import ends_sentence
 from tripletkit.pdf.hyphens import Vocabulary, join_lines, mend
 from tripletkit.pdf.kinds import Layout
 from tripletkit.pdf.lines import Line
 from tripletkit.rules import Rules
-from tripletkit.text.sentences import ends_sentence
 
 #: Kinds whose lines stay lines.
 LINEWISE = frozenset({"code", "table", "figure"})

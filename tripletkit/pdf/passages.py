@@ -8,10 +8,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 
+from tripletkit.language.sentences import ends_sentence, sentence_spans
 from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.paragraphs import Paragraph
 from tripletkit.pdf.tokens import CountTokens, counter_by_words
-from tripletkit.text.sentences import ends_sentence, sentence_spans
 
 
 @dataclass(frozen=True, slots=True)

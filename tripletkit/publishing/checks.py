@@ -19,7 +19,7 @@ import polars as pl
 
 from tripletkit.errors import SourceError
 from tripletkit.ids import rng_for
-from tripletkit.publishing.views import Tables
+from tripletkit.publishing.configs import Tables
 
 REVIEW = "review.jsonl"
 VERDICTS = ("good", "false negative", "trivial")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tripletkit.publishing.checks import Review, wilson
+from tripletkit.publishing.configs import SPLIT_NAMES
 from tripletkit.publishing.facts import CardContent, Configuration
 from tripletkit.publishing.figures import QUANTILES, RUN_WORDS, SplitFigures, Spread
 from tripletkit.publishing.markdown import count, details, plain, table
 from tripletkit.publishing.scores import scores_in_words, scores_table
-from tripletkit.publishing.views import SPLIT_NAMES
 
 MOST_REASONS = 60
 

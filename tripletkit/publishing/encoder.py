@@ -9,16 +9,16 @@ from pathlib import Path, PurePath
 import polars as pl
 
 import tripletkit
-from tripletkit.config import PublishSettings
-from tripletkit.encoding.locate import fingerprint_of
+from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.errors import SourceError, TableError
 from tripletkit.pdf.reader import open_pdf, read_author
+from tripletkit.publishing.configs import Tables
 from tripletkit.publishing.figures import book_figures
 from tripletkit.publishing.model_card import ModelContent, make_model_card
 from tripletkit.publishing.plan import CARD
 from tripletkit.publishing.rights import combine_licenses, refuse_weights_without_rights
 from tripletkit.publishing.scores import read_scores, read_validation
-from tripletkit.publishing.views import Tables
+from tripletkit.settings import PublishSettings
 from tripletkit.store import ENCODER, Manifest, Store, write_atomically
 
 TABLES = ("books", "passages", "terms", "splits", "triplets")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tripletkit.publishing.checks import NegativeChecks, negative_checks
-from tripletkit.publishing.views import SPLIT_NAMES, Tables
+from tripletkit.publishing.configs import SPLIT_NAMES, Tables
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 RUN_WORDS = 8  # passages are near copies if half of their runs of so many words are the same

@@ -15,11 +15,11 @@ import polars as pl
 
 from tripletkit.errors import HubError
 from tripletkit.publishing.checks import Review
+from tripletkit.publishing.configs import MINED_VIEWS, SPLIT_NAMES
 from tripletkit.publishing.facts import CardFacts
 from tripletkit.publishing.folder import DatasetReport, read_manifest, write_dataset
 from tripletkit.publishing.redaction import apply_edits, text_hash
 from tripletkit.publishing.scores import scores_from
-from tripletkit.publishing.views import MINED_VIEWS, SPLIT_NAMES
 from tripletkit.schemas import (
     BOOKS,
     DROPPED,

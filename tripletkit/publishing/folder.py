@@ -17,13 +17,13 @@ from polars.datatypes import DataType, DataTypeClass
 
 from tripletkit.errors import HubError
 from tripletkit.publishing.card import CardContent, CardFacts, Configuration, Shards, make_card, public_settings
+from tripletkit.publishing.configs import SPLIT_NAMES, Tables, View, check_tables, open_views
 from tripletkit.publishing.counts import picture
 from tripletkit.publishing.figures import figures
 from tripletkit.publishing.frontmatter import Yaml
 from tripletkit.publishing.histogram import histogram_svg
 from tripletkit.publishing.redaction import redacted_views
 from tripletkit.publishing.rights import DatasetLicense, check_dataset_license, combine_licenses, refuse_without_rights
-from tripletkit.publishing.views import SPLIT_NAMES, Tables, View, check_tables, open_views
 
 MANIFEST = "tripletkit.json"
 NO_TEXT = DatasetLicense("other", "no-text-included", "", "no text of the books is included")

@@ -14,7 +14,7 @@ from itertools import accumulate
 import polars as pl
 
 from tripletkit.errors import TableError
-from tripletkit.publishing.views import (
+from tripletkit.publishing.configs import (
     MINED_VIEWS,
     Tables,
     View,

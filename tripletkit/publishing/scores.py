@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tripletkit.encoding.locate import fingerprint_of
+from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.publishing.markdown import plain, table
 from tripletkit.store import ENCODER, VALIDATION, Store
 

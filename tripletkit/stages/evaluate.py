@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
-from tripletkit.encoding.locate import EncoderFolder, locate_encoder
+from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import ConfigError, TableError
 from tripletkit.evaluation.gold import Gold, build_gold
 from tripletkit.evaluation.panel import Judged, Panel, judge
 from tripletkit.evaluation.report import as_json, general_change, table_lines
-from tripletkit.evaluation.seen import seen_keys, seen_parts
+from tripletkit.evaluation.seen_unseen import seen_keys, seen_parts
 from tripletkit.evaluation.tasks import Part, Task, build_tasks
 from tripletkit.stage import Job, Stage, StageResult
 from tripletkit.stages.train import few_terms, held_passages, not_better, told
@@ -73,7 +73,7 @@ def _places(job: Job) -> dict[str, EncoderFolder]:
     """The encoders by their names in the report, the one that the others are compared with first."""
     folder, against = job.folder / "encoder", job.settings.evaluate.against
     if against:
-        places = [job.locate(), *map(locate_encoder, against)]
+        places = [job.locate(), *map(resolve_encoder, against)]
         twice = [name for name, number in Counter(place.name for place in places).items() if number > 1]
         if twice:
             raise ConfigError(f"evaluate: encoder {twice[0]!r} is named twice", "Name each encoder once.")
@@ -84,7 +84,7 @@ def _places(job: Job) -> dict[str, EncoderFolder]:
             "Make it with `tripletkit train`, or name two encoders to compare: --encoder A --encoder B.",
         )
     # The folder's own name, not its path: two runs give equal scores wherever they lie.
-    return {"untouched": job.locate(), "tuned": dataclasses.replace(locate_encoder(str(folder)), name=folder.name)}
+    return {"untouched": job.locate(), "tuned": dataclasses.replace(resolve_encoder(str(folder)), name=folder.name)}
 
 
 def _gold(job: Job, held: pl.DataFrame) -> Gold:

@@ -17,7 +17,7 @@ from tripletkit.books import REFUSED
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.pdf.limits import PassageLimits
-from tripletkit.pdf.task import BookTables, BookTask, read_book_task
+from tripletkit.pdf.worker_task import BookTables, BookTask, read_book_task
 from tripletkit.pdf.workers import Bounds, Failure, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult

@@ -19,7 +19,7 @@ from tripletkit.store import write_atomically
 from tripletkit.tagging.surfaces import surfaces_of, with_surfaces
 from tripletkit.terms.aliases import propose_aliases, unknown_aliases
 from tripletkit.terms.harvest import Harvest, harvest, merge_user_terms
-from tripletkit.terms.headings import heading_terms
+from tripletkit.terms.heading_terms import heading_terms
 from tripletkit.terms.user import read_user_terms
 
 PROPOSALS = "proposals.txt"

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tripletkit.config import TrainSettings
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for, stable_id
+from tripletkit.mining.cross_encoder import GUARD as REREAD
+from tripletkit.mining.cross_encoder import Reread, load_cross_encoder, reread
 from tripletkit.mining.masking import hide
 from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine, without_weak
 from tripletkit.mining.pool import Candidate, Pool, build_pool
-from tripletkit.mining.rereading import GUARD as REREAD
-from tripletkit.mining.rereading import Reread, load_cross_encoder, reread
 from tripletkit.schemas import TRIPLETS, check_table, make_table
+from tripletkit.settings import TrainSettings
 from tripletkit.stage import Job, Row, Stage, StageResult
 from tripletkit.stages.views import MinedViews, mine_views
 

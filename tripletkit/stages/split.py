@@ -10,9 +10,9 @@ import polars as pl
 
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for
+from tripletkit.near_duplicates import near_duplicate_groups
 from tripletkit.schemas import SPLITS, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
-from tripletkit.text.duplicates import near_duplicate_groups
 
 SEPARATOR = " › "
 Unit = TypeVar("Unit", bound=Hashable)

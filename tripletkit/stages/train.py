@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from tripletkit.encoding.encoder import Encoder
-from tripletkit.encoding.locate import EncoderFolder
+from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import EncoderError, TableError
 from tripletkit.evaluation import Metrics, build_gold, score
 from tripletkit.ids import rng_for, stable_id
@@ -19,8 +19,8 @@ from tripletkit.mining.pool import Pool, build_pool
 from tripletkit.stage import Job, Stage, StageResult
 from tripletkit.store import ENCODER, VALIDATION, write_atomically
 from tripletkit.training import HeldOut, Trained, train
-from tripletkit.training.known import known_terms, with_positives
-from tripletkit.training.linter import lint
+from tripletkit.training.diagnostics import lint
+from tripletkit.training.false_negative_mask import known_terms, with_positives
 
 #: Standard deviation of nDCG@10 over the terms of a book, about; the mean over 50 terms then has a standard error of .05.
 NDCG_DEVIATION = 0.35

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from tripletkit.config import MineSettings
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.ids import stable_id
 from tripletkit.mining.guards import GUARDS
@@ -25,8 +24,9 @@ from tripletkit.mining.views import (
     term_pool,
     term_settings,
 )
-from tripletkit.publishing.views import term_splits
+from tripletkit.publishing.configs import term_splits
 from tripletkit.schemas import VIEWS, make_table
+from tripletkit.settings import MineSettings
 from tripletkit.stage import Job, Row
 
 #: A split's name, its pool, and the triplets that were mined from it.

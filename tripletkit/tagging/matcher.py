@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tripletkit.text.normalise import Token, is_acronym, telling_signs, term_key, tokens
+from tripletkit.language.normalise import Token, is_acronym, telling_signs, term_key, tokens
 
 # Between the words of one term: white space, or one joining mark. Never a line break, comma or full stop with a space.
 _JOINS = re.compile(r"[^\S\n]+|[-‐‑–−/.'’&+*]|[^\S\n]*[-‐‑–−/][^\S\n]*|['’%][^\S\n]+|[^\S\n]*[+*∗][^\S\n]*[-‐‑–−]")

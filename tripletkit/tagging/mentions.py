@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tripletkit.language.normalise import is_acronym
 from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Match, Matcher
-from tripletkit.text.normalise import is_acronym
 
 _ORDER = ("exact", "lemma", "form")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from tripletkit.language.normalise import is_acronym
 from tripletkit.tagging.matcher import Match
-from tripletkit.text.normalise import is_acronym
 
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—−"), "-") | {ord("’"): "'", ord("‘"): "'"}
 

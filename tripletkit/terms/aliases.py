@@ -19,9 +19,9 @@ from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
+from tripletkit.language.normalise import term_key
 from tripletkit.rules import Rules, default_folder
 from tripletkit.terms.merge import Candidate, Key, form_key
-from tripletkit.text.normalise import term_key
 
 #: Ratio from which two terms are alike; below, most pairs are two concepts.
 LIKE = 90.0

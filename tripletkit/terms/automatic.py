@@ -14,8 +14,8 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tripletkit.language.normalise import term_key
 from tripletkit.rules import Rules
-from tripletkit.text.normalise import term_key
 
 #: A phrase said less often has no statistics.
 FEWEST_USES = 4

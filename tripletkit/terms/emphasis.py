@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from tripletkit.language.definitions import IS, LEAD_IN, OPENING
 from tripletkit.terms.book import Book
-from tripletkit.text.defining import IS, LEAD_IN, OPENING
 
 #: Longer runs of emphasis are sentences.
 MOST_WORDS = 5

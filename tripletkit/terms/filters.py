@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tripletkit.language.normalise import term_key
 from tripletkit.rules import Rules
-from tripletkit.text.normalise import term_key
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tripletkit.terms.automatic import Scored, c_values
 from tripletkit.terms.book import Book, tables_to_book
 from tripletkit.terms.emphasis import defined_phrases
 from tripletkit.terms.filters import CODE, Facts, objection
-from tripletkit.terms.glossary import Definition, parse_glossaries
+from tripletkit.terms.glossary_entries import Definition, parse_glossaries
 from tripletkit.terms.index import Entry, Leftover, parse_index
 from tripletkit.terms.merge import (
     Candidate,

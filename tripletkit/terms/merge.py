@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tripletkit.ids import stable_id
+from tripletkit.language.normalise import is_acronym, telling_signs, term_key
 from tripletkit.terms.acronyms import own_pair
-from tripletkit.text.normalise import is_acronym, telling_signs, term_key
 
 Key = tuple[str, ...]
 _OR = re.compile(

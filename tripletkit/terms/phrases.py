@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from tripletkit.text.normalise import is_acronym, term_key
+from tripletkit.language.normalise import is_acronym, term_key
 
 _PREPOSITION = (
     r"(?:of|in|for|with|without|on|to|by|from|as|at|and|or|versus|vs\.?|via|under|over|between|among|against|using|through"

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from tripletkit.encoding.encoder import load_model
-from tripletkit.encoding.locate import EncoderFolder
+from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
 
 

@@ -18,7 +18,7 @@ from sentence_transformers.util import cos_sim, pairwise_cos_sim
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
-from tripletkit.config import TrainSettings
+from tripletkit.settings import TrainSettings
 
 DISTANCES = {"cosine": TripletDistanceMetric.COSINE, "euclidean": TripletDistanceMetric.EUCLIDEAN}
 #: The exponent of what does not count: finite, as a row of infinities has no gradient.

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tripletkit.config import TrainSettings
-from tripletkit.encoding.locate import EncoderFolder
+from tripletkit.encoding.resolve import EncoderFolder
+from tripletkit.settings import TrainSettings
 from tripletkit.store import replace_folder
 
 

@@ -14,13 +14,13 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from tripletkit.config import TrainSettings
 from tripletkit.encoding.encoder import Encoder, load_model
-from tripletkit.encoding.locate import EncoderFolder
+from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.launch import is_first_process, process_count
 from tripletkit.progress import Progress
+from tripletkit.settings import TrainSettings
 from tripletkit.training.saving import save
 
 #: What a killed training loses at most.
@@ -100,7 +100,7 @@ def train(
     (``target``.training.jsonl) for good. Of several processes the first writes.
     """
     from tripletkit.encoding.precision import choose_precision
-    from tripletkit.training.watch import HeldOutEvaluator, best_step, mean_loss
+    from tripletkit.training.callbacks import HeldOutEvaluator, best_step, mean_loss
 
     precision = choose_precision(precision)
     rows = examples(triplets, known, books, settings)
@@ -199,7 +199,7 @@ def _loss(model: Any, rows: Sequence[Example], settings: TrainSettings) -> Any: 
 def _arguments(work: Path, settings: TrainSettings, *, steps: int, seed: int, precision: str, looks: bool) -> Any:  # noqa: ANN401
     from sentence_transformers import SentenceTransformerTrainingArguments
 
-    from tripletkit.training.watch import FIGURE
+    from tripletkit.training.callbacks import FIGURE
 
     watching = {"eval_strategy": "steps", "eval_steps": look_steps(steps, settings)} if looks else {}
     if looks and settings.best:
@@ -257,7 +257,7 @@ def _trainer(model: Any, rows: Sequence[Example], settings: TrainSettings, argum
 
 def _run(trainer: Any, work: Path, settings: TrainSettings) -> list[Mapping[str, float]]:  # noqa: ANN401 - untyped library
     """Train from the last checkpoint on, and return the whole log. What was finished, or stopped early, is not trained further."""
-    from tripletkit.training.watch import out_of_patience
+    from tripletkit.training.callbacks import out_of_patience
 
     last = _last_checkpoint(work)
     if last is not None:
@@ -340,7 +340,7 @@ def _watch(
     advance: Callable[[int], None],
     progress: Progress,
 ) -> Any:  # noqa: ANN401 - untyped library
-    from tripletkit.training.watch import Watch
+    from tripletkit.training.callbacks import Watch
 
     untouched = held_out.untouched if held_out else None
     return Watch(settings, target.with_name(f"{target.name}.training.jsonl"), untouched, advance, progress.say)

@@ -4,11 +4,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tripletkit.config import SEED_RECIPE, TrainSettings
-from tripletkit.encoding.locate import locate_encoder
+from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.schemas import MENTIONS, TRIPLETS, make_table
-from tripletkit.training import linter
+from tripletkit.settings import SEED_RECIPE, TrainSettings
+from tripletkit.training import diagnostics as linter
 
 MINE = "mined by this encoder"
 
@@ -100,7 +100,7 @@ def test_a_positive_beyond_what_the_encoder_reads() -> None:
 
 def test_what_the_encoder_reads_ends_with_its_last_token(tiny_encoder: Path) -> None:
     """128 tokens, two of them special; "roots" is one token of its vocabulary."""
-    place = locate_encoder(str(tiny_encoder))
+    place = resolve_encoder(str(tiny_encoder))
     short, long = "roots", "roots " * 500
     (tokens,) = token_counter(place.folder)([short])
     assert tokens == 3
@@ -130,7 +130,7 @@ def test_one_passage_under_two_ids() -> None:
 
 
 def test_the_margin_comes_first_and_no_triplets_are_no_fault(tiny_encoder: Path) -> None:
-    place = locate_encoder(str(tiny_encoder))
+    place = resolve_encoder(str(tiny_encoder))
     findings = list(linter.lint(triplets([]), mentions(), TrainSettings(**SEED_RECIPE), place))
     assert len(findings) == 1
     assert str(findings[0]).endswith("(use --margin 0.15 --distance cosine)")

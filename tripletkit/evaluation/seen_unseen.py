@@ -10,7 +10,7 @@ import polars as pl
 from tripletkit.evaluation.bootstrap import ENOUGH_UNITS
 from tripletkit.evaluation.metrics import Mask
 from tripletkit.evaluation.tasks import Part, Task
-from tripletkit.text.normalise import term_key
+from tripletkit.language.normalise import term_key
 
 Key = tuple[str, ...]
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tripletkit.evaluation.lexical import bm25, said
+from tripletkit.evaluation.baselines import bm25, said
 
 
 def test_a_term_is_said_in_any_of_its_forms() -> None:

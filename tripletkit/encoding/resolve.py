@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tripletkit.config import DEFAULT_ENCODER
 from tripletkit.errors import EncoderError
 from tripletkit.ids import file_sha256
+from tripletkit.settings import DEFAULT_ENCODER
 from tripletkit.store import folder_sha256
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def fingerprint_of(sha256: str) -> str:
     return sha256[:16]
 
 
-def locate_encoder(name: str) -> EncoderFolder:
+def resolve_encoder(name: str) -> EncoderFolder:
     """The encoder called ``name``: "auto", "embedded", a folder, or a hub id. Raises EncoderError."""
     if name == "auto":
         return _auto()

@@ -11,10 +11,10 @@ import numpy as np
 from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
 from transformers.trainer_callback import TrainerCallback
 
-from tripletkit.config import TrainSettings
 from tripletkit.encoding.encoder import Encoder, Vectors
 from tripletkit.encoding.precision import autocast
 from tripletkit.progress import Advance
+from tripletkit.settings import TrainSettings
 from tripletkit.store import write_atomically
 
 #: The held-out figure's name in the trainer's log, which puts "eval_" before what an evaluator says.

@@ -5,7 +5,7 @@ import pytest
 from tests.terms.layout import page, tables
 from tripletkit.rules import load_rules
 from tripletkit.terms.harvest import harvest
-from tripletkit.terms.headings import heading_terms
+from tripletkit.terms.heading_terms import heading_terms
 
 RULES = load_rules()
 

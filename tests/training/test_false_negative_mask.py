@@ -3,10 +3,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.training.test_linter import triplets
+from tests.training.test_diagnostics import triplets
 from tripletkit.mining.pool import Pool, numbers
-from tripletkit.training import known
-from tripletkit.training.known import known_terms, only_cited, with_positives
+from tripletkit.training import false_negative_mask as known
+from tripletkit.training.false_negative_mask import known_terms, only_cited, with_positives
 
 TERMS = pl.DataFrame(
     {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tripletkit.text.normalise import is_acronym, term_key, tokens
+from tripletkit.language.normalise import is_acronym, term_key, tokens
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from tripletkit.language.normalise import term_key
 from tripletkit.rules import Rules
 from tripletkit.terms.automatic import begins_and_ends_as_term
-from tripletkit.text.normalise import term_key
 
 #: A phrase said less often names no term of the text.
 FEWEST_USES = 3

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tripletkit.training.watch import best_step, looks, mean_loss, out_of_patience, told, write_log
+from tripletkit.training.callbacks import best_step, looks, mean_loss, out_of_patience, told, write_log
 
 HISTORY = [
     {"step": 10, "loss": 0.4, "gap": 0.1, "active": 0.9, "epoch": 0.1, "learning_rate": 1e-5},

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tripletkit.config import TrainSettings
-from tripletkit.encoding.locate import EncoderFolder
+from tripletkit.encoding.resolve import EncoderFolder
+from tripletkit.settings import TrainSettings
 
 #: Largest distance between unit vectors: a margin at or over it can never be met, and the loss never rests.
 LARGEST_DISTANCE = {"cosine": 2.0, "euclidean": 2.0}

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tripletkit.config import Settings, load_settings
 from tripletkit.errors import ConfigError
 from tripletkit.report import settings_lines
+from tripletkit.settings import Settings, load_settings
 
 
 def test_flags_override_the_file(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tripletkit.evaluation.metrics import Mask, Scores
+from tripletkit.language.normalise import term_key
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.text.normalise import term_key
 
 
 def build_matcher(forms: Sequence[Sequence[str]]) -> Matcher:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from tripletkit.text.normalise import tokens
+from tripletkit.language.normalise import tokens
 
 #: Words per shingle; runs this long are rarely shared by chance.
 SHINGLE_WORDS = 8

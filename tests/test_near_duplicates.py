@@ -1,4 +1,4 @@
-from tripletkit.text.duplicates import near_duplicate_groups
+from tripletkit.near_duplicates import near_duplicate_groups
 
 FOX = "The quick brown fox jumps over the lazy dog while the cat looks on from the warm kitchen window"
 
