@@ -1,18 +1,26 @@
-"""Words as they are compared: one shared normaliser for terms and for text.
+"""Words as they are compared: one normaliser for terms and for text.
 
 A token's key ignores case, plural, hyphens, quotes and British or American spelling. Only nouns' endings are undone:
 verbs lemmatised out of context turn terms into everyday words ("spacing" → "space").
+
+Irregular plurals and spellings come from the rules files ``plurals`` and ``variants``. The pipeline runs each stage
+inside ``normalised_by(rules)``, so that a user's rules reach every caller; outside of it the packaged rules count. The
+choice is a context variable: two projects in one process, or two threads, do not see each other's.
+
+A second language brings its own ``Normaliser.singular`` and its own ``plurals`` and ``variants``.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, lru_cache
 from typing import NamedTuple
 
-from tripletkit.rules import load_rules
+from tripletkit.rules import Rules, load_rules
 
 # A word may hold apostrophes and end in + or # ("C++", "C#"); a hyphen separates words.
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*[+#]{0,2}")
@@ -25,7 +33,8 @@ _FIELDS = (
     "optics", "tactics", "oustics", "lytics", "chanics", "natorics", "econometrics",
 )
 # fmt: on
-_ACRONYMS = re.compile(r"\w+[A-Z]s")
+_ACRONYM_PLURAL = re.compile(r"\w+[A-Z]s")
+_ACRONYM_END = re.compile(r"[A-Z]s$")
 _STRIP_ES = re.compile(r"(ss|x|ch|sh|zz)es$")
 _PLAIN_SIGNS = frozenset("'\"`,.;:()[]{}/&!?_’‘")
 _PLAIN_KINDS = frozenset(("Pd", "Pi", "Pf", "Mn"))
@@ -39,17 +48,106 @@ class Token(NamedTuple):
     end: int
 
 
+class Normaliser:
+    """Makes keys of words, with one set of irregular plurals (plural → singular) and spellings (british → american).
+
+    A spelling that begins with a hyphen stands for all words of that ending.
+    """
+
+    def __init__(self, plurals: Mapping[str, str], variants: Mapping[str, str]) -> None:
+        self._plurals, self._words = plurals, variants
+        self._endings = [(key[1:], to.lstrip("-")) for key, to in variants.items() if key.startswith("-")]
+        # Most words of a book are met again and again.
+        self.word_key = lru_cache(maxsize=1 << 17)(self._word_key)
+
+    def tokens(self, text: str) -> Iterator[Token]:
+        """The words of ``text`` in order, with offsets into ``text`` as it is."""
+        for match in _TOKEN.finditer(text):
+            key = self.word_key(match.group())
+            if key:
+                yield Token(key, match.start(), match.end())
+
+    def term_key(self, form: str) -> tuple[str, ...]:
+        """What a term is compared by: ("binary", "search", "tree") for "Binary search-trees"."""
+        return tuple(token.key for token in self.tokens(form))
+
+    def _word_key(self, word: str) -> str:
+        """One word, lower case, NFKC, singular, possessive undone, in American spelling."""
+        word = _APOSTROPHE.sub("", unicodedata.normalize("NFKC", word))
+        if _ACRONYM_PLURAL.fullmatch(word):
+            return word[:-1].casefold()
+        return self._american(self.singular(word.casefold()))
+
+    def singular(self, word: str) -> str:
+        """A lower-case noun's singular by its ending; other words may lose an s, alike wherever they stand."""
+        if word in self._plurals:
+            return self._plurals[word]
+        if len(word) < 4 or not word.endswith("s") or not word.isalpha():
+            return word
+        if _KEEP_S.search(word) or word.endswith(_FIELDS):
+            return word
+        if word.endswith("ies") and len(word) > 4:
+            return word[:-3] + "y"
+        if _STRIP_ES.search(word):
+            return word[:-2]
+        return word[:-1]
+
+    def _american(self, word: str) -> str:
+        if word in self._words:
+            return self._words[word]
+        for british, american in self._endings:
+            if word.endswith(british) and len(word) > len(british) + 2:
+                return word[: -len(british)] + american
+        return word
+
+
+_in_force: ContextVar[Normaliser | None] = ContextVar("normaliser", default=None)
+
+
+@contextmanager
+def normalised_by(rules: Rules) -> Iterator[None]:
+    """Inside this block, ``normaliser()`` and all that uses it follow the plurals and variants of ``rules``."""
+    token = _in_force.set(normaliser_of(rules))
+    try:
+        yield
+    finally:
+        _in_force.reset(token)
+
+
+def normaliser() -> Normaliser:
+    """The normaliser in force: that of the nearest ``normalised_by``, else one with the packaged rules."""
+    return _in_force.get() or _packaged()
+
+
+def normaliser_of(rules: Rules) -> Normaliser:
+    """The normaliser with the plurals and variants of ``rules``. Equal rules share one, with its cache of keys."""
+    return _build(*(tuple((rule.label, rule.text) for rule in rules.files[name]) for name in ("plurals", "variants")))
+
+
+@cache
+def _packaged() -> Normaliser:
+    return normaliser_of(load_rules())
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=8)
+def _build(plurals: Pairs, variants: Pairs) -> Normaliser:
+    return Normaliser(
+        {plural.casefold(): singular.casefold() for plural, singular in plurals},
+        {one.casefold(): other.casefold() for one, other in variants},
+    )
+
+
 def tokens(text: str) -> Iterator[Token]:
-    """The words of ``text`` in order, offsets into ``text`` as it is."""
-    for match in _TOKEN.finditer(text):
-        key = word_key(match.group())
-        if key:
-            yield Token(key, match.start(), match.end())
+    """The words of ``text`` in order, by the normaliser in force."""
+    return normaliser().tokens(text)
 
 
 def term_key(form: str) -> tuple[str, ...]:
-    """What a term is compared by: ("binary", "search", "tree") for "Binary search-trees"."""
-    return tuple(token.key for token in tokens(form))
+    """What a term is compared by, by the normaliser in force: ("binary", "search", "tree") for "Binary search-trees"."""
+    return normaliser().term_key(form)
 
 
 def telling_signs(form: str) -> str:
@@ -67,57 +165,12 @@ def telling_signs(form: str) -> str:
     )
 
 
-@lru_cache(maxsize=1 << 17)
-def word_key(word: str) -> str:
-    """One word, lower case, NFKC, singular, possessive undone, in American spelling."""
-    word = _APOSTROPHE.sub("", unicodedata.normalize("NFKC", word))
-    if _ACRONYMS.fullmatch(word):
-        return word[:-1].casefold()
-    return _american(singular(word.casefold()))
-
-
-def singular(word: str) -> str:
-    """A lower-case noun's singular by its ending; other words may lose an s, alike wherever they stand."""
-    if word in (irregular := _irregular()):
-        return irregular[word]
-    if len(word) < 4 or not word.endswith("s") or not word.isalpha():
-        return word
-    if _KEEP_S.search(word) or word.endswith(_FIELDS):
-        return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if _STRIP_ES.search(word):
-        return word[:-2]
-    return word[:-1]
-
-
-@lru_cache(maxsize=1)
-def _irregular() -> dict[str, str]:
-    return {rule.label: rule.text for rule in load_rules().files["plurals"]}
-
-
-@lru_cache(maxsize=1)
-def _spellings() -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
-    words, endings = {}, []
-    for rule in load_rules().files["variants"]:
-        if rule.label.startswith("-"):
-            endings.append((rule.label[1:], rule.text.lstrip("-")))
-        else:
-            words[rule.label] = rule.text
-    return words, tuple(endings)
-
-
-def _american(word: str) -> str:
-    words, endings = _spellings()
-    if word in words:
-        return words[word]
-    for british, american in endings:
-        if word.endswith(british) and len(word) > len(british) + 2:
-            return word[: -len(british)] + american
-    return word
-
-
 def is_acronym(form: str) -> bool:
     """Whether case tells this form from a word: two to six letters, most of them capitals ("CNN", "mAP"; "SSet" is not)."""
     letters = [c for c in form if c.isalpha()]
     return " " not in form and 2 <= len(letters) <= 6 and sum(c.isupper() for c in letters) >= max(2, len(letters) - 1)
+
+
+def acronym_singular(text: str) -> str:
+    """The acronym without its plural ending: "CNN" for "CNNs"; other texts as they are."""
+    return text[:-1] if _ACRONYM_END.search(text) else text
