@@ -15,31 +15,49 @@ SHARED = 0.5
 COMMON = 50
 
 
+class DisjointSets:
+    """The numbers below ``size`` in sets that are joined two at a time (union-find); the smallest member leads a set."""
+
+    def __init__(self, size: int) -> None:
+        self._leader = list(range(size))
+
+    def find(self, member: int) -> int:
+        """The leader of the member's set."""
+        while self._leader[member] != member:
+            self._leader[member] = self._leader[self._leader[member]]
+            member = self._leader[member]
+        return member
+
+    def join(self, one: int, other: int) -> None:
+        """Make one set of the sets of both members."""
+        first, second = sorted((self.find(one), self.find(other)))
+        self._leader[second] = first
+
+    def sets(self) -> list[list[int]]:
+        """Every set, members ascending, in the order of their leaders."""
+        members: dict[int, list[int]] = {}
+        for member in range(len(self._leader)):
+            members.setdefault(self.find(member), []).append(member)
+        return list(members.values())
+
+
 def near_duplicate_groups(texts: Mapping[str, str]) -> list[list[str]]:
     """Ids of texts that repeat each other, in groups of two and more, sorted."""
-    shingles = {name: _shingles(text) for name, text in texts.items()}
-    holders: dict[int, list[str]] = defaultdict(list)
-    for name, held in shingles.items():
+    names = sorted(texts)
+    shingles = [_shingles(texts[name]) for name in names]
+    holders: dict[int, list[int]] = defaultdict(list)
+    for text, held in enumerate(shingles):
         for shingle in held:
-            holders[shingle].append(name)
-    shared: Counter[tuple[str, str]] = Counter()
-    for names in holders.values():
-        if 1 < len(names) <= COMMON:
-            shared.update((a, b) for i, a in enumerate(names) for b in names[i + 1 :])
-    parent = {name: name for name in texts}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            name = parent[name]
-        return name
-
-    for (a, b), count in sorted(shared.items()):
+            holders[shingle].append(text)
+    shared: Counter[tuple[int, int]] = Counter()
+    for held_by in holders.values():
+        if 1 < len(held_by) <= COMMON:
+            shared.update((a, b) for i, a in enumerate(held_by) for b in held_by[i + 1 :])
+    groups = DisjointSets(len(names))
+    for (a, b), count in shared.items():
         if count >= SHARED * min(len(shingles[a]), len(shingles[b])):
-            parent[max(root(a), root(b))] = min(root(a), root(b))
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in texts:
-        groups[root(name)].append(name)
-    return [sorted(group) for _, group in sorted(groups.items()) if len(group) > 1]
+            groups.join(a, b)
+    return [[names[text] for text in group] for group in groups.sets() if len(group) > 1]
 
 
 def _shingles(text: str) -> set[int]:

@@ -17,6 +17,7 @@ from tripletkit.books import REFUSED, find_books
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, SourceError, TableError, TripletkitError
 from tripletkit.ids import file_sha256
+from tripletkit.language.normalise import normalised_by
 from tripletkit.launch import is_first_process
 from tripletkit.progress import Progress
 from tripletkit.publishing.rights import RightsError
@@ -176,20 +177,21 @@ class Runner:
         }
         if is_first_process():
             self.store.forget(stage.name)
-        result = stage.run(
-            Job(
-                tables,
-                self.settings,
-                self.rules,
-                self.store.folder,
-                self.progress,
-                self.books if "books" in stage.uses else (),
-                self.force,
-                lambda: self.locate(stage),
-                self.encoder,
-                self.round,
+        with normalised_by(self.rules):
+            result = stage.run(
+                Job(
+                    tables,
+                    self.settings,
+                    self.rules,
+                    self.store.folder,
+                    self.progress,
+                    self.books if "books" in stage.uses else (),
+                    self.force,
+                    lambda: self.locate(stage),
+                    self.encoder,
+                    self.round,
+                )
             )
-        )
         seconds = time.monotonic() - started
         if not is_first_process():  # the first writes
             return self._report(stage, result, seconds, fresh=False)

@@ -32,7 +32,7 @@ KINDS = {
     "idioms": "patterns",  # turns of phrase in which a word is not the term of that name
     "verb_neighbours": "pairs",  # words by which a one-word term is told to be a verb: role: word
     "plurals": "pairs",  # plurals that no rule makes: plural: singular
-    "variants": "labelled",  # two spellings of one word: british: american
+    "variants": "pairs",  # two spellings of one word: british: american
 }
 
 

@@ -119,7 +119,8 @@ TERMS = Table(
         "forms": Column(TEXTS, "every surface form, synonyms and acronyms included"),
         "sources": Column(
             TEXTS,
-            "index, index_head (cites no page), index_code (an identifier), glossary, bold, acronym, heading, automatic, user",
+            "index, index_head (cites no page), index_code (an identifier), glossary, bold, acronym, definition, heading, "
+            "automatic, user",
         ),
         "definition": Column(TEXT, "from a glossary or the user", null=True),
         "parent_id": Column(TEXT, "term_id of the index entry above it", null=True),
@@ -140,9 +141,9 @@ MENTIONS = Table(
         "start": Column(INT, "character offset into the passage's text"),
         "end": Column(INT, "offset after the last character"),
         "surface": Column(TEXT, "text[start:end]"),
-        "how": Column(TEXT, "exact; lemma: another number or spelling of the canonical form; form: another form"),
+        "match": Column(TEXT, "exact; variant: another number or spelling of the canonical form; form: another form"),
     },
-    "Kept terms said in passages",
+    "Where kept terms occur in passages",
 )
 
 SPLITS = Table(

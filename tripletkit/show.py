@@ -67,7 +67,7 @@ def tagged_passage(store: Store, passage_id: str) -> dict[str, Any]:
         raise _no_one_passage(passage_id, found["passage_id"].to_list(), passages["passage_id"].to_list())
     passage: dict[str, Any] = found.row(0, named=True)
     held = mentions.filter(passage_id=passage["passage_id"]).join(terms.select("term_id", "term"), on="term_id")
-    names = ("start", "end", "surface", "term", "how", "term_id")
+    names = ("start", "end", "surface", "term", "match", "term_id")
     return {**passage, "mentions": held.sort("start", "end", "term_id").select(names).to_dicts()}
 
 
@@ -94,8 +94,8 @@ def passage_view(passage: Mapping[str, Any]) -> RenderableType:
     for mention in mentions:
         text.stylize(f"bold underline {colours[mention['term']]}", mention["start"], mention["end"])
     place = f"{passage['passage_id']}, {passage['kind']}, pages {passage['label_first']}–{passage['label_last']}"
-    table = Table("place", "surface", "term", "how", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table("place", "surface", "term", "match", box=None, header_style="bold", padding=(0, 2, 0, 0))
     for m in mentions:
-        table.add_row(f"{m['start']}–{m['end']}", m["surface"], Text(m["term"], colours[m["term"]]), m["how"])
+        table.add_row(f"{m['start']}–{m['end']}", m["surface"], Text(m["term"], colours[m["term"]]), m["match"])
     below = table if mentions else Text("no term is tagged in it", "dim")
     return Group(Text(place, "dim"), Text(passage["section"] or "", "dim"), "", text, "", below)

@@ -20,10 +20,10 @@ from spacy.matcher import PhraseMatcher
 
 from tripletkit.rules import load_rules
 from tripletkit.settings import TagSettings
-from tripletkit.stages.tag import matcher_of
 from tripletkit.store import Store
 from tripletkit.tagging.context import Context
 from tripletkit.tagging.mentions import Tagger
+from tripletkit.tagging.tag_texts import form_matcher
 
 EXCLUDED = ["parser", "ner", "senter"]
 
@@ -49,7 +49,7 @@ def main(output: str, pipeline: str = "en_core_web_sm", share: str = "0.1") -> N
     passages = store.read("passages").sort("passage_id")
     texts = [text for kind, text in passages.select("kind", "text").iter_rows() if kind in TagSettings().kinds]
     some = texts[:: max(1, round(1 / float(share)))]
-    tagger = Tagger(matcher_of(terms), Context(load_rules()))
+    tagger = Tagger(form_matcher(terms.select("term_id", "term", "forms").iter_rows()), Context(load_rules()))
     nlp = spacy.load(pipeline, exclude=EXCLUDED)
     matcher = PhraseMatcher(nlp.vocab, attr="LEMMA")
     matcher.add("TERM", list(nlp.pipe({form for forms in terms["forms"] for form in forms})))

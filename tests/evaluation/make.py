@@ -61,7 +61,7 @@ def mentions(*pairs: tuple[str, str]) -> pl.DataFrame:
     """Of (passage, term)."""
     return make_table(
         MENTIONS,
-        [{"passage_id": p, "term_id": t, "start": 0, "end": 1, "surface": "x", "how": "exact"} for p, t in pairs],
+        [{"passage_id": p, "term_id": t, "start": 0, "end": 1, "surface": "x", "match": "exact"} for p, t in pairs],
     )
 
 

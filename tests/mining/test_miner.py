@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from tests.conftest import HashEncoder
+from tests.tagging.rows import matcher_of, mentions_in
 from tripletkit.language.definitions import is_defined
 from tripletkit.mining.guards import GUARDS, Block
 from tripletkit.mining.masking import hide
@@ -20,7 +21,6 @@ from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, numb
 from tripletkit.mining.scores import Cosines, Vectors
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
 from tripletkit.settings import MineSettings
-from tripletkit.stages.tag import matcher_of, mentions_in
 
 
 def at(degrees: float) -> list[float]:
@@ -314,7 +314,7 @@ def test_terms_in_headings_and_of_a_words_family_are_no_negatives() -> None:
     everywhere = make_table(
         MENTIONS,
         [
-            {"passage_id": "p", "term_id": f"{i}", "start": i, "end": i + 1, "surface": "x", "how": "exact"}
+            {"passage_id": "p", "term_id": f"{i}", "start": i, "end": i + 1, "surface": "x", "match": "exact"}
             for i in range(len(names))
         ],
     )

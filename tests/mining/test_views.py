@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.mining.test_miner import at, term_row
 from tests.mining.test_scores import Case, cases, cosine, off_by_what_is_allowed, some_numbers
+from tests.tagging.rows import matcher_of, mentions_in
 from tripletkit.mining import miner, scores, shortlist
 from tripletkit.mining.guards import GUARDS
 from tripletkit.mining.miner import Anchors, Mined, by_lot, mine
@@ -31,7 +32,6 @@ from tripletkit.mining.views import (
 )
 from tripletkit.schemas import MENTIONS, TERMS, make_table
 from tripletkit.settings import MineSettings
-from tripletkit.stages.tag import matcher_of, mentions_in
 
 # Terms that look for passages
 

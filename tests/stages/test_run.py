@@ -95,7 +95,7 @@ def test_every_surface_is_a_form_of_its_term(done: Path) -> None:
     forms = {row["term_id"]: {form.lower() for form in row["forms"]} for row in store.read("terms").to_dicts()}
     mentions = store.read("mentions").to_dicts()
     assert all(m["surface"].lower() in forms[m["term_id"]] for m in mentions)
-    assert {m["how"] for m in mentions} <= {"exact", "lemma", "form"}
+    assert {m["match"] for m in mentions} <= {"exact", "variant", "form"}
 
 
 def test_passages_are_the_books_words(done: Path) -> None:

@@ -42,7 +42,7 @@ def output(tmp_path: Path) -> Path:
         for term, _, _ in ROWS
     ]  # fmt: skip
     said = [
-        {"passage_id": term, "term_id": term, "start": 0, "end": 2, "surface": "It", "how": "form"}
+        {"passage_id": term, "term_id": term, "start": 0, "end": 2, "surface": "It", "match": "form"}
         for term, _, _ in ROWS
     ]
     splits = [{"passage_id": term, "split": split} for term, _, split in ROWS]

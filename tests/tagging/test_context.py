@@ -27,7 +27,9 @@ def tag(text: str, context: Context | None = None) -> Tagged:
 )  # fmt: skip
 def test_not_in_code(text: str) -> None:
     assert "tree" not in [match.form.text for match in tag(text).mentions]
-    assert ("tree", "in code") in [(refusal.match.form.text, refusal.reason) for refusal in tag(text).refused]
+    assert ("tree", "part of code") in [
+        (rejection.match.form.text, rejection.reason) for rejection in tag(text).rejected
+    ]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_but_in_prose(text: str) -> None:
      "Sort the list.", "First. Set the value.", "you can price it", "they do not price it"],
 )  # fmt: skip
 def test_verbs(text: str) -> None:
-    assert [refusal.reason for refusal in tag(text).refused] == ["a verb"]
+    assert [rejection.reason for rejection in tag(text).rejected] == ["used as a verb"]
     assert not tag(text).mentions
 
 
@@ -73,7 +75,7 @@ def test_nouns(text: str) -> None:
     "text", ["in terms of n", "the maximum possible number of leaves", "a sort of bag", "in order to", "We set up camp"]
 )
 def test_idioms(text: str) -> None:
-    assert [refusal.reason for refusal in tag(text).refused] == ["in an idiom"]
+    assert [rejection.reason for rejection in tag(text).rejected] == ["part of an idiom"]
 
 
 def test_idioms_are_the_users(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tripletkit.stages.tag import mentions_in
-from tripletkit.tagging.matcher import Form, Matcher
+from tripletkit.rules import load_rules
+from tripletkit.tagging.context import Context
+from tripletkit.tagging.matcher import Form, Match, Matcher
+from tripletkit.tagging.mentions import Tagger
 
 MATCHER = Matcher(
     [
@@ -17,22 +19,30 @@ MATCHER = Matcher(
 )
 
 
+CONTEXT = Context(load_rules())
+
+
+def mentions_in(text: str, matcher: Matcher = MATCHER) -> list[Match]:
+    (tagged,) = Tagger(matcher, CONTEXT).tag([text])
+    return tagged.mentions
+
+
 def surfaces(text: str) -> list[tuple[str, str, str]]:
-    return [(str(m["term_id"]), str(m["surface"]), str(m["how"])) for m in mentions_in("p", text, MATCHER)]
+    return [(m.form.term_id, text[m.start : m.end], m.match) for m in mentions_in(text)]
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
     [
         ("A tree.", [("tree", "tree", "exact")]),
-        ("Binary search trees grow.", [("bst", "Binary search trees", "lemma"), ("tree", "trees", "lemma")]),
-        ("the binary-search tree", [("bst", "binary-search tree", "lemma"), ("tree", "tree", "exact")]),
+        ("Binary search trees grow.", [("bst", "Binary search trees", "variant"), ("tree", "trees", "variant")]),
+        ("the binary-search tree", [("bst", "binary-search tree", "variant"), ("tree", "tree", "exact")]),
         ("a CNN, two CNNs, no cnn", [("cnn", "CNN", "form"), ("cnn", "CNNs", "form")]),
         ("a set of rules", []),  # the acronym SET is told by case
         ("a street, a treehouse", []),  # never inside another word
         ("binary search, tree", [("tree", "tree", "exact")]),  # never across a comma
         ("binary search\ntree", [("tree", "tree", "exact")]),  # nor across a paragraph
-        ("K-means and k means", [("kmeans", "K-means", "exact"), ("kmeans", "k means", "lemma")]),
+        ("K-means and k means", [("kmeans", "K-means", "exact"), ("kmeans", "k means", "variant")]),
     ],
 )
 def test_what_is_found(text: str, found: list[tuple[str, str, str]]) -> None:
@@ -45,8 +55,10 @@ def test_what_is_found(text: str, found: list[tuple[str, str, str]]) -> None:
     ).map(" ".join)
 )
 def test_every_mention_is_what_stands_there(text: str) -> None:
-    for mention in mentions_in("p", text, MATCHER):
-        assert text[int(str(mention["start"])) : int(str(mention["end"]))] == mention["surface"]
+    for mention in mentions_in(text):
+        assert 0 <= mention.start < mention.end <= len(text)
+        exact = text[mention.start : mention.end].casefold() == mention.form.text.casefold()
+        assert exact == (mention.match == "exact") or not mention.form.canonical
 
 
 @pytest.mark.parametrize(
@@ -70,10 +82,10 @@ def test_every_mention_is_what_stands_there(text: str) -> None:
     ],
 )
 def test_spellings(form: str, text: str, surface: str | None) -> None:
-    found = [str(m["surface"]) for m in mentions_in("p", text, Matcher([Form("t", form, canonical=True)]))]
+    found = [text[m.start : m.end] for m in mentions_in(text, Matcher([Form("t", form, canonical=True)]))]
     assert found == ([surface] if surface else [])
 
 
 def test_an_acronym_is_not_the_word() -> None:
     matcher = Matcher([Form("posterior", "MAP", canonical=False), Form("map", "map", canonical=True)])
-    assert [m["term_id"] for m in mentions_in("p", "A MAP is no map.", matcher)] == ["posterior", "map"]
+    assert [m.form.term_id for m in mentions_in("A MAP is no map.", matcher)] == ["posterior", "map"]

@@ -26,7 +26,7 @@ def test_a_pipeline_without_a_tagger_is_refused(tmp_path: Path) -> None:
         load_parser(str(tmp_path / "blank"))
 
 
-def test_verbs_are_refused(tmp_path: Path) -> None:
+def test_verbs_are_rejected(tmp_path: Path) -> None:
     """A tagger of one example, so that nothing is downloaded: every "markets" is a verb, every other word a noun."""
     from spacy.training import Example
 
@@ -41,4 +41,4 @@ def test_verbs_are_refused(tmp_path: Path) -> None:
     matcher = Matcher([Form("market", "market", canonical=True), Form("tree", "tree", canonical=True)])
     (tagged,) = Tagger(matcher, Context(load_rules()), load_parser(str(tmp_path / "tiny"))).tag(["Kim markets trees"])
     assert [match.form.text for match in tagged.mentions] == ["tree"]
-    assert [refusal.reason for refusal in tagged.refused] == ["part of speech"]
+    assert [rejection.reason for rejection in tagged.rejected] == ["tagged as a verb by spaCy"]

@@ -12,7 +12,7 @@ from tripletkit import schemas
 from tripletkit.pdf.lines import Line
 from tripletkit.rules import Rules, load_rules
 from tripletkit.terms.book import Book, tables_to_book
-from tripletkit.terms.harvest import Harvest, harvest
+from tripletkit.terms.harvest import Harvest, harvest_book
 
 WIDTH, PITCH, SIZE, LEFT, TOP = 5.0, 12.0, 10.0, 50.0, 80.0
 _STYLES = {"*": "b", "/": "i", "`": "m"}
@@ -80,7 +80,7 @@ def tables(
             n,
             at,
             x.column,
-            "prose",
+            _kind(x, (labels or {}).get(n, str(n)), roles.get(n, "body")),
             x.text,
             x.styles,
             x.x0,
@@ -100,6 +100,13 @@ def tables(
     )
 
 
+def _kind(line: Line, label: str, role: str) -> str:
+    """As extraction marks lines: a page's number is furniture, headings are told in the body only."""
+    if line.text == label:
+        return "furniture"
+    return "heading" if role == "body" and line.size > SIZE else "prose"
+
+
 def book(pages: dict[int, list[Line]], roles: dict[int, str], last: int = 500) -> Book:
     """The parsers' view of such pages."""
     return tables_to_book("b", *tables(pages, roles, last=last))
@@ -109,4 +116,4 @@ def harvested(
     pages: dict[int, list[Line]], roles: dict[int, str], rules: Rules | None = None, last: int = 500
 ) -> Harvest:
     """The whole harvest of such pages."""
-    return harvest("b", *tables(pages, roles, last=last), rules or load_rules())
+    return harvest_book("b", *tables(pages, roles, last=last), rules or load_rules())

@@ -6,11 +6,9 @@ import pytest
 
 from tests.terms.layout import harvested, page
 from tripletkit import schemas
-from tripletkit.rules import load_rules
 from tripletkit.schemas import make_table
-from tripletkit.terms.filters import Facts, objection
 from tripletkit.terms.harvest import Harvest, merge_user_terms
-from tripletkit.terms.user import UserTerm
+from tripletkit.terms.user_terms import UserTerm
 
 TEXT = (
     "The binomial distribution has two parameters. A distribution sums to one.\n"
@@ -86,35 +84,11 @@ def test_a_users_terms_join_rows_or_stand_alone(small: Harvest) -> None:
     assert row(both, "example")["kept"]  # the user wants it
 
 
-@pytest.mark.parametrize(
-    ("term", "reason"),
-    [
-        ("p", "single character"),
-        ("von Neumann, John", "person name"),
-        ("Hamming, R. W.", "person name"),
-        ("std::copy", "code identifier"),
-        ("read_csv", "code identifier"),
-        ("compare(x, y)", "code identifier"),
-        ("https://x.org", "web address"),
-        ("9-1-1", "no letters"),
-        ("project goals", "too general"),
-        ("mean, median", None),
-        ("AlexNet", None),
-        ("Markov chain", None),
-        ("k-means", None),
-    ],
-)
-def test_filters(term: str, reason: str | None) -> None:
-    assert objection(term, Facts([term], frozenset(["index"])), load_rules()) == reason
+CODE_INDEX = "# Index\n\nalgorithm, 3\nbinary tree, 5\n`hash(x), 7`\n`TreeMap, 9`\nqueue, 17\nzero, 19"
 
 
-def test_filters_by_where_a_term_stands() -> None:
-    rules = load_rules()
-    assert objection("Turing", Facts(["Turing"], frozenset(["index"]), kind="names"), rules) == "person name"
-    assert objection("Treap", Facts(["Treap"], frozenset(["index"]), mono=True), rules) == "code identifier"
-    assert (
-        objection("data", Facts(["data"], frozenset(["index"]), said=90, sections=60, pages=100), rules)
-        == "everywhere in the text"
-    )
-    assert objection("hapax", Facts(["hapax"], frozenset(["index_head"]), said=0), rules) == "not in the text"
-    assert objection("solution", Facts(["solution"], frozenset(["glossary"])), rules) is None  # this book defines it
+def test_index_entries_in_code_type_have_their_own_source() -> None:
+    found = {str(row["term"]): row for row in harvested({400: page(400, CODE_INDEX)}, {400: "index"}).terms}
+    assert found["TreeMap"]["sources"] == ["index_code"]
+    assert found["TreeMap"]["reason"] == "name from program code"
+    assert found["queue"]["sources"] == ["index"]

@@ -175,11 +175,10 @@ def test_letters_groups_and_notes_are_dropped_with_a_reason() -> None:
     )
     assert said(columns) == ["∀ 3", "abacus 12", "bit 22", "c (speed of light) 9"]
     assert reasons(columns) == {
-        "Note: Page numbers followed by f indicate figures.": "note on the index",
-        "Symbols": "letter heading",
-        "A": "letter heading",
-        "B": "letter heading",
-        "400": "running head or page number",
+        "Note: Page numbers followed by f indicate figures.": "remark about the index",
+        "Symbols": "heading of a letter",
+        "A": "heading of a letter",
+        "B": "heading of a letter",
     }
 
 

@@ -82,7 +82,7 @@ def mentions(*spans: tuple[str, str, int]) -> pl.DataFrame:
     return make_table(
         MENTIONS,
         [
-            {"passage_id": p, "term_id": t, "start": start, "end": start + 4, "surface": "loam", "how": "exact"}
+            {"passage_id": p, "term_id": t, "start": start, "end": start + 4, "surface": "loam", "match": "exact"}
             for p, t, start in spans
         ],
     )

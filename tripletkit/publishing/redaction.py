@@ -29,7 +29,7 @@ EDITS = pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32, "insert": pl.Stri
 
 CORPUS = ("passage_id", "book_id", "page_first", "page_last", "label_first", "label_last", "kind", "n_tokens")
 TERMS = ("term_id", "book_id", "sources", "parent_id", "see_also", "locators", "kept")
-MENTIONS = ("passage_id", "term_id", "start", "end", "how")
+MENTIONS = ("passage_id", "term_id", "start", "end", "match")
 FULL = (
     "triplet_id",
     "passage_id",
@@ -69,7 +69,7 @@ MINED = (
 )
 
 #: Columns of a few fixed words. More different values, or longer ones, may be the book's own text.
-VOCABULARIES = ("kind", "how", "rule")
+VOCABULARIES = ("kind", "match", "rule")
 MOST_WORDS, LONGEST_WORD = 40, 60
 
 

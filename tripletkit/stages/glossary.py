@@ -6,79 +6,88 @@ OUTPUT/proposals.txt holds nothing that is in force: pairs of terms that may be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import polars as pl
 
 from tripletkit.errors import SourceError
+from tripletkit.language.section_paths import section_titles
 from tripletkit.rules import Rules
 from tripletkit.schemas import TERMS, make_table
-from tripletkit.stage import Job, Row, Stage, StageResult
-from tripletkit.stages.tag import tag_passages
+from tripletkit.settings import GlossarySettings
+from tripletkit.stage import Job, Stage, StageResult
 from tripletkit.store import write_atomically
-from tripletkit.tagging.surfaces import surfaces_of, with_surfaces
+from tripletkit.tagging.mentions import surfaces_of, with_surfaces
+from tripletkit.tagging.tag_texts import tag_passages
 from tripletkit.terms.aliases import propose_aliases, unknown_aliases
-from tripletkit.terms.harvest import Harvest, harvest, merge_user_terms
-from tripletkit.terms.heading_terms import heading_terms
-from tripletkit.terms.user import read_user_terms
+from tripletkit.terms.concept_rows import Row, dropped_row
+from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages, merge_user_terms, texts_in
+from tripletkit.terms.text_terms import heading_terms
+from tripletkit.terms.user_terms import read_user_terms
 
 PROPOSALS = "proposals.txt"
 #: Kinds of passage in which the words of a section's title are looked for.
 PROSE = ("prose", "list", "summary", "box")
-#: What a user can do for a book with neither index nor glossary.
-WAYS_ON = (
-    "your own terms (--terms FILE: CSV with a column 'term', JSONL, or TXT with one term a line); the heading over this "
-    "book's index or glossary, in titles.extra.txt of a --rules folder; or terms from its "
-    "section titles and its text (--set glossary.headings=true, glossary.bold=true or glossary.automatic=300)"
+#: What a user can do about passages, and about a book, that give too few terms.
+MORE_TERMS = (
+    "your own terms (--terms FILE: CSV with a column 'term', JSONL, or TXT with one term a line); or terms from section "
+    "titles and text (--set glossary.headings=true, glossary.automatic=300)"
+)
+MORE_TERMS_OF_BOOK = (
+    f"{MORE_TERMS}, or with glossary.bold=true from emphasised definitions; or the heading over this book's index or "
+    "glossary, in titles.extra.txt of a --rules folder"
 )
 _HEADER = """\
 # What the glossary stage proposes; nothing here is in force.
-# alias? form: canonical  (likeness)   to join the two, copy "form: canonical" into aliases.extra.txt of your --rules folder
-# automatic: term  (C-value)           taken as a term already; drop one by a line in stop_terms.extra.txt
+# alias? form: canonical  (similarity, 0 to 100)   to join the two, copy "form: canonical" into aliases.extra.txt of your --rules folder
+# automatic: term  (C-value)                       already a term; remove it by a line in stop_terms.extra.txt
 """
 
 
 def run(job: Job) -> StageResult:
-    """Harvest each book by itself, then join the user's terms. No term at all is an error that says what was sought."""
-    lines, pages, books, passages = (job.table(name) for name in ("lines", "pages", "books", "passages"))
+    """Harvest each book by itself, then join the user's terms.
+
+    Raises SourceError if there is no term at all, with what was looked for and what to do.
+    """
+    passages, books = job.table("passages"), job.table("books")
     settings = job.settings.glossary
     found = Harvest([], [], [])
     proposals, notes = [_HEADER], list[str]()
     with job.progress.bar("harvesting", books.height, "books") as advance:
-        for book in books.sort("book_id").to_dicts():
-            of_book = pl.col("book_id") == book["book_id"]
-            own = harvest(
-                str(book["book_id"]),
-                lines.filter(of_book),
-                pages.filter(of_book),
-                job.rules,
-                bold=settings.bold,
-                headings=_headings(passages.filter(of_book), job.rules) if settings.headings else None,
-                automatic=settings.automatic,
-            )
-            found = Harvest(
-                found.terms + own.terms,
-                found.dropped + own.dropped,
-                found.sought + [f"{book['title']}: {line}" for line in own.sought],
-            )
-            proposals.append(_proposals(str(book["title"]), own))
-            if not (settings.terms or _sources(own) - {"acronym"}):
-                notes.append(
-                    f"{book['title']}: neither index nor glossary, {len(own.terms)} terms. Three ways on: {WAYS_ON}"
-                )
+        for book_id, title in books.sort("book_id").select("book_id", "title").iter_rows():
+            own, more_terms = _harvest(job, book_id, settings)
+            sought = [*found.sought, *(f"{title}: {line}" for line in own.sought)]
+            found = Harvest(found.terms + own.terms, found.dropped + own.dropped, sought)
+            proposals.append(_proposals(title, own))
+            if not (settings.terms or _sources(own) - {"acronym", "definition"}):
+                notes.append(f"{title}: neither index nor glossary, {len(own.terms)} terms. For more: {more_terms}")
             advance(1)
     if settings.terms is not None:
         found = merge_user_terms(found, read_user_terms(settings.terms), books["book_id"].to_list())
     if not found.terms:
-        raise SourceError("no glossary was found: " + "; ".join(found.sought), f"Three ways on: {WAYS_ON}.")
+        raise SourceError("no terms were found: " + "; ".join(found.sought), f"Give it {MORE_TERMS_OF_BOOK}.")
     write_atomically(job.folder / PROPOSALS, "\n".join(proposals).encode())
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
     terms = _with_surfaces(make_table(TERMS, found.terms), passages, job.rules)
     return _result(terms, dropped, tuple(notes))
 
 
+def _harvest(job: Job, book_id: str, settings: GlossarySettings) -> tuple[Harvest, str]:
+    """One book's terms, and what the user can do for more. Passages that were read without a PDF have no lines."""
+    lines, pages, passages = (
+        job.table(name).filter(pl.col("book_id") == book_id) for name in ("lines", "pages", "passages")
+    )
+    headings = _headings(passages, job.rules) if settings.headings else None
+    if lines.is_empty():
+        texts = passages["text"]
+        found = harvest_passages(book_id, texts, job.rules, headings=headings, automatic=settings.automatic)
+        return found, MORE_TERMS
+    found = harvest_book(
+        book_id, lines, pages, job.rules, bold=settings.bold, headings=headings, automatic=settings.automatic
+    )
+    return found, MORE_TERMS_OF_BOOK
+
+
 def _headings(passages: pl.DataFrame, rules: Rules) -> list[str]:
-    titles = {title for path in passages["section"].drop_nulls().unique() for title in path.split(" › ")}
+    titles = {title for path in passages["section"].drop_nulls().unique() for title in section_titles(path)}
     return heading_terms(titles, passages.filter(pl.col("kind").is_in(PROSE))["text"], rules)
 
 
@@ -91,36 +100,30 @@ def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, rules: Rules) ->
 
 
 def _sources(found: Harvest) -> set[str]:
-    return {str(source) for row in found.terms if isinstance(row["sources"], list) for source in row["sources"]}
+    return {source for row in found.terms for source in texts_in(row["sources"])}
 
 
 def _proposals(title: str, found: Harvest) -> str:
     """One book's part of the file. Only terms that are kept can be one."""
-    kept = [str(row["term"]) for row in found.terms if row["kept"]]
-    lines: Iterable[str] = [
-        f"# alias? {alias.form}: {alias.canonical}  ({alias.score:.0f})" for alias in propose_aliases(kept)
-    ]
+    aliases = propose_aliases(str(row["term"]) for row in found.terms if row["kept"])
+    lines = [f"# alias? {alias.form}: {alias.canonical}  ({alias.score:.0f})" for alias in aliases]
     scores = [f"# automatic: {scored.term}  ({scored.score:.1f})" for scored in found.scores]
     return "\n".join([f"# {' '.join(title.split())}", *lines, *scores, ""])
 
 
 def _result(terms: pl.DataFrame, dropped: list[Row], notes: tuple[str, ...]) -> StageResult:
-    kept = terms["kept"].sum()
-    dropped = dropped + [
-        {"stage": "glossary", "item": row["term_id"], "related": row["term"], "reason": row["reason"], "detail": None}
-        for row in terms.filter(~pl.col("kept")).to_dicts()
-    ]
+    left_out = terms.filter(~pl.col("kept")).select("term_id", "term", "reason")
+    dropped = dropped + [dropped_row(term_id, term, reason, None) for term_id, term, reason in left_out.iter_rows()]
     sources = terms.explode("sources")["sources"].value_counts(sort=True, name="n")
     told = ", ".join(f"{name} {count:,}" for name, count in sorted(sources.iter_rows()))
-    defined = terms["definition"].is_not_null().sum()
-    summary = f"{terms.height:,} terms ({told}; {defined:,} with a definition), {kept:,} kept"
-    return StageResult(
-        {"terms": terms},
-        dropped,
-        {"terms": terms.height, "kept": int(kept), "definitions": int(defined)},
-        summary,
-        notes,
-    )
+    counts = {
+        "terms": terms.height,
+        "kept": int(terms["kept"].sum()),
+        "definitions": int(terms["definition"].is_not_null().sum()),
+    }
+    with_definition = f"{counts['definitions']:,} with a definition"
+    summary = f"{terms.height:,} terms ({told}; {with_definition}), {counts['kept']:,} kept"
+    return StageResult({"terms": terms}, dropped, counts, summary, notes)
 
 
 STAGE = Stage(
@@ -131,5 +134,5 @@ STAGE = Stage(
     settings=("glossary",),
     uses=frozenset({"rules", "user_terms"}),
     files_out=(PROPOSALS,),
-    version=3,
+    version=4,
 )

@@ -265,6 +265,6 @@ STAGE = Stage(
     writes=("triplets", "views"),
     run=run,
     settings=("mine", "seed", "precision"),
-    uses=frozenset({"encoder"}),
+    uses=frozenset({"encoder", "rules"}),
     version=5,
 )

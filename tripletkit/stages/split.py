@@ -1,4 +1,4 @@
-"""Passages → train, validation and test, by book or by chapter; near-duplicates stay on one side."""
+"""Passages → train, validation and test, by book or by chapter; near-duplicates stay in one split."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import polars as pl
 
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for
+from tripletkit.language.section_paths import chapter_of
 from tripletkit.near_duplicates import near_duplicate_groups
 from tripletkit.schemas import SPLITS, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
 
-SEPARATOR = " › "
 Unit = TypeVar("Unit", bound=Hashable)
 
 
 def run(job: Job) -> StageResult:
-    """Every passage gets a split, but for copies of a passage on another side, which are dropped."""
+    """Every passage gets a split, but for near-duplicates of a passage in another split, which are dropped.
+
+    Raises TableError if no passage is left to train or to test on.
+    """
     settings, seed = job.settings.split, job.settings.seed
     passages = job.table("passages")
     shares = {"validation": settings.validation, "test": settings.test}
@@ -47,10 +50,10 @@ def run(job: Job) -> StageResult:
 
 
 def passage_units(passages: pl.DataFrame, by: str) -> dict[str, Hashable]:
-    """What each passage may not be parted from: its book's id, or (book, chapter).
+    """The unit that each passage is split with: its book's id, or (book, chapter).
 
-    "auto" goes by book for three and more. Two books give too few units to choose and judge on: the larger one trains,
-    the other is parted by chapter.
+    "auto" goes by book for three and more. Two books give too few units for validation and test: the larger one trains,
+    the other is split by chapter.
     """
     sizes = Counter(passages["book_id"].to_list())
     if by == "auto" and len(sizes) == 1:
@@ -69,12 +72,15 @@ def passage_units(passages: pl.DataFrame, by: str) -> dict[str, Hashable]:
 
 
 def passages_to_pages(passages: pl.DataFrame) -> dict[str, Hashable]:
-    """By passage: its book and last page. A passage that runs over a border is on the later side, which judges."""
+    """By passage: its book and last page. A passage that runs over a border belongs to the later split."""
     return {p: (book, page) for p, book, page in passages.select("passage_id", "book_id", "page_last").iter_rows()}
 
 
 def pages_to_splits(passages: pl.DataFrame, shares: Mapping[str, float]) -> dict[Hashable, str]:
-    """In each book's reading order, of the pages on which a passage ends: the first train, the next choose, the last judge."""
+    """In each book's reading order: the first pages are for training, the next for validation, the last for the test.
+
+    Counted are pages on which a passage ends.
+    """
     sides: dict[Hashable, str] = {}
     for book, held in sorted(passages.group_by("book_id").agg(pl.col("page_last").unique().sort()).iter_rows()):
         test = round(len(held) * (1 - shares["test"]))
@@ -84,13 +90,8 @@ def pages_to_splits(passages: pl.DataFrame, shares: Mapping[str, float]) -> dict
     return sides
 
 
-def chapter_of(section: str | None) -> str:
-    """First step of a heading path."""
-    return (section or "").split(SEPARATOR)[0]
-
-
 def units_to_splits(sizes: Mapping[Unit, int], shares: Mapping[str, float], seed: int) -> dict[Unit, str]:
-    """Units in a seeded order fill test, then validation, up to their shares; the rest trains. One unit at least is left to train."""
+    """Units in a seeded order fill test, then validation, up to their shares; the rest, one unit at least, is for training."""
     order = sorted(sizes, key=lambda unit: (rng_for(seed, "split", repr(unit)).random(), repr(unit)))
     total = sum(sizes.values())
     sides: dict[Unit, str] = {}
@@ -98,7 +99,7 @@ def units_to_splits(sizes: Mapping[Unit, int], shares: Mapping[str, float], seed
         left, held = [u for u in order if u not in sides], 0
         for unit in left[: max(len(left) - 1, 0)]:
             wanted = shares.get(name, 0.0) * total
-            # Take a unit if that brings the share nearer; the first of each side is always taken.
+            # Take a unit if that brings the share nearer; the first of each split is always taken.
             if (
                 wanted > 0
                 and (held == 0 or abs(held + sizes[unit] - wanted) < abs(held - wanted))
@@ -110,7 +111,7 @@ def units_to_splits(sizes: Mapping[Unit, int], shares: Mapping[str, float], seed
 
 
 def _drop_copies(passages: pl.DataFrame, split_of: dict[str, str]) -> list[Row]:
-    """Where copies stand on several sides, those on the training side stay: a judge must not know the answer."""
+    """Of near-duplicates in several splits those in the training split stay: no test passage may be known from training."""
     texts = dict(passages.select("passage_id", "text").sort("passage_id").iter_rows())
     dropped: list[Row] = []
     for group in near_duplicate_groups(texts):
@@ -126,7 +127,13 @@ def _drop_copies(passages: pl.DataFrame, split_of: dict[str, str]) -> list[Row]:
 
 def _leave_out(copies: Sequence[str], original: str, split_of: dict[str, str]) -> list[Row]:
     rows: list[Row] = [
-        {"stage": "split", "item": p, "related": original, "reason": "copy on another side", "detail": split_of[p]}
+        {
+            "stage": "split",
+            "item": p,
+            "related": original,
+            "reason": "near-duplicate of a passage in another split",
+            "detail": split_of[p],
+        }
         for p in copies
     ]
     for passage in copies:
@@ -140,4 +147,6 @@ STAGE = Stage(
     writes=("splits",),
     run=run,
     settings=("split", "seed"),
+    uses=frozenset({"rules"}),  # near-duplicates are compared by normalised words
+    version=2,
 )

@@ -1,7 +1,8 @@
-"""Whether a match means its term where it stands: not in code, not a verb, not part of an idiom, signs and case as the term's.
+"""Whether a match means its term where it stands: not in code, not used as a verb, not part of an idiom, case and signs right.
 
-Verbs are told by their neighbours, for one-word forms in small letters only, and only where no noun could stand: "we run",
-"can set", "is split", "to sort the", "Merge the". A part-of-speech pipeline (nlp) decides the rest where one is used.
+A verb is recognised by its neighbours, for one-word forms in small letters only, and only where no noun could stand: "we
+run", "can set", "is split", "to sort the", "Merge the". A part-of-speech pipeline (nlp) decides the rest where one is used.
+A second language brings its own rules files ``idioms`` and ``verb_neighbours``, and its own ``Context._is_verb``.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
+from tripletkit.language.term_words import BRACKETED_ENDINGS, INFINITIVE
 from tripletkit.rules import Rules
 from tripletkit.tagging.matcher import Match, signs_agree
 
 # What stands right before or after a word inside code: a.b, a::b, a_b, x->b, \b, @b, $b, a[i], f(x), size=3, <b>, --b.
 _CODE_BEFORE = re.compile(r"(?:[\w)\]]\.|::|->|[\\@#$_=<]|(?:^|\s)--|(?:^|\s|[\w)]\.\w+)/(?:[\w.-]*/)*)\Z")
 _CODE_AFTER = re.compile(
-    r"\((?!(?:s|es|ies|al|ly)\))|\[[^\W\d]\w{0,2}(?:\s?[+*/–−-]\s?\w+)?\]|\.[a-z_]\w|::|->|_|=(?=\S)|>|\w|\.\w+\("
+    rf"\((?!(?:{BRACKETED_ENDINGS})\))"
+    r"|\[[^\W\d]\w{0,2}(?:\s?[+*/–−-]\s?\w+)?\]|\.[a-z_]\w|::|->|_|=(?=\S)|>|\w|\.\w+\("
 )
 _RUN_TOGETHER = re.compile(r"\.[A-Z][a-z]+(?:[^\S\n][a-z]+)")  # two sentences without a space: "(Pe1).Equilibrium is"
 _PLAIN_BEFORE, _PLAIN_AFTER = frozenset(" \n(‘“'\""), frozenset(" \n,;)!?’”'\"")
@@ -25,12 +28,12 @@ _SENTENCE_START = re.compile(r"(?:^|[.!?:;]['”’)]?\s+|\n)\Z")
 
 
 class Context:
-    """The rules of one run, ready to be asked of a match."""
+    """The idioms and verb neighbours of one set of rules."""
 
     def __init__(self, rules: Rules) -> None:
         patterns = [rule.text for rule in rules.files["idioms"]]
         self._idioms = re.compile(rf"(?<![\w-])(?:{'|'.join(patterns or ['(?!)'])})(?![\w-])", re.IGNORECASE)
-        # Words that idioms spell out: others need not be looked for in them.
+        # Words that idioms spell out: other words need no search.
         self._words = frozenset(
             word.lower() for text in patterns for word in re.findall(r"(?<!\\)\b[^\W\d_]{2,}", text)
         )
@@ -42,15 +45,15 @@ class Context:
     def objection(self, text: str, match: Match) -> str | None:
         """Why the match does not mean its term here, or None."""
         if not match.cased:
-            return "other case"
+            return "not in the capitals of the acronym"
         surface = text[match.start : match.end]
         if not signs_agree(surface, match.form.text):
-            return "other signs"
+            return "signs differ from those of the term"
         if in_code(text, match.start, match.end):
-            return "in code"
+            return "part of code"
         if self._in_idiom(text, match.start, match.end, surface):
-            return "in an idiom"
-        return "a verb" if self._is_verb(text, match, surface) else None
+            return "part of an idiom"
+        return "used as a verb" if self._is_verb(text, match, surface) else None
 
     def _is_verb(self, text: str, match: Match, surface: str) -> bool:
         """Whether the neighbours of a one-word form in small letters leave it no other reading than a verb."""
@@ -65,7 +68,7 @@ class Context:
         adverb = before in self._role["adverb"]
         if adverb:
             before, place = _before(text, place)
-        if before == "to":
+        if before == INFINITIVE:
             return _after(text, match.end).lower() in self._role["determiner"]
         if before in self._role["singular"]:
             return surface.endswith("s") and not match.form.text.endswith("s")
@@ -80,7 +83,7 @@ class Context:
         first = surface.split()[0].lower()
         if not any(word in self._words for word in (first, first.rstrip("s"), f"{first}s")):
             return False
-        # A turn of phrase is short; from a space on, so that none begins inside a word.
+        # An idiom is short. The search starts at a space, so that none begins inside a word.
         left = text.rfind(" ", 0, max(0, start - 40)) + 1
         for found in self._idioms.finditer(text, left, min(len(text), end + 40)):
             if found.start() <= start and end <= found.end() and end - start < found.end() - found.start():

@@ -1,7 +1,7 @@
 """Find every form of every term at once: a trie over word keys, walked from each word of the text.
 
 All matches are found, nested ones included, longest first at each place. Offsets are exact. Whether a match means its
-term in its place is not asked here: see context.
+term in its place is for ``context`` to decide.
 """
 
 from __future__ import annotations
@@ -10,18 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tripletkit.language.normalise import Token, is_acronym, telling_signs, term_key, tokens
+from tripletkit.language.normalise import Normaliser, Token, acronym_singular, is_acronym, normaliser, telling_signs
+from tripletkit.language.term_words import JOINED_PREFIXES
 
 # Between the words of one term: white space, or one joining mark. Never a line break, comma or full stop with a space.
 _JOINS = re.compile(r"[^\S\n]+|[-‐‑–−/.'’&+*]|[^\S\n]*[-‐‑–−/][^\S\n]*|['’%][^\S\n]+|[^\S\n]*[+*∗][^\S\n]*[-‐‑–−]")
 _POSSESSIVE = re.compile(r"['’]s$")
 _HYPHEN = re.compile(r"(?<=[^\W\d_])[-‐‑](?=[^\W\d_])")
-#: Beginnings that are written together, with a hyphen or apart: "nonlinear", "non-linear".
-PREFIXES = (
-    "anti", "auto", "bi", "co", "counter", "cyber", "hyper", "inter", "intra", "macro", "meta", "micro", "mini", "mono",
-    "multi", "non", "over", "para", "poly", "post", "pre", "pseudo", "quasi", "re", "self", "semi", "sub", "super", "tri",
-    "ultra", "un", "under",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +30,22 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A form said at ``text[start:end]``, a possessive ending left out.
+    """A form found at ``text[start:end]``, a possessive ending left out.
 
-    ``how``: exact is the canonical form, case aside; lemma is that in another number or spelling; form is another form.
+    ``match``: exact is the canonical form, case aside; variant is that in another number or spelling; form is another form.
     ``cased`` is False where an acronym stands in the wrong case ("set" for SET).
     """
 
     form: Form
     start: int
     end: int
-    how: str
+    match: str
     cased: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A form with what is asked of it at every match, found once."""
+    """A form with what every match of it needs, worked out once."""
 
     form: Form
     folded: str
@@ -74,14 +69,18 @@ class _Node:
 
 
 class Matcher:
-    """A trie of forms. Building is linear in the forms' words, matching in the text's."""
+    """A trie of forms. Building is linear in the forms' words, matching in the text's.
+
+    Forms and texts are compared by the normaliser that is in force when the matcher is made.
+    """
 
     def __init__(self, forms: Iterable[Form]) -> None:
         self._root = _Node()
+        self._normaliser = normaliser()
         for form in forms:
             capitals = _capitals(form.text) if is_acronym(form.text) else ""
             entry = _Entry(form, form.text.casefold(), capitals, _POSSESSIVE.search(form.text) is not None)
-            for key in spellings(form.text):
+            for key in spellings(form.text, self._normaliser):
                 node = self._root
                 for word in key:
                     node = node.children.setdefault(word, _Node())
@@ -90,7 +89,7 @@ class Matcher:
 
     def matches(self, text: str) -> Iterator[Match]:
         """Every form in ``text``, by start, longest first."""
-        words = list(tokens(text))
+        words = list(self._normaliser.tokens(text))
         roots = self._root.children
         for i, word in enumerate(words):
             node = roots.get(word.key)
@@ -110,16 +109,16 @@ class Matcher:
             node = following
 
 
-def spellings(form: str) -> list[tuple[str, ...]]:
+def spellings(form: str, words: Normaliser) -> list[tuple[str, ...]]:
     """The keys a form goes by: as it stands, written together ("dataset"), and with a prefix apart ("non-linear")."""
-    key = term_key(form)
+    key = words.term_key(form)
     if not key:
         return []
-    keys = {key: None, term_key(_HYPHEN.sub("", form)): None}
+    keys = {key: None, words.term_key(_HYPHEN.sub("", form)): None}
     if len(key) == 2 and form.islower() and form.replace(" ", "").isalpha():
-        keys[term_key(form.replace(" ", ""))] = None
+        keys[words.term_key(form.replace(" ", ""))] = None
     for at, word in enumerate(key):
-        for prefix in PREFIXES:
+        for prefix in JOINED_PREFIXES:
             if word.startswith(prefix) and len(word) >= len(prefix) + 4:
                 keys[(*key[:at], prefix, word[len(prefix) :], *key[at + 1 :])] = None
     return list(keys)
@@ -137,13 +136,13 @@ def _matches(text: str, start: int, end: int, entries: Sequence[_Entry]) -> Iter
 
 
 def _match(entry: _Entry, start: int, end: int, surface: str) -> Match:
-    how = ("exact" if surface.casefold() == entry.folded else "lemma") if entry.form.canonical else "form"
-    return Match(entry.form, start, end, how, not entry.capitals or _capitals(surface) == entry.capitals)
+    kind = ("exact" if surface.casefold() == entry.folded else "variant") if entry.form.canonical else "form"
+    return Match(entry.form, start, end, kind, not entry.capitals or _capitals(surface) == entry.capitals)
 
 
 def _capitals(text: str) -> str:
     """An acronym's letters and digits, its plural and dashes aside."""
-    return "".join(c for c in re.sub(r"(?<=[A-Z])s$", "", text) if c.isalnum())
+    return "".join(c for c in acronym_singular(text) if c.isalnum())
 
 
 _PLAIN = re.compile(r"[\w\s'’‘‐‑–—/.&-]*")

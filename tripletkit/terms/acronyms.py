@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tripletkit.language.normalise import term_key
+from tripletkit.language.normalise import acronym_singular, term_key
+from tripletkit.language.term_words import SMALL_WORDS
 
 _BRACKETED = re.compile(r"\(([^()]{2,60})\)")
 _SHORT = re.compile(r"[^\W\d_][\w./&+-]{0,8}[^\W_]s?")
 _POSSESSIVE = re.compile(r"(?<=\w)['’]s$")
-_SMALL = frozenset(("of", "the", "and", "for", "in", "on", "a", "an", "to", "with", "by", "or", "at", "from"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ def is_short(text: str) -> bool:
     """Whether the text may be an acronym: one word of two to ten signs, two of them capitals, or two or three small."""
     capitals = sum(c.isupper() for c in text)
     return bool(_SHORT.fullmatch(text)) and (
-        capitals >= 2 or (len(text) <= 3 and text.isalpha() and text.islower() and text not in _SMALL)
+        capitals >= 2 or (len(text) <= 3 and text.isalpha() and text.islower() and text not in SMALL_WORDS)
     )
 
 
 def _letters(short: str) -> str:
-    return re.sub(r"[\W_]", "", re.sub(r"(?<=[A-Z])s$", "", short)).lower()
+    return re.sub(r"[\W_]", "", acronym_singular(short)).lower()
 
 
 def expansion(short: str, before: str) -> str:
@@ -88,7 +88,7 @@ def _words(long: str) -> list[str]:
 
 
 def _initials(long: str, *, small: bool = False) -> str:
-    return "".join(word[0].lower() for word in _words(long) if small or word.lower() not in _SMALL)
+    return "".join(word[0].lower() for word in _words(long) if small or word.lower() not in SMALL_WORDS)
 
 
 def _by_letters(short: str, letters: str, before: str) -> str:
@@ -101,7 +101,7 @@ def _by_letters(short: str, letters: str, before: str) -> str:
         if at < 0:
             return ""
     long = before[at:].strip()
-    telling = [word for word in _words(long) if word.lower() not in _SMALL]
+    telling = [word for word in _words(long) if word.lower() not in SMALL_WORDS]
     spelled = all(word[0].lower() in letters for word in telling)
     return long if spelled and len(telling) <= len(letters) and _believable(short, long) else ""
 
@@ -114,7 +114,7 @@ def _believable(short: str, long: str) -> bool:
         and short not in words
         and len(long) > len(short)
         and not re.search(r"[()=<>\[\]{}|]|(?<!\w)\d+(?!\w)|\w- ", long)
-        and words[0].lower() not in _SMALL
+        and words[0].lower() not in SMALL_WORDS
     )
 
 
@@ -123,7 +123,7 @@ def unambiguous(pairs: Counter[Pair]) -> list[tuple[Pair, int]]:
     by_short: dict[str, Counter[tuple[str, ...]]] = {}
     wording: dict[tuple[str, tuple[str, ...]], Counter[str]] = {}
     for pair, count in pairs.items():
-        short, key = re.sub(r"(?<=[A-Z])s$", "", pair.short), term_key(pair.long)
+        short, key = acronym_singular(pair.short), term_key(pair.long)
         by_short.setdefault(short, Counter())[key] += count
         wording.setdefault((short, key), Counter())[pair.long] += count
     kept = []

@@ -1,5 +1,4 @@
-"""Terms of one book that may be one concept. Likeness only proposes; a user accepts, in a rules file, and then they
-merge.
+"""Terms of one book that may be one concept. Similar spelling only proposes a pair; the user accepts it in a rules file.
 
 A proposal is a line of OUTPUT/proposals.txt, ``# alias? form: canonical (score)``. Copied without its mark and score
 into ``aliases.extra.txt`` of the folder given by --rules, ``form: canonical`` makes one term of the two, under the
@@ -12,7 +11,6 @@ number, a letter or a negation are not.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,17 +18,13 @@ from pathlib import Path
 from rapidfuzz import fuzz, process
 
 from tripletkit.language.normalise import term_key
+from tripletkit.language.term_words import GENERAL_NOUN, TURNING_PREFIX
 from tripletkit.rules import Rules, default_folder
+from tripletkit.terms.concept_rows import dropped_row
 from tripletkit.terms.merge import Candidate, Key, form_key
 
 #: Ratio from which two terms are alike; below, most pairs are two concepts.
 LIKE = 90.0
-_GENERAL = re.compile(
-    r"function|method|algorithm|technique|model|rule|law|theorem|formula|test|measure|curve|score|value|problem|process"
-)
-_PREFIX = re.compile(
-    r"(?:non|un|in|im|ir|dis|anti|over|under|pre|post|sub|super|micro|macro|hyper|hypo|endo|exo|intra|inter|co|bi|multi|uni|min|max|up|down|semi)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ def propose_aliases(names: Iterable[str]) -> list[Alias]:
             if scores[i][j] >= LIKE and not _differ_in_kind(one.split(), other.split()):
                 found.append(_alias(by_key[one], by_key[other], float(scores[i][j])))
         *rest, last = one.split()
-        if _GENERAL.fullmatch(last) and " ".join(rest) in by_key:
+        if GENERAL_NOUN.fullmatch(last) and " ".join(rest) in by_key:
             shorter = " ".join(rest)
             found.append(_alias(by_key[one], by_key[shorter], fuzz.ratio(one, shorter)))
     unique = {(alias.form, alias.canonical): alias for alias in found}
@@ -76,7 +70,10 @@ def _differ_in_kind(one: Sequence[str], other: Sequence[str]) -> bool:
     a, b = ours[0], theirs[0]
     if min(len(a), len(b)) <= 2 or any(c.isdigit() for c in a + b):
         return True
-    if _PREFIX.sub("", a, count=1) in (b, _PREFIX.sub("", b, count=1)) or _PREFIX.sub("", b, count=1) == a:
+    if (
+        TURNING_PREFIX.sub("", a, count=1) in (b, TURNING_PREFIX.sub("", b, count=1))
+        or TURNING_PREFIX.sub("", b, count=1) == a
+    ):
         return True
     return fuzz.ratio(a, b) < 75 or a[0] != b[0]
 
@@ -104,20 +101,11 @@ def accept_aliases(candidates: Sequence[Candidate], rules: Rules) -> list[Candid
 
 def unknown_aliases(rows: Sequence[Mapping[str, object]], rules: Rules) -> list[dict[str, object]]:
     """Rows of ``dropped`` for a user's aliases of which no book has either name."""
-    known = {form_key(str(form)) for row in rows for form in _texts(row["forms"])}
+    forms = (form for row in rows for form in (row["forms"] if isinstance(row["forms"], list) else ()))
+    known = {form_key(str(form)) for form in forms}
     packaged = str(default_folder())
     return [
-        {
-            "stage": "glossary",
-            "item": rule.label,
-            "related": rule.text,
-            "reason": "alias of no term",
-            "detail": Path(rule.place).name,
-        }
+        dropped_row(rule.label, rule.text, "neither name of the alias is a term", Path(rule.place).name)
         for rule in rules.files["aliases"]
         if not rule.place.startswith(packaged) and not {form_key(rule.label), form_key(rule.text)} & known
     ]
-
-
-def _texts(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else []

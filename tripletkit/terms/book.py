@@ -1,47 +1,69 @@
-"""One book's lines and pages as the parsers want them: by page, without running heads and page numbers."""
+"""One book's rows of ``lines`` and ``pages`` as the parsers want them, and what its running text says.
+
+Nothing of the layout is worked out here: extraction has marked running heads and page numbers as furniture, told
+headings from text, and given each page its role.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import polars as pl
 
+from tripletkit.language.normalise import is_acronym, normaliser
+from tripletkit.language.term_words import PLURAL_ENDING
+from tripletkit.pdf.hyphens import Vocabulary, book_vocabulary, join_lines
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.roles import running_heads, text_size, title_label
-from tripletkit.rules import Rules
-from tripletkit.terms.joins import Joiner
 from tripletkit.terms.locators import Labels
 
 _GEOMETRY = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
+_MARKS = "\u0300-\u0326\u0329-\u036f"  # drawn before their letter
+_AFTER = "\u0327\u0328"  # cedilla and ogonek, drawn after it
+_ACCENT = re.compile(rf" ?([{_MARKS}]) ?([^\W\d_])")
+_CEDILLA = re.compile(rf"([^\W\d_]) ?([{_AFTER}]) ?")
+# Words on both sides of a pause are no phrase. The stand-in is no word of any language.
+_PAUSE = re.compile(r"[.,;:!?()\[\]“”—]+(?=\s|$)|(?<=\s)[(\[“—]+")
+_STOP = " zqz "
 
 
 @dataclass(frozen=True)
 class Book:
-    """A book to harvest. ``pages[i]`` holds the lines of physical page i + 1, those known as furniture left out."""
+    """A book to harvest. ``pages[i]`` holds the lines of physical page i + 1 without furniture, ``kinds[i]`` their kinds."""
 
     book_id: str
     pages: list[list[Line]]
-    kinds: list[list[str]]  # what extraction said each of these lines is
+    kinds: list[list[str]]
     roles: list[str]
     labels: Labels
-    printed: list[str]
-    heads: frozenset[str]
-    text_size: float
-    joiner: Joiner
+    vocabulary: Vocabulary
 
     def pages_of(self, role: str) -> list[int]:
         """Page indexes from 0 that have the role."""
         return [page for page, own in enumerate(self.roles) if own == role]
 
+    def join(self, lines: Iterable[str]) -> str:
+        """Lines as one text: words cut at a line's end made whole, accents on their letters, white space single."""
+        text = ""
+        for line in lines:
+            text = join_lines(text, line.strip(), self.vocabulary)
+        return " ".join(repair_accents(text).split())
+
+    def running_text(self) -> dict[int, str]:
+        """The text of each page of body and front matter, by page index."""
+        return {
+            page: self.join(line.text for line in self.pages[page])
+            for page, role in enumerate(self.roles)
+            if role in ("body", "front")
+        }
+
 
 def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Book:
     """The rows of one book in ``lines`` and ``pages``; both may hold other books too."""
     own = pages.filter(pl.col("book_id") == book_id).sort("page")
-    count = own["page"].max() if own.height else 0
-    size = int(count) if isinstance(count, int) else 0
+    size = max(own["page"].to_list(), default=0)
     by_page: list[list[Line]] = [[] for _ in range(size)]
     kinds: list[list[str]] = [[] for _ in range(size)]
     printed, roles = [""] * size, ["body"] * size
@@ -52,60 +74,67 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
         if kind != "furniture" and 0 < values[0] <= size:
             by_page[values[0] - 1].append(Line(*values))
             kinds[values[0] - 1].append(kind)
-    texts = (line.text for page in by_page for line in page)
-    return Book(
-        book_id,
-        by_page,
-        kinds,
-        roles,
-        Labels(printed),
-        printed,
-        running_heads(by_page),
-        text_size(by_page),
-        Joiner(texts),
-    )
+    vocabulary = book_vocabulary(line.text for page in by_page for line in page)
+    return Book(book_id, by_page, kinds, roles, Labels(printed), vocabulary)
 
 
-def without_edges(
-    lines: Sequence[Line], label: str, heads: frozenset[str], rules: Rules
-) -> tuple[list[Line], list[Line]]:
-    """A page's lines, and those at its edges that are a running head, page number or footer all the same."""
-    baselines = sorted({round(line.baseline) for line in lines})
-    steps = sorted(b - a for a, b in pairwise(baselines) if b - a > 4)
-    pitch = steps[len(steps) // 3] if steps else 12.0
-    outer = _apart(baselines, pitch) | _apart(baselines[::-1], pitch)
-    size = text_size([lines])
-    kept: list[Line] = []
-    edges: list[Line] = []
-    outermost = {*baselines[:2], *baselines[-2:]}
-    for line in lines:
-        is_folio = bool(label) and line.text == label and round(line.baseline) in outermost
-        is_edge = is_folio or (round(line.baseline) in outer and _is_furniture(line, label, heads, size, rules))
-        (edges if is_edge else kept).append(line)
-    return kept, edges
+def repair_accents(text: str) -> str:
+    """A combining mark that stands before its letter, or apart from it, joined to it: "H ̈older" → "Hölder"."""
+    if not any("\u0300" <= c <= "\u036f" for c in text):
+        return text
+    text = _ACCENT.sub(lambda m: {"ı": "i", "ȷ": "j"}.get(m.group(2), m.group(2)) + m.group(1), text)
+    return unicodedata.normalize("NFC", _CEDILLA.sub(r"\1\2", text))
 
 
-def _apart(baselines: Sequence[int], pitch: float) -> set[int]:
-    """The outermost baselines, up to two, that stand off from the next by more than a line."""
-    found: set[int] = set()
-    for a, b in list(pairwise(baselines))[:2]:
-        found.add(a)
-        if abs(b - a) > 1.35 * pitch:
-            return found
-    return set()
+class Corpus:
+    """What running text says: how often a phrase occurs, and which words it writes in lower case.
 
+    ``texts`` are pages of a book, or passages; words are compared by the normaliser in force when it is made.
+    """
 
-def _is_furniture(line: Line, label: str, heads: frozenset[str], size: float, rules: Rules) -> bool:
-    words = line.text.split()
-    bare = " ".join(word for word in words if not word.strip("[]()-–—|·•.").isdigit() and word != label)
-    if not bare or (
-        label
-        and label in (words[0], words[-1])
-        and len(words) > 1
-        and not line.text.rstrip(label).rstrip().endswith(",")
-    ):
-        return True
-    if line.size > 1.1 * size or re.search(r",\s*\d+$", line.text):  # the latter is an entry, set apart by a gap
-        return False
-    undigited = " ".join(word for word in line.text.lower().split() if not word.isdigit()).strip()
-    return undigited in heads or title_label(bare, rules) is not None or line.size < 0.88 * size
+    def __init__(self, texts: Iterable[str]) -> None:
+        held = list(texts)
+        self._key = normaliser().term_key
+        self._text = "\n".join(held)
+        self.pages = len(held)
+        self._pages = [f" {' '.join(self._key(_PAUSE.sub(_STOP, text)))} " for text in held]
+        self._keys = "|".join(self._pages)
+        self._lower = {word for text in held for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
+        self._counts: dict[str, int] = {}
+
+    def count(self, phrase: str) -> int:
+        """How often the phrase occurs, whatever its case, number and hyphens."""
+        key = " ".join(self._key(phrase))
+        if key not in self._counts:
+            self._counts[key] = self._keys.count(f" {key} ") if key else 0
+        return self._counts[key]
+
+    def pages_with(self, forms: Iterable[str], occurrences: int) -> int:
+        """Pages on which any of the forms occurs; a small number of ``occurrences`` is answer enough."""
+        if occurrences <= self.pages / 2:
+            return min(occurrences, self.pages)
+        keys = [f" {key} " for form in forms if (key := " ".join(self._key(form)))]
+        return sum(any(key in page for key in keys) for page in self._pages)
+
+    def uncapitalised(self, phrase: str) -> str:
+        """The phrase with a small first letter, if the text writes its first word so."""
+        first = re.match(r"[^\W\d_]+", phrase)
+        if first and first.group().istitle() and first.group().lower() in self._lower:
+            return phrase[0].lower() + phrase[1:]
+        return phrase
+
+    def as_written(self, phrase: str) -> str:
+        """The phrase in small letters, if the text mostly writes it so inside a sentence.
+
+        One that never occurs gets a small first letter if its first word has one elsewhere.
+        """
+        small = phrase.lower()
+        if small == phrase or is_acronym(phrase):
+            return phrase
+        lower, given = self._written(small), self._written(phrase)
+        if not lower and not given and re.match(r"[^\W\d_]{3}", phrase) and phrase[1:] == small[1:]:
+            return self.uncapitalised(phrase)
+        return small if lower > given else phrase
+
+    def _written(self, phrase: str) -> int:
+        return len(re.findall(rf"(?<![.!?:]) {re.escape(phrase)}{PLURAL_ENDING}(?!\w)", self._text))

@@ -11,24 +11,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from tripletkit.language.term_words import ARTICLE_AT_START, ONLY_REFERS, OTHER_NAME, PART_OF_SPEECH
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.roles import title_label
 from tripletkit.rules import Rules
 from tripletkit.terms.book import Book
 from tripletkit.terms.columns import SAME_EDGE, Row, lines_to_rows
 from tripletkit.terms.index import Leftover
 from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators
-from tripletkit.terms.sections import Section, glossary_sections
 
 #: A section under a glossary's title is one only from this many entries on.
 FEWEST_ENTRIES = 3
 _SIGN = re.compile(r"(?P<term>[^:–—]{2,80}?)\s*(?P<sign>:|\s[–—-]{1,2}(?=\s)|—)\s*(?P<rest>\S.*)?$")
-_SPEECH = re.compile(r"\s*[(\[](?:n|v|vb|adj|adv|noun|verb|adjective|pl|plural)\.?[)\]]$", re.I)
-_ALSO = re.compile(
-    r"(?:^|[(.;,]\s*)(?:also|sometimes|often)?\s*(?:called|known as|referred to as|termed|abbreviated(?: as)?)\s+"
-    r"(?:an?\s|the\s)?([^().,;:]{2,50})(?=[).,;]|$)|^\((?:or|also)\s+([^()]{2,50})\)",
-    re.I,
-)
-_REFERENCE = re.compile(r"^\(?(see(?P<also> also)?)\s+(?P<target>[^.()]{2,60})[.)]*$", re.I)
+_CLOSED_ROLES = frozenset(("toc", "index", "bibliography", "blank"))
+
+
+@dataclass(frozen=True)
+class Section:
+    """A glossary's lines by physical page, and the heading it stands under ("" for pages without one)."""
+
+    title: str
+    page: int
+    pages: dict[int, list[Line]]
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,44 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
             )
             continue
         found.extend(entries)
-        left.extend(Leftover(row.text, row.page, "glossary line before any term") for row in loose)
+        left.extend(Leftover(row.text, row.page, "text before the first entry of the glossary") for row in loose)
     return _without_shared_locators(found), left
+
+
+def glossary_sections(book: Book, rules: Rules) -> list[Section]:
+    """Every glossary in page order: whole pages at the book's back, and sections that close a chapter, without headings."""
+    sections: list[Section] = []
+    opened: Line | None = None
+    for page, lines in enumerate(book.pages):
+        role = book.roles[page]
+        if role in _CLOSED_ROLES:
+            opened = None
+            continue
+        if role == "glossary" and opened is None and (page == 0 or book.roles[page - 1] != "glossary"):
+            sections.append(Section("", page + 1, {}))
+        size = median([line.size for line in lines] or [0.0])
+        for line, kind in zip(lines, book.kinds[page], strict=True):
+            label = _heading_label(line, kind, role, rules, size)
+            if label == "glossary":
+                opened = line
+                sections.append(Section(line.text, page + 1, {}))
+            elif label is not None:  # a heading of this rank or higher closes the section, a lower one does not
+                opened = None if opened is not None and line.size >= 0.95 * opened.size else opened
+            elif (opened is not None or role == "glossary") and sections:
+                sections[-1].pages.setdefault(page + 1, []).append(line)
+    return [section for section in sections if section.pages]
+
+
+def _heading_label(line: Line, kind: str, role: str, rules: Rules, page_size: float) -> str | None:
+    """The rules' label of a heading, "" for a heading without one, None for other lines.
+
+    A heading set like the text (``page_size``: the page's median font size) that no rule knows may be an entry's term.
+    Extraction tells headings in the body only: on other pages, big or stressed lines are, if the rules know them as titles.
+    """
+    big = line.size > 1.12 * page_size
+    if kind == "heading" or (role != "body" and (big or not line.styles.strip("bz") or line.text.isupper())):
+        return title_label(line.text, rules) or ("" if big and kind == "heading" else None)
+    return None
 
 
 def _rows(section: Section, around: Mapping[int, Sequence[Line]]) -> list[Row]:
@@ -181,15 +221,15 @@ def _begins(row: Row, above: Row | None) -> bool:
 
 
 def _definition(draft: _Draft, book: Book) -> Definition | None:
-    term = book.joiner.join_all(draft.term).strip(" :.–—-•")
+    term = book.join(draft.term).strip(" :.–—-•")
     if term.count("(") < term.count(")"):
         term = term.strip("()")
-    term = _SPEECH.sub("", term)
-    text = book.joiner.join_all(draft.lines).lstrip(" :–—-")
+    term = PART_OF_SPEECH.sub("", term)
+    text = book.join(draft.lines).lstrip(" :–—-")
     if not term or not any(c.isalpha() for c in term) or not text or len(term) > 100:
         return None
     text, spans = split_page_list(text, book.labels)
-    reference = _REFERENCE.match(text)
+    reference = ONLY_REFERS.match(text)
     see = reference["target"].strip() if reference and not reference["also"] else ""
     return Definition(term, text, draft.page, _synonyms(text, term), see, spans)
 
@@ -205,8 +245,8 @@ def split_page_list(text: str, labels: Labels) -> tuple[str, tuple[Span, ...]]:
 
 
 def _synonyms(text: str, term: str) -> tuple[str, ...]:
-    found = (match.group(1) or match.group(2) for match in _ALSO.finditer(text[:300]))
-    names = (re.sub(r"^(?:an?|the)\s", "", name.strip(" “”\"'‘’")) for name in found)
+    found = (match.group(1) or match.group(2) for match in OTHER_NAME.finditer(text[:300]))
+    names = (ARTICLE_AT_START.sub("", name.strip(" “”\"'‘’")) for name in found)
     return tuple(
         dict.fromkeys(name for name in names if name and name.lower() != term.lower() and len(name.split()) <= 5)
     )

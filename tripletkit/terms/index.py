@@ -10,22 +10,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tripletkit.language.term_words import (
+    NAME_INDEX,
+    NEXT_TARGET,
+    REFERENCE,
+    REFERENCE_START,
+    SUBJECT_INDEX,
+    SYMBOL_INDEX,
+)
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.roles import running_heads, title_label
+from tripletkit.pdf.roles import title_label
 from tripletkit.rules import Rules
-from tripletkit.terms.book import Book, without_edges
+from tripletkit.terms.book import Book
 from tripletkit.terms.columns import lines_to_rows
 from tripletkit.terms.index_rows import LEADER, Item, plain, rows_to_items
 from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators
 
-_SEE = re.compile(
-    r"(?P<before>^|[\s,.;:(\[]+)(?P<word>see(?P<also>\s+also)?(?:\s+under)?|cf\.)\s+(?P<target>\S.*?)[)\]]?$", re.I
-)
 _SEPARATOR = re.compile(rf",\s*|\s*{LEADER}\s*|:\s+|;\s+|\s+")
-_NAMES = re.compile(r"\b(names?|authors?|persons?|people|citations?)\b", re.I)
 #: What raised signs and formulas put inside brackets and before a hyphen: "( H0)", "B + -tree".
 _PADDING = re.compile(r"(?<=[(\[])\s+(?=\S)|(?<=\S)\s+(?=[)\]])|(?<=\w)\s+(?=[+*∗′]\s?-\w)|(?<=\w\s[+*∗′])\s+(?=-\w)")
-_SYMBOLS = re.compile(r"\b(symbols?|notations?)\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def parse_index(book: Book, rules: Rules) -> tuple[list[Entry], list[Leftover]]:
     entries: list[Entry] = []
     left: list[Leftover] = []
     for kind, pages in index_parts(book, rules, left):
-        items, dropped = rows_to_items(lines_to_rows(pages), book.joiner)
+        items, dropped = rows_to_items(lines_to_rows(pages), book)
         left.extend(Leftover(row.text, row.page, reason) for row, reason in dropped)
         found, unread = items_to_entries(items, book.labels, kind)
         entries.extend(found)
@@ -73,20 +76,16 @@ def parse_index(book: Book, rules: Rules) -> tuple[list[Entry], list[Leftover]]:
 
 
 def index_parts(book: Book, rules: Rules, left: list[Leftover]) -> list[tuple[str, dict[int, list[Line]]]]:
-    """The indexes of the book, cut at their titles: kind, lines by physical page. Edges and titles go to ``left``."""
+    """The indexes of the book, cut at their titles: kind, lines by physical page. The titles go to ``left``."""
     parts: list[tuple[str, dict[int, list[Line]]]] = []
     last = -9
-    heads = running_heads([book.pages[page] for page in book.pages_of("index")], least=2)
     for page in book.pages_of("index"):
-        lines, edges = without_edges(book.pages[page], book.printed[page], heads, rules)
-        left.extend(Leftover(line.text, page + 1, "running head or page number") for line in edges)
-        titles = [
-            line for line in lines if line.size > 1.15 * _size(lines) and title_label(line.text, rules) == "index"
-        ]
+        rest = book.pages[page]
+        titles = [line for line in rest if line.size > 1.15 * _size(rest) and title_label(line.text, rules) == "index"]
         if page - last > 2 or not parts:
             parts.append(("subject", {}))
         last = page
-        rest = [line for line in lines if line not in titles]
+        rest = [line for line in rest if line not in titles]
         for title in sorted(titles, key=lambda line: line.baseline):
             above = [line for line in rest if line.baseline < title.baseline]
             rest = [line for line in rest if line.baseline >= title.baseline]
@@ -104,9 +103,9 @@ def _size(lines: Sequence[Line]) -> float:
 
 def index_kind(title: str) -> str:
     """Which kind of index a title announces."""
-    if _NAMES.search(title) and not re.search(r"subject|topic", title, re.I):
+    if NAME_INDEX.search(title) and not SUBJECT_INDEX.search(title):
         return "names"
-    return "symbols" if _SYMBOLS.search(title) else "subject"
+    return "symbols" if SYMBOL_INDEX.search(title) else "subject"
 
 
 def items_to_entries(
@@ -124,7 +123,7 @@ def items_to_entries(
         parents = tuple(head for _, head in stack)
         found = list(_item_entries(item, parents, labels, comma, kind))
         if not found:
-            left.append(Leftover(item.text, item.page, "no term"))
+            left.append(Leftover(item.text, item.page, "no term before the page numbers"))
             continue
         own = found[0]
         if own.term:
@@ -183,7 +182,7 @@ def _item_entries(item: Item, parents: tuple[str, ...], labels: Labels, strict: 
 
 def run_in_segments(text: str) -> list[str]:
     """The parts of a run-in entry: "head, 12; first, 34; second, 56". One if its semicolons part references."""
-    see = re.search(r"[.,;(]?\s*\bsee( also)?\b", text, re.I)
+    see = REFERENCE_START.search(text)
     body, reference = (text[: see.start()], text[see.start() :]) if see else (text, "")
     parts = [part.strip() for part in re.split(r";\s+(?=[^\d\s])(?![^(]*\))", body) if part.strip()]
     if len(parts) < 2:
@@ -197,14 +196,12 @@ def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> _Parsed:
     text = plain(text)
     see: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
-    match = _SEE.search(text)
+    match = REFERENCE.search(text)
     if match and _is_reference(match, text, styles):
         target = match["target"]
         text = text[: match.start()].rstrip(" ,;:([")
         target, more = _targets(target, labels)
-        names = tuple(
-            part.strip(" .,") for part in re.split(r";\s*(?:see also\s+)?", target, flags=re.I) if part.strip(" .,")
-        )
+        names = tuple(part.strip(" .,") for part in NEXT_TARGET.split(target) if part.strip(" .,"))
         if match["also"] or match["word"].lower().startswith("cf"):
             also = names
         else:
@@ -263,12 +260,12 @@ def _is_words(spans: Sequence[Span]) -> bool:
 
 
 def clean_term(text: str) -> str:
-    """The term as it would be said: end punctuation, stray brackets and spaces around raised signs gone."""
+    """The term as running text would have it: end punctuation, stray brackets and spaces around raised signs gone."""
     text = " ".join(text.replace(LEADER, " ").split()).strip(" ,;:•·–—")
     text = _PADDING.sub("", text)
     # An initial keeps its full stop: "Jordan, C."
     text = text if re.search(r"\b[A-Z]\.$", text) else text.rstrip(" .")
-    if text.count("(") > text.count(")") and text.endswith(tuple("abcdefghijklmnopqrstuvwxyz")):
+    if text.count("(") > text.count(")") and text[-1:].islower() and text[-1:].isascii():
         text += ")"
     return text
 

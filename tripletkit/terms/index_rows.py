@@ -1,4 +1,4 @@
-"""Rows of an index → printed entries: second lines joined to their first, each with the indent that tells its level."""
+"""Rows of an index → printed entries: second lines joined to their first, each with the indent that gives its level."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 
+from tripletkit.language.term_words import (
+    CONTINUED,
+    INDEX_REMARK,
+    OPEN_END,
+    PAGE_NOTE_AT_END,
+    SEE,
+    SEE_AT_END,
+    SIGN_GROUP,
+)
+from tripletkit.terms.book import Book
 from tripletkit.terms.columns import SAME_EDGE, Row
-from tripletkit.terms.joins import Joiner
 from tripletkit.terms.locators import LOCATOR_LIST
 
 #: Stands for a row of dots between a term and its pages.
@@ -18,25 +27,9 @@ LEADER = "\u2026"
 _LEADER = re.compile(r"\s\.(?:\s?\.)*\s*(?=\d|[ivxlc]+$)|(?:\s?\.){3,}\s?|\s?…+\s?|\s?(?:· ?){3,}|\s?_{3,}\s?")
 _ENDS_IN_LOCATOR = re.compile(
     r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}[–—−-])?(?:\d{1,4}|[ivxlc]{1,7})"
-    r"(?:n+\d{0,3}|ff?\.?|t|\*)?(?:\s?passim)?[.;]?$|[ivxlc][–—−-][ivxlc]+$"
+    rf"{PAGE_NOTE_AT_END}[.;]?$|[ivxlc][–—−-][ivxlc]+$"
 )
-_SEE = re.compile(r"\bsee( also)?( under)?\b", re.I)
-_OPEN_END = re.compile(r"(?:[,–—-]|\bsee|\balso|\bunder|\band|\bof|\bthe|\bin|\bfor|\bto|\bwith|\bby)$", re.I)
 _LETTER = re.compile(r"[^\W\d_](?:\s?[-–—/,&]\s?[^\W\d_])*")
-_GROUP = re.compile(
-    r"(?:symbols?|numbers|numerals|numerics?|digits|signs|punctuation|special (?:characters|symbols)|non-?alphabetic\w*"
-    r"|other|misc\w*|greek(?: letters)?|[#@*0-9]|[0-9]\s?[-–—]\s?[0-9])"
-    r"(?:\s(?:and|&)\s(?:symbols?|numbers|numerals))?",
-    re.I,
-)
-_CONTINUED = re.compile(r"[\s,]*\(?\b(?:continued|cont(?:’|')?d?\.?)\)?[\s:.]*$", re.I)
-_NOTE = re.compile(
-    r"page (?:numbers?|references?|locators?)"
-    r"|(?:numbers?|entries|terms|references) (?:in|set in|followed by|that are|printed)\b"
-    r"|\b(?:indicates?|refers? to|denotes?) (?:a |the |to )?(?:figures?|tables?|footnotes?|notes?|pages?"
-    r"|definitions?|main|primary)|this index\b",
-    re.I,
-)
 
 
 @dataclass
@@ -48,7 +41,7 @@ class Item:
     indent: float
     page: int
     rows: list[Row] = field(default_factory=list)
-    repeats: bool = False  # "(continued)": a head said again
+    repeats: bool = False  # "(continued)": the head is printed again
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,7 @@ class Indents:
         return max([i for i, start in enumerate(self.starts) if indent >= start - self.tolerance], default=0)
 
 
-def rows_to_items(rows: Sequence[Row], joiner: Joiner) -> tuple[list[Item], list[tuple[Row, str]]]:
+def rows_to_items(rows: Sequence[Row], book: Book) -> tuple[list[Item], list[tuple[Row, str]]]:
     """Printed entries in order, and the rows that are none, each with a reason."""
     kept, dropped = _without_headings(rows)
     indents = find_indents(kept)
@@ -73,24 +66,24 @@ def rows_to_items(rows: Sequence[Row], joiner: Joiner) -> tuple[list[Item], list
     for row in kept:
         text = plain(row.text)
         if items and continues(items[-1], row, indents, _width(kept)):
-            items[-1].text = _go_on(items[-1].text, text, joiner)
+            items[-1].text = _go_on(items[-1].text, text, book)
             items[-1].styles += row.styles
             items[-1].rows.append(row)
         else:
             items.append(Item(text, row.styles, indents.starts[indents.level(row.indent)], row.page, [row]))
     for item in items:
-        item.text = joiner.join_all([item.text])
-        if _CONTINUED.search(item.text) and not _ENDS_IN_LOCATOR.search(item.text):
-            item.text, item.repeats = _CONTINUED.sub("", item.text), True
+        item.text = book.join([item.text])
+        if CONTINUED.search(item.text) and not _ENDS_IN_LOCATOR.search(item.text):
+            item.text, item.repeats = CONTINUED.sub("", item.text), True
     entries, notes = _without_notes(items)
-    dropped += [(row, "note on the index") for item in notes for row in item.rows]
+    dropped += [(row, "remark about the index") for item in notes for row in item.rows]
     return entries, dropped
 
 
-def _go_on(text: str, more: str, joiner: Joiner) -> str:
+def _go_on(text: str, more: str, book: Book) -> str:
     if _only_locators(more) and not text.rstrip().endswith((",", "–", "-", LEADER)) and not is_complete(text):
         return f"{text} {LEADER} {more}"
-    return joiner.join(text, more)
+    return book.join([text, more])
 
 
 def plain(text: str) -> str:
@@ -103,7 +96,7 @@ def plain(text: str) -> str:
 
 def is_complete(text: str) -> bool:
     """Whether an entry may end here: in a page number or in a see-reference."""
-    return bool(_ENDS_IN_LOCATOR.search(text.rstrip())) or bool(_SEE.search(text) and not _OPEN_END.search(text))
+    return bool(_ENDS_IN_LOCATOR.search(text.rstrip())) or bool(SEE.search(text) and not OPEN_END.search(text))
 
 
 def _width(rows: Sequence[Row]) -> float:
@@ -123,12 +116,14 @@ def _without_headings(rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, s
         bold = set(row.styles) <= set("bz") or row.size >= 1.12 * size
         bare = row.text.strip(" .–—-")
         small = len(bare) == 1 and bare.islower() and not bold
-        if (_LETTER.fullmatch(bare) and (len(bare) == 1 or bold) and not small) or (bold and _GROUP.fullmatch(bare)):
-            dropped.append((row, "letter heading"))
+        if (_LETTER.fullmatch(bare) and (len(bare) == 1 or bold) and not small) or (
+            bold and SIGN_GROUP.fullmatch(bare)
+        ):
+            dropped.append((row, "heading of a letter"))
         elif row.size >= 1.4 * size and not _ENDS_IN_LOCATOR.search(row.text):
             dropped.append((row, "heading"))
         elif not any(c.isalnum() for c in bare) and len(bare) < 2:
-            dropped.append((row, "no text"))
+            dropped.append((row, "no letter or digit"))
         else:
             kept.append(row)
     return kept, dropped
@@ -143,7 +138,7 @@ def _without_letter(row: Row) -> Row:
     first, _, rest = row.text.partition(" ")
     fused = row.styles[:1] in ("b", "z") and rest and not set(row.styles[1:]) & set("bz")
     if fused and (
-        _GROUP.fullmatch(first) or (len(first) == 1 and first.isalpha() and rest[:1].lower() == first.lower())
+        SIGN_GROUP.fullmatch(first) or (len(first) == 1 and first.isalpha() and rest[:1].lower() == first.lower())
     ):
         return replace(row, text=rest, styles=row.styles[1:])
     return row
@@ -201,7 +196,7 @@ def continues(item: Item, row: Row, indents: Indents, width: float) -> bool:
     last, text = item.rows[-1], item.text.rstrip()
     level, own = indents.level(row.indent), indents.level(item.indent)
     same_column = (last.page, last.column) == (row.page, row.column)
-    if item.repeats or _CONTINUED.search(text):
+    if item.repeats or CONTINUED.search(text):
         return False
     if _only_locators(row.text):
         return level > own or text.endswith((",", "–", LEADER)) or not is_complete(text)
@@ -209,13 +204,13 @@ def continues(item: Item, row: Row, indents: Indents, width: float) -> bool:
         return True
     if text.endswith((",", "–", "-")) and level > own:
         return True
-    if re.search(r"\bsee( also)?( under)?$", text, re.I):
+    if SEE_AT_END.search(text):
         return True
     if level <= own and same_column:
         return bool(text.endswith("-") and row.text[:1].islower() and _could_wrap(last, row, width) and level == own)
     if not same_column and level <= own and level not in indents.turnover:
         return False
-    if is_complete(text) and not (_SEE.search(text) and not _ENDS_IN_LOCATOR.search(text)):
+    if is_complete(text) and not (SEE.search(text) and not _ENDS_IN_LOCATOR.search(text)):
         return False
     if not _could_wrap(last, row, width):
         return False
@@ -233,7 +228,11 @@ def _without_notes(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
     notes: list[Item] = []
     entries: list[Item] = []
     for at, item in enumerate(items):
-        remark = _NOTE.search(item.text) is not None and len(item.text) > 25 and not _ENDS_IN_LOCATOR.search(item.text)
+        remark = (
+            INDEX_REMARK.search(item.text) is not None
+            and len(item.text) > 25
+            and not _ENDS_IN_LOCATOR.search(item.text)
+        )
         (notes if remark or (at < first and _is_prose(items, at, first)) else entries).append(item)
     return entries, notes
 
@@ -241,7 +240,7 @@ def _without_notes(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
 def _is_prose(items: Sequence[Item], at: int, first: int) -> bool:
     """Whether an item before the first page number is a remark: one of several, or a sentence, but no head."""
     item = items[at]
-    if _SEE.search(item.text):
+    if SEE.search(item.text):
         return False
     head_of_next = at + 1 == first and items[first].indent > item.indent
     return not head_of_next and (first > 1 or item.text.rstrip().endswith((".", "!", "”")) or len(item.text) > 60)

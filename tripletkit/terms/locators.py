@@ -6,19 +6,20 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tripletkit.pdf.numbers import roman_value
+from tripletkit.language.term_words import PAGE_AND, PAGE_NOTE, PAGE_PREFIX, PAGE_TAIL, PAGE_TO
 
 _NUMBER = r"(?:[A-Z]{1,2}[-.])?\d{1,4}(?:\.\d{1,3})*"
 _ROMAN = r"(?:[ivxlc]{1,8}|[IVXLC]{2,8})"
-_NOTE = r"(?:\s?(?:nn?|ff?|t|b|e|fig|tab)\b\.?(?:\s?\d{1,3}(?:[–-]\d{1,3})?)?|n\d{1,3}|\*|†)?"
-_ONE = rf"(?:pp?\.\s?)?(?:{_NUMBER}|{_ROMAN}){_NOTE}"
-_RANGE = rf"{_ONE}(?:\s?(?:[–—−-]+|to)\s?{_ONE})?"
-_LIST = rf"{_RANGE}(?:\s?(?:[,;]|,?\s(?:and|&))\s?{_RANGE})*(?:,?\s(?:passim|ff\.?|et seq\.?))?"
-LOCATOR_LIST = re.compile(rf"{_LIST}[.,;]?")
-_SPLIT = re.compile(r"\s?(?:[,;]|,?\s(?:and|&))\s?")
+_ONE = rf"{PAGE_PREFIX}(?:{_NUMBER}|{_ROMAN}){PAGE_NOTE}"
+_RANGE = rf"{_ONE}(?:\s?(?:[–—−-]+|{PAGE_TO})\s?{_ONE})?"
+_NEXT = rf"\s?(?:[,;]|,?\s{PAGE_AND})\s?"
+LOCATOR_LIST = re.compile(rf"{_RANGE}(?:{_NEXT}{_RANGE})*(?:,?\s{PAGE_TAIL})?[.,;]?")
+_SPLIT = re.compile(_NEXT)
 _ENDS = re.compile(
-    rf"(?:pp?\.\s?)?(?P<first>{_NUMBER}|{_ROMAN}){_NOTE}(?:\s?(?:[–—−-]+|to)\s?(?P<last>{_NUMBER}|{_ROMAN}){_NOTE})?"
+    rf"{PAGE_PREFIX}(?P<first>{_NUMBER}|{_ROMAN}){PAGE_NOTE}"
+    rf"(?:\s?(?:[–—−-]+|{PAGE_TO})\s?(?P<last>{_NUMBER}|{_ROMAN}){PAGE_NOTE})?"
 )
+_ROMAN_NUMERAL = re.compile(r"(?=[ivxlc])(c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Labels:
         for number, label in enumerate(labels, 1):
             if label:
                 self.pages.setdefault(label, []).append(number)
-        self._roman = any(roman_value(label) is not None for label in self.pages)
+        self._roman = any(map(_ROMAN_NUMERAL.fullmatch, self.pages))
         self._most = max((int(label) for label in self.pages if label.isdigit()), default=0)
 
     def plausible(self, locator: str) -> bool:
@@ -73,7 +74,7 @@ class Labels:
         if locator.isdigit():
             return int(locator) <= self._most + 2 and not (len(locator) > 1 and locator.startswith("0"))
         # Where no page is known by a roman number, front matter may have gone unlabelled; a lone "c" is a letter.
-        return not self._roman and len(locator) > 1 and roman_value(locator) is not None
+        return not self._roman and len(locator) > 1 and bool(_ROMAN_NUMERAL.fullmatch(locator))
 
     def expand(self, spans: Iterable[Span]) -> list[dict[str, object]]:
         """One locator for each page that the spans cite: its printed label, physical page and the range's end."""

@@ -14,16 +14,20 @@ from dataclasses import dataclass, field
 
 from tripletkit.ids import stable_id
 from tripletkit.language.normalise import is_acronym, telling_signs, term_key
+from tripletkit.language.term_words import (
+    MANY_TARGETS,
+    OF,
+    OR_OTHER_NAME,
+    PREPOSITION_AT_END,
+    PREPOSITION_AT_START,
+)
+from tripletkit.near_duplicates import DisjointSets
 from tripletkit.terms.acronyms import own_pair
 
 Key = tuple[str, ...]
-_OR = re.compile(
-    r"(?P<term>.+?)\s*\((?:or|also(?: called| known as)?|a\.?k\.?a\.?|i\.e\.,?|formerly)\s+(?P<other>[^()]+)\)$",
-    re.I,
-)
 _TRAILING = re.compile(r"(?P<term>\S.*?\S)\s*\([^()]*\)$")
 #: Which source's wording names a concept, best first.
-RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "heading", "automatic")
+RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "definition", "heading", "automatic")
 
 
 @dataclass
@@ -68,7 +72,7 @@ def own_forms(term: str) -> list[str]:
     pair = own_pair(term)
     if pair is not None:
         return [pair.long, pair.short, term]
-    if other := _OR.fullmatch(term):
+    if other := OR_OTHER_NAME.fullmatch(term):
         return [other["term"], other["other"], term]
     inverted = _uninverted(term)
     return [term, inverted] if inverted else [term]
@@ -79,60 +83,36 @@ def _uninverted(term: str) -> str | None:
     head, comma, rest = term.partition(", ")
     if not comma or "," in rest or "(" in term or not head or not rest:
         return None
-    if re.match(r"(?:of|in|for|on|to|by|with|under|between|versus|vs\.?)\b", rest):
+    if PREPOSITION_AT_START.match(rest):
         return f"{head} {rest}"
+    words = len(rest.split())
     if rest[0].isupper() == head[0].isupper():
-        return (
-            f"{rest} {head}" if len(rest.split()) <= 3 or re.search(r"\b(?:of|in|for|on|to|by|with)$", rest) else None
-        )
-    return (
-        f"{rest} {head[0].lower()}{head[1:]}"
-        if rest[0].islower() and head[1:].islower() and len(rest.split()) == 1
-        else None
-    )
+        return f"{rest} {head}" if words <= 3 or PREPOSITION_AT_END.search(rest) else None
+    turns = rest[0].islower() and head[1:].islower() and words == 1
+    return f"{rest} {head[0].lower()}{head[1:]}" if turns else None
 
 
 def merge(
-    candidates: Sequence[Candidate], said: Callable[[str], int]
+    candidates: Sequence[Candidate], occurrences: Callable[[str], int]
 ) -> tuple[list[Concept], list[int], list[tuple[str, str, str]]]:
     """Concepts, the concept of each candidate, and references that name nothing (from, to, reason).
 
-    ``said`` counts a phrase in the running text: it settles which of several wordings to show.
+    ``occurrences`` counts a phrase in the running text: it settles which of several wordings to show.
     """
-    groups = _Groups(len(candidates))
+    groups = DisjointSets(len(candidates))
     by_key: dict[tuple[str, Key], int] = {}
     for at, candidate in enumerate(candidates):
         for form in candidate.forms:
             groups.join(by_key.setdefault((candidate.kind, form_key(form)), at), at)
     dangling = _join_references(candidates, groups, by_key)
     _strip_qualifiers(candidates, groups, by_key)
-    members: dict[int, list[int]] = {}
-    for at in range(len(candidates)):
-        members.setdefault(groups.find(at), []).append(at)
-    concepts = [_concept([candidates[at] for at in held], held, said) for held in members.values()]
+    concepts = [_concept([candidates[at] for at in held], held, occurrences) for held in groups.sets()]
     owner = {at: number for number, concept in enumerate(concepts) for at in concept.members}
     return concepts, [owner[at] for at in range(len(candidates))], dangling
 
 
-class _Groups:
-    """Union-find; the earliest member leads."""
-
-    def __init__(self, size: int) -> None:
-        self._leader = list(range(size))
-
-    def find(self, at: int) -> int:
-        while self._leader[at] != at:
-            self._leader[at] = self._leader[self._leader[at]]
-            at = self._leader[at]
-        return at
-
-    def join(self, one: int, other: int) -> None:
-        first, second = sorted((self.find(one), self.find(other)))
-        self._leader[second] = first
-
-
 def _join_references(
-    candidates: Sequence[Candidate], groups: _Groups, by_key: dict[tuple[str, Key], int]
+    candidates: Sequence[Candidate], groups: DisjointSets, by_key: dict[tuple[str, Key], int]
 ) -> list[tuple[str, str, str]]:
     """Join each candidate that says "see X" to X. An X of its own name nowhere becomes the candidate's shown form."""
     dangling = []
@@ -144,8 +124,8 @@ def _join_references(
             target = find_target(name, candidate.kind, by_key)
             if target is not None:
                 groups.join(target, at)
-            elif re.search(r"\b(individual|specific|particular|under|entries|names? of)\b", name, re.I):
-                dangling.append((candidate.forms[0], name, "see-reference to no single entry"))
+            elif MANY_TARGETS.search(name):
+                dangling.append((candidate.forms[0], name, "see names no single entry"))
             else:
                 candidate.forms[:0] = own_forms(name)
                 by_key.setdefault((candidate.kind, form_key(name)), at)
@@ -157,7 +137,7 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
     parts = re.split(r"\s*[,:!]\s+", name, maxsplit=1)
     wordings = [name, *own_forms(name)]
     if len(parts) == 2:
-        wordings += [f"{parts[1]} {parts[0]}", f"{parts[0]} {parts[1]}", f"{parts[1]} of {parts[0]}"]
+        wordings += [f"{parts[1]} {parts[0]}", f"{parts[0]} {parts[1]}", f"{parts[1]} {OF} {parts[0]}"]
     for wording in wordings:
         if (found := by_key.get((kind, form_key(wording)))) is not None:
             return found
@@ -166,7 +146,9 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
     )
 
 
-def _strip_qualifiers(candidates: Sequence[Candidate], groups: _Groups, by_key: dict[tuple[str, Key], int]) -> None:
+def _strip_qualifiers(
+    candidates: Sequence[Candidate], groups: DisjointSets, by_key: dict[tuple[str, Key], int]
+) -> None:
     """Qualifiers left off: "momentum (optimization)" is said and shown "momentum", unless another term claims that."""
     claims: Counter[tuple[str, Key]] = Counter()
     bare: list[tuple[int, str]] = []
@@ -182,9 +164,9 @@ def _strip_qualifiers(candidates: Sequence[Candidate], groups: _Groups, by_key: 
             groups.join(at, by_key.setdefault(key, at))
 
 
-def _concept(held: Sequence[Candidate], members: list[int], said: Callable[[str], int]) -> Concept:
+def _concept(held: Sequence[Candidate], members: list[int], occurrences: Callable[[str], int]) -> Concept:
     lead = min(held, key=lambda c: (bool(c.refers), is_acronym(c.forms[0]), RANK.index(c.source), c.parent is not None))
-    term = _shown(lead, held, said)
+    term = _shown(lead, held, occurrences)
     forms = list(dict.fromkeys([term, *sorted({form for c in held for form in c.forms})]))
     definitions = [
         c.definition for c in sorted(held, key=lambda c: (bool(c.refers), c.source != "user")) if c.definition
@@ -205,11 +187,15 @@ def _concept(held: Sequence[Candidate], members: list[int], said: Callable[[str]
     )
 
 
-def _shown(lead: Candidate, held: Sequence[Candidate], said: Callable[[str], int]) -> str:
+def _shown(lead: Candidate, held: Sequence[Candidate], occurrences: Callable[[str], int]) -> str:
     """The lead's own wording; of its spellings (case, number), the small and singular one."""
     key = form_key(lead.forms[0])
     same = {c.forms[0] for c in held if form_key(c.forms[0]) == key}
-    return min(same, key=lambda form: (form != form.lower(), len(form), form)) if said(lead.forms[0]) else lead.forms[0]
+    return (
+        min(same, key=lambda form: (form != form.lower(), len(form), form))
+        if occurrences(lead.forms[0])
+        else lead.forms[0]
+    )
 
 
 def second_definitions(concepts: Iterable[Concept], candidates: Sequence[Candidate]) -> list[tuple[str, str]]:

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from tripletkit.rules import load_rules
 from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.tagging.mentions import Tagger
-from tripletkit.tagging.surfaces import fold, surfaces_of, with_surfaces
+from tripletkit.tagging.mentions import Tagger, fold, surfaces_of, with_surfaces
 
 FORMS = {
     "vertex": ["vertex"],

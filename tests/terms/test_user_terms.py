@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tripletkit.errors import SourceError
-from tripletkit.terms.user import read_user_terms
+from tripletkit.terms.user_terms import read_user_terms
 
 
 def write(folder: Path, name: str, text: str) -> Path:

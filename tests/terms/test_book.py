@@ -1,0 +1,58 @@
+"""One book's lines joined to text, and what the text says."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.terms.layout import book, page
+from tripletkit.terms.book import Corpus, repair_accents
+
+
+def test_no_phrase_runs_over_a_pause() -> None:
+    corpus = Corpus(
+        ["The binomial distribution and the Euclidean algorithm. A kernel of a homomorphism is a subgroup."]
+    )
+    assert (corpus.count("algorithm a kernel"), corpus.count("Binomial Distributions")) == (0, 1)
+
+
+def test_words_cut_at_line_ends_are_joined_as_the_book_writes_them() -> None:
+    held = book(
+        {1: page(1, "A relation, a cor-\nrelation of well-\nknown sums.\nAny correlation is well-known here.")},
+        {},
+        last=1,
+    )
+    assert held.running_text() == {
+        0: "A relation, a correlation of well-known sums. Any correlation is well-known here."
+    }
+    assert held.join(["one", "", " two "]) == "one two"
+
+
+def test_furniture_is_no_text() -> None:
+    assert book({7: page(7, "One line of text.\n\n7")}, {}, last=7).running_text()[6] == "One line of text."
+
+
+def test_accents_set_apart_are_put_on_their_letters() -> None:
+    assert [repair_accents(text) for text in ("Jordan-H ̈older", "Weil, Andr ́e", "Mart ́ınez", "Patras ̧cu")] == [
+        "Jordan-Hölder",
+        "Weil, André",
+        "Martínez",
+        "Patraşcu",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "shown"),
+    [
+        ("Vector space", "vector space"),
+        ("Markov chain", "Markov chain"),
+        ("Great Depression", "Great Depression"),
+        ("SET", "SET"),  # an acronym
+        ("Go", "Go"),  # more often a name
+        ("Vector bundles", "vector bundles"),  # never said, but "vector" is
+        ("A*-tree", "A*-tree"),
+        ("Abelian variety", "Abelian variety"),
+    ],
+)
+def test_a_term_is_shown_as_the_text_mostly_writes_it(phrase: str, shown: str) -> None:
+    text = "In a vector space. Vector spaces are many. By a Markov chain in the Great Depression, in Go we go and Go on; a set."
+    assert Corpus([text]).as_written(phrase) == shown

@@ -1,0 +1,159 @@
+"""Index entries → candidates, subentries as running text would say them: "distribution / binomial" → "binomial distribution".
+
+Which order of head and modifier is right is looked up in the book's own text; where that is silent, a word's ending decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tripletkit.language.normalise import is_acronym, term_key
+from tripletkit.language.term_words import (
+    ABOUT_ITS_HEAD,
+    ACTION_END,
+    ADJECTIVE_END,
+    ARTICLE_AT_END,
+    ARTICLES,
+    GOES_ON,
+    HEAD_LINKS,
+    LEADS_IN,
+    OF,
+    PLAIN_NOUN_END,
+    SUBENTRY_LINKS,
+)
+from tripletkit.rules import Rules
+from tripletkit.terms.book import Book, Corpus
+from tripletkit.terms.index import Entry
+from tripletkit.terms.merge import Candidate, own_forms
+
+
+def index_candidates(entries: Sequence[Entry], book: Book, corpus: Corpus, rules: Rules) -> list[Candidate]:
+    """One candidate an entry. A head that cites no page has the source index_head: it is there for its subentries."""
+    candidates: list[Candidate] = []
+    place: dict[tuple[str, tuple[str, ...]], int] = {}
+    categories = _categories(entries, corpus, rules)
+    for entry in entries:
+        parent = place.get((entry.kind, entry.parents)) if entry.parents else None
+        above = candidates[parent] if parent is not None else None
+        forms = own_forms(entry.term)
+        if entry.parents:
+            forms = _sub_forms(entry, above, corpus, categories.get(entry.parents, ""))
+        refers = entry.see
+        if above is not None and not refers and ABOUT_ITS_HEAD.fullmatch(entry.term):
+            refers = (above.forms[0],)  # where a term is defined or introduced is about the term itself
+        candidate = Candidate(
+            forms,
+            "index" if entry.locators or entry.see else "index_head",
+            locators=book.labels.expand(entry.locators),
+            parent=parent,
+            refers=refers,
+            see_also=entry.see_also,
+            kind=entry.kind,
+            mono=entry.mono,
+        )
+        place.setdefault((entry.kind, (*entry.parents, entry.term)), len(candidates))
+        candidates.append(candidate)
+    return candidates
+
+
+def _categories(entries: Sequence[Entry], corpus: Corpus, rules: Rules) -> dict[tuple[str, ...], str]:
+    """Heads, with those above them, that only gather their subentries."""
+    subs: dict[tuple[str, ...], list[str]] = {}
+    for entry in entries:
+        if entry.parents:
+            subs.setdefault(entry.parents, []).append(entry.term)
+    found = {parents: category_of(parents[-1], terms, corpus) for parents, terms in subs.items()}
+    general = rules.words("stop_terms")
+    return {parents: "all" if kind and parents[-1].lower() in general else kind for parents, kind in found.items()}
+
+
+def _sub_forms(entry: Entry, above: Candidate | None, corpus: Corpus, category: str) -> list[str]:
+    """A subentry with its head as text has it, and as printed ("standard normal" below "normal distribution")."""
+    head = above.forms[0] if above is not None else entry.parents[-1]
+    forms = subentry_forms(entry.term, head, corpus, category=category)
+    if head != entry.parents[-1] and not category:
+        near = subentry_forms(entry.term, entry.parents[-1], corpus)
+        short = len(entry.parents) > 1 and corpus.count(near[0]) >= corpus.count(forms[0])
+        forms = [*near, *forms] if short else [*forms, *near]
+    return list(dict.fromkeys(form for name in forms for form in own_forms(name)))
+
+
+def subentry_forms(sub: str, head: str, corpus: Corpus, *, category: str = "") -> list[str]:
+    """The subentry together with its head, the most readable form first; others only if they occur in the text.
+
+    ``category``, as ``category_of`` has it: subentries stand without a head that only gathers them.
+    """
+    if _holds(sub, head):
+        return [sub]
+    orders = _orders(sub, head, corpus.uncapitalised(head), corpus)
+    gathered = category == "all" or (category == "phrases" and len(sub.split()) > 1)
+    if not _open(sub) and (gathered or (_can_stand_alone(sub) and _stands_alone(sub, orders, corpus))):
+        return [sub, *(order for order in orders if corpus.count(order) > 0)]
+    best = max(orders, key=lambda order: (corpus.count(order), -orders.index(order)))
+    few = max(2, corpus.count(best) // 5)
+    rest = [
+        order
+        for order in orders
+        if order != best and (corpus.count(order) >= few or (_open(sub) and order == orders[0]))
+    ]
+    return [best, *rest]
+
+
+def category_of(head: str, subs: Sequence[str], corpus: Corpus) -> str:
+    """Whether a head only gathers: "all" if no subentry occurs together with it, "phrases" if hardly any does, else "".
+
+    Most of them must occur alone, else nothing is known.
+    """
+    closed = [sub for sub in subs if not _open(sub)]
+    if len(closed) < 4:
+        return ""
+    small = corpus.uncapitalised(head)
+    together = sum(any(corpus.count(order) > 0 for order in _orders(sub, head, small, corpus)) for sub in closed)
+    alone = sum(corpus.count(re.sub(r"\s*\(.*\)$", "", sub)) > 0 for sub in closed)
+    if together > 0.25 * len(closed) or alone < 0.5 * len(closed):
+        return ""
+    return "phrases" if together else "all"
+
+
+def _orders(sub: str, head: str, small: str, corpus: Corpus) -> list[str]:
+    """Ways to put subentry and head together, the likeliest first; ``small`` is the head as inside a sentence."""
+    if GOES_ON.match(sub):
+        return [f"{head} {sub}"]
+    if ARTICLE_AT_END.search(sub):
+        return [f"{sub} {small}"]
+    if LEADS_IN.search(sub):
+        return [f"{sub} {small}", *(f"{sub} {article} {small}" for article in ARTICLES)]
+    before, after, of = f"{sub} {small}", f"{head} {corpus.uncapitalised(sub)}", f"{sub} {OF} {small}"
+    more = [order for link in SUBENTRY_LINKS if corpus.count(order := f"{sub} {link} {small}") > 0]
+    more += [order for link in HEAD_LINKS if corpus.count(order := f"{head} {link} {corpus.uncapitalised(sub)}") > 0]
+    last = sub.split()[-1] if sub.split() else sub
+    if PLAIN_NOUN_END.search(last):
+        return [of, after, *more]
+    if ACTION_END.search(last):
+        return [of, before, after, *more]
+    if ADJECTIVE_END.search(last):  # "a tree rooted at u" does not make it a tree rooted
+        return [before, of, *more]
+    return [before, after, of, *more] if len(sub.split()) == 1 else [before, of, after, *more]
+
+
+def _holds(sub: str, head: str) -> bool:
+    """Whether the subentry already holds its head ("mean / weighted mean")."""
+    own, above = term_key(sub), term_key(head)
+    return bool(above) and any(own[i : i + len(above)] == above for i in range(len(own) - len(above) + 1))
+
+
+def _open(sub: str) -> bool:
+    """Whether the subentry is incomplete without its head."""
+    return bool(GOES_ON.match(sub) or LEADS_IN.search(sub) or ARTICLE_AT_END.search(sub))
+
+
+def _can_stand_alone(sub: str) -> bool:
+    """Whether the subentry can name a concept without its head: several words, or a proper or coined name."""
+    return len(sub.split()) >= 2 or is_acronym(sub) or bool(re.search(r"[a-z][A-Z]|[A-Z]{2}", sub))
+
+
+def _stands_alone(sub: str, orders: Sequence[str], corpus: Corpus) -> bool:
+    """Whether the text has the subentry without its head, and hardly ever with it."""
+    alone, together = corpus.count(sub), sum(corpus.count(order) for order in orders)
+    return alone >= 2 and alone - together >= 5 * together
