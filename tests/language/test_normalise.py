@@ -1,10 +1,13 @@
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tripletkit.language.normalise import is_acronym, term_key, tokens
+from tripletkit.language.normalise import is_acronym, normalised_by, normaliser_of, term_key, tokens
+from tripletkit.rules import Rules, load_rules
 
 
 @pytest.mark.parametrize(
@@ -80,3 +83,27 @@ def test_plurals(plural: str, one: str) -> None:
 )
 def test_fields_of_study_are_no_plurals(field: str, adjective: str) -> None:
     assert term_key(field) != term_key(adjective)
+
+
+def rules_with(folder: Path, **files: str) -> Rules:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / f"{name}.extra.txt").write_text(text, encoding="utf-8")
+    return load_rules(folder)
+
+
+def test_rules_in_force_are_those_of_the_nearest_block_and_thread(tmp_path: Path) -> None:
+    one = rules_with(tmp_path / "one", plurals="Kine: cow\n", variants="gaol: jail\n-ough: uff\n")
+    other = rules_with(tmp_path / "other", plurals="kine: kin\n")
+    with normalised_by(one):
+        assert term_key("kine in gaols, thorough") == ("cow", "in", "jail", "thoruff")
+        with normalised_by(other), ThreadPoolExecutor(1) as pool:
+            assert term_key("kine") == ("kin",)
+            assert pool.submit(term_key, "kine").result() == ("kine",)  # a thread of another project
+        assert [token.key for token in tokens("kine")] == ["cow"]
+    assert term_key("kine in gaols") == ("kine", "in", "gaol")
+
+
+def test_equal_rules_share_a_normaliser_and_its_keys(tmp_path: Path) -> None:
+    assert normaliser_of(load_rules()) is normaliser_of(load_rules())
+    assert normaliser_of(rules_with(tmp_path / "one", plurals="kine: cow\n")) is not normaliser_of(load_rules())

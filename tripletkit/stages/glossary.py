@@ -50,7 +50,7 @@ def run(job: Job) -> StageResult:
     passages, books = job.table("passages"), job.table("books")
     settings = job.settings.glossary
     found = Harvest([], [], [])
-    proposals, notes = [_HEADER], list[str]()
+    proposals, notes, more_terms = [_HEADER], list[str](), MORE_TERMS
     with job.progress.bar("harvesting", books.height, "books") as advance:
         for book_id, title in books.sort("book_id").select("book_id", "title").iter_rows():
             own, more_terms = _harvest(job, book_id, settings)
@@ -58,12 +58,12 @@ def run(job: Job) -> StageResult:
             found = Harvest(found.terms + own.terms, found.dropped + own.dropped, sought)
             proposals.append(_proposals(title, own))
             if not (settings.terms or _sources(own) - {"acronym", "definition"}):
-                notes.append(f"{title}: neither index nor glossary, {len(own.terms)} terms. For more: {more_terms}")
+                notes.append(f"{title}: without an index or glossary, {len(own.terms)} terms. For more: {more_terms}")
             advance(1)
     if settings.terms is not None:
         found = merge_user_terms(found, read_user_terms(settings.terms), books["book_id"].to_list())
     if not found.terms:
-        raise SourceError("no terms were found: " + "; ".join(found.sought), f"Give it {MORE_TERMS_OF_BOOK}.")
+        raise SourceError("no terms were found: " + "; ".join(found.sought), f"Give {more_terms}.")
     write_atomically(job.folder / PROPOSALS, "\n".join(proposals).encode())
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
     terms = _with_surfaces(make_table(TERMS, found.terms), passages, job.rules)
@@ -77,8 +77,7 @@ def _harvest(job: Job, book_id: str, settings: GlossarySettings) -> tuple[Harves
     )
     headings = _headings(passages, job.rules) if settings.headings else None
     if lines.is_empty():
-        texts = passages["text"]
-        found = harvest_passages(book_id, texts, job.rules, headings=headings, automatic=settings.automatic)
+        found = harvest_passages(book_id, passages["text"], job.rules, headings=headings, automatic=settings.automatic)
         return found, MORE_TERMS
     found = harvest_book(
         book_id, lines, pages, job.rules, bold=settings.bold, headings=headings, automatic=settings.automatic

@@ -62,8 +62,13 @@ def defined_terms(texts: Iterable[str], rules: Rules) -> list[str]:
 
 def _first_phrase(words: Sequence[str], rules: Rules) -> str:
     """The words up to the first that stands in no term."""
-    empty = rules.words("function_words") - {OF}
+    empty = _empty_words(rules)
     return " ".join(takewhile(lambda word: word.lower() not in empty, words))
+
+
+def _empty_words(rules: Rules) -> frozenset[str]:
+    """Words that stand in no term. A noun such as "table" is none by itself, but may end one."""
+    return rules.words("function_words") - rules.words("nouns") - {OF}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +177,10 @@ def _title_phrases(title: str, rules: Rules) -> Iterator[str]:
 def _is_phrase(part: str, rules: Rules) -> bool:
     """Whether the words can be a term: few, none of them a function word but "of" inside, and the last one a noun."""
     words = part.lower().split()
-    empty, closing = rules.words("function_words"), rules.words("stop_headings")
+    empty, closing = _empty_words(rules), rules.words("stop_headings")
     if not 1 <= len(words) <= MOST_WORDS or part.lower() in rules.words("stop_terms"):
         return False
-    if not all(_WORD.fullmatch(word) and (word == OF or word not in empty) for word in words):
+    if not all(_WORD.fullmatch(word) and word not in empty for word in words):
         return False
     if OF in (words[0], words[-1]) or words[-1] in closing:
         return False

@@ -1,0 +1,88 @@
+"""``harvest_terms``: the terms of a PDF, or of anybody's own texts, as the stage ``glossary`` finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from tripletkit.errors import ConfigError
+from tripletkit.ids import file_sha256, stable_id
+from tripletkit.language.normalise import normalised_by
+from tripletkit.language.section_paths import section_titles
+from tripletkit.rules import Rules, load_rules
+from tripletkit.schemas import LINES, PAGES, TERMS, make_table
+from tripletkit.tagging.tag_texts import Rows, read_rows
+from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages
+from tripletkit.terms.text_terms import heading_terms
+
+
+def harvest_terms(
+    source: Path | str | Rows,
+    *,
+    automatic: int = 0,
+    headings: bool = False,
+    bold: bool = False,
+    rules: Rules | Path | str | None = None,
+) -> pl.DataFrame:
+    """The terms that a textbook or a list of texts holds, one row a concept.
+
+    ``source`` is the path of a PDF, or texts, or a frame or mappings with ``text`` and perhaps ``passage_id`` (or
+    ``id``) and ``section`` (titles of headings, joined by " › "). A PDF gives the entries of its index and glossary and
+    the acronyms that it introduces. Texts give the phrases that a sentence defines and the text uses again ("X is called
+    Y", "A Y is a …"), and the acronyms that they introduce.
+
+    ``automatic`` adds so many phrases by C-value; to a PDF only if it has neither index nor glossary. ``headings`` adds
+    terms of section titles that the text uses. ``bold`` adds, of a PDF, emphasised phrases where they are defined.
+    ``rules`` is a folder of your own rules, as for ``--rules``.
+
+    Returns a frame with the columns of ``schemas.TERMS``, sorted by ``term_id``: among others ``term``, ``forms``
+    (list), ``sources`` (list), ``definition``, ``locators`` (pages that an index cites), ``kept``, and ``reason`` where
+    it is not kept. It may be empty. ``tag_terms`` takes it as it is, and leaves out what is not kept.
+
+    Raises SourceError for a PDF that cannot be read, TableError for a row without a text or ids that are not unique,
+    ConfigError for a negative ``automatic`` or ``bold`` with texts, and RulesError for faulty rules.
+    """
+    if automatic < 0:
+        raise ConfigError(f"automatic = {automatic}: must be 0 or more", "It is the number of phrases to add.")
+    in_force = rules if isinstance(rules, Rules) else load_rules(Path(rules) if rules is not None else None)
+    with normalised_by(in_force):
+        if isinstance(source, Path | str):
+            found = _of_pdf(Path(source), in_force, bold=bold, headings=headings, automatic=automatic)
+        elif bold:
+            raise ConfigError("bold = True: texts hold no bold type", "Leave it out, or give the path of a PDF.")
+        else:
+            found = _of_texts(source, in_force, headings=headings, automatic=automatic)
+    return make_table(TERMS, found.terms)
+
+
+def _of_texts(source: Rows, rules: Rules, *, headings: bool, automatic: int) -> Harvest:
+    rows = read_rows(source, "text", "passage_id").values()
+    texts = [str(row["text"]) for row in rows]
+    titles = _titles([row.get("section") for row in rows], texts, rules) if headings else None
+    return harvest_passages(None, texts, rules, headings=titles, automatic=automatic)
+
+
+def _of_pdf(path: Path, rules: Rules, *, bold: bool, headings: bool, automatic: int) -> Harvest:
+    # Loaded here: a PDF library is not needed for texts.
+    from tripletkit.pdf.book import PassageLimits, extract_book
+
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file", "Give the path of a PDF, or a list of texts.")
+    book_id = stable_id("book", file_sha256(path))
+    held = extract_book(path, book_id=book_id, limits=PassageLimits(512), count_tokens=_count_words, rules=rules)
+    titles = None
+    if headings:
+        titles = _titles([row["section"] for row in held.passages], [str(row["text"]) for row in held.passages], rules)
+    lines, pages = make_table(LINES, held.lines), make_table(PAGES, held.pages)
+    return harvest_book(book_id, lines, pages, rules, bold=bold, headings=titles, automatic=automatic)
+
+
+def _titles(sections: Sequence[object], texts: Sequence[str], rules: Rules) -> list[str]:
+    return heading_terms({title for section in sections for title in section_titles(section)} - {""}, texts, rules)
+
+
+def _count_words(texts: Sequence[str]) -> list[int]:
+    """Stands in for a tokenizer: where passages end makes no difference to terms."""
+    return [len(text.split()) for text in texts]
