@@ -19,18 +19,18 @@ from tripletkit.errors import RulesError
 
 KINDS = {
     "abbreviations": "words",  # a full stop after one of these ends no sentence
-    "titles": "labelled",  # headings that tell what follows: glossary, index, bibliography, summary, exercise, toc, front
-    "headings": "patterns",  # what a heading's own number looks like, at its start
+    "titles": "labelled",  # headings that announce what follows: glossary, index, bibliography, summary, exercise, toc, front
+    "headings": "patterns",  # a heading's own number, at its start
     "captions": "patterns",  # how a caption starts
     "exercises": "patterns",  # how an exercise starts
     "stop_terms": "words",  # terms too general to teach anything
-    "term_filters": "labelled",  # reason: what a term to be left out looks like, whole
+    "term_filters": "labelled",  # reason: a term to be left out, its whole text
     "aliases": "pairs",  # two names of one concept, accepted by the user: form: canonical
     "function_words": "words",  # words that no automatic term holds
     "nouns": "words",  # nouns that end as adverbs, adjectives or participles do
     "stop_headings": "words",  # titles, and ends of titles, that name nothing taught
     "idioms": "patterns",  # turns of phrase in which a word is not the term of that name
-    "verb_neighbours": "pairs",  # words by which a one-word term is told to be a verb: role: word
+    "verb_neighbours": "pairs",  # words beside a one-word term by which it is a verb: role: word
     "plurals": "pairs",  # plurals that no rule makes: plural: singular
     "variants": "pairs",  # two spellings of one word: british: american
 }
@@ -63,7 +63,12 @@ class Rules:
 
     def words(self, name: str) -> frozenset[str]:
         """The entries of a ``words`` file, lower case."""
-        return frozenset(rule.text.lower() for rule in self.files[name])
+        return self._words[name]
+
+    @cached_property
+    def _words(self) -> dict[str, frozenset[str]]:
+        files = ((name, rules) for name, rules in self.files.items() if KINDS[name] == "words")
+        return {name: frozenset(rule.text.lower() for rule in rules) for name, rules in files}
 
     def starts(self, name: str, text: str) -> re.Match[str] | None:
         """The match of the first pattern of file ``name`` that fits the start of ``text``."""

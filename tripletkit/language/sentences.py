@@ -1,4 +1,7 @@
-"""Where sentences end: offsets into a text, by full stops, abbreviations and what follows. No model, no import."""
+"""Where sentences end: offsets into a text, by full stops, abbreviations and what follows; no model is needed.
+
+A second language must bring its own rules file ``abbreviations``, and its own capitals and quotation marks if it has others.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Set
 #: An end mark with closing quotes or brackets, before white space and something that can open a sentence.
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]»]*(?=\s+[\"'“‘(\[«¿¡]*[^\W_a-zß-öø-ÿ])")
 _AT_END = re.compile(r"[.!?…]+[\"'”’)\]»]*$")
-#: What a text that _AT_END fits can end in; cheap to ask first, and asked for every line.
+#: What a text that _AT_END fits can end in; a cheap test that comes first, as it is made for every line.
 _LAST_MARKS = frozenset(".!?…\"'”’)]»\n")
 _LAST_WORD = re.compile(r"[^\s\"'“‘(\[«]+$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")

@@ -28,6 +28,8 @@ PAGE_TO, PAGE_AND, PAGE_TAIL = r"to", r"(?:and|&)", r"(?:passim|ff\.?|et seq\.?)
 REFERENCE = re.compile(
     r"(?P<before>^|[\s,.;:(\[]+)(?P<word>see(?P<also>\s+also)?(?:\s+under)?|cf\.)\s+(?P<target>\S.*?)[)\]]?$", re.I
 )
+#: How a reference begins that means "see also".
+COMPARE = "cf"
 SEE = re.compile(r"\bsee( also)?( under)?\b", re.I)
 SEE_AT_END = re.compile(r"\bsee( also)?( under)?$", re.I)
 #: Where the reference of an entry with run-in subentries begins.

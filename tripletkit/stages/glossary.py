@@ -114,14 +114,14 @@ def _result(terms: pl.DataFrame, dropped: list[Row], notes: tuple[str, ...]) -> 
     left_out = terms.filter(~pl.col("kept")).select("term_id", "term", "reason")
     dropped = dropped + [dropped_row(term_id, term, reason, None) for term_id, term, reason in left_out.iter_rows()]
     sources = terms.explode("sources")["sources"].value_counts(sort=True, name="n")
-    told = ", ".join(f"{name} {count:,}" for name, count in sorted(sources.iter_rows()))
+    by_source = ", ".join(f"{name} {count:,}" for name, count in sorted(sources.iter_rows()))
     counts = {
         "terms": terms.height,
         "kept": int(terms["kept"].sum()),
         "definitions": int(terms["definition"].is_not_null().sum()),
     }
     with_definition = f"{counts['definitions']:,} with a definition"
-    summary = f"{terms.height:,} terms ({told}; {with_definition}), {counts['kept']:,} kept"
+    summary = f"{terms.height:,} terms ({by_source}; {with_definition}), {counts['kept']:,} kept"
     return StageResult({"terms": terms}, dropped, counts, summary, notes)
 
 

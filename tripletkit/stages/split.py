@@ -41,12 +41,12 @@ def run(job: Job) -> StageResult:
                 f"split: no passage is left for {name} ({len(set(units.values()))} units, by {settings.by})",
                 "Use --set split.by=chapter, other shares, or more books.",
             )
-    told = ", ".join(
+    parts = ", ".join(
         f"{name} {sizes[name]:,} ({sum(side == name for side in sides.values())})"
         for name in ("train", "validation", "test")
     )
     what = "pages" if settings.by == "pages" else "chapters" if isinstance(next(iter(sides)), tuple) else "books"
-    return StageResult({"splits": splits}, dropped, dict(sizes), f"passages (and {what}): {told}")
+    return StageResult({"splits": splits}, dropped, dict(sizes), f"passages (and {what}): {parts}")
 
 
 def passage_units(passages: pl.DataFrame, by: str) -> dict[str, Hashable]:

@@ -1,4 +1,4 @@
-"""A spaCy pipeline that says where a one-word form is a verb: "they set it" is no mention of "set". Optional, and slow.
+"""An optional spaCy pipeline that finds one-word forms used as verbs: "they set it" is no mention of "set". It is slow.
 
 The only module that imports spaCy; needed with `[tag] nlp = "en_core_web_sm"` and not otherwise.
 """

@@ -1,1 +1,1 @@
-"""A book's own terms: its index, glossary and acronyms, a user's file, and what they say of one concept."""
+"""Where terms come from: a book's index, glossary and acronyms, running text, a user's file; one row a concept."""

@@ -55,7 +55,7 @@ def harvest_book(
     entries, index_left = parse_index(book, rules)
     definitions, glossary_left = parse_glossaries(book, rules)
     candidates = [*index_candidates(entries, book, corpus, rules), *_glossary_candidates(definitions, book)]
-    body = (said for page, said in text.items() if book.roles[page] == "body")
+    body = (content for page, content in text.items() if book.roles[page] == "body")
     acronyms = _acronym_candidates(find_pairs(body), candidates, corpus)
     emphasised = emphasised_terms(book) if bold else []
     scores = c_values(text.values(), rules)[:automatic] if automatic and not candidates else []
@@ -135,7 +135,7 @@ def _plain_candidates(names: Iterable[str], source: str) -> list[Candidate]:
 
 
 def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[Candidate]:
-    """One candidate a definition; one that only says "see X" is a form of X."""
+    """One candidate a definition; one that is only "see X" is a form of X."""
     return [
         Candidate(
             [*own_forms(d.term), *d.forms],
@@ -151,7 +151,7 @@ def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[
 def _acronym_candidates(pairs: Counter[Pair], candidates: Sequence[Candidate], corpus: Corpus) -> list[Candidate]:
     """Acronyms of known terms, and new terms that the text both introduces and goes on to use.
 
-    A pair whose two halves are known as two terms joins them, as the book says that they are one.
+    A pair whose two halves are known as two terms joins them, as the book introduces one for the other.
     """
     known = {form_key(form) for candidate in candidates for form in candidate.forms}
     return [
@@ -177,5 +177,5 @@ def _sought(book: Book, entries: Sequence[Entry], definitions: Sequence[Definiti
 
 
 def _sought_by_choice(headings: Sequence[str] | None, automatic: int, scores: Sequence[Scored]) -> list[str]:
-    told = [f"headings: {len(headings)} terms in section titles"] if headings is not None else []
-    return told + ([f"automatic: {len(scores)} phrases by C-value"] if automatic else [])
+    parts = [f"headings: {len(headings)} terms in section titles"] if headings is not None else []
+    return parts + ([f"automatic: {len(scores)} phrases by C-value"] if automatic else [])

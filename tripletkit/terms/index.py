@@ -1,6 +1,6 @@
 """A book's index → entries: term, the heads above it, page locators, see and see also.
 
-Subentries are told by their indent, or in a run-in index by semicolons. Where a term ends and its locators begin is
+Subentries are recognised by their indent, or in a run-in index by semicolons. Where a term ends and its locators begin is
 decided by how this index separates them: most put a comma, some only a space, some dots.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median_high
 
 from tripletkit.language.term_words import (
+    COMPARE,
     NAME_INDEX,
     NEXT_TARGET,
     REFERENCE,
@@ -36,8 +38,8 @@ class Entry:
     """An index entry as printed. ``parents`` are the heads above it, outermost first."""
 
     term: str
-    parents: tuple[str, ...]
-    locators: tuple[Span, ...]
+    parents: tuple[str, ...] = ()
+    locators: tuple[Span, ...] = ()
     see: tuple[str, ...] = ()
     see_also: tuple[str, ...] = ()
     kind: str = "subject"  # or names, symbols
@@ -52,14 +54,6 @@ class Leftover:
     text: str
     page: int
     reason: str
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    head: str
-    locators: tuple[Span, ...]
-    see: tuple[str, ...]
-    see_also: tuple[str, ...]
 
 
 def parse_index(book: Book, rules: Rules) -> tuple[list[Entry], list[Leftover]]:
@@ -81,7 +75,8 @@ def index_parts(book: Book, rules: Rules, left: list[Leftover]) -> list[tuple[st
     last = -9
     for page in book.pages_of("index"):
         rest = book.pages[page]
-        titles = [line for line in rest if line.size > 1.15 * _size(rest) and title_label(line.text, rules) == "index"]
+        size = median_high([line.size for line in rest] or [10.0])
+        titles = [line for line in rest if line.size > 1.15 * size and title_label(line.text, rules) == "index"]
         if page - last > 2 or not parts:
             parts.append(("subject", {}))
         last = page
@@ -94,11 +89,6 @@ def index_parts(book: Book, rules: Rules, left: list[Leftover]) -> list[tuple[st
             parts.append((index_kind(title.text), {}))
         parts[-1][1].setdefault(page + 1, []).extend(rest)
     return [(kind, pages) for kind, pages in parts if any(pages.values())]
-
-
-def _size(lines: Sequence[Line]) -> float:
-    sizes = sorted(line.size for line in lines)
-    return sizes[len(sizes) // 2] if sizes else 10.0
 
 
 def index_kind(title: str) -> str:
@@ -129,7 +119,7 @@ def items_to_entries(
         if own.term:
             stack.append((item.indent, own.term))
         elif entries:  # a see-reference on a line of its own belongs to the head above it
-            entries.extend(_attach(entries, own, parents))
+            _attach(entries, own, parents)
         entries.extend(entry for entry in found if entry.term and not (item.repeats and entry is own))
     return entries, left
 
@@ -142,42 +132,31 @@ def _part_glued_numbers(items: Sequence[Item]) -> None:
                 item.text = re.sub(r"(?<=[^\W\d_])(?=\d{1,4}$)", f" {LEADER} ", item.text)
 
 
-def _attach(entries: list[Entry], own: Entry, parents: tuple[str, ...]) -> list[Entry]:
+def _attach(entries: list[Entry], own: Entry, parents: tuple[str, ...]) -> None:
     """Give a bare see-reference to the nearest entry that it stands under."""
-    for at in range(len(entries) - 1, -1, -1):
-        entry = entries[at]
-        if (*entry.parents, entry.term) == parents or not parents:
-            entries[at] = replace(
-                entry,
-                see=(*entry.see, *own.see),
-                see_also=(*entry.see_also, *own.see_also),
-                locators=(*entry.locators, *own.locators),
-            )
-            break
-    return []
+    at = next((i for i in reversed(range(len(entries))) if not parents or _path(entries[i]) == parents), None)
+    if at is not None:
+        held = entries[at]
+        see, also, locators = held.see + own.see, held.see_also + own.see_also, held.locators + own.locators
+        entries[at] = replace(held, see=see, see_also=also, locators=locators)
+
+
+def _path(entry: Entry) -> tuple[str, ...]:
+    return (*entry.parents, entry.term)
 
 
 def _item_entries(item: Item, parents: tuple[str, ...], labels: Labels, strict: bool, kind: str) -> list[Entry]:
-    segments = run_in_segments(item.text)
-    parsed = [parse_item(segment, item.styles, labels, strict) for segment in segments]
-    if len(parsed) > 1 and not all(p.head and (p.locators or p.see or p.see_also) for p in parsed[1:]):
+    parsed = [parse_item(segment, item.styles, labels, strict) for segment in run_in_segments(item.text)]
+    if not all(sub.term and (sub.locators or sub.see or sub.see_also) for sub in parsed[1:]):
         parsed = [parse_item(item.text, item.styles, labels, strict)]
-    mono = bool(item.styles) and item.styles[0] == "m"
-    first, rest = parsed[0], parsed[1:]
-    entries = []
-    if rest and not first.see and (colon := re.match(r"(?P<head>[^:]+):\s+(?P<sub>\S.*)", first.head)):
-        entries.append(Entry(colon["head"], parents, (), kind=kind, page=item.page, mono=mono))
-        rest = [replace(first, head=colon["sub"]), *rest]
-        first = replace(first, head=colon["head"])
-    else:
-        entries.append(Entry(first.head, parents, first.locators, first.see, first.see_also, kind, item.page, mono))
-    above = (*parents, first.head)
-    entries.extend(
-        Entry(sub.head, above, sub.locators, sub.see, sub.see_also, kind, item.page, mono) for sub in rest if sub.head
-    )
-    if not entries[0].term and not (first.see or first.see_also):
+    first, *rest = parsed
+    if rest and not first.see and (colon := re.match(r"(?P<head>[^:]+):\s+(?P<sub>\S.*)", first.term)):
+        first, rest = Entry(colon["head"]), [replace(first, term=colon["sub"]), *rest]
+    if not (first.term or first.see or first.see_also):
         return []
-    return entries
+    placed = [replace(first, parents=parents), *(replace(sub, parents=(*parents, first.term)) for sub in rest)]
+    mono = item.styles.startswith("m")
+    return [replace(e, kind=kind, page=item.page, mono=mono) for e in placed if e.term or e is placed[0]]
 
 
 def run_in_segments(text: str) -> list[str]:
@@ -191,25 +170,19 @@ def run_in_segments(text: str) -> list[str]:
     return parts
 
 
-def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> _Parsed:
+def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> Entry:
     """One entry's text taken apart. ``strict``: locators must follow a comma, colon or dots, not only a space."""
     text = plain(text)
-    see: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     match = REFERENCE.search(text)
     if match and _is_reference(match, text, styles):
-        target = match["target"]
         text = text[: match.start()].rstrip(" ,;:([")
-        target, more = _targets(target, labels)
-        names = tuple(part.strip(" .,") for part in NEXT_TARGET.split(target) if part.strip(" .,"))
-        if match["also"] or match["word"].lower().startswith("cf"):
-            also = names
-        else:
-            see = names
-        if more:
-            text = f"{text}, {more}"
+        target, more = _targets(match["target"], labels)
+        names = tuple(name for part in NEXT_TARGET.split(target) if (name := part.strip(" .,")))
+        text = f"{text}, {more}" if more else text
+    also = match is not None and (match["also"] is not None or match["word"].lower().startswith(COMPARE))
     head, locators = split_locators(text, labels, strict)
-    return _Parsed(clean_term(head), locators, see, also)
+    return Entry(clean_term(head), locators=locators, see=() if also else names, see_also=names if also else ())
 
 
 def _is_reference(match: re.Match[str], text: str, styles: str) -> bool:

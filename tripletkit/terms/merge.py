@@ -47,7 +47,7 @@ class Candidate:
 
 @dataclass
 class Concept:
-    """Candidates that are one: what a row of the terms table says, references still as positions."""
+    """Candidates that are one: the values of a row of the terms table, references still as positions."""
 
     members: list[int]
     term: str
@@ -79,7 +79,7 @@ def own_forms(term: str) -> list[str]:
 
 
 def _uninverted(term: str) -> str | None:
-    """Terms turned round: "closure, of a set" is said "closure of a set"; a person's name is said given name first."""
+    """A term in its natural order: "closure, of a set" is "closure of a set", "Abel, Niels" is "Niels Abel"; else None."""
     head, comma, rest = term.partition(", ")
     if not comma or "," in rest or "(" in term or not head or not rest:
         return None
@@ -114,7 +114,7 @@ def merge(
 def _join_references(
     candidates: Sequence[Candidate], groups: DisjointSets, by_key: dict[tuple[str, Key], int]
 ) -> list[tuple[str, str, str]]:
-    """Join each candidate that says "see X" to X. An X of its own name nowhere becomes the candidate's shown form."""
+    """Join each candidate with the reference "see X" to X. An X of its own name nowhere becomes the candidate's shown form."""
     dangling = []
     for at, candidate in enumerate(candidates):
         if len(candidate.refers) > 1:  # several targets: near each of them, the same as none
@@ -149,7 +149,7 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
 def _strip_qualifiers(
     candidates: Sequence[Candidate], groups: DisjointSets, by_key: dict[tuple[str, Key], int]
 ) -> None:
-    """Qualifiers left off: "momentum (optimization)" is said and shown "momentum", unless another term claims that."""
+    """Qualifiers left off: "momentum (optimization)" becomes "momentum", unless another term has that name."""
     claims: Counter[tuple[str, Key]] = Counter()
     bare: list[tuple[int, str]] = []
     for at, candidate in enumerate(candidates):

@@ -1,6 +1,6 @@
-"""Index entries → candidates, subentries as running text would say them: "distribution / binomial" → "binomial distribution".
+"""Index entries → candidates, subentries as running text would have them: "distribution / binomial" → "binomial distribution".
 
-Which order of head and modifier is right is looked up in the book's own text; where that is silent, a word's ending decides.
+Which order of head and modifier is right is looked up in the book's own text; where it has none, a word's ending decides.
 """
 
 from __future__ import annotations

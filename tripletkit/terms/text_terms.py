@@ -80,7 +80,7 @@ class _Word:
 def emphasised_terms(book: Book) -> list[str]:
     """Phrases in bold or italic that their sentence defines, in order of place: "is called a *lemma*", "known as *chaining*".
 
-    Emphasis alone says little: titles, stress and variables are set so too.
+    Emphasis alone is no proof of a term: titles, stressed words and variables are emphasised too.
     """
     found: list[str] = []
     for page in book.pages_of("body"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from tripletkit.errors import SourceError
 
 _COLUMNS = ("term", "forms", "definition")
+_EXAMPLE = 'Such as {"term": "entropy", "forms": ["H"], "definition": "a measure"}; all but term may be left out.'
 
 
 @dataclass(frozen=True)
@@ -92,30 +93,25 @@ def _from_jsonl(path: Path, text: str) -> Iterator[UserTerm]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise SourceError(
-                f"{place}: not valid JSON ({error.msg} at column {error.colno})", "Write one JSON object a line."
-            ) from error
-        if not isinstance(row, dict):
-            raise SourceError(
-                f"{place}: expected an object, got {type(row).__name__}", 'Such as {"term": "entropy", "forms": ["H"]}.'
-            )
-        if unknown := sorted(row.keys() - set(_COLUMNS)):
-            raise SourceError(f"{place}: unknown key {unknown[0]!r}", f"Known: {', '.join(_COLUMNS)}.")
-        forms, definition = row.get("forms") or [], row.get("definition")
-        if not isinstance(row.get("term"), str):
-            raise SourceError(
-                f"{place}: 'term' must be a text, got {row.get('term')!r}", 'Such as {"term": "entropy"}.'
-            )
-        if not (isinstance(forms, list) and all(isinstance(form, str) for form in forms)):
-            raise SourceError(
-                f"{place}: 'forms' must be a list of texts, got {forms!r}",
-                'Such as {"term": "entropy", "forms": ["H"]}.',
-            )
-        if not (definition is None or isinstance(definition, str)):
-            raise SourceError(
-                f"{place}: 'definition' must be a text, got {definition!r}", "Leave it out if there is none."
-            )
-        yield _term(row["term"], forms, definition, place)
+            problem = f"{place}: not valid JSON ({error.msg} at column {error.colno})"
+            raise SourceError(problem, "Write one JSON object a line.") from error
+        if (wrong := _row_problem(row)) is not None:
+            raise SourceError(f"{place}: {wrong}", _EXAMPLE)
+        yield _term(row["term"], row.get("forms") or [], row.get("definition"), place)
+
+
+def _row_problem(row: object) -> str | None:
+    """What is wrong with a row of JSON, or None."""
+    if not isinstance(row, dict):
+        return f"expected an object, got {type(row).__name__}"
+    if unknown := sorted(row.keys() - set(_COLUMNS)):
+        return f"unknown key {unknown[0]!r}"
+    if not isinstance(row.get("term"), str):
+        return f"'term' must be a text, got {row.get('term')!r}"
+    forms, definition = row.get("forms") or [], row.get("definition")
+    if not (isinstance(forms, list) and all(isinstance(form, str) for form in forms)):
+        return f"'forms' must be a list of texts, got {forms!r}"
+    return None if isinstance(definition, str | None) else f"'definition' must be a text, got {definition!r}"
 
 
 def _term(term: str, forms: list[str] | tuple[str, ...], definition: str | None, place: str) -> UserTerm:
