@@ -27,6 +27,15 @@ def test_words_cut_at_line_ends_are_joined_as_the_book_writes_them() -> None:
     assert held.join(["one", "", " two "]) == "one two"
 
 
+def test_the_second_half_of_a_cut_word_is_no_word_of_the_book() -> None:
+    text = "In proportion, a proportion and each proportion.\nIt goes immedi-\nately and deliber-\nately, and proportion-\nately."
+    assert (
+        book({1: page(1, text)}, {}, last=1)
+        .running_text()[0]
+        .endswith("immediately and deliberately, and proportionately.")
+    )
+
+
 def test_furniture_is_no_text() -> None:
     assert book({7: page(7, "One line of text.\n\n7")}, {}, last=7).running_text()[6] == "One line of text."
 

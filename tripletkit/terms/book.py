@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -74,8 +74,16 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
         if kind != "furniture" and 0 < values[0] <= size:
             by_page[values[0] - 1].append(Line(*values))
             kinds[values[0] - 1].append(kind)
-    vocabulary = book_vocabulary(line.text for page in by_page for line in page)
+    vocabulary = book_vocabulary(_without_halves(line.text for page in by_page for line in page))
     return Book(book_id, by_page, kinds, roles, Labels(printed), vocabulary)
+
+
+def _without_halves(lines: Iterable[str]) -> Iterator[str]:
+    """The lines without the first word where the line before cuts it: "ately" is no word of the book."""
+    cut = False
+    for line in lines:
+        yield line.partition(" ")[2] if cut else line
+        cut = line.endswith(("-", "‐"))
 
 
 def repair_accents(text: str) -> str:
