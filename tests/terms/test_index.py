@@ -6,14 +6,14 @@ import pytest
 
 from tests.terms.layout import book, page
 from tripletkit.rules import load_rules
-from tripletkit.terms.index import Entry, clean_term, index_kind, parse_index, split_locators
-from tripletkit.terms.locators import Labels, Span
+from tripletkit.terms.index import IndexEntry, clean_term, index_kind, parse_index, split_locators
+from tripletkit.terms.locators import Labels
 
 RULES = load_rules()
 KNOWN = Labels([str(n) for n in range(1, 501)])
 
 
-def entries(*columns: str) -> list[Entry]:
+def entries(*columns: str) -> list[IndexEntry]:
     """The entries of one index page of a book of 450 pages."""
     return parse_index(book({400: page(400, *columns)}, {400: "index"}, last=450), RULES)[0]
 
@@ -226,19 +226,6 @@ def test_a_long_entry_that_crosses_the_gutter_stays_in_its_column() -> None:
         "theta",
         "iota",
         "kappa",
-    ]
-
-
-def test_expansion_maps_labels_to_all_pages_that_bear_them() -> None:
-    labels = Labels(["i", "ii", "1", "2", "3", "2"])
-    assert labels.expand([Span("1", "2")]) == [
-        {"label": "1", "page": 3, "range_end": "2"},
-        {"label": "2", "page": 4, "range_end": "2"},
-        {"label": "2", "page": 6, "range_end": "2"},
-    ]
-    assert labels.expand([Span("ii"), Span("9")]) == [
-        {"label": "ii", "page": 2, "range_end": None},
-        {"label": "9", "page": None, "range_end": None},
     ]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tripletkit.terms.merge import Candidate, Concept, concept_ids, form_key, merge, own_forms
+from tripletkit.terms.merge import Concept, TermCandidate, concept_ids, form_key, merge, own_forms
 
 
-def merged(*candidates: Candidate) -> list[Concept]:
+def merged(*candidates: TermCandidate) -> list[Concept]:
     return merge(candidates, lambda phrase: 1)[0]
 
 
@@ -47,9 +47,9 @@ def test_own_forms() -> None:
 def test_plural_case_and_acronym_become_one_row_with_all_pages() -> None:
     page = {"label": "1", "page": 1, "range_end": None}
     (concept,) = merged(
-        Candidate(["Principal components analyses"], "index", locators=[page]),
-        Candidate(own_forms("principal components analysis (PCA)"), "glossary", "a method"),
-        Candidate(["PCA"], "index"),
+        TermCandidate(["Principal components analyses"], "index", locators=[page]),
+        TermCandidate(own_forms("principal components analysis (PCA)"), "glossary", "a method"),
+        TermCandidate(["PCA"], "index"),
     )
     assert (concept.term, concept.sources, concept.definition, concept.locators) == (
         "principal components analysis",
@@ -67,13 +67,13 @@ def test_plural_case_and_acronym_become_one_row_with_all_pages() -> None:
 
 def test_a_see_reference_joins_its_target_under_any_wording() -> None:
     (concept,) = merged(
-        Candidate(["ADT"], "index", refers=("types, abstract",)), Candidate(["abstract types"], "index")
+        TermCandidate(["ADT"], "index", refers=("types, abstract",)), TermCandidate(["abstract types"], "index")
     )
     assert (concept.term, concept.forms) == ("abstract types", ["abstract types", "ADT"])
 
 
 def test_a_target_that_is_no_entry_names_the_concept() -> None:
-    (concept,) = merged(Candidate(["df"], "index", refers=("degrees of freedom",)))
+    (concept,) = merged(TermCandidate(["df"], "index", refers=("degrees of freedom",)))
     assert (concept.term, concept.forms) == ("degrees of freedom", ["degrees of freedom", "df"])
 
 
@@ -81,9 +81,9 @@ def test_several_targets_are_near_not_the_same() -> None:
     assert (
         len(
             merged(
-                Candidate(["charts"], "index", refers=("bar chart", "pie chart")),
-                Candidate(["bar chart"], "index"),
-                Candidate(["pie chart"], "index"),
+                TermCandidate(["charts"], "index", refers=("bar chart", "pie chart")),
+                TermCandidate(["bar chart"], "index"),
+                TermCandidate(["pie chart"], "index"),
             )
         )
         == 3
@@ -91,14 +91,15 @@ def test_several_targets_are_near_not_the_same() -> None:
 
 
 def test_a_qualifier_is_left_off_only_if_that_is_unambiguous() -> None:
-    (momentum,) = merged(Candidate(["momentum (optimization)"], "glossary", "x"))
+    (momentum,) = merged(TermCandidate(["momentum (optimization)"], "glossary", "x"))
     assert (momentum.term, momentum.forms[1:]) == ("momentum", ["momentum (optimization)"])
     two = merged(
-        Candidate(["contradiction (in FOL)"], "glossary", "x"), Candidate(["contradiction (in TFL)"], "glossary", "y")
+        TermCandidate(["contradiction (in FOL)"], "glossary", "x"),
+        TermCandidate(["contradiction (in TFL)"], "glossary", "y"),
     )
     assert [concept.forms for concept in two] == [["contradiction (in FOL)"], ["contradiction (in TFL)"]]
 
 
 def test_indexes_of_names_do_not_mix_with_subjects() -> None:
-    concepts = merged(Candidate(["Bayes"], "index", kind="names"), Candidate(["Bayes"], "index"))
+    concepts = merged(TermCandidate(["Bayes"], "index", kind="names"), TermCandidate(["Bayes"], "index"))
     assert len(concepts) == len(set(concept_ids(concepts, "b"))) == 2

@@ -44,7 +44,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _HeldForm:
     """A form with what every match of it needs, worked out once."""
 
     form: Form
@@ -52,7 +52,7 @@ class _Entry:
     capitals: str  # an acronym's; "" for a word
     possessive: bool
 
-    def covers(self, other: _Entry) -> bool:
+    def covers(self, other: _HeldForm) -> bool:
         """Whether whatever ``other`` finds where both stand, this finds too: it is but another surface of the term."""
         return (
             self.form.term_id == other.form.term_id
@@ -65,7 +65,7 @@ class _Entry:
 @dataclass(slots=True)
 class _Node:
     children: dict[str, _Node] = field(default_factory=dict)
-    entries: list[_Entry] = field(default_factory=list)
+    entries: list[_HeldForm] = field(default_factory=list)
 
 
 class Matcher:
@@ -79,7 +79,7 @@ class Matcher:
         self._normaliser = normaliser()
         for form in forms:
             capitals = _capitals(form.text) if is_acronym(form.text) else ""
-            entry = _Entry(form, form.text.casefold(), capitals, _POSSESSIVE.search(form.text) is not None)
+            entry = _HeldForm(form, form.text.casefold(), capitals, _POSSESSIVE.search(form.text) is not None)
             for key in spellings(form.text, self._normaliser):
                 node = self._root
                 for word in key:
@@ -124,7 +124,7 @@ def spellings(form: str, words: Normaliser) -> list[tuple[str, ...]]:
     return list(keys)
 
 
-def _matches(text: str, start: int, end: int, entries: Sequence[_Entry]) -> Iterator[Match]:
+def _matches(text: str, start: int, end: int, entries: Sequence[_HeldForm]) -> Iterator[Match]:
     surface = text[start:end]
     possessive = _POSSESSIVE.search(surface) if surface[-2:] in ("’s", "'s") else None
     for entry in entries:
@@ -135,7 +135,7 @@ def _matches(text: str, start: int, end: int, entries: Sequence[_Entry]) -> Iter
             yield _match(entry, start, end, surface)
 
 
-def _match(entry: _Entry, start: int, end: int, surface: str) -> Match:
+def _match(entry: _HeldForm, start: int, end: int, surface: str) -> Match:
     kind = ("exact" if surface.casefold() == entry.folded else "variant") if entry.form.canonical else "form"
     return Match(entry.form, start, end, kind, not entry.capitals or _capitals(surface) == entry.capitals)
 

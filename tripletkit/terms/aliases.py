@@ -21,7 +21,7 @@ from tripletkit.language.normalise import term_key
 from tripletkit.language.term_words import GENERAL_NOUN, TURNING_PREFIX
 from tripletkit.rules import Rules, default_folder
 from tripletkit.terms.concept_rows import dropped_row
-from tripletkit.terms.merge import Candidate, Key, form_key
+from tripletkit.terms.merge import Key, TermCandidate, form_key
 
 #: Ratio from which two terms are alike; below, most pairs are two concepts.
 LIKE = 90.0
@@ -78,7 +78,7 @@ def _differ_in_kind(one: Sequence[str], other: Sequence[str]) -> bool:
     return fuzz.ratio(a, b) < 75 or a[0] != b[0]
 
 
-def accept_aliases(candidates: Sequence[Candidate], rules: Rules) -> list[Candidate]:
+def accept_aliases(candidates: Sequence[TermCandidate], rules: Rules) -> list[TermCandidate]:
     """The candidates with the accepted aliases: two known names refer to one another, one known name gets the other as a form."""
     accepted = list(candidates)
     keys: dict[Key, list[int]] = {}

@@ -20,7 +20,7 @@ SAME_EDGE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PrintedRow:
     """A line of an index: its text and styles, indent and reach in points from its column's left edge."""
 
     text: str
@@ -39,14 +39,16 @@ class Row:
         return max(self.reach - self.indent, 1.0) / max(len(self.text), 1)
 
 
-def lines_to_rows(pages: Mapping[int, Sequence[Line]], whole: Mapping[int, Sequence[Line]] | None = None) -> list[Row]:
+def lines_to_rows(
+    pages: Mapping[int, Sequence[Line]], whole: Mapping[int, Sequence[Line]] | None = None
+) -> list[PrintedRow]:
     """Rows of all pages (physical number → lines) in reading order: page by page, column by column, top down.
 
     ``whole`` holds the same pages with all their lines, where ``pages`` has a part too small to show the columns.
     """
     pitches = column_pitches(whole or pages)
     edges = left_edges(whole or pages, pitches)
-    rows: list[Row] = []
+    rows: list[PrintedRow] = []
     for page in sorted(pages):
         columns: dict[int, list[Line]] = defaultdict(list)
         bases = [edges[page] + pitch for pitch in pitches]
@@ -147,14 +149,22 @@ def _is_whole(text: str, styles: str) -> bool:
     return bool(re.search(r"\d[nft]{0,2}[.,;]?$", text)) or (len(text.split()) == 1 and styles[:1] in ("b", "z"))
 
 
-def _rows(lines: Sequence[Line], base: float, column: int) -> list[Row]:
-    rows: list[Row] = []
+def _rows(lines: Sequence[Line], base: float, column: int) -> list[PrintedRow]:
+    rows: list[PrintedRow] = []
     above: Line | None = None
     for line in sorted(lines, key=lambda line: (round(line.baseline, 1), line.x0)):
         gap = line.baseline - above.baseline if above is not None else 0.0
         rows.append(
-            Row(
-                line.text, line.styles, line.x0 - base, line.x1 - base, line.size, line.page, column, line.baseline, gap
+            PrintedRow(
+                text=line.text,
+                styles=line.styles,
+                indent=line.x0 - base,
+                reach=line.x1 - base,
+                size=line.size,
+                page=line.page,
+                column=column,
+                baseline=line.baseline,
+                gap=gap,
             )
         )
         above = line

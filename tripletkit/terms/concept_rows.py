@@ -12,8 +12,8 @@ from tripletkit.language.normalise import term_key
 from tripletkit.rules import Rules
 from tripletkit.terms.book import Corpus
 from tripletkit.terms.merge import (
-    Candidate,
     Concept,
+    TermCandidate,
     concept_ids,
     find_target,
     form_key,
@@ -45,7 +45,7 @@ class Facts:
 
 
 def concepts_to_rows(
-    candidates: Sequence[Candidate], book_id: str | None, corpus: Corpus, rules: Rules
+    candidates: Sequence[TermCandidate], book_id: str | None, corpus: Corpus, rules: Rules
 ) -> tuple[list[Row], list[Row]]:
     """Candidates merged and judged: rows of ``terms`` sorted by id, and rows of ``dropped`` for what found no place."""
     concepts, owner, dangling = merge(candidates, corpus.count)
@@ -80,7 +80,7 @@ def concepts_to_rows(
 
 
 def _see_also(
-    concepts: Sequence[Concept], candidates: Sequence[Candidate], owner: Sequence[int]
+    concepts: Sequence[Concept], candidates: Sequence[TermCandidate], owner: Sequence[int]
 ) -> tuple[list[list[int]], list[tuple[str, str, str]]]:
     """By concept, the concepts that it refers to; and references to no entry: term, target, reason."""
     keys = {
@@ -101,7 +101,7 @@ def _see_also(
     return found, unknown
 
 
-def _parent(concept: Concept, candidates: Sequence[Candidate], owner: Sequence[int], number: int) -> int | None:
+def _parent(concept: Concept, candidates: Sequence[TermCandidate], owner: Sequence[int], number: int) -> int | None:
     """The concept above this one in the index; none if the index has this one as a main entry too."""
     entries = [candidates[at] for at in concept.members if candidates[at].source in ("index", "index_head")]
     if any(entry.parent is None for entry in entries):

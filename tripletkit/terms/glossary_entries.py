@@ -7,8 +7,9 @@ two), by a sign ("term: definition", "term — definition"), or by indent alone 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from tripletkit.language.term_words import ARTICLE_AT_START, ONLY_REFERS, OTHER_NAME, PART_OF_SPEECH
@@ -16,7 +17,7 @@ from tripletkit.pdf.lines import Line
 from tripletkit.pdf.roles import title_label
 from tripletkit.rules import Rules
 from tripletkit.terms.book import Book
-from tripletkit.terms.columns import SAME_EDGE, Row, lines_to_rows
+from tripletkit.terms.columns import SAME_EDGE, PrintedRow, lines_to_rows
 from tripletkit.terms.index import Leftover
 from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators
 
@@ -27,7 +28,7 @@ _CLOSED_ROLES = frozenset(("toc", "index", "bibliography", "blank"))
 
 
 @dataclass(frozen=True)
-class Section:
+class GlossarySection:
     """A glossary's lines by physical page, and the heading it stands under ("" for pages without one)."""
 
     title: str
@@ -41,7 +42,6 @@ class Definition:
 
     term: str
     text: str
-    page: int
     forms: tuple[str, ...] = ()
     see: str = ""
     locators: tuple[Span, ...] = ()
@@ -50,7 +50,6 @@ class Definition:
 @dataclass
 class _Draft:
     term: list[str]
-    page: int
     lines: list[str] = field(default_factory=list)
 
 
@@ -68,20 +67,17 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
         drafts, loose = rows_to_drafts(rows, starter) if starter else ([], rows)
         entries = [entry for draft in drafts if (entry := _definition(draft, book)) is not None]
         if len(entries) < FEWEST_ENTRIES or len(loose) > len(rows) / 2:
-            left.append(
-                Leftover(
-                    section.title or rows[0].text, section.page, f"no glossary entries recognised in {len(rows)} lines"
-                )
-            )
+            reason = f"no glossary entries recognised in {len(rows)} lines"
+            left.append(Leftover(section.title or rows[0].text, section.page, reason))
             continue
         found.extend(entries)
         left.extend(Leftover(row.text, row.page, "text before the first entry of the glossary") for row in loose)
     return _without_shared_locators(found), left
 
 
-def glossary_sections(book: Book, rules: Rules) -> list[Section]:
+def glossary_sections(book: Book, rules: Rules) -> list[GlossarySection]:
     """Every glossary in page order: whole pages at the book's back, and sections that close a chapter, without headings."""
-    sections: list[Section] = []
+    sections: list[GlossarySection] = []
     opened: Line | None = None
     for page, lines in enumerate(book.pages):
         role = book.roles[page]
@@ -89,13 +85,13 @@ def glossary_sections(book: Book, rules: Rules) -> list[Section]:
             opened = None
             continue
         if role == "glossary" and opened is None and (page == 0 or book.roles[page - 1] != "glossary"):
-            sections.append(Section("", page + 1, {}))
+            sections.append(GlossarySection("", page + 1, {}))
         size = median([line.size for line in lines] or [0.0])
         for line, kind in zip(lines, book.kinds[page], strict=True):
             label = _heading_label(line, kind, role, rules, size)
             if label == "glossary":
                 opened = line
-                sections.append(Section(line.text, page + 1, {}))
+                sections.append(GlossarySection(line.text, page + 1, {}))
             elif label is not None:  # a heading of this rank or higher closes the section, a lower one does not
                 opened = None if opened is not None and line.size >= 0.95 * opened.size else opened
             elif (opened is not None or role == "glossary") and sections:
@@ -115,17 +111,17 @@ def _heading_label(line: Line, kind: str, role: str, rules: Rules, page_size: fl
     return None
 
 
-def _rows(section: Section, around: Mapping[int, Sequence[Line]]) -> list[Row]:
+def _rows(section: GlossarySection, around: Mapping[int, Sequence[Line]]) -> list[PrintedRow]:
     """The section's rows in reading order, headings of letters and subsections left out."""
     rows = lines_to_rows(section.pages, around)
     size = median(row.size for row in rows)
     return [row for row in rows if len(row.text) > 1 and not (row.size > 1.12 * size and set(row.styles) <= set("bz"))]
 
 
-Starter = Callable[[Row], "tuple[str, str] | None"]
+Starter = Callable[[PrintedRow], "tuple[str, str] | None"]
 
 
-def _starter(rows: Sequence[Row]) -> Starter | None:
+def _starter(rows: Sequence[PrintedRow]) -> Starter | None:
     """How this glossary marks an entry's first row: a function from a row to (term, rest), or None for other rows."""
     base = [row for row in rows if _at_edge(row)]
     options: list[tuple[int, Starter]] = []
@@ -143,12 +139,12 @@ def _starter(rows: Sequence[Row]) -> Starter | None:
     return None
 
 
-def _at_edge(row: Row) -> bool:
+def _at_edge(row: PrintedRow) -> bool:
     return row.indent <= SAME_EDGE * row.size
 
 
 def _by_type(stress: str) -> Starter:
-    def start(row: Row) -> tuple[str, str] | None:
+    def start(row: PrintedRow) -> tuple[str, str] | None:
         words = row.text.split()
         count = stressed_words(row.styles, stress)
         return (" ".join(words[:count]), " ".join(words[count:])) if count else None
@@ -167,19 +163,19 @@ def stressed_words(styles: str, stress: str) -> int:
     return count
 
 
-def _by_sign(row: Row) -> tuple[str, str] | None:
+def _by_sign(row: PrintedRow) -> tuple[str, str] | None:
     match = _SIGN.match(row.text)
     if match is None or len(match["term"].split()) > 9 or match["term"].endswith((".", ",")):
         return None
     return match["term"], match["rest"] or ""
 
 
-def rows_to_drafts(rows: Sequence[Row], starter: Starter) -> tuple[list[_Draft], list[Row]]:
+def rows_to_drafts(rows: Sequence[PrintedRow], starter: Starter) -> tuple[list[_Draft], list[PrintedRow]]:
     """Entries as lists of lines, and the rows before the first."""
     drafts: list[_Draft] = []
-    loose: list[Row] = []
+    loose: list[PrintedRow] = []
     hangs = _hangs(rows)
-    above: Row | None = None
+    above: PrintedRow | None = None
     for row in rows:
         parts = starter(row)
         draft = drafts[-1] if drafts else None
@@ -193,7 +189,7 @@ def rows_to_drafts(rows: Sequence[Row], starter: Starter) -> tuple[list[_Draft],
             draft.term.append(parts[0])
             draft.lines.extend([parts[1]] if parts[1] else [])
         elif parts is not None and (_at_edge(row) if hangs else _begins(row, above)):
-            drafts.append(_Draft([parts[0]], row.page, [parts[1]] if parts[1] else []))
+            drafts.append(_Draft([parts[0]], [parts[1]] if parts[1] else []))
         elif draft is not None:
             draft.lines.append(row.text)
         else:
@@ -202,17 +198,17 @@ def rows_to_drafts(rows: Sequence[Row], starter: Starter) -> tuple[list[_Draft],
     return drafts, loose
 
 
-def _is_next_line(row: Row, above: Row | None) -> bool:
+def _is_next_line(row: PrintedRow, above: PrintedRow | None) -> bool:
     """Whether no gap parts the two rows: a term without a definition yet goes on there."""
     return above is not None and (row.column != above.column or row.baseline - above.baseline <= 1.35 * row.size)
 
 
-def _hangs(rows: Sequence[Row]) -> bool:
+def _hangs(rows: Sequence[PrintedRow]) -> bool:
     """Whether second lines are set in, so that only lines at the edge begin an entry."""
     return sum(not _at_edge(row) for row in rows) >= 0.25 * len(rows)
 
 
-def _begins(row: Row, above: Row | None) -> bool:
+def _begins(row: PrintedRow, above: PrintedRow | None) -> bool:
     """Without a hanging indent: an entry begins after the end of a sentence, a short line or a gap."""
     if above is None or (row.page, row.column) != (above.page, above.column):
         return True
@@ -231,7 +227,7 @@ def _definition(draft: _Draft, book: Book) -> Definition | None:
     text, spans = split_page_list(text, book.labels)
     reference = ONLY_REFERS.match(text)
     see = reference["target"].strip() if reference and not reference["also"] else ""
-    return Definition(term, text, draft.page, _synonyms(text, term), see, spans)
+    return Definition(term, text, forms=_synonyms(text, term), see=see, locators=spans)
 
 
 def split_page_list(text: str, labels: Labels) -> tuple[str, tuple[Span, ...]]:
@@ -254,12 +250,6 @@ def _synonyms(text: str, term: str) -> tuple[str, ...]:
 
 def _without_shared_locators(entries: list[Definition]) -> list[Definition]:
     """A page that most entries cite is the glossary's own, not one about the term."""
-    counts: dict[str, int] = {}
-    for entry in entries:
-        for span in entry.locators:
-            counts[span.first] = counts.get(span.first, 0) + 1
+    counts = Counter(span.first for entry in entries for span in entry.locators)
     common = {label for label, count in counts.items() if count > 0.5 * len(entries) and count > 3}
-    return [
-        Definition(e.term, e.text, e.page, e.forms, e.see, tuple(s for s in e.locators if s.first not in common))
-        for e in entries
-    ]
+    return [replace(e, locators=tuple(s for s in e.locators if s.first not in common)) for e in entries]

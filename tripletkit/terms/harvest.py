@@ -14,8 +14,8 @@ from tripletkit.terms.aliases import accept_aliases
 from tripletkit.terms.book import Book, Corpus, tables_to_book
 from tripletkit.terms.concept_rows import Row, concepts_to_rows, dropped_row, term_row
 from tripletkit.terms.glossary_entries import Definition, parse_glossaries
-from tripletkit.terms.index import Entry, parse_index
-from tripletkit.terms.merge import Candidate, concept_ids, form_key, merge, own_forms
+from tripletkit.terms.index import IndexEntry, parse_index
+from tripletkit.terms.merge import TermCandidate, concept_ids, form_key, merge, own_forms
 from tripletkit.terms.subentries import index_candidates
 from tripletkit.terms.text_terms import Scored, c_values, defined_terms, emphasised_terms
 from tripletkit.terms.user_terms import UserTerm
@@ -59,7 +59,7 @@ def harvest_book(
     acronyms = _acronym_candidates(find_pairs(body), candidates, corpus)
     emphasised = emphasised_terms(book) if bold else []
     scores = c_values(text.values(), rules)[:automatic] if automatic and not candidates else []
-    more = [Candidate(own_forms(phrase), "bold") for phrase in emphasised]
+    more = [TermCandidate(own_forms(phrase), "bold") for phrase in emphasised]
     more += _plain_candidates(headings or (), "heading") + _plain_candidates((s.term for s in scores), "automatic")
     terms, dropped = concepts_to_rows(accept_aliases([*candidates, *acronyms, *more], rules), book_id, corpus, rules)
     left = [
@@ -107,7 +107,7 @@ def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequen
     for row in rows:
         for form in texts_in(row["forms"]):
             by_key.setdefault(form_key(form), []).append(row)
-    alone: list[Candidate] = []
+    alone: list[TermCandidate] = []
     for term in given:
         forms = [*own_forms(term.term), *term.forms]
         known = {id(row): row for form in forms for row in by_key.get(form_key(form), [])}
@@ -117,7 +117,7 @@ def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequen
             row["definition"] = term.definition or row["definition"]
             row["kept"], row["reason"] = True, None
         if not known:
-            alone.append(Candidate(forms, "user", term.definition))
+            alone.append(TermCandidate(forms, "user", term.definition))
     concepts, _, _ = merge(alone, lambda form: 1)
     rows += [term_row(*held, None) for held in zip(concepts, concept_ids(concepts, None), strict=True)]
     joined = len(given) - len(alone)
@@ -130,14 +130,14 @@ def texts_in(cell: object) -> list[str]:
     return [str(item) for item in cell] if isinstance(cell, list | tuple) else []
 
 
-def _plain_candidates(names: Iterable[str], source: str) -> list[Candidate]:
-    return [Candidate([name], source) for name in names]
+def _plain_candidates(names: Iterable[str], source: str) -> list[TermCandidate]:
+    return [TermCandidate([name], source) for name in names]
 
 
-def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[Candidate]:
+def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[TermCandidate]:
     """One candidate a definition; one that is only "see X" is a form of X."""
     return [
-        Candidate(
+        TermCandidate(
             [*own_forms(d.term), *d.forms],
             "glossary",
             None if d.see else d.text,
@@ -148,20 +148,22 @@ def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[
     ]
 
 
-def _acronym_candidates(pairs: Counter[Pair], candidates: Sequence[Candidate], corpus: Corpus) -> list[Candidate]:
+def _acronym_candidates(
+    pairs: Counter[Pair], candidates: Sequence[TermCandidate], corpus: Corpus
+) -> list[TermCandidate]:
     """Acronyms of known terms, and new terms that the text both introduces and goes on to use.
 
     A pair whose two halves are known as two terms joins them, as the book introduces one for the other.
     """
     known = {form_key(form) for candidate in candidates for form in candidate.forms}
     return [
-        Candidate([pair.long, pair.short], "acronym")
+        TermCandidate([pair.long, pair.short], "acronym")
         for pair, _ in unambiguous(pairs)
         if {form_key(pair.long), form_key(pair.short)} & known or corpus.count(pair.short) >= FEWEST_ACRONYM_USES
     ]
 
 
-def _sought(book: Book, entries: Sequence[Entry], definitions: Sequence[Definition]) -> list[str]:
+def _sought(book: Book, entries: Sequence[IndexEntry], definitions: Sequence[Definition]) -> list[str]:
     """Where index and glossary were looked for, and what was found: for the summary, and for a book that has nothing."""
     pages = [page + 1 for page in book.pages_of("index")]
     kinds = sorted({entry.kind for entry in entries})

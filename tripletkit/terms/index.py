@@ -34,7 +34,7 @@ _PADDING = re.compile(r"(?<=[(\[])\s+(?=\S)|(?<=\S)\s+(?=[)\]])|(?<=\w)\s+(?=[+*
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """An index entry as printed. ``parents`` are the heads above it, outermost first."""
 
     term: str
@@ -56,9 +56,9 @@ class Leftover:
     reason: str
 
 
-def parse_index(book: Book, rules: Rules) -> tuple[list[Entry], list[Leftover]]:
+def parse_index(book: Book, rules: Rules) -> tuple[list[IndexEntry], list[Leftover]]:
     """Entries of every index in the book, in order, and what in them is no entry."""
-    entries: list[Entry] = []
+    entries: list[IndexEntry] = []
     left: list[Leftover] = []
     for kind, pages in index_parts(book, rules, left):
         items, dropped = rows_to_items(lines_to_rows(pages), book)
@@ -100,11 +100,11 @@ def index_kind(title: str) -> str:
 
 def items_to_entries(
     items: Sequence[Item], labels: Labels, kind: str = "subject"
-) -> tuple[list[Entry], list[Leftover]]:
+) -> tuple[list[IndexEntry], list[Leftover]]:
     """Entries of one index; heads without locators are entries too, as their subentries' parents."""
     comma = _separates_by_comma(items, labels)
     _part_glued_numbers(items)
-    entries: list[Entry] = []
+    entries: list[IndexEntry] = []
     left: list[Leftover] = []
     stack: list[tuple[float, str]] = []
     for item in items:
@@ -132,7 +132,7 @@ def _part_glued_numbers(items: Sequence[Item]) -> None:
                 item.text = re.sub(r"(?<=[^\W\d_])(?=\d{1,4}$)", f" {LEADER} ", item.text)
 
 
-def _attach(entries: list[Entry], own: Entry, parents: tuple[str, ...]) -> None:
+def _attach(entries: list[IndexEntry], own: IndexEntry, parents: tuple[str, ...]) -> None:
     """Give a bare see-reference to the nearest entry that it stands under."""
     at = next((i for i in reversed(range(len(entries))) if not parents or _path(entries[i]) == parents), None)
     if at is not None:
@@ -141,17 +141,17 @@ def _attach(entries: list[Entry], own: Entry, parents: tuple[str, ...]) -> None:
         entries[at] = replace(held, see=see, see_also=also, locators=locators)
 
 
-def _path(entry: Entry) -> tuple[str, ...]:
+def _path(entry: IndexEntry) -> tuple[str, ...]:
     return (*entry.parents, entry.term)
 
 
-def _item_entries(item: Item, parents: tuple[str, ...], labels: Labels, strict: bool, kind: str) -> list[Entry]:
+def _item_entries(item: Item, parents: tuple[str, ...], labels: Labels, strict: bool, kind: str) -> list[IndexEntry]:
     parsed = [parse_item(segment, item.styles, labels, strict) for segment in run_in_segments(item.text)]
     if not all(sub.term and (sub.locators or sub.see or sub.see_also) for sub in parsed[1:]):
         parsed = [parse_item(item.text, item.styles, labels, strict)]
     first, *rest = parsed
     if rest and not first.see and (colon := re.match(r"(?P<head>[^:]+):\s+(?P<sub>\S.*)", first.term)):
-        first, rest = Entry(colon["head"]), [replace(first, term=colon["sub"]), *rest]
+        first, rest = IndexEntry(colon["head"]), [replace(first, term=colon["sub"]), *rest]
     if not (first.term or first.see or first.see_also):
         return []
     placed = [replace(first, parents=parents), *(replace(sub, parents=(*parents, first.term)) for sub in rest)]
@@ -170,7 +170,7 @@ def run_in_segments(text: str) -> list[str]:
     return parts
 
 
-def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> Entry:
+def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> IndexEntry:
     """One entry's text taken apart. ``strict``: locators must follow a comma, colon or dots, not only a space."""
     text = plain(text)
     names: tuple[str, ...] = ()
@@ -182,7 +182,7 @@ def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> Entry:
         text = f"{text}, {more}" if more else text
     also = match is not None and (match["also"] is not None or match["word"].lower().startswith(COMPARE))
     head, locators = split_locators(text, labels, strict)
-    return Entry(clean_term(head), locators=locators, see=() if also else names, see_also=names if also else ())
+    return IndexEntry(clean_term(head), locators=locators, see=() if also else names, see_also=names if also else ())
 
 
 def _is_reference(match: re.Match[str], text: str, styles: str) -> bool:

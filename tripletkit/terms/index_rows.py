@@ -19,7 +19,7 @@ from tripletkit.language.term_words import (
     SIGN_GROUP,
 )
 from tripletkit.terms.book import Book
-from tripletkit.terms.columns import SAME_EDGE, Row
+from tripletkit.terms.columns import SAME_EDGE, PrintedRow
 from tripletkit.terms.locators import LOCATOR_LIST
 
 #: Stands for a row of dots between a term and its pages.
@@ -40,7 +40,7 @@ class Item:
     styles: str
     indent: float
     page: int
-    rows: list[Row] = field(default_factory=list)
+    rows: list[PrintedRow] = field(default_factory=list)
     repeats: bool = False  # "(continued)": the head is printed again
 
 
@@ -58,7 +58,7 @@ class Indents:
         return max([i for i, start in enumerate(self.starts) if indent >= start - self.tolerance], default=0)
 
 
-def rows_to_items(rows: Sequence[Row], book: Book) -> tuple[list[Item], list[tuple[Row, str]]]:
+def rows_to_items(rows: Sequence[PrintedRow], book: Book) -> tuple[list[Item], list[tuple[PrintedRow, str]]]:
     """Printed entries in order, and the rows that are none, each with a reason."""
     kept, dropped = _without_headings(rows)
     indents = find_indents(kept)
@@ -99,16 +99,16 @@ def is_complete(text: str) -> bool:
     return bool(_ENDS_IN_LOCATOR.search(text.rstrip())) or bool(SEE.search(text) and not OPEN_END.search(text))
 
 
-def _width(rows: Sequence[Row]) -> float:
+def _width(rows: Sequence[PrintedRow]) -> float:
     """Width of a column: what nearly all rows stay within."""
     reaches = sorted(row.reach for row in rows)
     return reaches[int(0.985 * (len(reaches) - 1))] if reaches else 0.0
 
 
-def _without_headings(rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, str]]]:
+def _without_headings(rows: Sequence[PrintedRow]) -> tuple[list[PrintedRow], list[tuple[PrintedRow, str]]]:
     size = median(row.size for row in rows) if rows else 10.0
-    kept: list[Row] = []
-    dropped: list[tuple[Row, str]] = []
+    kept: list[PrintedRow] = []
+    dropped: list[tuple[PrintedRow, str]] = []
     has_letters = sum(1 for row in rows if _is_letter(row)) >= 2
     for row in rows:
         if has_letters:
@@ -129,11 +129,11 @@ def _without_headings(rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, s
     return kept, dropped
 
 
-def _is_letter(row: Row) -> bool:
+def _is_letter(row: PrintedRow) -> bool:
     return set(row.styles) <= set("bz") and len(row.text) == 1 and row.text.isalpha()
 
 
-def _without_letter(row: Row) -> Row:
+def _without_letter(row: PrintedRow) -> PrintedRow:
     """The row without a letter's heading that an unseen gutter put before it."""
     first, _, rest = row.text.partition(" ")
     fused = row.styles[:1] in ("b", "z") and rest and not set(row.styles[1:]) & set("bz")
@@ -144,7 +144,7 @@ def _without_letter(row: Row) -> Row:
     return row
 
 
-def find_indents(rows: Sequence[Row]) -> Indents:
+def find_indents(rows: Sequence[PrintedRow]) -> Indents:
     """Clusters of indents; one is a turnover if its rows nearly always finish a line that was full."""
     tolerance = SAME_EDGE * median(row.size for row in rows) if rows else 3.0
     starts: list[float] = []
@@ -167,7 +167,7 @@ def find_indents(rows: Sequence[Row]) -> Indents:
     return Indents(plain_indents.starts, turnover, frozenset(wrapped), tolerance)
 
 
-def _turnover_vote(above: Row, row: Row, indents: Indents, width: float) -> int:
+def _turnover_vote(above: PrintedRow, row: PrintedRow, indents: Indents, width: float) -> int:
     if _surely_wraps(above, row, indents):
         return 1
     if is_complete(plain(above.text)) or not _could_wrap(above, row, width):
@@ -175,12 +175,12 @@ def _turnover_vote(above: Row, row: Row, indents: Indents, width: float) -> int:
     return 1 if indents.level(above.indent) < indents.level(row.indent) else 0
 
 
-def _surely_wraps(above: Row, row: Row, indents: Indents) -> bool:
+def _surely_wraps(above: PrintedRow, row: PrintedRow, indents: Indents) -> bool:
     deeper = indents.level(above.indent) < indents.level(row.indent)
     return deeper and (_only_locators(row.text) or plain(above.text).endswith((",", "-")))
 
 
-def _could_wrap(above: Row, row: Row, width: float) -> bool:
+def _could_wrap(above: PrintedRow, row: PrintedRow, width: float) -> bool:
     """Whether the row's first word had no room on the row above."""
     words = row.text.split()
     first = len(words[0]) if words else 0
@@ -191,7 +191,7 @@ def _only_locators(text: str) -> bool:
     return bool(LOCATOR_LIST.fullmatch(plain(text).strip(f"{LEADER} ")))
 
 
-def continues(item: Item, row: Row, indents: Indents, width: float) -> bool:
+def continues(item: Item, row: PrintedRow, indents: Indents, width: float) -> bool:
     """Whether the row goes on with the entry, rather than begins its own."""
     last, text = item.rows[-1], item.text.rstrip()
     level, own = indents.level(row.indent), indents.level(item.indent)
@@ -217,7 +217,7 @@ def continues(item: Item, row: Row, indents: Indents, width: float) -> bool:
     return level in indents.turnover or (level > own and _wraps_anyway(row, indents, level))
 
 
-def _wraps_anyway(row: Row, indents: Indents, level: int) -> bool:
+def _wraps_anyway(row: PrintedRow, indents: Indents, level: int) -> bool:
     """A full line without page numbers, before an indent that subentries have: it goes on there if others surely do."""
     return level in indents.wrapped and not indents.turnover and is_complete(plain(row.text))
 

@@ -31,7 +31,7 @@ RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "definitio
 
 
 @dataclass
-class Candidate:
+class TermCandidate:
     """A term as one source gives it. ``refers`` names terms that mean the same, ``see_also`` terms near by."""
 
     forms: list[str]  # the first is the one to show
@@ -93,7 +93,7 @@ def _uninverted(term: str) -> str | None:
 
 
 def merge(
-    candidates: Sequence[Candidate], occurrences: Callable[[str], int]
+    candidates: Sequence[TermCandidate], occurrences: Callable[[str], int]
 ) -> tuple[list[Concept], list[int], list[tuple[str, str, str]]]:
     """Concepts, the concept of each candidate, and references that name nothing (from, to, reason).
 
@@ -112,7 +112,7 @@ def merge(
 
 
 def _join_references(
-    candidates: Sequence[Candidate], groups: DisjointSets, by_key: dict[tuple[str, Key], int]
+    candidates: Sequence[TermCandidate], groups: DisjointSets, by_key: dict[tuple[str, Key], int]
 ) -> list[tuple[str, str, str]]:
     """Join each candidate with the reference "see X" to X. An X of its own name nowhere becomes the candidate's shown form."""
     dangling = []
@@ -147,7 +147,7 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
 
 
 def _strip_qualifiers(
-    candidates: Sequence[Candidate], groups: DisjointSets, by_key: dict[tuple[str, Key], int]
+    candidates: Sequence[TermCandidate], groups: DisjointSets, by_key: dict[tuple[str, Key], int]
 ) -> None:
     """Qualifiers left off: "momentum (optimization)" becomes "momentum", unless another term has that name."""
     claims: Counter[tuple[str, Key]] = Counter()
@@ -164,7 +164,7 @@ def _strip_qualifiers(
             groups.join(at, by_key.setdefault(key, at))
 
 
-def _concept(held: Sequence[Candidate], members: list[int], occurrences: Callable[[str], int]) -> Concept:
+def _concept(held: Sequence[TermCandidate], members: list[int], occurrences: Callable[[str], int]) -> Concept:
     lead = min(held, key=lambda c: (bool(c.refers), is_acronym(c.forms[0]), RANK.index(c.source), c.parent is not None))
     term = _shown(lead, held, occurrences)
     forms = list(dict.fromkeys([term, *sorted({form for c in held for form in c.forms})]))
@@ -176,18 +176,18 @@ def _concept(held: Sequence[Candidate], members: list[int], occurrences: Callabl
     for locator in (locator for c in cited for locator in c.locators):
         locators.setdefault((locator["label"], locator["page"]), locator)
     return Concept(
-        members,
-        term,
-        forms,
-        sorted({c.source for c in held}),
-        definitions[0] if definitions else None,
-        list(locators.values()),
-        lead.kind,
-        all(c.mono for c in held),
+        members=members,
+        term=term,
+        forms=forms,
+        sources=sorted({c.source for c in held}),
+        definition=definitions[0] if definitions else None,
+        locators=list(locators.values()),
+        kind=lead.kind,
+        mono=all(c.mono for c in held),
     )
 
 
-def _shown(lead: Candidate, held: Sequence[Candidate], occurrences: Callable[[str], int]) -> str:
+def _shown(lead: TermCandidate, held: Sequence[TermCandidate], occurrences: Callable[[str], int]) -> str:
     """The lead's own wording; of its spellings (case, number), the small and singular one."""
     key = form_key(lead.forms[0])
     same = {c.forms[0] for c in held if form_key(c.forms[0]) == key}
@@ -198,7 +198,7 @@ def _shown(lead: Candidate, held: Sequence[Candidate], occurrences: Callable[[st
     )
 
 
-def second_definitions(concepts: Iterable[Concept], candidates: Sequence[Candidate]) -> list[tuple[str, str]]:
+def second_definitions(concepts: Iterable[Concept], candidates: Sequence[TermCandidate]) -> list[tuple[str, str]]:
     """Definitions that a row has no room for: (term, definition)."""
     return [
         (concept.term, definition)

@@ -24,13 +24,13 @@ from tripletkit.language.term_words import (
 )
 from tripletkit.rules import Rules
 from tripletkit.terms.book import Book, Corpus
-from tripletkit.terms.index import Entry
-from tripletkit.terms.merge import Candidate, own_forms
+from tripletkit.terms.index import IndexEntry
+from tripletkit.terms.merge import TermCandidate, own_forms
 
 
-def index_candidates(entries: Sequence[Entry], book: Book, corpus: Corpus, rules: Rules) -> list[Candidate]:
+def index_candidates(entries: Sequence[IndexEntry], book: Book, corpus: Corpus, rules: Rules) -> list[TermCandidate]:
     """One candidate an entry. A head that cites no page has the source index_head: it is there for its subentries."""
-    candidates: list[Candidate] = []
+    candidates: list[TermCandidate] = []
     place: dict[tuple[str, tuple[str, ...]], int] = {}
     categories = _categories(entries, corpus, rules)
     for entry in entries:
@@ -42,7 +42,7 @@ def index_candidates(entries: Sequence[Entry], book: Book, corpus: Corpus, rules
         refers = entry.see
         if above is not None and not refers and ABOUT_ITS_HEAD.fullmatch(entry.term):
             refers = (above.forms[0],)  # where a term is defined or introduced is about the term itself
-        candidate = Candidate(
+        candidate = TermCandidate(
             forms,
             "index" if entry.locators or entry.see else "index_head",
             locators=book.labels.expand(entry.locators),
@@ -57,7 +57,7 @@ def index_candidates(entries: Sequence[Entry], book: Book, corpus: Corpus, rules
     return candidates
 
 
-def _categories(entries: Sequence[Entry], corpus: Corpus, rules: Rules) -> dict[tuple[str, ...], str]:
+def _categories(entries: Sequence[IndexEntry], corpus: Corpus, rules: Rules) -> dict[tuple[str, ...], str]:
     """Heads, with those above them, that only gather their subentries."""
     subs: dict[tuple[str, ...], list[str]] = {}
     for entry in entries:
@@ -68,7 +68,7 @@ def _categories(entries: Sequence[Entry], corpus: Corpus, rules: Rules) -> dict[
     return {parents: "all" if kind and parents[-1].lower() in general else kind for parents, kind in found.items()}
 
 
-def _sub_forms(entry: Entry, above: Candidate | None, corpus: Corpus, category: str) -> list[str]:
+def _sub_forms(entry: IndexEntry, above: TermCandidate | None, corpus: Corpus, category: str) -> list[str]:
     """A subentry with its head as text has it, and as printed ("standard normal" below "normal distribution")."""
     head = above.forms[0] if above is not None else entry.parents[-1]
     forms = subentry_forms(entry.term, head, corpus, category=category)
