@@ -1,4 +1,4 @@
-from tests.pdf.make import line
+from tests.pdf.make import SIZE, line
 from tripletkit.pdf.furniture import find_furniture
 from tripletkit.pdf.lines import Line
 
@@ -6,7 +6,7 @@ HEIGHT = 600.0
 
 
 def furniture_texts(pages: list[list[Line]]) -> list[str]:
-    found = find_furniture(pages, [HEIGHT] * len(pages))
+    found = find_furniture(pages, [HEIGHT] * len(pages), SIZE)
     return [pages[page][i].text for page, i in sorted(found)]
 
 
@@ -80,5 +80,5 @@ def test_watermark_in_the_middle_of_pages() -> None:
 
 
 def test_no_pages_no_furniture() -> None:
-    assert find_furniture([], []) == set()
-    assert find_furniture([[], []], [HEIGHT, HEIGHT]) == set()
+    assert find_furniture([], [], SIZE) == set()
+    assert find_furniture([[], []], [HEIGHT, HEIGHT], SIZE) == set()

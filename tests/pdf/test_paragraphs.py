@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from tests.pdf.make import LEADING, LEFT, RIGHT, block, line
 from tripletkit.pdf.hyphens import book_vocabulary
-from tripletkit.pdf.kinds import Layout
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, section_role, settle_paragraphs
+from tripletkit.pdf.running_text import TextMetrics
 from tripletkit.rules import load_rules
 
-LAYOUT = Layout(10.0, LEADING)
+METRICS = TextMetrics(10.0, LEADING)
 RULES = load_rules()
 
 
@@ -22,7 +22,7 @@ def paragraphs_of(
         lines,
         kinds or ["prose"] * len(lines),
         paths or [("1 Rivers",)] * len(lines),
-        layout=LAYOUT,
+        metrics=METRICS,
         vocabulary=book_vocabulary(held.text for held in lines),
         abbreviations=frozenset({"fig"}),
     )
@@ -89,7 +89,7 @@ def test_an_equation_in_a_sentence_is_part_of_it() -> None:
 def settled(texts: Sequence[str], path: tuple[str, ...] = ("1 Rivers",), x1: float = RIGHT) -> list[str]:
     lines = [line(text, y=100 + 40 * i, x1=x1) for i, text in enumerate(texts)]
     made = [Paragraph("prose", path, held.text, [(0, 1)], [i]) for i, held in enumerate(lines)]
-    settle_paragraphs(made, lines, LAYOUT, RULES)
+    settle_paragraphs(made, lines, METRICS, RULES)
     return [p.kind for p in made]
 
 

@@ -10,10 +10,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from statistics import median
 
+from tripletkit.pdf.labels import confirmed_numbers, roman_value
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.numbers import printed_numbers, roman_value
 
 #: Rows in this share of the page's height, from either edge, can be furniture.
 MARGIN_SHARE = 0.16
@@ -23,8 +22,6 @@ SAME_PLACE_PT = 3.0
 NEAR_PAGES = 2
 #: In letters this much bigger it may be a heading, such as "Exercises" on top of a page, and must be said more often.
 BIGGER = 1.1
-#: A page number is confirmed by the pages at most this far away.
-COUNT_WINDOW = 6
 #: A text at one place of this share of all pages is a watermark, wherever on the page it stands.
 WATERMARK_SHARE = 0.4
 
@@ -42,8 +39,11 @@ class Row:
     bottom: float
 
 
-def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> set[tuple[int, int]]:
-    """(page, line) indexes of every line that belongs to the pages and not to the text."""
+def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float], text_size: float) -> set[tuple[int, int]]:
+    """(page, line) indexes of every line that belongs to the pages and not to the text.
+
+    ``heights`` and ``text_size``, the book's usual font size, are in points.
+    """
     rows = [page_rows(number, lines) for number, lines in enumerate(pages)]
     found: set[tuple[int, int]] = set()
     sides = [
@@ -51,10 +51,9 @@ def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
         for from_top in (True, False)
     ]
     # A chapter's first page may carry at its foot the number that the others carry at their head.
-    numbered = set(_numbered([top + foot for top, foot in zip(*sides, strict=True)]))
-    usual_size = median([row.size for page in rows for row in page] or [1.0])
+    numbered = _numbered([top + foot for top, foot in zip(*sides, strict=True)])
     for edges, from_top in zip(sides, (True, False), strict=True):
-        known = _repeating(edges, heights, from_top, numbered, usual_size)
+        known = _repeating(edges, heights, from_top, numbered, text_size)
         for edge, height in zip(edges, heights, strict=True):
             for row in _peel(edge, known, height, from_top):
                 found.update((row.page, line) for line in row.lines)
@@ -145,7 +144,7 @@ def _repeating(
     heights: Sequence[float],
     from_top: bool,
     numbered: Set[tuple[int, tuple[int, ...]]],
-    usual_size: float,
+    text_size: float,
 ) -> _Known:
     at_place: dict[int, list[tuple[Row, _Wording]]] = defaultdict(list)
     for edge, height in zip(edges, heights, strict=True):
@@ -157,7 +156,7 @@ def _repeating(
         for other in (place - 1, place, place + 1):
             for row, wording in at_place.get(other, ()):
                 near[row.page].append(wording)
-        known.update((row.page, row.lines) for row, wording in held if _repeats(row, wording, near, usual_size))
+        known.update((row.page, row.lines) for row, wording in held if _repeats(row, wording, near, text_size))
     # A place is furniture's own where rows hardly ever say something new, as a section's single running head does.
     places = {
         place
@@ -167,9 +166,9 @@ def _repeating(
     return _Known(frozenset(known), frozenset(places))
 
 
-def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]], usual_size: float) -> bool:
+def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]], text_size: float) -> bool:
     """Whether a page near by says the same at the same place; ``near`` holds what each page says there."""
-    big = row.size >= BIGGER * usual_size
+    big = row.size >= BIGGER * text_size
     reach = 2 * NEAR_PAGES if big else NEAR_PAGES
     others = (page for page in range(row.page - reach, row.page + reach + 1) if page != row.page)
     return sum(any(wording.repeats(said, page - row.page) for said in near.get(page, ())) for page in others) >= (
@@ -177,19 +176,10 @@ def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]]
     )
 
 
-def _numbered(edges: Sequence[Sequence[Row]]) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Rows whose first or last word counts up with the pages."""
-    carried = [(row, value) for edge in edges for row in edge for value in printed_numbers(row.text)]
-    places: dict[tuple[bool, int], set[int]] = defaultdict(set)
-    for row, value in carried:
-        places[value.roman, value.number - row.page].add(row.page)
-    for row, value in carried:
-        same = places[value.roman, value.number - row.page]
-        near = sum(page in same for page in range(row.page - COUNT_WINDOW, row.page + COUNT_WINDOW + 1)) - 1
-        # Any number may fit by chance; one that a third of the pages around agrees with does not.
-        around = min(row.page + COUNT_WINDOW, len(edges) - 1) - max(row.page - COUNT_WINDOW, 0)
-        if near >= max(2, around / 3):
-            yield row.page, row.lines
+def _numbered(edges: Sequence[Sequence[Row]]) -> set[tuple[int, tuple[int, ...]]]:
+    """Rows that carry their page's number."""
+    seen = confirmed_numbers([[row.text for row in edge] for edge in edges])
+    return {(found.page, edges[found.page][found.row].lines) for found in seen}
 
 
 def _peel(edge: Sequence[Row], known: _Known, height: float, from_top: bool) -> Iterator[Row]:

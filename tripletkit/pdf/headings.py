@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
+from tripletkit.language.layout_words import CHAPTER_HEADING
 from tripletkit.pdf.contents import OWN_NUMBER, Entry
 from tripletkit.pdf.hyphens import Vocabulary, join_lines
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.pages import UNREADABLE
 from tripletkit.pdf.paragraphs import Paragraph, without_notes
-from tripletkit.pdf.quality import UNREADABLE
 from tripletkit.rules import Rules
 
 #: Between the headings of a section path.
@@ -28,7 +29,6 @@ MOST_LINES = 4
 LONG_BOOK_PAGES = 40
 
 _DEPTH = re.compile(r"(?:[A-Z]|\d+)((?:\.\d+)+)\.?\s+(?=[^\W\d_])")
-_CHAPTER = re.compile(r"(?:chapter|appendix|unit|lesson|module|lecture|week)\s+(\d+|[ivxlc]+|[a-z])\b", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W_]+")
 
 
@@ -56,8 +56,7 @@ def find_headings(
         heading = _place(entry, by_page.get(entry.page, []), lines, rules)
         if heading is not None and heading.first not in found:
             found[heading.first] = heading
-    taken = {i for h in found.values() for i in range(h.first, h.first + h.count)}
-    styled = list(_styled(lines, taken, body_size, rules))
+    styled = list(styled_headings(lines, body_size, rules, heading_lines(list(found.values()))))
     common = _common_styles([*found.values(), *styled], lines)
     for heading in styled:
         if heading.level >= 0 or _style(lines[heading.first]) in common:
@@ -78,7 +77,7 @@ def _with_chapters(headings: Sequence[Heading]) -> Iterator[Heading]:
     number: str | None = None  # of the open chapter; "" if it is not printed, None before the first
     chapter: Heading | None = None
     for heading in headings:
-        match = _CHAPTER.match(heading.title)
+        match = CHAPTER_HEADING.match(heading.title)
         if heading.level < 0 and chapter is not None and heading.first == chapter.first + chapter.count:
             # The title below "Chapter 3", in other letters.
             yield replace(chapter, count=chapter.count + heading.count, size=max(chapter.size, heading.size))
@@ -172,7 +171,13 @@ def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Li
     return first, count
 
 
-def _styled(lines: Sequence[Line], taken: set[int], body_size: float, rules: Rules) -> Iterator[Heading]:
+def styled_headings(
+    lines: Sequence[Line], body_size: float, rules: Rules, taken: Set[int] = frozenset()
+) -> Iterator[Heading]:
+    """Headings by their letters and the space around them, outside of the line indexes ``taken``.
+
+    The level is the depth of the heading's number, -1 if it has none.
+    """
     i = 0
     while i < len(lines):
         count = 1
@@ -273,6 +278,11 @@ def section_paths(count: int, headings: Sequence[Heading]) -> list[tuple[str, ..
             path = tuple(h.title for h in open_)
         paths.append(path)
     return paths
+
+
+def heading_lines(headings: Sequence[Heading]) -> set[int]:
+    """The indexes of all lines that headings take."""
+    return {i for heading in headings for i in range(heading.first, heading.first + heading.count)}
 
 
 def chapter_outlines(
