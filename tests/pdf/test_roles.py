@@ -9,7 +9,7 @@ import pytest
 from tests.terms.layout import page
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.reader import Bookmark
-from tripletkit.pdf.roles import index_share, page_roles, title_label
+from tripletkit.pdf.roles import index_share, page_roles, section_role, title_label
 from tripletkit.pdf.running_text import text_size
 from tripletkit.rules import load_rules
 
@@ -108,3 +108,25 @@ def test_index_share_asks_for_order_and_short_lines() -> None:
 )
 def test_title_labels(title: str, label: str | None) -> None:
     assert title_label(title, RULES) == label
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Appendix A Exercise solutions",
+        "Answers to selected exercises",
+        "Hints and Answers to Odd-Numbered Problems",
+        "Answers, Hints, and Solutions",
+        "Solutions to all exercises",
+        "Answer key",
+    ],
+)
+def test_appendices_of_answers_are_exercises(title: str) -> None:
+    assert section_role((title, "1 Rivers"), RULES) == "exercise"
+
+
+@pytest.mark.parametrize(
+    "title", ["Solutions", "5.4 Solutions of linear systems", "Question answering", "Problem solving"]
+)
+def test_titles_of_topics_are_not(title: str) -> None:
+    assert section_role((title,), RULES) is None

@@ -257,26 +257,18 @@ def _settle_levels(headings: Sequence[Heading]) -> Iterator[Heading]:
             while len(open_) > 1 and open_[-1].level > 0 and open_[-1].size <= heading.size + 0.2:
                 open_.pop()
             heading = replace(heading, level=open_[-1].level + 1 if open_ else 1)
-        while open_ and open_[-1].level >= heading.level:
-            open_.pop()
-        open_.append(heading)
+        open_ = [*(above for above in open_ if above.level < heading.level), heading]
         yield heading
 
 
 def section_paths(count: int, headings: Sequence[Heading]) -> list[tuple[str, ...]]:
     """The path of headings, chapter first, that each of ``count`` lines stands under; () before the first heading."""
-    paths: list[tuple[str, ...]] = []
+    ends = [*(heading.first for heading in headings), count]
+    paths: list[tuple[str, ...]] = [()] * ends[0]
     open_: list[Heading] = []
-    coming = list(headings)
-    path: tuple[str, ...] = ()
-    for i in range(count):
-        while coming and coming[0].first <= i:
-            heading = coming.pop(0)
-            while open_ and open_[-1].level >= heading.level:
-                open_.pop()
-            open_.append(heading)
-            path = tuple(h.title for h in open_)
-        paths.append(path)
+    for heading, end in zip(headings, ends[1:], strict=True):
+        open_ = [*(above for above in open_ if above.level < heading.level), heading]
+        paths += [tuple(above.title for above in open_)] * (end - heading.first)
     return paths
 
 

@@ -20,7 +20,7 @@ from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook
 from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
 from tripletkit.pdf.passages import CountTokens, Passage, paragraphs_to_passages
-from tripletkit.pdf.roles import page_roles, title_label
+from tripletkit.pdf.roles import page_roles, section_role, title_label
 from tripletkit.pdf.running_text import text_metrics, text_size, with_column_edges
 from tripletkit.rules import Rules
 
@@ -106,7 +106,8 @@ def _mark_body(
     paragraphs = lines_to_paragraphs(
         lines, kinds, paths, metrics=metrics, vocabulary=vocabulary, abbreviations=rules.words("abbreviations")
     )
-    settle_paragraphs(paragraphs, lines, metrics, rules)
+    roles = {path: section_role(path, rules) for path in set(paths)}
+    settle_paragraphs(paragraphs, lines, roles, metrics=metrics, rules=rules)
     for paragraph in paragraphs:
         for i in paragraph.lines:
             kinds[i] = paragraph.kind if kinds[i] == "prose" else kinds[i]

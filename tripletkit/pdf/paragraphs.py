@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -176,14 +176,18 @@ def without_notes(line: Line) -> str:
 
 
 def settle_paragraphs(
-    paragraphs: Sequence[Paragraph], lines: Sequence[Line], metrics: TextMetrics, rules: Rules
+    paragraphs: Sequence[Paragraph],
+    lines: Sequence[Line],
+    roles: Mapping[tuple[str, ...], str | None],
+    *,
+    metrics: TextMetrics,
+    rules: Rules,
 ) -> None:
     """Second look, now that whole texts are known: prose that does not read so is a figure's or a table's text, and a
     section's heading may say what all of its prose is.
     """
     abbreviations = rules.words("abbreviations")
     boxes = _has_boxes(lines)
-    roles = {path: section_role(path, rules) for path in {p.path for p in paragraphs}}
     for p in paragraphs:
         if p.kind == "prose" and not _reads_as_prose(p, lines, metrics, abbreviations):
             p.kind = _fragment_kind(p, lines)
@@ -202,16 +206,6 @@ def settle_paragraphs(
 def _has_boxes(lines: Sequence[Line]) -> bool:
     """Whether a frame sets text apart; where most of the text stands in one, it is the page's decoration."""
     return sum(len(line.text) for line in lines if line.frame) <= 0.5 * sum(len(line.text) for line in lines)
-
-
-def section_role(path: tuple[str, ...], rules: Rules) -> str | None:
-    """What the nearest telling heading says about a section: exercise, summary, glossary or bibliography."""
-    for title in reversed(path):
-        number = rules.starts("headings", title)
-        role = rules.label("titles", title[number.end() :].strip() if number else title) or rules.label("titles", title)
-        if role in ("exercise", "summary", "glossary", "bibliography"):
-            return role
-    return None
 
 
 _YEAR = re.compile(r"\b(1[5-9]|20)\d\d\b")

@@ -30,6 +30,9 @@ UNTITLED_FROM = 0.6
 #: Front matter does not go on past this share of a book.
 FRONT_SHARE = 0.3
 
+#: Labels of titles that say what all text of a section is.
+SECTION_ROLES = ("exercise", "summary", "glossary", "bibliography")
+
 _ROLES = ("front", "toc", "glossary", "index", "bibliography")
 _LEADERS = re.compile(r"(?:\s?[.·_]){3,}")
 _NUMBER_END = re.compile(r"\D[\s.](\d{1,4}|[ivxl]{1,6})$")  # of eight characters at most
@@ -82,6 +85,12 @@ def title_label(text: str, rules: Rules) -> str | None:
     if label is None and (letter := APPENDIX_LETTER.match(whole)):
         label = rules.label("titles", whole[letter.end() :])
     return label
+
+
+def section_role(path: Sequence[str], rules: Rules) -> str | None:
+    """What the nearest telling heading says about a section: exercise, summary, glossary or bibliography."""
+    labels = (title_label(title, rules) for title in reversed(path))
+    return next((label for label in labels if label in SECTION_ROLES), None)
 
 
 def page_headings(pages: Sequence[Sequence[Line]], body_size: float, rules: Rules) -> list[PageHeading]:
