@@ -9,7 +9,7 @@ RULES = load_rules()
 
 def read_page(number: int, lines: list[Line], *, images: int = 0, complaint: str | None = None) -> ReadPage:
     chars = sum(len(line.text) for line in lines)
-    return ReadPage(number, "", 600.0, chars, images, lines, (), (), complaint)
+    return ReadPage(number, "", 600.0, chars, images, lines, complaint)
 
 
 def prose(number: int) -> list[Line]:

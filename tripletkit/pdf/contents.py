@@ -33,7 +33,7 @@ class Entry:
 
 
 def book_entries(outline: Sequence[Bookmark], printed: Sequence[Entry], first_texts: Mapping[int, str]) -> list[Entry]:
-    """The finer of outline and printed contents, with chapters at level 0, beside the parts that hold them.
+    """The more detailed of outline and printed contents. Chapters are at level 0, and so are parts, which hold them.
 
     ``first_texts`` holds the first line of text on each physical page that has few lines: a part's title page is one.
     """

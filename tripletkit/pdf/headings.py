@@ -1,7 +1,7 @@
 """Headings among a book's lines, and the section that every line belongs to.
 
-Where the outline or the contents name a heading, it is looked for on its page; below their depth, a heading is known by
-its number and by a style that running text does not have.
+A heading that the outline or the contents name is searched on its page. Headings below their depth are recognised by a
+number, or by a style that running text does not have.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _squeeze(text: str) -> str:
 
 
 def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> Heading | None:
-    """The entry's heading on its page, else the bare place where it starts."""
+    """The entry's heading on its page, else the place where its section starts, without a line."""
     if not held:
         return None
     wanted = _squeeze(entry.title)
@@ -123,10 +123,10 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
         for count in range(1, min(MOST_LINES, held[-1] - start + 1) + 1):
             text = f"{text} {lines[start + count - 1].text}".strip()
             letters += squeezed[start + count - 1]
-            doubt = _doubt(text, letters, wanted, rules)
-            if doubt is not None:
+            difference = _difference(text, letters, wanted, rules)
+            if difference is not None:
                 far = abs(lines[start].top - entry.top) if entry.top is not None else 0.0
-                found.append((doubt, round(far / 40) - lines[start].size / 4, start, count))
+                found.append((difference, round(far / 40) - lines[start].size / 4, start, count))
             if len(text) > 2 * len(entry.title) + 40:
                 break
     if found:
@@ -141,8 +141,8 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
     return Heading(start, 0, entry.level, entry.title, 0.0, True)
 
 
-def _doubt(text: str, squeezed: str, wanted: str, rules: Rules) -> int | None:
-    """None if a printed text cannot be the title ``wanted``, 0 if it is, but for a number; more if only a part is.
+def _difference(text: str, squeezed: str, wanted: str, rules: Rules) -> int | None:
+    """How much printed text differs from the title ``wanted``: None if it is another, 0 if only a number differs.
 
     ``squeezed`` and ``wanted`` hold letters and digits alone, as `_squeeze` makes them.
     """

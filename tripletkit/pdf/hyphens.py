@@ -48,7 +48,7 @@ class Vocabulary:
 
 
 def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
-    """Words of the lines ``texts``, but for those cut at a line's end or just begun on the line before."""
+    """The vocabulary of the lines ``texts``, without words that a line's end cuts."""
     words: Counter[str] = Counter()
     # Each different text between spaces is looked at once.
     for text, times in Counter(chain.from_iterable(map(str.split, map(_whole, texts)))).items():

@@ -1,4 +1,4 @@
-"""A page as a picture with what was found on it: how to see why a book was read as it was."""
+"""A page as a picture with its lines boxed by kind, to see how a book was read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LEGEND_PX = 34
 def draw_page(path: Path, number: int, *, rules: Rules, scale: float = 2.0) -> Image.Image:
     """Page ``number`` (1-based) with its lines boxed by kind and numbered in reading order, furniture struck out.
 
-    The whole book is read, as furniture and headings are known only by other pages. Raises SourceError for a page
+    The whole book is read, as furniture and headings are recognised by comparing pages. Raises SourceError for a page
     that is not there.
     """
     book = read_book(path)

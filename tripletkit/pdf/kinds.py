@@ -1,6 +1,6 @@
 """What each line of text is: prose, heading, code, caption, footnote, equation, table, figure, list or exercise.
 
-Each kind has its own test, tried in turn; a second look settles lines between lines of another kind.
+Each kind has its own test, tried in turn. Then single lines between lines of another kind get that kind.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _own_kind(line: Line, metrics: TextMetrics) -> str:
 
 
 def _mark_stacks(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -> None:
-    """Lines nearer to each other than lines of text ever are: fractions, sums and matrices of a display."""
+    """Lines closer together than lines of text ever are: fractions, sums and matrices of a displayed formula."""
     for i in range(1, len(lines)):
         before, line = lines[i - 1], lines[i]
         if (before.page, before.column) != (
@@ -76,7 +76,7 @@ def _indented(line: Line, metrics: TextMetrics) -> bool:
 
 
 def _mark_footnotes(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -> None:
-    """Smaller text at the foot of a column: a line with a note's mark and what follows, or a note that goes on."""
+    """Smaller text at the foot of a column: a line with a footnote's mark and all below it, or the rest of a footnote."""
     open_size: float | None = None  # of a note that its page's end cut off
     for start, end in _columns(lines):
         low = end

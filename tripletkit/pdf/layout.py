@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tripletkit.pdf.book_task import PassageLimits
 from tripletkit.pdf.contents import PART_PAGE_LINES, Entry, book_entries, contents_entries
-from tripletkit.pdf.furniture import find_furniture, page_rows
+from tripletkit.pdf.furniture import find_furniture
 from tripletkit.pdf.headings import chapter_outlines, find_headings, heading_lines, section_paths
 from tripletkit.pdf.hyphens import book_vocabulary
 from tripletkit.pdf.kinds import line_kinds
@@ -67,12 +67,9 @@ def book_passages(marked: MarkedBook, limits: PassageLimits, count_tokens: Count
 def page_facts(book: RawBook, rules: Rules) -> PageFacts:
     """What is known of the pages, before any line of text is looked at by itself."""
     size = text_size(book.lines)
-    furniture = find_furniture(book.lines, [page.height for page in book.pages], size)
-    edges = [
-        [row.text for row in page_rows(n, [line for i, line in enumerate(lines) if (n, i) in furniture])]
-        for n, lines in enumerate(book.lines)
-    ]
-    labels = page_labels([page.label for page in book.pages], edges)
+    rows = find_furniture(book.lines, [page.height for page in book.pages], size)
+    furniture = {(row.page, i) for page in rows for row in page for i in row.lines}
+    labels = page_labels([page.label for page in book.pages], [[row.text for row in page] for page in rows])
     text = [[line for i, line in enumerate(lines) if (n, i) not in furniture] for n, lines in enumerate(book.lines)]
     roles = page_roles(text, book.outline, labels=labels, body_size=size, rules=rules)
     for n, page in enumerate(book.pages):

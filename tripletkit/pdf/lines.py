@@ -178,7 +178,7 @@ def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
 
 
 def _narrowest(cover: Sequence[int], start: int, end: int) -> float:
-    """Middle of the right-most stretch of least cover: ragged right edges end before it."""
+    """Middle of the right-most stretch that the fewest fragments cross: ragged right edges end before it."""
     least = min(cover[start:end])
     last = max(x for x in range(start, end) if cover[x] == least)
     first = last

@@ -14,7 +14,6 @@ from tripletkit.pdf.lines import Line, page_lines
 from tripletkit.pdf.reader import (
     Bookmark,
     Document,
-    Frame,
     RawPage,
     Word,
     open_pdf,
@@ -48,10 +47,8 @@ class ReadPage:
     chars: int
     images: int
     lines: list[Line]
-    frames: tuple[Frame, ...]
-    strokes: tuple[Frame, ...]
     complaint: str | None  # why its text is no good
-    again: bool = False  # its text is pdfplumber's
+    again: bool = False  # its text is pdfplumber's, as PDFium's was no good
 
 
 @dataclass(frozen=True)
@@ -80,15 +77,17 @@ def read_book(path: Path, backend: str = "pdfium") -> RawBook:
 
 
 def _read_pages(path: Path, document: Document, backend: str) -> list[ReadPage]:
-    """Every page; a page's words are let go as soon as its lines are made of them."""
     numbers = range(1, len(document) + 1)
-    words = _words_by_pdfplumber(path, numbers) if backend == "pdfplumber" else {}
-    pages = [_with_lines(read_page(document, number), words.get(number)) for number in numbers]
     if backend == "pdfplumber":
-        return pages
+        words = _words_by_pdfplumber(path, numbers)
+        return [_with_lines(read_page(document, number), words.get(number)) for number in numbers]
+    pages = [_with_lines(read_page(document, number)) for number in numbers]
     bad = [page.number for page in pages if page.complaint is not None][:MOST_READ_AGAIN]
-    words = _words_by_pdfplumber(path, bad) if bad else {}
-    return [_better(page, words.get(page.number)) for page in pages]
+    for number, found in (_words_by_pdfplumber(path, bad) if bad else {}).items():
+        again = _with_lines(read_page(document, number), found)
+        if found and again.complaint is None:
+            pages[number - 1] = replace(again, again=True)
+    return pages
 
 
 def _words_by_pdfplumber(path: Path, numbers: Sequence[int]) -> Mapping[int, list[Word]]:
@@ -98,10 +97,10 @@ def _words_by_pdfplumber(path: Path, numbers: Sequence[int]) -> Mapping[int, lis
     return read_words(path, numbers)
 
 
-def _with_lines(page: RawPage, words: list[Word] | None) -> ReadPage:
-    """The page's lines, made of ``words`` if there are any, else of its own."""
+def _with_lines(page: RawPage, words: list[Word] | None = None) -> ReadPage:
+    """The page's lines, made of ``words`` if they are given, else of its own. Its words are not kept."""
     if words is not None:
-        page = replace(page, words=words)
+        page = replace(page, words=words, lost=0)
     texts = [word.text for word in page.words]
     return ReadPage(
         number=page.number,
@@ -110,20 +109,8 @@ def _with_lines(page: RawPage, words: list[Word] | None) -> ReadPage:
         chars=sum(map(len, texts)),
         images=page.images,
         lines=page_lines(page),
-        frames=page.frames,
-        strokes=page.strokes,
         complaint=complaint(texts, page.lost),
     )
-
-
-def _better(page: ReadPage, words: list[Word] | None) -> ReadPage:
-    """The page as pdfplumber's ``words`` give it, if their text is good; else as it is."""
-    if not words or complaint([word.text for word in words]) is not None:
-        return page
-    raw = RawPage(
-        page.number, page.label, 0.0, page.height, words, page.images, frames=page.frames, strokes=page.strokes
-    )
-    return replace(_with_lines(raw, None), again=True)
 
 
 def complaint(words: Sequence[str], lost: int = 0) -> str | None:

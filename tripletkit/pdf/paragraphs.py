@@ -1,7 +1,7 @@
-"""Lines → paragraphs: joined over lines, columns and pages, with what interrupts them set aside.
+"""Lines → paragraphs, joined across columns and pages.
 
-A paragraph that a footnote, figure, table or page edge cuts in two is one paragraph: its second half goes back to the
-first, not to what stands between.
+A paragraph that a footnote, figure, table or page edge cuts in two is one paragraph: its second half is joined to the
+first, and what stands between is a paragraph of its own.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tripletkit.pdf.lines import Line
 from tripletkit.pdf.running_text import TextMetrics
 from tripletkit.rules import Rules
 
-#: Kinds whose lines stay lines.
+#: Kinds whose line breaks are kept.
 LINEWISE = frozenset({"code", "table", "figure"})
 #: A paragraph's second half is looked for over at most this many pages.
 MOST_PAGES_BETWEEN = 3
-#: So many paragraphs back, an unfinished one may wait for its second half: labels in a figure look like prose at first.
+#: A second half is looked for in so many paragraphs before it: labels in a figure look like prose at first.
 OPEN_HALVES = 6
 
 
@@ -62,18 +62,18 @@ def lines_to_paragraphs(
             halves.clear()
             last = None
             continue
-        home = _home(i, lines, kinds, last, halves, metrics=metrics, abbreviations=abbreviations)
-        if home is None or home.path != paths[i]:
-            home = Paragraph(kinds[i], paths[i], "", [])
-            done.append(home)
-            if home.kind == "prose":
-                halves.append(home)
-        _append(home, i, line, vocabulary)
-        last = home
+        continued = _continued(i, lines, kinds, last, halves, metrics=metrics, abbreviations=abbreviations)
+        if continued is None or continued.path != paths[i]:
+            continued = Paragraph(kinds[i], paths[i], "", [])
+            done.append(continued)
+            if continued.kind == "prose":
+                halves.append(continued)
+        _append(continued, i, line, vocabulary)
+        last = continued
     return done
 
 
-def _home(
+def _continued(
     i: int,
     lines: Sequence[Line],
     kinds: Sequence[str],
@@ -83,7 +83,7 @@ def _home(
     metrics: TextMetrics,
     abbreviations: AbstractSet[str],
 ) -> Paragraph | None:
-    """The paragraph that line ``i`` goes on with, None if it starts one; ``halves`` are the last prose."""
+    """The paragraph that line ``i`` continues, None if it starts one; ``halves`` are the last paragraphs of prose."""
     kind, line = kinds[i], lines[i]
     if kind == "prose":
         adjoins = last is not None and last.kind == "prose" and last.lines[-1] == i - 1
@@ -122,7 +122,7 @@ def starts_paragraph(
 
 
 def _same_frame(before: Line, line: Line) -> bool:
-    """A box may go on over the page."""
+    """Whether both lines stand in one frame or in none; a frame may continue on the next page."""
     return before.frame == line.frame if before.page == line.page else bool(before.frame) == bool(line.frame)
 
 
@@ -183,8 +183,10 @@ def settle_paragraphs(
     metrics: TextMetrics,
     rules: Rules,
 ) -> None:
-    """Second look, now that whole texts are known: prose that does not read so is a figure's or a table's text, and a
-    section's heading may say what all of its prose is.
+    """Correct kinds now that whole paragraphs are known; ``roles`` holds what headings say of each section.
+
+    Prose that does not read as prose is text of a figure, table or formula; the prose of a section of exercises or of a
+    summary is that.
     """
     abbreviations = rules.words("abbreviations")
     boxes = _has_boxes(lines)
@@ -204,7 +206,7 @@ def settle_paragraphs(
 
 
 def _has_boxes(lines: Sequence[Line]) -> bool:
-    """Whether a frame sets text apart; where most of the text stands in one, it is the page's decoration."""
+    """Whether frames set text apart. Where most of the text stands in frames, they are decoration."""
     return sum(len(line.text) for line in lines if line.frame) <= 0.5 * sum(len(line.text) for line in lines)
 
 

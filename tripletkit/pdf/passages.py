@@ -14,15 +14,15 @@ from tripletkit.pdf.paragraphs import Paragraph
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
-#: Whether counts add up over words is tried on so many of a book's texts.
+#: So many of a book's texts are a sample of whether token counts add up over words.
 SAMPLE = 50
-#: From this share of the limit on, a text is counted as a whole: the limit must hold whatever the sample said.
+#: A text of at least this share of the limit is counted as a whole: the limit must hold whatever the sample says.
 NEAR_LIMIT = 0.85
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text to mine, and the physical pages of its first and last character."""
+    """A passage of one kind and section, and the physical pages (from 1) of its first and last character."""
 
     kind: str
     path: tuple[str, ...]
@@ -65,7 +65,7 @@ def paragraphs_to_passages(
 
 
 def _in_runs(paragraphs: Sequence[Paragraph]) -> Iterator[Paragraph]:
-    """Within a section, running text first goes on past what interrupts it."""
+    """Within each section, all paragraphs of one kind, then all of the next: running text is not interrupted."""
     for _, section in groupby(paragraphs, key=lambda p: p.path):
         held = list(section)
         kinds = list(dict.fromkeys(p.kind for p in held))
@@ -138,7 +138,7 @@ class _Cutter:
 
 
 def _pack(pieces: Sequence[_Piece], limits: PassageLimits, special: int) -> list[list[_Piece]]:
-    """Runs of pieces near the target; the last takes up a short rest, or gives of its own."""
+    """Runs of pieces near the target size. A run that is too short is joined to a neighbour where both fit the limit."""
     most = limits.max_tokens - special
     total = sum(piece.n_tokens for piece in pieces)
     # Equal parts, not full ones and a short rest.
@@ -184,10 +184,10 @@ def _passages(
 
 
 def counter_by_words(count_tokens: CountTokens, texts: Sequence[str], limit: int) -> CountTokens:
-    """A function that counts like ``count_tokens``, for ``texts``, parts of them between spaces, and parts joined.
+    """A function that counts like ``count_tokens`` and tokenises each different word of ``texts`` only once.
 
     Most tokenizers cut at white space first, so that a text has the tokens of its words. Where a sample of ``texts``
-    says otherwise, it is ``count_tokens`` itself.
+    shows otherwise, ``count_tokens`` itself is returned.
     """
     special = count_tokens([""])[0]
     known = _Known(count_tokens, list(dict.fromkeys(chain.from_iterable(map(str.split, texts)))), special)

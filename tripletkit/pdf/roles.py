@@ -1,8 +1,8 @@
 """What each page is for: front, toc, body, glossary, index, bibliography or blank.
 
 Three sources, because each of them is wrong in some book: headings whose text is one of the rules' titles, the PDF's
-outline, and the look of the lines themselves. A labelled heading opens a span that the next heading of its size
-closes; a page belongs to the span that covers nearly all of it. An index is known by its look even without a title.
+outline, and what the lines themselves are like. A labelled heading opens a span that the next heading of its size
+closes; a page belongs to the span that covers nearly all of it. An index is recognised by its lines even without a title.
 """
 
 from __future__ import annotations
@@ -64,18 +64,19 @@ def page_roles(
     """
     headings = page_headings(pages, body_size, rules)
     headings = sorted(
-        [*headings, *_unseen_bookmarks(pages, outline, headings, body_size, rules)], key=lambda h: (h.page, h.line)
+        [*headings, *_bookmarks_without_heading(pages, outline, headings, body_size, rules)],
+        key=lambda h: (h.page, h.line),
     )
-    looks = [index_share(lines) for lines in pages]
+    shares = [index_share(lines) for lines in pages]
     roles = _spanned(pages, headings)
-    _settle_index(roles, looks, [len(lines) for lines in pages])
-    _settle_contents(roles, pages, looks)
+    _settle_index(roles, shares, [len(lines) for lines in pages])
+    _settle_contents(roles, pages, shares)
     _settle_front(roles, first_chapter(outline, headings, roles, labels, rules))
     return roles
 
 
 def title_label(text: str, rules: Rules) -> str | None:
-    """The rules' label of a heading, its own number left aside."""
+    """The label that ``rules/titles`` gives a heading, its own number left aside; None if it gives none."""
     whole = " ".join(text.split()).strip(" .:*•–—-")
     if re.fullmatch(r"(\S )+\S", whole):  # letter-spaced: I N D E X
         whole = whole.replace(" ", "")
@@ -88,7 +89,7 @@ def title_label(text: str, rules: Rules) -> str | None:
 
 
 def section_role(path: Sequence[str], rules: Rules) -> str | None:
-    """What the nearest telling heading says about a section: exercise, summary, glossary or bibliography."""
+    """What the nearest labelled heading says of a section: exercise, summary, glossary or bibliography; None if none does."""
     labels = (title_label(title, rules) for title in reversed(path))
     return next((label for label in labels if label in SECTION_ROLES), None)
 
@@ -111,7 +112,7 @@ def _stressed(line: Line) -> bool:
     return not line.styles.strip("bz") or line.text.isupper()
 
 
-def _unseen_bookmarks(
+def _bookmarks_without_heading(
     pages: Sequence[Sequence[Line]],
     outline: Sequence[Bookmark],
     headings: Sequence[PageHeading],
@@ -123,7 +124,7 @@ def _unseen_bookmarks(
     titled: dict[str, list[int]] = defaultdict(list)
     for heading in headings:
         titled[heading.label].append(heading.page)
-    unseen = []
+    missing = []
     for mark in outline:
         page = mark.page - 1
         label = title_label(mark.title, rules) or ""
@@ -133,8 +134,8 @@ def _unseen_bookmarks(
         if label and any(abs(other - page) <= 3 for other in titled[label]):
             continue
         line = sum(1 for line in pages[page] if mark.top is not None and line.bottom < mark.top - 2)
-        unseen.append(PageHeading(page, line, body_size * (1.6 if mark.level == 0 else 1.3), label, mark.title))
-    return unseen
+        missing.append(PageHeading(page, line, body_size * (1.6 if mark.level == 0 else 1.3), label, mark.title))
+    return missing
 
 
 def index_share(lines: Sequence[Line]) -> float:
@@ -184,7 +185,7 @@ def _spanned(pages: Sequence[Sequence[Line]], headings: Sequence[PageHeading]) -
         best, letters = held.most_common(1)[0] if held else ("body", 0)
         # Reading order may put a title in a right-hand column behind the left-hand one, on the page that it opens.
         title = next((h for h in headings if h.page == page and h.label in _ROLES and _on_top(h, lines)), None)
-        if title is not None and _rules_page(title, headings):
+        if title is not None and _is_main_heading(title, headings):
             roles.append(title.label)
         else:
             roles.append(best if letters >= COVERAGE * held.total() else "body")
@@ -205,30 +206,30 @@ def _on_top(heading: PageHeading, lines: Sequence[Line]) -> bool:
     return sum(len(line.text) for line in above) <= 80 and not beside
 
 
-def _rules_page(title: PageHeading, headings: Sequence[PageHeading]) -> bool:
-    """Whether no other heading of its rank follows on the title's page."""
+def _is_main_heading(title: PageHeading, headings: Sequence[PageHeading]) -> bool:
+    """Whether the title's page has no other heading that is as big."""
     return not any(
         h.page == title.page and h.line != title.line and h.size >= 0.95 * title.size and h.label != title.label
         for h in headings
     )
 
 
-def _settle_index(roles: list[str], looks: Sequence[float], lengths: Sequence[int]) -> None:
-    """Index by look: full pages in the book's last part, and not where a titled index only seems to go on."""
+def _settle_index(roles: list[str], shares: Sequence[float], lengths: Sequence[int]) -> None:
+    """Untitled indexes: full pages of index entries in the book's last part. A titled index ends where entries end."""
     for first, last in _runs(roles, "index"):
-        if max(looks[first:last]) < 0.25:  # a section named so: Index of refraction
+        if max(shares[first:last]) < 0.25:  # a section named so: Index of refraction
             roles[first:last] = ["body"] * (last - first)
-    for page, look in enumerate(looks):
+    for page, share in enumerate(shares):
         if roles[page] == "index":
             opened = page == 0 or roles[page - 1] != "index"
-            if look < 0.15 and not opened and lengths[page] > 5:
+            if share < 0.15 and not opened and lengths[page] > 5:
                 roles[page] = "body"
         elif (
-            look >= INDEX_SHARE and lengths[page] >= 15 and page >= UNTITLED_FROM * len(roles) and roles[page] != "toc"
+            share >= INDEX_SHARE and lengths[page] >= 15 and page >= UNTITLED_FROM * len(roles) and roles[page] != "toc"
         ):
             roles[page] = "index"
     for page in range(1, len(roles)):  # an index's short last page
-        if roles[page] == "body" and roles[page - 1] == "index" and looks[page] >= INDEX_SHARE:
+        if roles[page] == "body" and roles[page - 1] == "index" and shares[page] >= INDEX_SHARE:
             roles[page] = "index"
 
 
@@ -240,10 +241,10 @@ def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], looks: Sequence[float]) -> None:
-    """Contents by look, in the first part of a book: most lines end in a number, and the numbers rise.
+def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], shares: Sequence[float]) -> None:
+    """Untitled contents in the first part of a book: most lines end in a number, and the numbers rise.
 
-    A titled contents ends where prose begins: the chapters' own headings may be set smaller than its title, and close nothing.
+    Titled contents end where prose begins: the chapters' own headings may be set smaller than their title.
     """
     for first, last in _runs(roles, "toc"):
         prose = next((page for page in range(first + 1, last) if _is_prose(pages[page])), last)
@@ -263,7 +264,7 @@ def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], looks: S
 
 
 def _is_prose(lines: Sequence[Line]) -> bool:
-    """Words in lines most of which reach as far as the page's longest; hardly one ends in a page number."""
+    """Whether most lines are words and reach as far as the page's longest line, and hardly one ends in a page number."""
     if len(lines) < 5 or any(_LEADERS.search(line.text) for line in lines):
         return False
     if sum(map(str.isalpha, text := "".join(line.text for line in lines))) < 0.6 * len(text):
