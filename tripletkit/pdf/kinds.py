@@ -82,7 +82,7 @@ def _mark_footnotes(lines: Sequence[Line], kinds: list[str], metrics: TextMetric
         low = end
         while low > start and lines[low - 1].size <= 0.93 * metrics.size:
             low -= 1
-        marked = next((i for i in range(low, end) if _opens_note(lines[i], metrics)), None)
+        marked = next((i for i in range(low, end) if _starts_footnote(lines[i], metrics)), None)
         first = _note_start(lines, low, end if marked is None else marked, end, metrics)
         if marked is None and (open_size is None or first == start or abs(lines[end - 1].size - open_size) > 0.5):
             first = end
@@ -110,7 +110,7 @@ def _note_start(lines: Sequence[Line], low: int, marked: int, end: int, metrics:
     return first if lines[first].baseline - lines[first - 1].baseline > 1.15 * metrics.leading else marked
 
 
-def _opens_note(line: Line, metrics: TextMetrics) -> bool:
+def _starts_footnote(line: Line, metrics: TextMetrics) -> bool:
     return 0 in line.notes or (line.size <= 0.88 * metrics.size and _NOTE.match(line.text) is not None)
 
 

@@ -1,4 +1,4 @@
-"""PDF pages as words with font and box, read by PDFium. The only module that imports pypdfium2.
+"""PDF pages as words with font and box, read by PDFium.
 
 PDFium is asked for fonts and boxes once per word, not once per character: most of the cost of reading a PDF from
 Python is the number of calls. PDFium is not thread-safe: use processes.

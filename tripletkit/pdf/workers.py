@@ -111,15 +111,14 @@ class _Worker(Generic[Task, Result]):
         try:
             return cast(Result | Failure, _exchange(process, (self._function, task)))
         except (EOFError, OSError, pickle.UnpicklingError):
+            self._end(process)
             if expired.is_set():
                 return Failure("time", f"took longer than {self._bounds.seconds:g} s")
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_END_S)
             return Failure("killed", f"ended its process ({_exit(process.returncode)})")
         finally:
             timer.cancel()
             self._busy = False
-            if expired.is_set() or process.poll() is not None:
+            if expired.is_set():  # perhaps only just after the answer
                 self._end(process)
 
     def close(self) -> None:
@@ -144,12 +143,13 @@ class _Worker(Generic[Task, Result]):
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         self._process = None
-        with suppress(OSError, subprocess.TimeoutExpired):
-            _pipe(process.stdin).close()
+        with suppress(OSError):
+            cast(IO[bytes], process.stdin).close()
+        with suppress(subprocess.TimeoutExpired):
             process.wait(_END_S)
         process.kill()
         process.wait()
-        _pipe(process.stdout).close()
+        cast(IO[bytes], process.stdout).close()
 
 
 def _expire(process: subprocess.Popen[bytes], expired: Event) -> None:
@@ -159,20 +159,14 @@ def _expire(process: subprocess.Popen[bytes], expired: Event) -> None:
 
 def _exchange(process: subprocess.Popen[bytes], job: object) -> object:
     """The worker's answer. Raises EOFError, OSError or UnpicklingError if the process ends before it is complete."""
-    tasks, results = _pipe(process.stdin), _pipe(process.stdout)
+    tasks, results = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     pickle.dump(pickle.dumps(job), tasks)
     tasks.flush()
     return pickle.load(results)
 
 
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    if pipe is None:
-        raise OSError("the process was started without a pipe")
-    return pipe
-
-
-def _exit(code: int | None) -> str:
-    if code is None or code >= 0:
+def _exit(code: int) -> str:
+    if code >= 0:
         return f"exit code {code}"
     try:
         return signal.Signals(-code).name
