@@ -13,8 +13,8 @@ import pytest
 
 from tests.pdf.make import count_words
 from tripletkit.language.sentences import sentence_spans
-from tripletkit.pdf.book import extract_book
-from tripletkit.pdf.limits import PassageLimits
+from tripletkit.pdf.book_tables import extract_book
+from tripletkit.pdf.book_task import PassageLimits
 from tripletkit.rules import load_rules
 
 ODS = Path(__file__).parents[2] / "examples" / "ods-java.pdf"

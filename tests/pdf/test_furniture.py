@@ -1,4 +1,4 @@
-from tests.pdf.make import line
+from tests.pdf.make import SIZE, line
 from tripletkit.pdf.furniture import find_furniture
 from tripletkit.pdf.lines import Line
 
@@ -6,8 +6,8 @@ HEIGHT = 600.0
 
 
 def furniture_texts(pages: list[list[Line]]) -> list[str]:
-    found = find_furniture(pages, [HEIGHT] * len(pages))
-    return [pages[page][i].text for page, i in sorted(found)]
+    found = find_furniture(pages, [HEIGHT] * len(pages), SIZE)
+    return [pages[row.page][i].text for rows in found for row in rows for i in row.lines]
 
 
 def text_of(page: int) -> list[Line]:
@@ -80,5 +80,5 @@ def test_watermark_in_the_middle_of_pages() -> None:
 
 
 def test_no_pages_no_furniture() -> None:
-    assert find_furniture([], []) == set()
-    assert find_furniture([[], []], [HEIGHT, HEIGHT]) == set()
+    assert find_furniture([], [], SIZE) == []
+    assert find_furniture([[], []], [HEIGHT, HEIGHT], SIZE) == [[], []]

@@ -1,6 +1,7 @@
 from tests.pdf.make import LEFT, RIGHT, block, line
-from tripletkit.pdf.kinds import Layout, book_layout, line_kinds
+from tripletkit.pdf.kinds import line_kinds
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.running_text import TextMetrics
 from tripletkit.rules import load_rules
 
 RULES = load_rules()
@@ -8,12 +9,7 @@ PROSE = block(["Rivers bring sand and mud down to the sea, and", "they have done
 
 
 def kinds_of(*lines: Line) -> list[str]:
-    return line_kinds([*PROSE, *lines], set(), Layout(10.0, 12.0), RULES)[len(PROSE) :]
-
-
-def test_layout_is_what_most_text_has() -> None:
-    assert book_layout([*block(["Some text of the book"] * 20), line("Big", y=500, size=20)]) == Layout(10.0, 12.0)
-    assert book_layout([]) == Layout(10.0, 12.0)
+    return line_kinds([*PROSE, *lines], set(), TextMetrics(10.0, 12.0), RULES)[len(PROSE) :]
 
 
 def test_code_is_in_one_width() -> None:

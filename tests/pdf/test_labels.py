@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tripletkit.pdf.labels import page_labels
-from tripletkit.pdf.numbers import Printed, printed_numbers, roman_value, to_roman
+from tripletkit.pdf.labels import PageNumber, numbers_at_ends, page_labels, roman_value, to_roman
 
 
 @given(st.integers(1, 399))
@@ -16,10 +15,10 @@ def test_what_is_no_roman_number() -> None:
 
 
 def test_numbers_at_either_end_of_a_row() -> None:
-    assert list(printed_numbers("48 CHAPTER 3. DEMAND")) == [Printed(48, False)]
-    assert list(printed_numbers("PREFACE ix")) == [Printed(9, True)]
-    assert list(printed_numbers("– 7 –")) == []
-    assert list(printed_numbers("Chapter two")) == []
+    assert list(numbers_at_ends("48 CHAPTER 3. DEMAND")) == [PageNumber(48, False)]
+    assert list(numbers_at_ends("PREFACE ix")) == [PageNumber(9, True)]
+    assert list(numbers_at_ends("– 7 –")) == []
+    assert list(numbers_at_ends("Chapter two")) == []
 
 
 def test_inferred_from_printed_numbers_with_roman_front_matter() -> None:

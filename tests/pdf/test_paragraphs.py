@@ -1,17 +1,17 @@
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pdf.make import LEADING, LEFT, RIGHT, block, line
 from tripletkit.pdf.hyphens import book_vocabulary
-from tripletkit.pdf.kinds import Layout
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, section_role, settle_paragraphs
+from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
+from tripletkit.pdf.roles import section_role
+from tripletkit.pdf.running_text import TextMetrics
 from tripletkit.rules import load_rules
 
-LAYOUT = Layout(10.0, LEADING)
+METRICS = TextMetrics(10.0, LEADING)
 RULES = load_rules()
 
 
@@ -22,7 +22,7 @@ def paragraphs_of(
         lines,
         kinds or ["prose"] * len(lines),
         paths or [("1 Rivers",)] * len(lines),
-        layout=LAYOUT,
+        metrics=METRICS,
         vocabulary=book_vocabulary(held.text for held in lines),
         abbreviations=frozenset({"fig"}),
     )
@@ -89,7 +89,7 @@ def test_an_equation_in_a_sentence_is_part_of_it() -> None:
 def settled(texts: Sequence[str], path: tuple[str, ...] = ("1 Rivers",), x1: float = RIGHT) -> list[str]:
     lines = [line(text, y=100 + 40 * i, x1=x1) for i, text in enumerate(texts)]
     made = [Paragraph("prose", path, held.text, [(0, 1)], [i]) for i, held in enumerate(lines)]
-    settle_paragraphs(made, lines, LAYOUT, RULES)
+    settle_paragraphs(made, lines, {path: section_role(path, RULES)}, metrics=METRICS, rules=RULES)
     return [p.kind for p in made]
 
 
@@ -130,25 +130,3 @@ def test_every_line_is_in_one_paragraph_and_no_character_is_lost_or_invented(
         # A hyphen at a line's end, or a loose one, may be undone.
         assert "".join(p.text.split()).replace("-", "") == "".join(was.split()).replace("-", "")
         assert [page for _, page in p.starts] == sorted(lines[i].page for i in p.lines)
-
-
-@pytest.mark.parametrize(
-    "title",
-    [
-        "Appendix A Exercise solutions",
-        "Answers to selected exercises",
-        "Hints and Answers to Odd-Numbered Problems",
-        "Answers, Hints, and Solutions",
-        "Solutions to all exercises",
-        "Answer key",
-    ],
-)
-def test_appendices_of_answers_are_exercises(title: str) -> None:
-    assert section_role((title, "1 Rivers"), RULES) == "exercise"
-
-
-@pytest.mark.parametrize(
-    "title", ["Solutions", "5.4 Solutions of linear systems", "Question answering", "Problem solving"]
-)
-def test_titles_of_topics_are_not(title: str) -> None:
-    assert section_role((title,), RULES) is None

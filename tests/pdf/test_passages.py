@@ -1,13 +1,16 @@
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pdf.make import count_characters, count_words
 from tripletkit.errors import ConfigError
-from tripletkit.pdf.limits import PassageLimits
+from tripletkit.pdf.book_task import PassageLimits
 from tripletkit.pdf.paragraphs import Paragraph
-from tripletkit.pdf.passages import paragraphs_to_passages
+from tripletkit.pdf.passages import counter_by_words, paragraphs_to_passages
 
+WORDS_AND_BREAKS = ["One two three.", "Four five", "six\nseven eight"]
 SMALL = PassageLimits(max_tokens=22, target_tokens=14, min_tokens=6)
 
 
@@ -93,3 +96,22 @@ def test_no_character_is_lost_or_invented_and_the_limit_holds(
             was = "".join(p.text for p in paragraphs if (p.kind, p.path) == (kind, path))
             now = "".join(p.text for p in made if (p.kind, p.path) == (kind, path))
             assert sorted("".join(now.split())) == sorted("".join(was.split()))
+
+
+def test_counts_that_add_up_are_summed_and_near_the_limit_asked_for() -> None:
+    asked: list[str] = []
+
+    def count(texts: Sequence[str]) -> list[int]:
+        asked.extend(texts)
+        return count_words(texts)
+
+    by_words = counter_by_words(count, WORDS_AND_BREAKS, limit=8)
+    asked.clear()
+    assert by_words(["One two", "two three. Four five six", "new words here"]) == [4, 7, 5]
+    assert asked == ["new", "words", "here", "two three. Four five six"]
+
+
+def test_a_tokenizer_whose_counts_do_not_add_up_is_asked_for_every_text() -> None:
+    assert counter_by_words(count_characters, WORDS_AND_BREAKS, limit=8) is count_characters
+    # Texts of one word each say nothing by themselves.
+    assert counter_by_words(count_characters, ["One", "two"], limit=8) is count_characters

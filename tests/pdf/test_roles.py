@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.terms.layout import page
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.reader import Bookmark
-from tripletkit.pdf.roles import index_share, page_roles, title_label
+from tripletkit.pdf.roles import index_share, page_roles, section_role, title_label
+from tripletkit.pdf.running_text import text_size
 from tripletkit.rules import load_rules
 
 RULES = load_rules()
@@ -30,11 +33,14 @@ def book(**titled: str) -> list[list[Line]]:
     return [page(number, text) for number, text in enumerate(texts, 1)]
 
 
+def roles_of(pages: list[list[Line]], outline: Sequence[Bookmark] = ()) -> list[str]:
+    labels = [str(number) for number in range(1, len(pages) + 1)]
+    return page_roles(pages, outline, labels=labels, body_size=text_size(pages), rules=RULES)
+
+
 def test_titles_tell() -> None:
-    roles = page_roles(
+    roles = roles_of(
         book(glossary=f"# Glossary\n{PROSE}", more=PROSE, index=f"# Index\n{INDEX}", end=f"# Colophon\n{PROSE}"),
-        [],
-        RULES,
     )
     assert roles == ["front", "toc", *["body"] * 10, "glossary", "glossary", "index", "front"]
 
@@ -42,36 +48,38 @@ def test_titles_tell() -> None:
 def test_contents_end_where_prose_begins() -> None:
     """No heading of the text is as big as the contents' title."""
     texts = ["A Book\nby Somebody", f"# Contents\n{CONTENTS}", CONTENTS, *([PROSE] * 17)]
-    roles = page_roles([page(number, text) for number, text in enumerate(texts, 1)], [], RULES)
+    roles = roles_of([page(number, text) for number, text in enumerate(texts, 1)])
     assert roles[1:3] == ["toc", "toc"]
     assert roles[3:] == ["body"] * 17
 
 
+def test_a_page_without_text_between_two_of_the_contents_is_theirs() -> None:
+    texts = ["A Book\nby Somebody", f"# Contents\n{CONTENTS}", "", CONTENTS, *([PROSE] * 17)]
+    roles = roles_of([page(number, text) for number, text in enumerate(texts, 1)])
+    assert roles[1:5] == ["toc", "toc", "toc", "body"]
+
+
 def test_an_index_is_known_without_a_title_or_under_a_lying_one() -> None:
-    assert page_roles(book(index=INDEX), [], RULES)[-1] == "index"
-    assert page_roles(book(index=f"Bibliography\n\n{INDEX}"), [], RULES)[-1] == "index"
+    assert roles_of(book(index=INDEX))[-1] == "index"
+    assert roles_of(book(index=f"Bibliography\n\n{INDEX}"))[-1] == "index"
 
 
 def test_a_section_that_is_only_called_index_is_body() -> None:
-    assert page_roles(book(physics=f"# Index of Functions\n{PROSE}"), [], RULES)[-1] == "body"
+    assert roles_of(book(physics=f"# Index of Functions\n{PROSE}"))[-1] == "body"
 
 
 def test_bookmarks_tell_where_no_heading_is_seen() -> None:
     marks = [Bookmark("References", 0, 13, None)]
-    assert page_roles(book(references=PROSE), marks, RULES)[-1] == "bibliography"
+    assert roles_of(book(references=PROSE), marks)[-1] == "bibliography"
 
 
 def test_sections_that_fill_half_a_page_leave_it_body() -> None:
-    assert page_roles(book(half=f"{PROSE}\n# Key Terms\n{PROSE}"), [], RULES)[-1] == "body"
+    assert roles_of(book(half=f"{PROSE}\n# Key Terms\n{PROSE}"))[-1] == "body"
 
 
 def test_a_title_on_top_of_the_second_column_does_not_take_the_first() -> None:
     pages = [*book(), page(13, PROSE, f"# Key Terms\n{PROSE}")]
-    assert page_roles(pages, [], RULES)[-1] == "body"
-
-
-def test_pages_without_lines_are_blank() -> None:
-    assert page_roles([*book(), []], [], RULES)[-1] == "blank"
+    assert roles_of(pages)[-1] == "body"
 
 
 def test_index_share_asks_for_order_and_short_lines() -> None:
@@ -100,3 +108,25 @@ def test_index_share_asks_for_order_and_short_lines() -> None:
 )
 def test_title_labels(title: str, label: str | None) -> None:
     assert title_label(title, RULES) == label
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Appendix A Exercise solutions",
+        "Answers to selected exercises",
+        "Hints and Answers to Odd-Numbered Problems",
+        "Answers, Hints, and Solutions",
+        "Solutions to all exercises",
+        "Answer key",
+    ],
+)
+def test_appendices_of_answers_are_exercises(title: str) -> None:
+    assert section_role((title, "1 Rivers"), RULES) == "exercise"
+
+
+@pytest.mark.parametrize(
+    "title", ["Solutions", "5.4 Solutions of linear systems", "Question answering", "Problem solving"]
+)
+def test_titles_of_topics_are_not(title: str) -> None:
+    assert section_role((title,), RULES) is None

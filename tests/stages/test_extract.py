@@ -9,8 +9,9 @@ import pytest
 
 from tripletkit.books import REFUSED
 from tripletkit.cli import main
-from tripletkit.pdf.book import BookTables
-from tripletkit.pdf.worker_task import BookTask, read_book_task
+from tripletkit.pdf.book_tables import read_book_task
+from tripletkit.pdf.book_task import BookTables, BookTask
+from tripletkit.pdf.workers import WorkerFunction
 from tripletkit.stages import extract
 from tripletkit.store import Store
 
@@ -21,6 +22,8 @@ def fake_read(task: BookTask) -> BookTables | str:
         os.kill(os.getpid(), signal.SIGKILL)
     if task.path.stem == "hungry":
         bytearray(64 << 30)
+    if task.path.stem == "faulty":
+        raise KeyError("fonts")
     return read_book_task(task)
 
 
@@ -34,22 +37,24 @@ def test_one_hostile_book_costs_one_row(
     capsys: pytest.CaptureFixture[str],
     workers: int,
 ) -> None:
-    monkeypatch.setattr(extract, "read_book_task", fake_read)
-    hostile = [tmp_path / "dying.pdf", tmp_path / "hungry.pdf"]
+    monkeypatch.setattr(extract, "READ_BOOK", WorkerFunction(f"{__name__}:fake_read"))
+    hostile = [tmp_path / f"{name}.pdf" for name in ("dying", "faulty", "hungry")]
     for path in hostile:
         path.write_bytes(b"%PDF-1.7 " + path.name.encode())
     flags = ["--output", str(tmp_path / "out"), "--encoder", str(tiny_encoder), "--set", f"workers={workers}"]
     with pytest.raises(SystemExit, match="1"):
         main(["extract", *map(str, hostile), str(book), *flags])
-    assert "2 of the books could not be read; the others are done" in capsys.readouterr().err
+    assert "3 of the books could not be read; the others are done" in capsys.readouterr().err
     store = Store(tmp_path / "out")
     assert store.read("books")["path"].to_list() == [str(book)]
     refused = store.read("dropped").filter(reason=REFUSED)
     assert refused["item"].to_list() == [str(path) for path in hostile]
-    dying, hungry = refused["detail"]
+    dying, faulty, hungry = refused["detail"]
     assert "dying.pdf: reading it ended its process (SIGKILL)" in dying
     assert "hungry.pdf: reading it needs more than 4,096 MB of memory" in hungry
     assert "book_memory_mb" in hungry
+    assert "faulty.pdf: a fault in tripletkit, not in the file (KeyError: 'fonts')" in faulty
+    assert "book_memory_mb" not in faulty
 
 
 def test_a_book_alone_that_is_refused_is_an_error(

@@ -7,24 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from tripletkit.language.layout_words import ENTRY_NUMBER, PART_TITLE
+from tripletkit.pdf.labels import roman_value
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.numbers import roman_value
 from tripletkit.pdf.reader import Bookmark
 
 #: A page with at most this many lines, whose first chapter starts on a later page, is the title page of a part.
 PART_PAGE_LINES = 8
 
-_PART = re.compile(
-    r"part\s+(\d+|[ivxl]+|one|two|three|four|five|six|seven|eight|nine|ten|[a-z])\b|appendices$", re.IGNORECASE
-)
 _ROMAN = re.compile(r"([IVXL]+)[.:]?\s")
 _LEADER = re.compile(r"(\s*\.){3,}\s*|\s*…+\s*|\s*·{3,}\s*")
 _ENTRY = re.compile(r"(?P<title>.*[^\W\d_].*?)[\s,]+(?P<label>\d{1,4}|[ivxlc]{1,7})$")
 #: A line that starts so is the first of a title, never its second.
 OWN_NUMBER = re.compile(r"\d{1,2}(?:\.\d+)*[.:]?\s+(?=[^\W\d_a-zß-öø-ÿ])")
-_NUMBER = re.compile(
-    r"(?:(?:chapter|section|appendix|unit|lesson|module)\s+)?(\d+|[A-Z])((?:\.\d+)*)[.:]?\s", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class Entry:
 
 
 def book_entries(outline: Sequence[Bookmark], printed: Sequence[Entry], first_texts: Mapping[int, str]) -> list[Entry]:
-    """The finer of outline and printed contents, with chapters at level 0, beside the parts that hold them.
+    """The more detailed of outline and printed contents. Chapters are at level 0, and so are parts, which hold them.
 
     ``first_texts`` holds the first line of text on each physical page that has few lines: a part's title page is one.
     """
@@ -60,7 +55,7 @@ def _parts_levelled(entries: Sequence[Entry], first_texts: Mapping[int, str]) ->
 
 
 def _is_part(entry: Entry, child: Entry, first_texts: Mapping[int, str], roman: bool) -> bool:
-    if _PART.match(entry.title) or _PART.match(first_texts.get(entry.page, "")):
+    if PART_TITLE.match(entry.title) or PART_TITLE.match(first_texts.get(entry.page, "")):
         return True
     return _roman_start(entry.title) and (roman or (child.page > entry.page and entry.page in first_texts))
 
@@ -75,7 +70,10 @@ def _roman_parts(entries: Sequence[Entry]) -> bool:
     numbers = [
         match.group(1)
         for above, entry in pairwise(entries)
-        if above.level == 0 and entry.level == 1 and _roman_start(above.title) and (match := _NUMBER.match(entry.title))
+        if above.level == 0
+        and entry.level == 1
+        and _roman_start(above.title)
+        and (match := ENTRY_NUMBER.match(entry.title))
     ]
     return len(set(numbers)) > 1
 
@@ -114,5 +112,5 @@ def _levels(found: Sequence[tuple[str, float, int]]) -> Iterator[int]:
         if not steps or x0 > steps[-1] + 6:
             steps.append(x0)
     for title, x0, _ in found:
-        match = _NUMBER.match(title)
+        match = ENTRY_NUMBER.match(title)
         yield match.group(2).count(".") if match else min(sum(x0 > step + 3 for step in steps), 3)

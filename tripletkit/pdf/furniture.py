@@ -1,7 +1,7 @@
-"""Running heads, footers, page numbers and watermarks: what repeats at one place of page after page.
+"""Furniture: running heads, footers, page numbers and watermarks, which repeat at one place of page after page.
 
-No wording is known here. A row of text at a page's edge is furniture if its text, digits made equal, stands at the same
-height of other pages near by, or if it carries the page's number; and rows inside of a row that stays are text.
+No words are known here. A row of text at a page's edge is furniture if the same text, page numbers aside, stands at the
+same height of a page near by, or if it carries the page's number. Rows further in than a row of text are text.
 """
 
 from __future__ import annotations
@@ -10,27 +10,24 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from statistics import median
+from typing import NamedTuple
 
+from tripletkit.pdf.labels import confirmed_numbers, roman_value
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.numbers import printed_numbers, roman_value
 
 #: Rows in this share of the page's height, from either edge, can be furniture.
 MARGIN_SHARE = 0.16
 #: Baselines of one place differ by at most this, in points.
 SAME_PLACE_PT = 3.0
-#: A running head is said again on a page at most this far away: books alternate between left and right pages.
+#: A running head is repeated on a page at most this far away: books alternate between left and right pages.
 NEAR_PAGES = 2
-#: In letters this much bigger it may be a heading, such as "Exercises" on top of a page, and must be said more often.
+#: A row in letters this much bigger may be a heading, such as "Exercises" on top of a page: it must repeat more often.
 BIGGER = 1.1
-#: A page number is confirmed by the pages at most this far away.
-COUNT_WINDOW = 6
 #: A text at one place of this share of all pages is a watermark, wherever on the page it stands.
 WATERMARK_SHARE = 0.4
 
 
-@dataclass(slots=True)
-class Row:
+class Row(NamedTuple):
     """What stands on one baseline of a page: the indexes of its lines, and its text from left to right."""
 
     page: int  # 0-based place in the sequence of pages
@@ -38,27 +35,26 @@ class Row:
     text: str
     baseline: float
     size: float
-    top: float
-    bottom: float
 
 
-def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> set[tuple[int, int]]:
-    """(page, line) indexes of every line that belongs to the pages and not to the text."""
+def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float], text_size: float) -> list[list[Row]]:
+    """The rows of each page that belong to the page and not to the text, from top to bottom.
+
+    ``heights`` and ``text_size``, the book's usual font size, are in points.
+    """
     rows = [page_rows(number, lines) for number, lines in enumerate(pages)]
-    found: set[tuple[int, int]] = set()
     sides = [
         [list(_edge(page, height, from_top)) for page, height in zip(rows, heights, strict=True)]
         for from_top in (True, False)
     ]
     # A chapter's first page may carry at its foot the number that the others carry at their head.
-    numbered = set(_numbered([top + foot for top, foot in zip(*sides, strict=True)]))
-    usual_size = median([row.size for page in rows for row in page] or [1.0])
+    numbered = _numbered([top + foot for top, foot in zip(*sides, strict=True)])
+    found = _watermarks(rows)
     for edges, from_top in zip(sides, (True, False), strict=True):
-        known = _repeating(edges, heights, from_top, numbered, usual_size)
+        known = _repeating(edges, heights, from_top, numbered, text_size)
         for edge, height in zip(edges, heights, strict=True):
-            for row in _peel(edge, known, height, from_top):
-                found.update((row.page, line) for line in row.lines)
-    return found | _watermarks(rows)
+            found.update(_peel(edge, known, height, from_top))
+    return [[row for row in page if row in found] for page in rows]
 
 
 def page_rows(number: int, lines: Sequence[Line]) -> list[Row]:
@@ -76,19 +72,9 @@ def page_rows(number: int, lines: Sequence[Line]) -> list[Row]:
 
 
 def _row(number: int, held: list[int], lines: Sequence[Line]) -> Row:
-    if len(held) == 1:
-        line = lines[held[0]]
-        return Row(number, (held[0],), line.text, line.baseline, line.size, line.top, line.bottom)
     parts = [lines[i] for i in held]
-    return Row(
-        number,
-        tuple(held),
-        " ".join(p.text for p in parts),
-        parts[0].baseline,
-        max(p.size for p in parts),
-        min(p.top for p in parts),
-        max(p.bottom for p in parts),
-    )
+    text, size = " ".join(part.text for part in parts), max(part.size for part in parts)
+    return Row(number, tuple(held), text, parts[0].baseline, size)
 
 
 def _edge(rows: Sequence[Row], height: float, from_top: bool) -> Iterator[Row]:
@@ -136,7 +122,7 @@ def _wording(text: str) -> _Wording:
 class _Known:
     """The rows that repeat or carry their page's number, and the places where nearly every row does."""
 
-    rows: frozenset[tuple[int, tuple[int, ...]]]
+    rows: frozenset[Row]
     places: frozenset[int]
 
 
@@ -144,8 +130,8 @@ def _repeating(
     edges: Sequence[Sequence[Row]],
     heights: Sequence[float],
     from_top: bool,
-    numbered: Set[tuple[int, tuple[int, ...]]],
-    usual_size: float,
+    numbered: Set[Row],
+    text_size: float,
 ) -> _Known:
     at_place: dict[int, list[tuple[Row, _Wording]]] = defaultdict(list)
     for edge, height in zip(edges, heights, strict=True):
@@ -157,45 +143,36 @@ def _repeating(
         for other in (place - 1, place, place + 1):
             for row, wording in at_place.get(other, ()):
                 near[row.page].append(wording)
-        known.update((row.page, row.lines) for row, wording in held if _repeats(row, wording, near, usual_size))
-    # A place is furniture's own where rows hardly ever say something new, as a section's single running head does.
+        known.update(row for row, wording in held if _repeats(row, wording, near, text_size))
+    # At some places nearly every row is furniture: there, a section's running head that never repeats is furniture too.
     places = {
         place
         for place, held in at_place.items()
-        if len(held) >= 6 and sum((r.page, r.lines) in known for r, _ in held) >= 0.6 * len(held)
+        if len(held) >= 6 and sum(row in known for row, _ in held) >= 0.6 * len(held)
     }
     return _Known(frozenset(known), frozenset(places))
 
 
-def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]], usual_size: float) -> bool:
-    """Whether a page near by says the same at the same place; ``near`` holds what each page says there."""
-    big = row.size >= BIGGER * usual_size
+def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]], text_size: float) -> bool:
+    """Whether a page near by has the same text at the same place; ``near`` holds what each page has there."""
+    big = row.size >= BIGGER * text_size
     reach = 2 * NEAR_PAGES if big else NEAR_PAGES
     others = (page for page in range(row.page - reach, row.page + reach + 1) if page != row.page)
-    return sum(any(wording.repeats(said, page - row.page) for said in near.get(page, ())) for page in others) >= (
+    return sum(any(wording.repeats(other, page - row.page) for other in near.get(page, ())) for page in others) >= (
         3 if big else 1
     )
 
 
-def _numbered(edges: Sequence[Sequence[Row]]) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Rows whose first or last word counts up with the pages."""
-    carried = [(row, value) for edge in edges for row in edge for value in printed_numbers(row.text)]
-    places: dict[tuple[bool, int], set[int]] = defaultdict(set)
-    for row, value in carried:
-        places[value.roman, value.number - row.page].add(row.page)
-    for row, value in carried:
-        same = places[value.roman, value.number - row.page]
-        near = sum(page in same for page in range(row.page - COUNT_WINDOW, row.page + COUNT_WINDOW + 1)) - 1
-        # Any number may fit by chance; one that a third of the pages around agrees with does not.
-        around = min(row.page + COUNT_WINDOW, len(edges) - 1) - max(row.page - COUNT_WINDOW, 0)
-        if near >= max(2, around / 3):
-            yield row.page, row.lines
+def _numbered(edges: Sequence[Sequence[Row]]) -> set[Row]:
+    """Rows that carry their page's number."""
+    seen = confirmed_numbers([[row.text for row in edge] for edge in edges])
+    return {edges[found.page][found.row] for found in seen}
 
 
 def _peel(edge: Sequence[Row], known: _Known, height: float, from_top: bool) -> Iterator[Row]:
     """Furniture rows from the edge inwards, up to the first row of text."""
     for i, row in enumerate(edge):
-        if (row.page, row.lines) not in known.rows:
+        if row not in known.rows:
             inner = edge[i + 1] if i + 1 < len(edge) else None
             gap = abs(inner.baseline - row.baseline) if inner else 3 * row.size
             if _place(row, height, from_top) not in known.places or gap < 1.5 * row.size:
@@ -203,15 +180,10 @@ def _peel(edge: Sequence[Row], known: _Known, height: float, from_top: bool) -> 
         yield row
 
 
-def _watermarks(rows: Sequence[Sequence[Row]]) -> set[tuple[int, int]]:
-    """Lines whose exact text stands at the same place of many pages."""
+def _watermarks(rows: Sequence[Sequence[Row]]) -> set[Row]:
+    """Rows whose exact text stands at the same place of many pages."""
     least = max(5.0, WATERMARK_SHARE * len(rows))
     texts = Counter(row.text for page in rows for row in page)
     repeated = [row for page in rows for row in page if texts[row.text] >= least]
     times = Counter((row.text, round(row.baseline / SAME_PLACE_PT)) for row in repeated)
-    return {
-        (row.page, line)
-        for row in repeated
-        if times[row.text, round(row.baseline / SAME_PLACE_PT)] >= least
-        for line in row.lines
-    }
+    return {row for row in repeated if times[row.text, round(row.baseline / SAME_PLACE_PT)] >= least}

@@ -1,21 +1,22 @@
 """Headings among a book's lines, and the section that every line belongs to.
 
-Where the outline or the contents name a heading, it is looked for on its page; below their depth, a heading is known by
-its number and by a style that running text does not have.
+A heading that the outline or the contents name is searched on its page. Headings below their depth are recognised by a
+number, or by a style that running text does not have.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
+from tripletkit.language.layout_words import CHAPTER_HEADING
 from tripletkit.pdf.contents import OWN_NUMBER, Entry
 from tripletkit.pdf.hyphens import Vocabulary, join_lines
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.pages import UNREADABLE
 from tripletkit.pdf.paragraphs import Paragraph, without_notes
-from tripletkit.pdf.quality import UNREADABLE
 from tripletkit.rules import Rules
 
 #: Between the headings of a section path.
@@ -28,7 +29,6 @@ MOST_LINES = 4
 LONG_BOOK_PAGES = 40
 
 _DEPTH = re.compile(r"(?:[A-Z]|\d+)((?:\.\d+)+)\.?\s+(?=[^\W\d_])")
-_CHAPTER = re.compile(r"(?:chapter|appendix|unit|lesson|module|lecture|week)\s+(\d+|[ivxlc]+|[a-z])\b", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W_]+")
 
 
@@ -56,8 +56,7 @@ def find_headings(
         heading = _place(entry, by_page.get(entry.page, []), lines, rules)
         if heading is not None and heading.first not in found:
             found[heading.first] = heading
-    taken = {i for h in found.values() for i in range(h.first, h.first + h.count)}
-    styled = list(_styled(lines, taken, body_size, rules))
+    styled = list(styled_headings(lines, body_size, rules, heading_lines(list(found.values()))))
     common = _common_styles([*found.values(), *styled], lines)
     for heading in styled:
         if heading.level >= 0 or _style(lines[heading.first]) in common:
@@ -78,7 +77,7 @@ def _with_chapters(headings: Sequence[Heading]) -> Iterator[Heading]:
     number: str | None = None  # of the open chapter; "" if it is not printed, None before the first
     chapter: Heading | None = None
     for heading in headings:
-        match = _CHAPTER.match(heading.title)
+        match = CHAPTER_HEADING.match(heading.title)
         if heading.level < 0 and chapter is not None and heading.first == chapter.first + chapter.count:
             # The title below "Chapter 3", in other letters.
             yield replace(chapter, count=chapter.count + heading.count, size=max(chapter.size, heading.size))
@@ -113,7 +112,7 @@ def _squeeze(text: str) -> str:
 
 
 def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> Heading | None:
-    """The entry's heading on its page, else the bare place where it starts."""
+    """The entry's heading on its page, else the place where its section starts, without a line."""
     if not held:
         return None
     wanted = _squeeze(entry.title)
@@ -124,10 +123,10 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
         for count in range(1, min(MOST_LINES, held[-1] - start + 1) + 1):
             text = f"{text} {lines[start + count - 1].text}".strip()
             letters += squeezed[start + count - 1]
-            doubt = _doubt(text, letters, wanted, rules)
-            if doubt is not None:
+            difference = _difference(text, letters, wanted, rules)
+            if difference is not None:
                 far = abs(lines[start].top - entry.top) if entry.top is not None else 0.0
-                found.append((doubt, round(far / 40) - lines[start].size / 4, start, count))
+                found.append((difference, round(far / 40) - lines[start].size / 4, start, count))
             if len(text) > 2 * len(entry.title) + 40:
                 break
     if found:
@@ -142,8 +141,8 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
     return Heading(start, 0, entry.level, entry.title, 0.0, True)
 
 
-def _doubt(text: str, squeezed: str, wanted: str, rules: Rules) -> int | None:
-    """None if a printed text cannot be the title ``wanted``, 0 if it is, but for a number; more if only a part is.
+def _difference(text: str, squeezed: str, wanted: str, rules: Rules) -> int | None:
+    """How much printed text differs from the title ``wanted``: None if it is another, 0 if only a number differs.
 
     ``squeezed`` and ``wanted`` hold letters and digits alone, as `_squeeze` makes them.
     """
@@ -172,7 +171,13 @@ def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Li
     return first, count
 
 
-def _styled(lines: Sequence[Line], taken: set[int], body_size: float, rules: Rules) -> Iterator[Heading]:
+def styled_headings(
+    lines: Sequence[Line], body_size: float, rules: Rules, taken: Set[int] = frozenset()
+) -> Iterator[Heading]:
+    """Headings by their letters and the space around them, outside of the line indexes ``taken``.
+
+    The level is the depth of the heading's number, -1 if it has none.
+    """
     i = 0
     while i < len(lines):
         count = 1
@@ -252,27 +257,24 @@ def _settle_levels(headings: Sequence[Heading]) -> Iterator[Heading]:
             while len(open_) > 1 and open_[-1].level > 0 and open_[-1].size <= heading.size + 0.2:
                 open_.pop()
             heading = replace(heading, level=open_[-1].level + 1 if open_ else 1)
-        while open_ and open_[-1].level >= heading.level:
-            open_.pop()
-        open_.append(heading)
+        open_ = [*(above for above in open_ if above.level < heading.level), heading]
         yield heading
 
 
 def section_paths(count: int, headings: Sequence[Heading]) -> list[tuple[str, ...]]:
     """The path of headings, chapter first, that each of ``count`` lines stands under; () before the first heading."""
-    paths: list[tuple[str, ...]] = []
+    ends = [*(heading.first for heading in headings), count]
+    paths: list[tuple[str, ...]] = [()] * ends[0]
     open_: list[Heading] = []
-    coming = list(headings)
-    path: tuple[str, ...] = ()
-    for i in range(count):
-        while coming and coming[0].first <= i:
-            heading = coming.pop(0)
-            while open_ and open_[-1].level >= heading.level:
-                open_.pop()
-            open_.append(heading)
-            path = tuple(h.title for h in open_)
-        paths.append(path)
+    for heading, end in zip(headings, ends[1:], strict=True):
+        open_ = [*(above for above in open_ if above.level < heading.level), heading]
+        paths += [tuple(above.title for above in open_)] * (end - heading.first)
     return paths
+
+
+def heading_lines(headings: Sequence[Heading]) -> set[int]:
+    """The indexes of all lines that headings take."""
+    return {i for heading in headings for i in range(heading.first, heading.first + heading.count)}
 
 
 def chapter_outlines(

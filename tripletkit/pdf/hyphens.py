@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 
+from tripletkit.language.layout_words import ENDING_LETTERS
+
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _TAIL = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐]$")
 _HEAD = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _LOOSE = re.compile(r"([^\W\d_]+)- ([^\W\d_]+)")
-#: Words that differ only in this many last letters are forms of one word.
-ENDING = 3
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Vocabulary:
         last, head = first.rsplit("-", 1)[-1], second.split("-", 1)[0]
         if (
             len(last + head) >= 6
-            and (last + head)[:-ENDING] in self.stems
-            and len(last) + 1 <= len(last + head) - ENDING
+            and (last + head)[:-ENDING_LETTERS] in self.stems
+            and len(last) + 1 <= len(last + head) - ENDING_LETTERS
         ):
             return False
         # "self-", "non-", "well-": what the book often writes before a hyphen, and words that stand by themselves.
@@ -48,7 +48,7 @@ class Vocabulary:
 
 
 def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
-    """Words of the lines ``texts``, but for those cut at a line's end or just begun on the line before."""
+    """The vocabulary of the lines ``texts``, without words that a line's end cuts."""
     words: Counter[str] = Counter()
     # Each different text between spaces is looked at once.
     for text, times in Counter(chain.from_iterable(map(str.split, map(_whole, texts)))).items():
@@ -58,7 +58,7 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
         word[:end]
         for word, times in words.items()
         if "-" not in word
-        for end in range(max(3, len(word) - ENDING), len(word) + 1)
+        for end in range(max(3, len(word) - ENDING_LETTERS), len(word) + 1)
     )
     prefixes: Counter[str] = Counter()
     for word, times in words.items():

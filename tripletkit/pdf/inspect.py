@@ -1,4 +1,4 @@
-"""A page as a picture with what was found on it: how to see why a book was read as it was."""
+"""A page as a picture with its lines boxed by kind, to see how a book was read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pypdfium2 as pdfium
 from PIL import Image, ImageDraw, ImageFont
 
 from tripletkit.errors import SourceError
-from tripletkit.pdf.book import read_book
-from tripletkit.pdf.layout import kinds_by_page, mark_body, mark_pages
+from tripletkit.pdf.layout import mark_book
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.pages import read_book
 from tripletkit.rules import Rules
 
 #: One colour a kind; kinds that are not named here are grey.
@@ -39,7 +39,7 @@ LEGEND_PX = 34
 def draw_page(path: Path, number: int, *, rules: Rules, scale: float = 2.0) -> Image.Image:
     """Page ``number`` (1-based) with its lines boxed by kind and numbered in reading order, furniture struck out.
 
-    The whole book is read, as furniture and headings are known only by other pages. Raises SourceError for a page
+    The whole book is read, as furniture and headings are recognised by comparing pages. Raises SourceError for a page
     that is not there.
     """
     book = read_book(path)
@@ -47,11 +47,11 @@ def draw_page(path: Path, number: int, *, rules: Rules, scale: float = 2.0) -> I
         raise SourceError(
             f"{path}: has no page {number}", f"Its pages are 1 to {len(book.pages)}, as a PDF viewer counts them."
         )
-    pages = mark_pages(book, rules)
-    kinds = kinds_by_page(pages, mark_body(pages, rules)[0])[number - 1]
+    marked = mark_book(book, rules)
+    kinds = marked.kinds[number - 1]
     page = _rendered(path, number, scale)
     draw_lines(page, book.lines[number - 1], kinds, scale)
-    title = f"page {number}, label {pages.labels[number - 1]!r}, role {pages.roles[number - 1]}"
+    title = f"page {number}, label {marked.labels[number - 1]!r}, role {marked.roles[number - 1]}"
     return _with_legend(page, title, kinds)
 
 

@@ -1,17 +1,15 @@
 """What each line of text is: prose, heading, code, caption, footnote, equation, table, figure, list or exercise.
 
-Each kind has its own test, tried in turn; a second look settles lines between lines of another kind.
+Each kind has its own test, tried in turn. Then single lines between lines of another kind get that kind.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.running_text import TextMetrics
 from tripletkit.rules import Rules
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -23,52 +21,18 @@ _NOTE = re.compile(r"\d{1,3}[.)]?\s+(?=[^\W\d_]{2}|[“\"‘'(])")
 _CAPTION_TAIL = re.compile(r"\s*[:.–—|]|\s*$|\s+(?=[A-Z(])")
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What is usual in a book: the text's size and the distance between its baselines, in points."""
-
-    size: float
-    leading: float
-
-
-def book_layout(lines: Sequence[Line]) -> Layout:
-    """The commonest size by characters, and the usual distance between lines of that size."""
-    sizes = letters_by_size(lines)
-    if not sizes:
-        return Layout(10.0, 12.0)
-    size = max(sizes, key=lambda s: (sizes[s], s))
-    gaps = [
-        b.baseline - a.baseline
-        for a, b in itertools.pairwise(lines)
-        if a.page == b.page and a.column == b.column and abs(a.size - size) <= 0.5 and abs(b.size - size) <= 0.5
-    ]
-    near = [round(gap * 2) / 2 for gap in gaps if 0.8 * size < gap < 2.2 * size]
-    return Layout(size, Counter(near).most_common(1)[0][0] if near else 1.2 * size)
-
-
-def letters_by_size(lines: Iterable[Line]) -> Counter[float]:
-    """How many characters stand in each size, in steps of half a point."""
-    exact: dict[float, int] = {}
-    for line in lines:
-        exact[line.size] = exact.get(line.size, 0) + len(line.text)
-    sizes: Counter[float] = Counter()
-    for size, letters in exact.items():
-        sizes[round(size * 2) / 2] += letters
-    return sizes
-
-
-def line_kinds(lines: Sequence[Line], headings: set[int], layout: Layout, rules: Rules) -> list[str]:
+def line_kinds(lines: Sequence[Line], headings: set[int], metrics: TextMetrics, rules: Rules) -> list[str]:
     """One kind a line; ``headings`` are the indexes of heading lines."""
-    kinds = ["heading" if i in headings else _own_kind(line, layout) for i, line in enumerate(lines)]
-    _mark_stacks(lines, kinds, layout)
-    _mark_footnotes(lines, kinds, layout)
-    _mark_captions(lines, kinds, layout, rules)
+    kinds = ["heading" if i in headings else _own_kind(line, metrics) for i, line in enumerate(lines)]
+    _mark_stacks(lines, kinds, metrics)
+    _mark_footnotes(lines, kinds, metrics)
+    _mark_captions(lines, kinds, metrics, rules)
     _settle_neighbours(lines, kinds)
-    _mark_lists(lines, kinds, layout)
+    _mark_lists(lines, kinds, metrics)
     return kinds
 
 
-def _own_kind(line: Line, layout: Layout) -> str:
+def _own_kind(line: Line, metrics: TextMetrics) -> str:
     """What the line is by itself: code, equation, table, figure or prose."""
     mono = line.styles.count("m")
     if mono >= 0.6 * len(line.styles) and (line.styles[0] == "m" or mono >= 0.8 * len(line.styles)):
@@ -76,9 +40,9 @@ def _own_kind(line: Line, layout: Layout) -> str:
     tokens = line.text.count(" ") + 1
     if line.gaps >= 1 and (line.gaps >= 2 or tokens <= 8) and _MATH.search(line.text) is None:
         return "table"
-    if line.size < 0.82 * layout.size and line.x1 - line.x0 < 0.6 * (line.col_x1 - line.col_x0) and tokens < 12:
+    if line.size < 0.82 * metrics.size and line.x1 - line.x0 < 0.6 * (line.col_x1 - line.col_x0) and tokens < 12:
         return "figure"
-    indented = _indented(line, layout)
+    indented = _indented(line, metrics)
     if not indented and _TWO_WORDS.search(line.text):
         return "prose"
     words = _WORD.findall(line.text)
@@ -93,33 +57,33 @@ def _own_kind(line: Line, layout: Layout) -> str:
     return "prose"
 
 
-def _mark_stacks(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None:
-    """Lines nearer to each other than lines of text ever are: fractions, sums and matrices of a display."""
+def _mark_stacks(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -> None:
+    """Lines closer together than lines of text ever are: fractions, sums and matrices of a displayed formula."""
     for i in range(1, len(lines)):
         before, line = lines[i - 1], lines[i]
         if (before.page, before.column) != (
             line.page,
             line.column,
-        ) or not 0 < line.baseline - before.baseline < 0.72 * layout.leading:
+        ) or not 0 < line.baseline - before.baseline < 0.72 * metrics.leading:
             continue
         for j in (i - 1, i):
-            if kinds[j] == "prose" and not _wide(lines[j]) and _indented(lines[j], layout) and len(lines[j].text) < 60:
+            if kinds[j] == "prose" and not _wide(lines[j]) and _indented(lines[j], metrics) and len(lines[j].text) < 60:
                 kinds[j] = "equation"
 
 
-def _indented(line: Line, layout: Layout) -> bool:
-    return line.x0 > line.col_x0 + 0.8 * layout.size
+def _indented(line: Line, metrics: TextMetrics) -> bool:
+    return line.x0 > line.col_x0 + 0.8 * metrics.size
 
 
-def _mark_footnotes(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None:
-    """Smaller text at the foot of a column: a line with a note's mark and what follows, or a note that goes on."""
+def _mark_footnotes(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -> None:
+    """Smaller text at the foot of a column: a line with a footnote's mark and all below it, or the rest of a footnote."""
     open_size: float | None = None  # of a note that its page's end cut off
     for start, end in _columns(lines):
         low = end
-        while low > start and lines[low - 1].size <= 0.93 * layout.size:
+        while low > start and lines[low - 1].size <= 0.93 * metrics.size:
             low -= 1
-        marked = next((i for i in range(low, end) if _opens_note(lines[i], layout)), None)
-        first = _note_start(lines, low, end if marked is None else marked, end, layout)
+        marked = next((i for i in range(low, end) if _starts_footnote(lines[i], metrics)), None)
+        first = _note_start(lines, low, end if marked is None else marked, end, metrics)
         if marked is None and (open_size is None or first == start or abs(lines[end - 1].size - open_size) > 0.5):
             first = end
         for i in range(first, end):
@@ -127,14 +91,14 @@ def _mark_footnotes(lines: Sequence[Line], kinds: list[str], layout: Layout) -> 
         open_size = lines[end - 1].size if first < end and lines[end - 1].text[-1] not in '.)”"' else None
 
 
-def _note_start(lines: Sequence[Line], low: int, marked: int, end: int, layout: Layout) -> int:
+def _note_start(lines: Sequence[Line], low: int, marked: int, end: int, metrics: TextMetrics) -> int:
     """Where the notes start: at the gap above the lines that stand before the first mark, else at the mark."""
     size = lines[min(marked, end - 1)].size
     first = marked
     while (
         first > low
         and abs(lines[first - 1].size - size) <= 0.5
-        and (first == end or 0 < lines[first].baseline - lines[first - 1].baseline <= 1.1 * layout.leading)
+        and (first == end or 0 < lines[first].baseline - lines[first - 1].baseline <= 1.1 * metrics.leading)
     ):
         first -= 1
     if (
@@ -143,11 +107,11 @@ def _note_start(lines: Sequence[Line], low: int, marked: int, end: int, layout: 
         or (lines[first - 1].page, lines[first - 1].column) != (lines[first].page, lines[first].column)
     ):
         return marked
-    return first if lines[first].baseline - lines[first - 1].baseline > 1.15 * layout.leading else marked
+    return first if lines[first].baseline - lines[first - 1].baseline > 1.15 * metrics.leading else marked
 
 
-def _opens_note(line: Line, layout: Layout) -> bool:
-    return 0 in line.notes or (line.size <= 0.88 * layout.size and _NOTE.match(line.text) is not None)
+def _starts_footnote(line: Line, metrics: TextMetrics) -> bool:
+    return 0 in line.notes or (line.size <= 0.88 * metrics.size and _NOTE.match(line.text) is not None)
 
 
 def _columns(lines: Sequence[Line]) -> list[tuple[int, int]]:
@@ -161,9 +125,9 @@ def _columns(lines: Sequence[Line]) -> list[tuple[int, int]]:
     return spans
 
 
-def _mark_captions(lines: Sequence[Line], kinds: list[str], layout: Layout, rules: Rules) -> None:
+def _mark_captions(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics, rules: Rules) -> None:
     for i, _line in enumerate(lines):
-        if kinds[i] not in ("prose", "table", "figure") or not _is_caption(i, lines, layout, rules):
+        if kinds[i] not in ("prose", "table", "figure") or not _is_caption(i, lines, metrics, rules):
             continue
         kinds[i] = "caption"
         j = i + 1
@@ -172,7 +136,7 @@ def _mark_captions(lines: Sequence[Line], kinds: list[str], layout: Layout, rule
             j += 1
 
 
-def _is_caption(i: int, lines: Sequence[Line], layout: Layout, rules: Rules) -> bool:
+def _is_caption(i: int, lines: Sequence[Line], metrics: TextMetrics, rules: Rules) -> bool:
     line = lines[i]
     # Most lines start in small letters: cheap to ask first.
     match = rules.starts("captions", line.text) if line.text[0].isupper() else None
@@ -184,7 +148,7 @@ def _is_caption(i: int, lines: Sequence[Line], layout: Layout, rules: Rules) -> 
     words = len(line.text[: match.end()].split())
     marked = (
         line.styles[:words] != line.styles[words : words * 2] and line.styles[0] in "bz"
-    ) or line.size < 0.95 * layout.size
+    ) or line.size < 0.95 * metrics.size
     punctuated = tail.group().strip() in (":", "–", "—", "|") or match.end() == len(line.text)
     apart = i == 0 or not _same_block(lines[i - 1], line)
     return marked or (apart and (punctuated or tail.group().strip() == "."))
@@ -216,7 +180,7 @@ def _wide(line: Line) -> bool:
     return line.x1 >= line.col_x0 + 0.9 * (line.col_x1 - line.col_x0)
 
 
-def _mark_lists(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None:
+def _mark_lists(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -> None:
     """Items that start with a bullet or an enumerator, and their further lines, which hang under the item's text."""
     item: Line | None = None
     for i, line in enumerate(lines):
@@ -225,14 +189,14 @@ def _mark_lists(lines: Sequence[Line], kinds: list[str], layout: Layout) -> None
         if kinds[i] != "prose":
             continue
         if _BULLET.match(line.text) or (
-            _ENUMERATOR.match(line.text) and (line.x0 > line.col_x0 + 0.4 * layout.size or item is not None)
+            _ENUMERATOR.match(line.text) and (line.x0 > line.col_x0 + 0.4 * metrics.size or item is not None)
         ):
             item = line
             kinds[i] = "list"
         elif (
             item is not None
             and line.x0 > item.x0 + 3
-            and line.x0 < item.x0 + 4 * layout.size
+            and line.x0 < item.x0 + 4 * metrics.size
             and abs(line.size - item.size) < 0.6
         ):
             kinds[i] = "list"

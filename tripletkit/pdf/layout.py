@@ -1,162 +1,126 @@
-"""What each page and each line of a book is, and the passages that its body makes."""
+"""What each page and each line of a book is, and the passages that its body makes.
+
+Each fact is worked out once, in this order, and handed on: text size, furniture, page labels and roles; then, for the
+pages of the body, columns' edges, vocabulary, headings, kinds of lines, paragraphs and passages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
+from tripletkit.pdf.book_task import PassageLimits
 from tripletkit.pdf.contents import PART_PAGE_LINES, Entry, book_entries, contents_entries
-from tripletkit.pdf.furniture import find_furniture, page_rows
-from tripletkit.pdf.headings import Heading, chapter_outlines, find_headings, section_paths
+from tripletkit.pdf.furniture import find_furniture
+from tripletkit.pdf.headings import chapter_outlines, find_headings, heading_lines, section_paths
 from tripletkit.pdf.hyphens import book_vocabulary
-from tripletkit.pdf.kinds import book_layout, line_kinds
+from tripletkit.pdf.kinds import line_kinds
 from tripletkit.pdf.labels import page_labels
-from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.margins import with_margins
-from tripletkit.pdf.pages import ReadPage
+from tripletkit.pdf.pages import RawBook
 from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
-from tripletkit.pdf.passages import Passage, paragraphs_to_passages
-from tripletkit.pdf.reader import Bookmark
-from tripletkit.pdf.roles import page_roles, title_label
-from tripletkit.pdf.tokens import CountTokens
+from tripletkit.pdf.passages import CountTokens, Passage, paragraphs_to_passages
+from tripletkit.pdf.roles import page_roles, section_role, title_label
+from tripletkit.pdf.running_text import text_metrics, text_size, with_column_edges
 from tripletkit.rules import Rules
 
 
 @dataclass(frozen=True)
-class RawBook:
-    """A book as read: its title ("" if it names none), pages and outline."""
+class PageFacts:
+    """A book's text size in points, the label and role of each page, and its furniture as (page, line) indexes."""
 
-    title: str
-    pages: list[ReadPage]
-    outline: list[Bookmark]
-
-    @cached_property
-    def lines(self) -> list[list[Line]]:
-        """The lines of each page."""
-        return [page.lines for page in self.pages]
-
-    @cached_property
-    def unreadable(self) -> dict[int, str]:
-        """Why pages are no good, by number."""
-        return {page.number: page.complaint for page in self.pages if page.complaint is not None}
-
-    @cached_property
-    def read_again(self) -> list[int]:
-        """Numbers of the pages that the second reader read better."""
-        return [page.number for page in self.pages if page.again]
-
-
-@dataclass(frozen=True)
-class MarkedPages:
-    """Labels and roles of a book's pages, and the (page, line) indexes of what is not text but furniture."""
-
-    book: RawBook
+    text_size: float
     labels: list[str]
     roles: list[str]
     furniture: set[tuple[int, int]]
 
-    def text_places(self, role: str) -> Iterator[tuple[int, int]]:
-        """(page, line) indexes of the readable text on pages of one role, in order."""
-        for page, lines in enumerate(self.book.lines):
-            if self.roles[page] == role and page + 1 not in self.book.unreadable:
-                yield from ((page, i) for i in range(len(lines)) if (page, i) not in self.furniture)
-
-    @cached_property
-    def body_places(self) -> list[tuple[int, int]]:
-        """Where the body's lines stand."""
-        return list(self.text_places("body"))
-
-    def lines_at(self, places: Sequence[tuple[int, int]]) -> list[Line]:
-        """The lines at these places."""
-        return [self.book.lines[page][i] for page, i in places]
-
 
 @dataclass(frozen=True)
 class MarkedBook:
-    """Pages, one kind per line of each page, and the passages."""
+    """Labels and roles of pages, one kind per line of each page, and the paragraphs of the body."""
 
-    pages: MarkedPages
+    labels: list[str]
+    roles: list[str]
     kinds: list[list[str]]
-    passages: list[Passage]
+    paragraphs: list[Paragraph]
 
 
-def mark_book(book: RawBook, *, limits: PassageLimits, count_tokens: CountTokens, rules: Rules) -> MarkedBook:
-    """All that can be said of a book's pages and lines, and the passages of its body."""
-    pages = mark_pages(book, rules)
-    body_kinds, paragraphs = mark_body(pages, rules)
-    passages = paragraphs_to_passages(paragraphs, limits, count_tokens, rules.words("abbreviations"))
-    return MarkedBook(pages, kinds_by_page(pages, body_kinds), passages)
-
-
-def kinds_by_page(pages: MarkedPages, body_kinds: Sequence[str]) -> list[list[str]]:
-    """The kind of each line of each page: the body's as given, elsewhere furniture or prose."""
+def mark_book(book: RawBook, rules: Rules) -> MarkedBook:
+    """Everything that is known of a book's pages and lines."""
+    facts = page_facts(book, rules)
     kinds = [
-        ["furniture" if (n, i) in pages.furniture else "prose" for i in range(len(lines))]
-        for n, lines in enumerate(pages.book.lines)
-    ]
-    for (n, i), kind in zip(pages.body_places, body_kinds, strict=True):
-        kinds[n][i] = kind
-    return kinds
-
-
-def mark_pages(book: RawBook, rules: Rules) -> MarkedPages:
-    """Labels, roles and furniture."""
-    furniture = find_furniture(book.lines, [page.height for page in book.pages])
-    edges = [
-        [row.text for row in page_rows(n, [line for i, line in enumerate(lines) if (n, i) in furniture])]
+        ["furniture" if (n, i) in facts.furniture else "prose" for i in range(len(lines))]
         for n, lines in enumerate(book.lines)
     ]
-    labels = page_labels([page.label for page in book.pages], edges)
-    roles = [
-        "image_only" if page.images and not page.chars else role
-        for role, page in zip(page_roles(book.lines, book.outline, rules), book.pages, strict=True)
+    places = _text_places(book, facts, "body")
+    body_kinds, paragraphs = _mark_body(book, facts, places, rules)
+    for (n, i), kind in zip(places, body_kinds, strict=True):
+        kinds[n][i] = kind
+    return MarkedBook(facts.labels, facts.roles, kinds, paragraphs)
+
+
+def book_passages(marked: MarkedBook, limits: PassageLimits, count_tokens: CountTokens, rules: Rules) -> list[Passage]:
+    """The passages of the body in book order."""
+    return paragraphs_to_passages(marked.paragraphs, limits, count_tokens, rules.words("abbreviations"))
+
+
+def page_facts(book: RawBook, rules: Rules) -> PageFacts:
+    """What is known of the pages, before any line of text is looked at by itself."""
+    size = text_size(book.lines)
+    rows = find_furniture(book.lines, [page.height for page in book.pages], size)
+    furniture = {(row.page, i) for page in rows for row in page for i in row.lines}
+    labels = page_labels([page.label for page in book.pages], [[row.text for row in page] for page in rows])
+    text = [[line for i, line in enumerate(lines) if (n, i) not in furniture] for n, lines in enumerate(book.lines)]
+    roles = page_roles(text, book.outline, labels=labels, body_size=size, rules=rules)
+    for n, page in enumerate(book.pages):
+        if not page.lines:
+            roles[n] = "image_only" if page.images and not page.chars else "blank"
+    return PageFacts(size, labels, roles, furniture)
+
+
+def _text_places(book: RawBook, facts: PageFacts, role: str) -> list[tuple[int, int]]:
+    """(page, line) indexes of the readable text on pages of one role, in order."""
+    return [
+        (n, i)
+        for n, page in enumerate(book.pages)
+        if facts.roles[n] == role and page.complaint is None
+        for i in range(len(page.lines))
+        if (n, i) not in facts.furniture
     ]
-    return MarkedPages(book, labels, roles, furniture)
 
 
-def mark_body(pages: MarkedPages, rules: Rules) -> tuple[list[str], list[Paragraph]]:
+def _mark_body(
+    book: RawBook, facts: PageFacts, places: Sequence[tuple[int, int]], rules: Rules
+) -> tuple[list[str], list[Paragraph]]:
     """One kind per line of the body, and its paragraphs with their sections."""
-    found = pages.lines_at(pages.body_places)
-    layout = book_layout(found)
-    lines = with_margins(found, layout.size)
+    lines = with_column_edges([book.lines[n][i] for n, i in places], facts.text_size)
+    metrics = text_metrics(lines, facts.text_size)
     vocabulary = book_vocabulary(line.text for line in lines)
-    headings = find_headings(
-        lines, _entries(pages, lines, rules), body_size=layout.size, vocabulary=vocabulary, rules=rules
-    )
-    kinds = line_kinds(lines, _heading_lines(headings), layout, rules)
+    entries = _entries(book, facts, lines, rules)
+    headings = find_headings(lines, entries, body_size=facts.text_size, vocabulary=vocabulary, rules=rules)
+    kinds = line_kinds(lines, heading_lines(headings), metrics, rules)
     paths = section_paths(len(lines), headings)
-    abbreviations = rules.words("abbreviations")
     paragraphs = lines_to_paragraphs(
-        lines, kinds, paths, layout=layout, vocabulary=vocabulary, abbreviations=abbreviations
+        lines, kinds, paths, metrics=metrics, vocabulary=vocabulary, abbreviations=rules.words("abbreviations")
     )
-    settle_paragraphs(paragraphs, lines, layout, rules)
+    roles = {path: section_role(path, rules) for path in set(paths)}
+    settle_paragraphs(paragraphs, lines, roles, metrics=metrics, rules=rules)
     for paragraph in paragraphs:
         for i in paragraph.lines:
             kinds[i] = paragraph.kind if kinds[i] == "prose" else kinds[i]
     return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines)]
 
 
-def _heading_lines(headings: Sequence[Heading]) -> set[int]:
-    return {i for heading in headings for i in range(heading.first, heading.first + heading.count)}
-
-
-def _entries(pages: MarkedPages, body: Sequence[Line], rules: Rules) -> list[Entry]:
+def _entries(book: RawBook, facts: PageFacts, body: Sequence[Line], rules: Rules) -> list[Entry]:
     """Chapters and sections that start on pages of the body, by outline or printed contents."""
+    contents = [book.lines[n][i] for n, i in _text_places(book, facts, "toc")]
     # The contents' own title is no part of the first entry.
-    contents = [
-        line for line in pages.lines_at(list(pages.text_places("toc"))) if title_label(line.text, rules) != "toc"
-    ]
-    entries = book_entries(pages.book.outline, contents_entries(contents, _pages_of(pages.labels)), _title_pages(body))
-    return [entry for entry in entries if pages.roles[entry.page - 1] == "body"]
-
-
-def _pages_of(labels: Sequence[str]) -> dict[str, list[int]]:
-    pages: dict[str, list[int]] = {}
-    for number, label in enumerate(labels, 1):
-        pages.setdefault(label, []).append(number)
-    return pages
+    contents = [line for line in contents if title_label(line.text, rules) != "toc"]
+    pages_of: dict[str, list[int]] = {}
+    for number, label in enumerate(facts.labels, 1):
+        pages_of.setdefault(label, []).append(number)
+    entries = book_entries(book.outline, contents_entries(contents, pages_of), _title_pages(body))
+    return [entry for entry in entries if facts.roles[entry.page - 1] == "body"]
 
 
 def _title_pages(lines: Sequence[Line]) -> dict[int, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, islice, pairwise
 from statistics import median
 
+from tripletkit.language.layout_words import ONE_LETTER_WORDS
 from tripletkit.pdf.reader import Frame, RawPage, Word
 
 #: A wider gap (in font sizes) between words on one baseline starts a new fragment. Justified text stays under it.
@@ -116,7 +117,7 @@ def lower_drop_caps(words: Sequence[Word]) -> None:
                 continue
             cap.size, cap.baseline, cap.top, cap.bottom = word.size, word.baseline, word.top, word.bottom
             # "A new": some letters are words.
-            if cap.text not in "AIO" or gap < 0.15 * word.size:
+            if cap.text not in ONE_LETTER_WORDS or gap < 0.15 * word.size:
                 cap.x1, word.space = word.x0, False
 
 
@@ -177,7 +178,7 @@ def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
 
 
 def _narrowest(cover: Sequence[int], start: int, end: int) -> float:
-    """Middle of the right-most stretch of least cover: ragged right edges end before it."""
+    """Middle of the right-most stretch that the fewest fragments cross: ragged right edges end before it."""
     least = min(cover[start:end])
     last = max(x for x in range(start, end) if cover[x] == least)
     first = last

@@ -1,29 +1,29 @@
-"""Lines → paragraphs: joined over lines, columns and pages, with what interrupts them set aside.
+"""Lines → paragraphs, joined across columns and pages.
 
-A paragraph that a footnote, figure, table or page edge cuts in two is one paragraph: its second half goes back to the
-first, not to what stands between.
+A paragraph that a footnote, figure, table or page edge cuts in two is one paragraph: its second half is joined to the
+first, and what stands between is a paragraph of its own.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from tripletkit.language.sentences import ends_sentence
 from tripletkit.pdf.hyphens import Vocabulary, join_lines, mend
-from tripletkit.pdf.kinds import Layout
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.running_text import TextMetrics
 from tripletkit.rules import Rules
 
-#: Kinds whose lines stay lines.
+#: Kinds whose line breaks are kept.
 LINEWISE = frozenset({"code", "table", "figure"})
 #: A paragraph's second half is looked for over at most this many pages.
 MOST_PAGES_BETWEEN = 3
-#: So many paragraphs back, an unfinished one may wait for its second half: labels in a figure look like prose at first.
+#: A second half is looked for in so many paragraphs before it: labels in a figure look like prose at first.
 OPEN_HALVES = 6
 
 
@@ -49,7 +49,7 @@ def lines_to_paragraphs(
     kinds: Sequence[str],
     paths: Sequence[tuple[str, ...]],
     *,
-    layout: Layout,
+    metrics: TextMetrics,
     vocabulary: Vocabulary,
     abbreviations: AbstractSet[str],
 ) -> list[Paragraph]:
@@ -62,32 +62,32 @@ def lines_to_paragraphs(
             halves.clear()
             last = None
             continue
-        home = _home(i, lines, kinds, last, halves, layout=layout, abbreviations=abbreviations)
-        if home is None or home.path != paths[i]:
-            home = Paragraph(kinds[i], paths[i], "", [])
-            done.append(home)
-            if home.kind == "prose":
-                halves.append(home)
-        _append(home, i, line, vocabulary)
-        last = home
+        continued = _continued(i, lines, kinds, last, halves, metrics=metrics, abbreviations=abbreviations)
+        if continued is None or continued.path != paths[i]:
+            continued = Paragraph(kinds[i], paths[i], "", [])
+            done.append(continued)
+            if continued.kind == "prose":
+                halves.append(continued)
+        _append(continued, i, line, vocabulary)
+        last = continued
     return done
 
 
-def _home(
+def _continued(
     i: int,
     lines: Sequence[Line],
     kinds: Sequence[str],
     last: Paragraph | None,
     halves: Sequence[Paragraph],
     *,
-    layout: Layout,
+    metrics: TextMetrics,
     abbreviations: AbstractSet[str],
 ) -> Paragraph | None:
-    """The paragraph that line ``i`` goes on with, None if it starts one; ``halves`` are the last prose."""
+    """The paragraph that line ``i`` continues, None if it starts one; ``halves`` are the last paragraphs of prose."""
     kind, line = kinds[i], lines[i]
     if kind == "prose":
         adjoins = last is not None and last.kind == "prose" and last.lines[-1] == i - 1
-        if last is not None and adjoins and not starts_paragraph(lines[i - 1], line, last.text, layout, abbreviations):
+        if last is not None and adjoins and not starts_paragraph(lines[i - 1], line, last.text, metrics, abbreviations):
             return last
         waiting = (half for half in reversed(halves) if half is not last)
         return next((half for half in waiting if _resumes(half, lines[half.lines[-1]], line, abbreviations)), None)
@@ -98,34 +98,36 @@ def _home(
     return None
 
 
-def starts_paragraph(before: Line, line: Line, text: str, layout: Layout, abbreviations: AbstractSet[str]) -> bool:
+def starts_paragraph(
+    before: Line, line: Line, text: str, metrics: TextMetrics, abbreviations: AbstractSet[str]
+) -> bool:
     """Whether ``line``, after ``before`` and ``text`` so far, opens a paragraph: indent, gap or short line above."""
     if not _same_frame(before, line):
         return True
     ended = ends_sentence(text, abbreviations) or text.endswith(":")
-    if abs(before.size - line.size) > 0.2 * layout.size:
+    if abs(before.size - line.size) > 0.2 * metrics.size:
         return True
     if text.endswith(("-", "‐")) or (not ended and line.text[:1].islower()):
         return False
     if (before.page, before.column) != (line.page, line.column):
-        return ended and (_indented(line, layout) or _short(before) or abs(before.size - line.size) > 0.6)
+        return ended and (_indented(line, metrics) or _short(before) or abs(before.size - line.size) > 0.6)
     gap = line.baseline - before.baseline
     if (
-        gap > 1.45 * layout.leading * max(line.size / layout.size, 1.0)
+        gap > 1.45 * metrics.leading * max(line.size / metrics.size, 1.0)
         or gap < -2
-        or abs(before.size - line.size) > 0.12 * layout.size
+        or abs(before.size - line.size) > 0.12 * metrics.size
     ):
         return True
     return ended and (line.x0 > before.x0 + 0.6 * line.size or _short(before))
 
 
 def _same_frame(before: Line, line: Line) -> bool:
-    """A box may go on over the page."""
+    """Whether both lines stand in one frame or in none; a frame may continue on the next page."""
     return before.frame == line.frame if before.page == line.page else bool(before.frame) == bool(line.frame)
 
 
-def _indented(line: Line, layout: Layout) -> bool:
-    return 0.6 * layout.size < line.x0 - line.col_x0 < 4 * layout.size
+def _indented(line: Line, metrics: TextMetrics) -> bool:
+    return 0.6 * metrics.size < line.x0 - line.col_x0 < 4 * metrics.size
 
 
 def _short(line: Line) -> bool:
@@ -173,15 +175,23 @@ def without_notes(line: Line) -> str:
     return " ".join(word for i, word in enumerate(line.text.split()) if i not in line.notes)
 
 
-def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], layout: Layout, rules: Rules) -> None:
-    """Second look, now that whole texts are known: prose that does not read so is a figure's or a table's text, and a
-    section's heading may say what all of its prose is.
+def settle_paragraphs(
+    paragraphs: Sequence[Paragraph],
+    lines: Sequence[Line],
+    roles: Mapping[tuple[str, ...], str | None],
+    *,
+    metrics: TextMetrics,
+    rules: Rules,
+) -> None:
+    """Correct kinds now that whole paragraphs are known; ``roles`` holds what headings say of each section.
+
+    Prose that does not read as prose is text of a figure, table or formula; the prose of a section of exercises or of a
+    summary is that.
     """
     abbreviations = rules.words("abbreviations")
     boxes = _has_boxes(lines)
-    roles = {path: section_role(path, rules) for path in {p.path for p in paragraphs}}
     for p in paragraphs:
-        if p.kind == "prose" and not _reads_as_prose(p, lines, layout, abbreviations):
+        if p.kind == "prose" and not _reads_as_prose(p, lines, metrics, abbreviations):
             p.kind = _fragment_kind(p, lines)
         role = roles[p.path] if p.kind in ("prose", "list", "equation") else None
         if role == "bibliography":
@@ -196,18 +206,8 @@ def settle_paragraphs(paragraphs: Sequence[Paragraph], lines: Sequence[Line], la
 
 
 def _has_boxes(lines: Sequence[Line]) -> bool:
-    """Whether a frame sets text apart; where most of the text stands in one, it is the page's decoration."""
+    """Whether frames set text apart. Where most of the text stands in frames, they are decoration."""
     return sum(len(line.text) for line in lines if line.frame) <= 0.5 * sum(len(line.text) for line in lines)
-
-
-def section_role(path: tuple[str, ...], rules: Rules) -> str | None:
-    """What the nearest telling heading says about a section: exercise, summary, glossary or bibliography."""
-    for title in reversed(path):
-        number = rules.starts("headings", title)
-        role = rules.label("titles", title[number.end() :].strip() if number else title) or rules.label("titles", title)
-        if role in ("exercise", "summary", "glossary", "bibliography"):
-            return role
-    return None
 
 
 _YEAR = re.compile(r"\b(1[5-9]|20)\d\d\b")
@@ -219,7 +219,7 @@ def _wordlike(token: str) -> bool:
     return _WORDLIKE.fullmatch(token) is not None
 
 
-def _reads_as_prose(p: Paragraph, lines: Sequence[Line], layout: Layout, abbreviations: AbstractSet[str]) -> bool:
+def _reads_as_prose(p: Paragraph, lines: Sequence[Line], metrics: TextMetrics, abbreviations: AbstractSet[str]) -> bool:
     """Whether most of a paragraph is words, in small letters, that end like a sentence or fill a line."""
     tokens = p.text.split()
     words = list(filter(_wordlike, tokens))
@@ -229,7 +229,7 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], layout: Layout, abbrevi
     if (
         len(words) >= 0.8 * len(tokens)
         and small >= 5
-        and abs(lines[p.lines[0]].size - layout.size) <= 0.06 * layout.size
+        and abs(lines[p.lines[0]].size - metrics.size) <= 0.06 * metrics.size
     ):
         return True
     if len(words) >= 3 and (ends_sentence(p.text, abbreviations) or p.text.endswith(":")):

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from tripletkit.language.sentences import ends_sentence, sentence_spans
-from tripletkit.pdf.limits import PassageLimits
+from tripletkit.pdf.book_task import PassageLimits
 from tripletkit.pdf.paragraphs import Paragraph
-from tripletkit.pdf.tokens import CountTokens, counter_by_words
+
+CountTokens = Callable[[Sequence[str]], list[int]]
+
+#: So many of a book's texts are a sample of whether token counts add up over words.
+SAMPLE = 50
+#: A text of at least this share of the limit is counted as a whole: the limit must hold whatever the sample says.
+NEAR_LIMIT = 0.85
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text to mine, and the physical pages of its first and last character."""
+    """A passage of one kind and section, and the physical pages (from 1) of its first and last character."""
 
     kind: str
     path: tuple[str, ...]
@@ -59,7 +65,7 @@ def paragraphs_to_passages(
 
 
 def _in_runs(paragraphs: Sequence[Paragraph]) -> Iterator[Paragraph]:
-    """Within a section, running text first goes on past what interrupts it."""
+    """Within each section, all paragraphs of one kind, then all of the next: running text is not interrupted."""
     for _, section in groupby(paragraphs, key=lambda p: p.path):
         held = list(section)
         kinds = list(dict.fromkeys(p.kind for p in held))
@@ -132,7 +138,7 @@ class _Cutter:
 
 
 def _pack(pieces: Sequence[_Piece], limits: PassageLimits, special: int) -> list[list[_Piece]]:
-    """Runs of pieces near the target; the last takes up a short rest, or gives of its own."""
+    """Runs of pieces near the target size. A run that is too short is joined to a neighbour where both fit the limit."""
     most = limits.max_tokens - special
     total = sum(piece.n_tokens for piece in pieces)
     # Equal parts, not full ones and a short rest.
@@ -175,3 +181,42 @@ def _passages(
             yield from _passages(half, text, count_tokens([text])[0], head, most, count_tokens)
         return
     yield Passage(head.kind, head.path, text, min(p.page_first for p in run), max(p.page_last for p in run), count)
+
+
+def counter_by_words(count_tokens: CountTokens, texts: Sequence[str], limit: int) -> CountTokens:
+    """A function that counts like ``count_tokens`` and tokenises each different word of ``texts`` only once.
+
+    Most tokenizers cut at white space first, so that a text has the tokens of its words. Where a sample of ``texts``
+    shows otherwise, ``count_tokens`` itself is returned.
+    """
+    special = count_tokens([""])[0]
+    known = _Known(count_tokens, list(dict.fromkeys(chain.from_iterable(map(str.split, texts)))), special)
+
+    def summed(text: str) -> int:
+        return sum(map(known.__getitem__, text.split())) + special
+
+    sample = list(texts[:: max(1, len(texts) // SAMPLE)])
+    sample += [" ".join(sample), "\n".join(sample)]
+    if [summed(text) for text in sample] != count_tokens(sample):
+        return count_tokens
+
+    def count(texts: Sequence[str]) -> list[int]:
+        counts = [summed(text) for text in texts]
+        near = [i for i, value in enumerate(counts) if value >= NEAR_LIMIT * limit]
+        for i, value in zip(near, count_tokens([texts[i] for i in near]) if near else (), strict=True):
+            counts[i] = value
+        return counts
+
+    return count
+
+
+class _Known(dict[str, int]):
+    """Tokens of words, special ones not counted; a word that is asked for the first time is counted then."""
+
+    def __init__(self, count_tokens: CountTokens, words: Sequence[str], special: int) -> None:
+        super().__init__(zip(words, (count - special for count in count_tokens(words)), strict=True))
+        self._count_tokens, self._special = count_tokens, special
+
+    def __missing__(self, word: str) -> int:
+        self[word] = self._count_tokens([word])[0] - self._special
+        return self[word]

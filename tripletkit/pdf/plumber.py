@@ -1,4 +1,4 @@
-"""Words of pages read by pdfplumber: slow, and another opinion. The only module that imports pdfplumber."""
+"""Words of pages read by pdfplumber, which is slow but reads some pages better. Nothing else imports pdfplumber."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_words(path: Path, numbers: Iterable[int]) -> dict[int, list[Word]]:
                 try:
                     found[number] = list(_words(page))
                 except (PDFException, ValueError, KeyError, TypeError, IndexError):
-                    # A second opinion may fail where the first one only was poor.
+                    # Not every page that PDFium reads badly can be read by pdfplumber.
                     continue
                 finally:
                     page.close()
@@ -48,17 +48,16 @@ def _words(page: Page) -> Iterator[Word]:
         text = word_text(_CID.sub("\ufffd", held["text"]))
         if not text:
             continue
-        baseline = page.height - held["chars"][0]["matrix"][5]
         word = Word(
             text,
-            held["x0"] - left,
-            held["x1"] - left,
-            held["top"] - top,
-            held["bottom"] - top,
-            baseline,
-            round(held["size"], 2),
-            style_of(held["fontname"], 400),
-            True,
+            x0=held["x0"] - left,
+            x1=held["x1"] - left,
+            top=held["top"] - top,
+            bottom=held["bottom"] - top,
+            baseline=page.height - held["chars"][0]["matrix"][5],
+            size=round(held["size"], 2),
+            style=style_of(held["fontname"], 400),
+            space=True,
         )
         word.space = before is None or not _touches(before, word)
         yield word

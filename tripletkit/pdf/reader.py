@@ -1,4 +1,4 @@
-"""PDF pages as words with font and box, read by PDFium. The only module that imports pypdfium2.
+"""PDF pages as words with font and box, read by PDFium.
 
 PDFium is asked for fonts and boxes once per word, not once per character: most of the cost of reading a PDF from
 Python is the number of calls. PDFium is not thread-safe: use processes.
@@ -42,6 +42,8 @@ _UTF_32 = f"utf-32-{sys.byteorder[:1]}e"
 #: Stands where a character takes two of PDFium's places; `clean` takes it out.
 _NOTHING = "\u2060"
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
+#: PDFium gives a character beyond U+FFFF in two halves, or one half alone where a font is at fault.
+_HALVES, _HALF = re.compile("[\ud800-\udbff][\udc00-\udfff]"), re.compile("[\ud800-\udfff]")
 _NOTE_SIGNS = "0123456789*∗†‡§"
 _NOTE_AFTER = re.compile(r"(?:(?<=[^\W\d_]{3})|(?<=[.,;:!?)\]”’'\"]))(?:\d{1,3}|[*∗†‡§]{1,2})$")
 _NOTE_BEFORE = re.compile(r"(?:\d{1,3}|[*∗†‡§]{1,2})(?=[^\W\d_]|[“\"‘'(])")
@@ -360,22 +362,12 @@ def _characters(codes: Sequence[int]) -> str:
     try:
         return array("I", codes).tobytes().decode(_UTF_32).replace("\x00", " ")
     except UnicodeDecodeError:
-        return _mended(codes)
+        text = "".join(chr(code or 0x20) if code < 0x110000 else "\ufffd" for code in codes)
+        return _HALF.sub("\ufffd", _HALVES.sub(_joined_halves, text))
 
 
-def _mended(codes: Sequence[int]) -> str:
-    found: list[str] = []
-    for i, code in enumerate(codes):
-        after = codes[i + 1] if i + 1 < len(codes) else 0
-        if 0xD800 <= code < 0xDC00 and 0xDC00 <= after < 0xE000:
-            found.append(chr(0x10000 + ((code - 0xD800) << 10) + (after - 0xDC00)))
-        elif 0xDC00 <= code < 0xE000 and i and 0xD800 <= codes[i - 1] < 0xDC00:
-            found.append(_NOTHING)
-        else:
-            found.append(
-                " " if code == 0 else chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
-            )
-    return "".join(found)
+def _joined_halves(halves: re.Match[str]) -> str:
+    return halves.group().encode("utf-16-le", "surrogatepass").decode("utf-16-le") + _NOTHING
 
 
 def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word], int]:

@@ -1,30 +1,48 @@
-"""Tasks in processes of their own, bounded in time and memory: what one of them does to itself, the others never see."""
+"""Tasks in processes of their own, bounded in time and memory, so that one bad book costs the others nothing.
+
+A worker is a fresh Python that imports this module and the function of its tasks, and nothing of the program that
+started it: scripts without a ``__main__`` guard, notebooks and tests can all start workers. Tasks and results cross
+its standard input and output, pickled.
+"""
 
 from __future__ import annotations
 
 import gc
 import importlib
-import logging
 import os
+import pickle
 import signal
-import time
-from collections import deque
+import subprocess
+import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from typing import Generic, TypeVar
-
-log = logging.getLogger(__name__)
+from queue import SimpleQueue
+from threading import Event, Lock, Timer
+from typing import IO, Generic, Literal, TypeVar, cast
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-#: A process is one core's work: libraries that would start a thread for every core are told so.
-_THREAD_POOLS = ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS")
-#: Of its last moments, a process that is told to stop gets so many seconds.
-_FAREWELL_S = 5.0
+#: A worker that is told to end is killed after so many seconds.
+_END_S = 5.0
+#: The worker's program. It has the module path of this process and does not look for modules in the current folder.
+_PROGRAM = "import sys; sys.path[:] = {path!r}; from tripletkit.pdf.workers import serve; serve({memory_mb})"
+
+
+@dataclass(frozen=True)
+class WorkerFunction(Generic[Task, Result]):
+    """A function by its place, "package.module:name": workers import it, the process that starts them does not."""
+
+    place: str
+
+    def load(self) -> Callable[[Task], Result]:
+        """The function itself."""
+        module, name = self.place.split(":")
+        function: Callable[[Task], Result] = getattr(importlib.import_module(module), name)
+        return function
 
 
 @dataclass(frozen=True)
@@ -37,95 +55,118 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a task has no result, in words that follow its name."""
+    """Why a task has no result, in words that follow its name; ``cause`` "fault" is an error in the function itself."""
 
+    cause: Literal["time", "memory", "killed", "fault"]
     why: str
+    traceback: str = ""
 
 
 def run_bounded(
-    function: Callable[[Task], Result], tasks: Sequence[Task], *, workers: int, bounds: Bounds
+    function: WorkerFunction[Task, Result], tasks: Sequence[Task], *, workers: int, bounds: Bounds
 ) -> Iterator[tuple[int, Result | Failure]]:
     """(index of a task, its result or why it has none), as they come; at most ``workers`` processes at a time.
 
-    ``function`` and the tasks must be picklable. A process serves task after task, until one of them ends it.
+    Tasks and results must be picklable. A process serves task after task, until one of them ends it. Raises OSError if
+    no process can be started.
     """
-    waiting = deque(enumerate(tasks))
-    crew: list[_Worker[Task, Result]] = []
+    crew = [_Worker(function, bounds) for _ in range(min(workers, len(tasks)))]
+    idle: SimpleQueue[_Worker[Task, Result]] = SimpleQueue()
+    for worker in crew:
+        idle.put(worker)
+
+    def served(task: Task) -> Result | Failure:
+        worker = idle.get()
+        try:
+            return worker.outcome(task)
+        finally:
+            idle.put(worker)
+
+    threads = ThreadPoolExecutor(max(len(crew), 1), "tripletkit-worker")
     try:
-        while waiting or crew:
-            while waiting and len(crew) < workers:
-                crew.append(_Worker(function, bounds))
-                crew[-1].give(*waiting.popleft())
-            for worker in _ready(crew):
-                index, outcome = worker.index, worker.outcome()
-                # Before the result is handed on: no process waits for what is done with it.
-                if waiting and worker.alive:
-                    worker.give(*waiting.popleft())
-                else:
-                    crew.remove(worker)
-                    worker.stop()
-                yield index, outcome
+        indexes = {threads.submit(served, task): index for index, task in enumerate(tasks)}
+        for done in as_completed(list(indexes)):
+            yield indexes.pop(done), done.result()
     finally:
+        threads.shutdown(wait=False, cancel_futures=True)
         for worker in crew:
-            worker.stop()
+            worker.close()
+        threads.shutdown()
 
 
 class _Worker(Generic[Task, Result]):
-    """A process and the task that it works on, ``index``."""
+    """One process at a time: started with the first task, and again after a task that ended it."""
 
-    def __init__(self, function: Callable[[Task], Result], bounds: Bounds) -> None:
-        # PDFium is not thread-safe, and a forked process would share it: "spawn" gives each its own.
-        context = get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.bounds, self.index, self.deadline = bounds, -1, 0.0
-        self.busy = self.alive = True
-        self._process = context.Process(target=_serve, args=(theirs, function, bounds.memory_mb), daemon=True)
-        self._process.start()
-        theirs.close()
+    def __init__(self, function: WorkerFunction[Task, Result], bounds: Bounds) -> None:
+        self._function, self._bounds = function, bounds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock, self._busy, self._closed = Lock(), False, False
 
-    def give(self, index: int, task: Task) -> None:
-        """Start on a task. A process that is gone already is noticed by `outcome`."""
-        self.index, self.deadline, self.busy = index, time.monotonic() + self.bounds.seconds, True
-        with suppress(OSError):
-            self.connection.send(task)
-
-    def outcome(self) -> Result | Failure:
-        """What the task gave, or why it gave nothing; in that case the process is over."""
+    def outcome(self, task: Task) -> Result | Failure:
+        """What the task gave, or why it gave nothing."""
+        process = self._start()
+        expired = Event()
+        timer = Timer(self._bounds.seconds, _expire, (process, expired))
+        timer.start()
         try:
-            if not self.connection.poll():
-                self.alive = False
-                return Failure(f"took longer than {self.bounds.seconds:g} s")
-            found: Result | Failure = self.connection.recv()
-            self.busy = False
-            return found
-        except (EOFError, OSError):
-            self.alive = False
-            self._process.join(_FAREWELL_S)
-            return Failure(f"ended its process ({_exit(self._process.exitcode)})")
+            return cast(Result | Failure, _exchange(process, (self._function, task)))
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self._end(process)
+            if expired.is_set():
+                return Failure("time", f"took longer than {self._bounds.seconds:g} s")
+            return Failure("killed", f"ended its process ({_exit(process.returncode)})")
+        finally:
+            timer.cancel()
+            self._busy = False
+            if expired.is_set():  # perhaps only just after the answer
+                self._end(process)
 
-    def stop(self) -> None:
-        """Let an idle process go, and end a busy one."""
-        self.connection.close()
-        if not self.busy:
-            self._process.join(_FAREWELL_S)
-        if self._process.exitcode is None:
-            self._process.kill()
-        self._process.join(_FAREWELL_S)
+    def close(self) -> None:
+        """Let an idle process end, and kill a busy one. No other is started."""
+        with self._lock:
+            self._closed, process = True, self._process
+        if process is not None and self._busy:
+            process.kill()  # the thread that waits for its answer does the rest
+        elif process is not None:
+            self._end(process)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._closed:
+                raise OSError("no worker is started any more")
+            self._busy = True
+            if self._process is None:
+                program = _PROGRAM.format(path=list(map(str, sys.path)), memory_mb=self._bounds.memory_mb)
+                command = [sys.executable, "-c", program]
+                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            return self._process
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = None
+        with suppress(OSError):
+            cast(IO[bytes], process.stdin).close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_END_S)
+        process.kill()
+        process.wait()
+        cast(IO[bytes], process.stdout).close()
 
 
-def _ready(crew: Sequence[_Worker[Task, Result]]) -> list[_Worker[Task, Result]]:
-    """The workers that have said something, died or run out of time; waits until there is one."""
-    while True:
-        left = min(worker.deadline for worker in crew) - time.monotonic()
-        told = wait([worker.connection for worker in crew], max(left, 0.0))
-        now = time.monotonic()
-        ready = [worker for worker in crew if worker.connection in told or worker.deadline <= now]
-        if ready:
-            return ready
+def _expire(process: subprocess.Popen[bytes], expired: Event) -> None:
+    expired.set()
+    process.kill()
 
 
-def _exit(code: int | None) -> str:
-    if code is None or code >= 0:
+def _exchange(process: subprocess.Popen[bytes], job: object) -> object:
+    """The worker's answer. Raises EOFError, OSError or UnpicklingError if the process ends before it is complete."""
+    tasks, results = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+    pickle.dump(pickle.dumps(job), tasks)
+    tasks.flush()
+    return pickle.load(results)
+
+
+def _exit(code: int) -> str:
+    if code >= 0:
         return f"exit code {code}"
     try:
         return signal.Signals(-code).name
@@ -133,30 +174,34 @@ def _exit(code: int | None) -> str:
         return f"signal {-code}"
 
 
-def _serve(connection: Connection, function: Callable[[Task], Result], memory_mb: int) -> None:
-    """The life of a process: tasks in, results out, until the connection is closed."""
+def serve(memory_mb: int) -> None:
+    """The life of a worker process: tasks in, results out, until its input is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for pool in _THREAD_POOLS:
-        os.environ.setdefault(pool, "1")
+    # A process is one core's work: the tokenizer would start a thread for every core.
+    os.environ.setdefault("RAYON_NUM_THREADS", "1")
+    tasks, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no result
     _limit_memory(memory_mb)
     while True:
         try:
-            task = connection.recv()
+            job = pickle.load(tasks)
         except EOFError:
             gc.freeze()  # Python looks for cycles when it ends, in everything that was loaded
             return
         with suppress(BrokenPipeError):
-            connection.send(_tried(function, task, memory_mb))
+            results.write(_answer(job, memory_mb))
+            results.flush()
 
 
-def _tried(function: Callable[[Task], Result], task: Task, memory_mb: int) -> Result | Failure:
+def _answer(job: bytes, memory_mb: int) -> bytes:
+    """What the task gave, or the Failure that it is, pickled."""
     try:
-        return function(task)
+        function, task = pickle.loads(job)
+        return pickle.dumps(function.load()(task))
     except MemoryError:
-        return Failure(f"needs more than {memory_mb:,} MB of memory")
-    except Exception as error:  # a fault of ours in one task is no reason to lose the others
-        log.debug("a task failed", exc_info=True)
-        return Failure(f"met a fault in tripletkit ({type(error).__name__}: {error})")
+        return pickle.dumps(Failure("memory", f"needs more than {memory_mb:,} MB of memory"))
+    except Exception as error:  # an error in one task is no reason to lose the others
+        return pickle.dumps(Failure("fault", f"{type(error).__name__}: {error}", traceback.format_exc()))
 
 
 def _limit_memory(memory_mb: int) -> None:

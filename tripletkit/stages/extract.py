@@ -16,9 +16,8 @@ import polars as pl
 from tripletkit.books import REFUSED
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
-from tripletkit.pdf.limits import PassageLimits
-from tripletkit.pdf.worker_task import BookTables, BookTask, read_book_task
-from tripletkit.pdf.workers import Bounds, Failure, run_bounded
+from tripletkit.pdf.book_task import BookTables, BookTask, PassageLimits
+from tripletkit.pdf.workers import Bounds, Failure, WorkerFunction, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
 
@@ -26,6 +25,15 @@ log = logging.getLogger(__name__)
 
 VERSION = 4
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
+
+#: Read in worker processes only: this process loads no PDF library.
+READ_BOOK: WorkerFunction[BookTask, BookTables | str] = WorkerFunction("tripletkit.pdf.book_tables:read_book_task")
+#: What to do when a book did not come out of its worker, by the cause.
+_CURES = {
+    "time": "Raise book_seconds in [extract].",
+    "memory": "Raise book_memory_mb in [extract].",
+    "killed": "If the system ran out of memory, set fewer workers; if it happens again, the file may be damaged.",
+}
 
 
 def run(job: Job) -> StageResult:
@@ -89,7 +97,7 @@ def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str |
     bounds = Bounds(settings.book_seconds, settings.book_memory_mb)
     with job.progress.bar("reading", len(tasks), "books") as advance:
         for index, outcome in run_bounded(
-            read_book_task, tasks, workers=job.settings.workers or os.cpu_count() or 1, bounds=bounds
+            READ_BOOK, tasks, workers=job.settings.workers or os.cpu_count() or 1, bounds=bounds
         ):
             yield tasks[index], _kept(tasks[index], outcome)
             advance(1)
@@ -98,7 +106,13 @@ def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str |
 def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
     """Keep what a book gave; the mark "done" comes last. Returns what the user should know if it gave nothing."""
     if isinstance(outcome, Failure):
-        return f"{task.path}: reading it {outcome.why}; its bounds are book_seconds and book_memory_mb in [extract]"
+        if outcome.cause == "fault":
+            log.debug("reading %s failed\n%s", task.path, outcome.traceback)
+            return (
+                f"{task.path}: a fault in tripletkit, not in the file ({outcome.why})\n"
+                "  Please report it, with the PDF if you may share it."
+            )
+        return f"{task.path}: reading it {outcome.why}\n  {_CURES[outcome.cause]}"
     if isinstance(outcome, str):
         return outcome
     task.part.mkdir(parents=True, exist_ok=True)

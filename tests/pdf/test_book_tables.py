@@ -8,9 +8,9 @@ from tests.pdf.make import count_words
 from tests.pdfs import Box, Text, write_pdf
 from tripletkit import schemas
 from tripletkit.errors import ConfigError, SourceError
-from tripletkit.pdf.book import BookTables, extract_book
+from tripletkit.pdf.book_tables import extract_book
+from tripletkit.pdf.book_task import BookTables, PassageLimits
 from tripletkit.pdf.inspect import draw_page
-from tripletkit.pdf.limits import PassageLimits
 from tripletkit.rules import load_rules
 
 RULES = load_rules()
