@@ -12,7 +12,6 @@ OWNERS = {
     "pdfplumber": {"pdf/plumber.py"},
     "sentence_transformers": {
         "encoding/encoder.py",
-        "mining/peer.py",
         "mining/cross_encoder.py",
         "training/batches.py",
         "training/losses.py",
@@ -22,14 +21,13 @@ OWNERS = {
     "torch": {
         "encoding/encoder.py",
         "encoding/precision.py",
-        "mining/peer.py",
         "training/batches.py",
         "training/losses.py",
         "training/trainer.py",
         "training/callbacks.py",
     },
     "transformers": {"encoding/encoder.py", "training/trainer.py", "training/callbacks.py"},
-    "datasets": {"encoding/encoder.py", "mining/peer.py", "training/trainer.py"},
+    "datasets": {"encoding/encoder.py", "training/trainer.py"},
     "peft": {"training/adapters.py"},
     "spacy": {"tagging/nlp.py"},
     "bm25s": {"evaluation/baselines.py"},

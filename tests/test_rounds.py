@@ -33,8 +33,8 @@ SETTINGS = {
     # A row per triplet: no knowledge of passages is needed to train again.
     "train.in_batch": False,
     # A random encoder finds all texts alike.
-    "mine.synonym_bound": 1,
-    "mine.relative_bound": 1,
+    "mine.synonym_threshold": 1,
+    "mine.relative_margin": 0,
 }
 FLAGS = ["--allow-worse", "--license", "CC-BY-4.0", *(f"--set={name}={value}" for name, value in SETTINGS.items())]
 UNTOUCHED = 0.5

@@ -37,10 +37,6 @@ HardNegatives = Annotated[
         show_default=False,
     ),
 ]
-Engine = Annotated[
-    str | None,
-    typer.Option("--engine", help="tripletkit, or sentence-transformers: its mine_hard_negatives.", show_default=False),
-]
 CrossEncoder = Annotated[
     str | None,
     typer.Option(
@@ -303,15 +299,12 @@ def split(common: Common) -> None:
 
 
 @command
-def mine(
-    common: Common, hard_negatives: HardNegatives = None, engine: Engine = None, cross_encoder: CrossEncoder = None
-) -> None:
+def mine(common: Common, hard_negatives: HardNegatives = None, cross_encoder: CrossEncoder = None) -> None:
     """Choose (passage, term in it, negative term) triplets."""
     _run(
         common,
         ["mine"],
         mine__hard_negatives=hard_negatives,
-        mine__engine=engine,
         mine__cross_encoder=cross_encoder,
     )
 

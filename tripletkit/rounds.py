@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 #: What a round does, in order; what it makes lies in its own folder, all else in the output folder.
 REPEATED = ("mine", "train")
-_TABLES = ("triplets.parquet", "views.parquet", "dropped.parquet")
+_TABLES = ("triplets.parquet", "dropped.parquet")
 _OWN = {*_TABLES, ENCODER, VALIDATION, *(f"manifests/{name}.json" for name in REPEATED)}
 
 

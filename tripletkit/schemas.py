@@ -12,6 +12,11 @@ from tripletkit.errors import TableError
 
 TEXT, INT, REAL, BOOL = pl.String, pl.Int32, pl.Float32, pl.Boolean
 TEXTS = pl.List(pl.String)
+#: What a passage may be.
+PASSAGE_KINDS = (
+    *("prose", "exercise", "caption", "code", "list", "summary", "table"),
+    *("equation", "footnote", "figure", "heading", "glossary", "box"),
+)
 LOCATORS = pl.List(pl.Struct({"label": pl.String, "page": pl.Int32, "range_end": pl.String}))
 
 
@@ -99,10 +104,7 @@ PASSAGES = Table(
         "page_last": Column(INT, "physical page of its last line"),
         "label_first": Column(TEXT, "printed label of page_first"),
         "label_last": Column(TEXT, "printed label of page_last"),
-        "kind": Column(
-            TEXT,
-            "prose, exercise, caption, code, list, summary, table, equation, footnote, figure, heading, glossary or box",
-        ),
+        "kind": Column(TEXT, f"{', '.join(PASSAGE_KINDS[:-1])} or {PASSAGE_KINDS[-1]}"),
         "text": Column(TEXT, "paragraphs joined by one line break"),
         "n_tokens": Column(INT, "by the encoder's tokenizer, special tokens included"),
     },
@@ -162,48 +164,24 @@ TRIPLETS = Table(
     {
         "triplet_id": Column(TEXT, "from passage, positive, negative, masked and round"),
         "passage_id": Column(TEXT, "the anchor's passage"),
-        "positive_id": Column(TEXT, "a term said in it"),
-        "negative_id": Column(TEXT, "a legal term not said in it"),
-        "anchor": Column(TEXT, "the passage's text, the positive hidden if masked"),
+        "positive_id": Column(TEXT, "a term mentioned in it"),
+        "negative_id": Column(TEXT, "a term that the guards allow, not mentioned in it"),
+        "anchor": Column(TEXT, "the passage's text; if masked, each mention of the positive is the mask token"),
         "positive": Column(TEXT, "the positive's canonical form"),
         "negative": Column(TEXT, "the negative's canonical form"),
         "cos_ap": Column(REAL, "cosine of anchor and positive"),
         "cos_an": Column(REAL, "cosine of anchor and negative"),
         "cos_pn": Column(REAL, "cosine of positive and negative"),
-        "ce_ap": Column(REAL, "a cross-encoder's score of anchor and positive, if it was asked", null=True),
+        "ce_ap": Column(REAL, "a cross-encoder's score of anchor and positive, if one was used", null=True),
         "ce_an": Column(REAL, "its score of anchor and negative", null=True),
         "rank": Column(INT, "of the negative among all the split's terms, 1 = nearest to the anchor"),
-        "rule": Column(TEXT, "why this negative"),
-        "masked": Column(BOOL, "whether the positive is hidden in the anchor"),
+        "rule": Column(TEXT, "the rule that chose this negative"),
+        "masked": Column(BOOL, "whether the positive is masked in the anchor"),
         "split": Column(TEXT, "the passage's split"),
         "round": Column(INT, "of mining, from 1"),
         "encoder": Column(TEXT, "fingerprint of the encoder that mined it"),
     },
-    "Training data",
-)
-
-VIEWS = Table(
-    "views",
-    ("view_id",),
-    {
-        "view_id": Column(TEXT, "from view, anchor, positive, negative and round"),
-        "view": Column(TEXT, "definition: definition → term; term: term → passage"),
-        "split": Column(TEXT, "the anchor's and the passages' split"),
-        "anchor_id": Column(TEXT, "the term_id of a definition, or of a term"),
-        "positive_id": Column(TEXT, "the term_id of what is defined, or the passage_id of an anchor of `triplets`"),
-        "negative_id": Column(TEXT, "a term_id, or a passage_id"),
-        "anchor": Column(TEXT, "the definition, the term hidden in it, or a term's canonical form"),
-        "positive": Column(TEXT, "the term that is defined, or a passage that says the term"),
-        "negative": Column(TEXT, "a legal term, or a legal passage"),
-        "cos_ap": Column(REAL, "cosine of anchor and positive"),
-        "cos_an": Column(REAL, "cosine of anchor and negative"),
-        "cos_pn": Column(REAL, "cosine of positive and negative"),
-        "rank": Column(INT, "of the negative among all the split's terms or passages, 1 = nearest to the anchor"),
-        "rule": Column(TEXT, "why this negative"),
-        "round": Column(INT, "of mining, from 1"),
-        "encoder": Column(TEXT, "fingerprint of the encoder that mined it"),
-    },
-    "What mine.views asks for beside the triplets; empty by default, and not trained on",
+    "(anchor, positive, hard negative): training data",
 )
 
 DROPPED = Table(
@@ -219,9 +197,7 @@ DROPPED = Table(
     "Everything that was left out, and why",
 )
 
-TABLES = {
-    table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, VIEWS, DROPPED)
-}
+TABLES = {table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, DROPPED)}
 
 
 def make_table(table: Table, rows: Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]]) -> pl.DataFrame:

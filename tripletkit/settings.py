@@ -8,9 +8,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
 
 from tripletkit.errors import ConfigError
+from tripletkit.schemas import PASSAGE_KINDS
 
 #: The base model of the original model card; used when the Hub or its cache can be reached.
 DEFAULT_ENCODER = "sentence-transformers/all-mpnet-base-v2"
@@ -69,55 +70,74 @@ class SplitSettings(Section):
 class MineSettings(Section):
     """How triplets are chosen."""
 
-    engine: Literal["tripletkit", "sentence-transformers"] = Field(
-        "tripletkit", description="sentence-transformers: its mine_hard_negatives, without guards, to compare with"
+    hard_negatives: bool = Field(
+        True, description="negatives near the passage by the encoder, as the strategy says; false: random allowed terms"
     )
-    hard_negatives: bool = Field(False, description="by the encoder, as the strategy says; else random legal terms")
     strategy: Literal["mix", "top", "weighted"] = Field(
-        "mix", description="mix: nearest, sibling and rank window in turn; top: the nearest; weighted: drawn by cosine"
+        "mix",
+        description="mix: nearest, sibling (same head word, parent or chapter) and rank window in turn; top: the nearest; "
+        "weighted: drawn at random, nearer terms more often",
     )
-    kinds: tuple[str, ...] = Field(("prose", "box"), description="kinds of passage that become anchors")
+    kinds: tuple[str, ...] = Field(("prose", "box"), min_length=1, description="kinds of passage that become anchors")
     positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
     negatives: int = Field(6, ge=1, description="negatives per positive")
     weak_positives: bool = Field(
         True,
-        description="false: refuse as positives the terms that are far from their passage and the single words that it says once, "
-        "unless the book speaks for them",
+        description="false: reject positives that are far from their passage and single words that it mentions once, "
+        "unless the index cites them or the passage defines them",
     )
-    mask: float = Field(0.0, ge=0, le=1, description="share of anchors in which the positive is hidden")
+    mask: float = Field(0.0, ge=0, le=1, description="fraction of anchors in which the positive is masked")
     passages_per_term: int = Field(
         12,
         ge=1,
-        description="anchors per positive term, so that none dominates; more only where a passage has no other",
+        description="anchors per positive term, so that none dominates; more only where a passage has no other positive",
     )
-    negative_cap: float = Field(
+    max_negative_share: float = Field(
         0.01,
         gt=0,
         le=1,
-        description="largest share of triplets that one negative may take; its even share if that is more",
+        description="largest fraction of triplets that one negative may take; its even share if that is more",
     )
-    window: tuple[int, int] = Field((5, 50), description="ranks among the legal terms that the window rule draws from")
-    other_books: float = Field(0.2, ge=0, le=1, description="share of negatives from other books of the split")
-    relative_bound: float = Field(
-        0.95, gt=0, le=1, description="a negative's cosine is at most this share of its positive's"
+    window: tuple[NonNegativeInt, PositiveInt] = Field(
+        (5, 50), description="ranks among the allowed terms that the window rule draws from: first (from 0), last"
     )
-    synonym_bound: float = Field(
-        0.85, gt=0, le=1, description="terms closer than this to the positive are taken for synonyms"
+    other_books: float = Field(0.2, ge=0, le=1, description="fraction of negatives from other books of the split")
+    relative_margin: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="a negative's cosine with the passage is below its positive's by at least this fraction of it",
+    )
+    synonym_threshold: float = Field(
+        0.85, gt=0, le=1, description="terms with this cosine with the positive, or more, count as its synonyms"
     )
     page_margin: int = Field(1, ge=0, description="a term that the index cites within so many pages is no negative")
     cross_encoder: str | None = Field(
         None,
-        description="folder or hub id of a CrossEncoder that reads passage and negative together and may refuse it",
+        description="folder or hub id of a CrossEncoder that reads passage and negative together and may reject it",
     )
-    cross_encoder_bound: float = Field(
-        0.95, gt=0, le=1, description="its score of a negative is at most this share of its positive's"
+    cross_encoder_margin: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="its score of a negative is below its positive's by at least this fraction of it",
     )
-    memory_mb: int = Field(256, ge=1, description="memory for scores of passages and terms; vectors come on top")
-    views: tuple[Literal["definition", "term"], ...] = Field(
-        (),
-        description="also mine definition → term, term → passage, into a table of their own; `train` leaves it: "
-        "term → passage took 60 % more time and gained nothing in nDCG@10",
-    )
+    memory_mb: int = Field(256, ge=1, description="memory for cosines of passages and terms; vectors come on top")
+
+    @field_validator("kinds")
+    @classmethod
+    def _known_kinds(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [kind for kind in kinds if kind not in PASSAGE_KINDS]
+        if unknown:
+            raise ValueError(f"no kind of passage is called {unknown[0]!r}; known: {', '.join(PASSAGE_KINDS)}")
+        return kinds
+
+    @field_validator("window")
+    @classmethod
+    def _first_below_last(cls, window: tuple[int, int]) -> tuple[int, int]:
+        if window[0] >= window[1]:
+            raise ValueError(f"the first rank, {window[0]}, must be below the last, {window[1]}")
+        return window
 
 
 class TrainSettings(Section):

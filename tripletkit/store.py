@@ -27,7 +27,6 @@ MAKERS = {
     "mentions": "tag",
     "splits": "split",
     "triplets": "mine",
-    "views": "mine",
 }
 #: What `train` makes: a SentenceTransformer folder, and what it and the untouched encoder score on validation.
 ENCODER, VALIDATION = "encoder", "validation.json"

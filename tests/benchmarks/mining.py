@@ -1,17 +1,19 @@
 """tripletkit's miner beside sentence-transformers' `mine_hard_negatives`: yield, false negatives, time, memory.
 
     python tests/benchmarks/mining.py OUTPUT [--encoder embedded]     an output folder that `tripletkit split` has reached
+    python tests/benchmarks/mining.py OUTPUT --write-table            OUTPUT/triplets.parquet as `mine_hard_negatives` chooses them
     python tests/benchmarks/mining.py --synthetic [--sizes 10000x2500,200000x50000] [--anchors 20000]
 
-Both get the same encoder (in float32), texts, candidates and limits to the pairs; the peer runs with its recommended relative
-margin of 0.05. What refuses pairs is ours, as are all guards. Each measurement is a child process by itself. Time is CPU time
-of all threads; a book's searches run on one, as threads that wait for each other count too. Memory is the child's peak, the
+Both get the same encoder (in float32), texts, candidates and limits to the pairs; the peer runs with the relative margin of 0.05
+that its documentation recommends, and without our guards. Each measurement is a child process by itself. Time is CPU time of
+all threads; a book's searches run on one, as threads that wait for each other count too. Memory is the child's peak, the
 libraries' own weight included.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import re
@@ -21,14 +23,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tripletkit.mining.miner import Anchors, choose_positives, mine, without_weak
-from tripletkit.mining.pool import Candidate, Pool, build_pool, numbers
-from tripletkit.mining.scores import Vectors
+from tripletkit.mining import miner
+from tripletkit.mining.cosines import TermCosines, Vectors
+from tripletkit.mining.pool import Candidate, Pool, build_pool
+from tripletkit.mining.positives import Anchors, choose_positives, without_weak
+from tripletkit.mining.relations import cited_pages, numbers
+from tripletkit.mining.search import Mined, Triplet, search_negatives
 from tripletkit.settings import MineSettings
 
 SPLITS = ("train", "validation", "test")
@@ -40,6 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path, nargs="?")
     parser.add_argument("--encoder", default="embedded")
+    parser.add_argument("--write-table", action="store_true", help="write the peer's triplets into OUTPUT and stop")
+    parser.add_argument("--negatives", type=int, default=MineSettings().negatives, help="of each pair, in that table")
     parser.add_argument("--synthetic", action="store_true")
     parser.add_argument("--sizes", default="10000x2500,50000x12500,100000x25000,200000x50000")
     parser.add_argument("--anchors", type=int, default=0, help="mine for so many of the passages only (0: all)")
@@ -49,6 +57,8 @@ def main() -> None:
         print_child(given.child)
     elif given.synthetic:
         compare_sizes([tuple(map(int, size.split("x"))) for size in given.sizes.split(",")], given.anchors)
+    elif given.output is not None and given.write_table:
+        write_table(given.output, given.encoder, given.negatives)
     elif given.output is not None:
         compare_on_a_book(given.output, given.encoder)
     else:
@@ -80,6 +90,114 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+# The peer
+
+#: The rule that its triplets carry.
+PEER = "sentence-transformers"
+
+
+class KnownVectors:
+    """What `mine_hard_negatives` asks of a model, answered from vectors that are there already."""
+
+    def __init__(self, vectors: Mapping[str, Vectors]) -> None:
+        import torch
+
+        self.device, self._vectors = torch.device("cpu"), vectors
+
+    def encode_query(self, texts: Sequence[str], **_: object) -> Vectors:
+        """The texts' rows."""
+        return np.stack([self._vectors[text] for text in texts])
+
+    encode_document = encode_query
+
+    def similarity(self, queries: Any, documents: Any) -> Any:  # noqa: ANN401 - arrays or tensors
+        """Cosines of all with all."""
+        import torch
+
+        return torch.as_tensor(queries) @ torch.as_tensor(documents).T
+
+    def similarity_pairwise(self, queries: Any, documents: Any) -> Any:  # noqa: ANN401
+        """Cosines row by row."""
+        import torch
+
+        return (torch.as_tensor(queries) * torch.as_tensor(documents)).sum(-1)
+
+
+class Rows(Mapping[str, Vectors]):
+    """Vectors by "p7" or "t7", so that the peer's texts cost nothing more."""
+
+    def __init__(self, passages: Vectors, terms: Vectors) -> None:
+        self._of = {"p": passages, "t": terms}
+
+    def __getitem__(self, text: str) -> Vectors:
+        row: Vectors = self._of[text[0]][int(text[1:])]
+        return row
+
+    def __iter__(self) -> Any:  # noqa: ANN401 - never asked
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of.values()))
+
+
+def peer_search(
+    model: Any,  # noqa: ANN401 - a SentenceTransformer, or what answers like one
+    rows: Sequence[tuple[str, str]],
+    corpus: Sequence[str],
+    negatives: int,
+) -> list[tuple[str, str, str]]:
+    """(anchor, positive, negative) texts by `mine_hard_negatives` for rows of anchor and positive."""
+    import datasets
+    from sentence_transformers.util import mine_hard_negatives
+
+    given = datasets.Dataset.from_dict({"anchor": [a for a, _ in rows], "positive": [p for _, p in rows]})
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # its bars
+        mined = mine_hard_negatives(
+            given,
+            model,
+            corpus=list(corpus),
+            relative_margin=0.05,
+            num_negatives=negatives,
+            sampling_strategy="top",
+            output_format="triplet",
+            verbose=False,
+        )
+    return list(zip(mined["anchor"], mined["positive"], mined["negative"], strict=True))
+
+
+def mine_by_peer(
+    pool: Pool, pairs: Sequence[Candidate], anchors: Anchors, terms: Vectors, settings: MineSettings, **_: object
+) -> Mined:
+    """The peer in the place of `search_negatives`. Terms of one name are one to it: the first stands for all."""
+    first = {name: i for i, name in reversed(list(enumerate(pool.names)))}
+    key = {(f"p{anchors.row(p)}", f"t{first[pool.names[p.term]]}"): p for p in reversed(pairs)}
+    corpus = [f"t{i}" for i in sorted(first.values())]
+    model = KnownVectors(Rows(anchors.vectors, terms))
+    negatives: dict[Candidate, list[int]] = {pair: [] for pair in pairs}
+    for anchor, positive, negative in peer_search(model, list(reversed(key)), corpus, settings.negatives):
+        negatives[key[anchor, positive]].append(int(negative[1:]))
+    cosines, mined = TermCosines(terms, settings.memory_mb), Mined()
+    for pair, found in negatives.items():
+        row = cosines.of(anchors.vectors[[anchors.row(pair)]])[0]
+        for n in found:
+            (cos_pn,) = cosines.between(pair.term, np.array([n])).tolist()
+            rank = 1 + int((row > row[n]).sum())
+            mined.triplets.append(
+                Triplet(pair.passage, pair.term, n, float(row[pair.term]), float(row[n]), cos_pn, rank, PEER)
+            )
+        mined.without_negatives += [] if found else [pair]
+    return mined
+
+
+def write_table(output: Path, encoder: str, negatives: int) -> None:
+    """Run the mine stage with the peer's search in the place of ours."""
+    from tripletkit.cli import main as tripletkit
+
+    miner.search_negatives = mine_by_peer  # type: ignore[attr-defined]
+    settings = ("--set", f"mine.negatives={negatives}")
+    tripletkit(["mine", "--output", str(output), "--encoder", encoder, *settings, "--force"])
+
+
 # One book
 
 #: The peer with as many negatives as we take, and with as many as it takes if not told.
@@ -87,7 +205,7 @@ ENGINES = {"tripletkit": "own", "mine_hard_negatives": "peer", "mine_hard_negati
 
 
 def compare_on_a_book(output: Path, encoder: str) -> None:
-    """Cold runs with encoding, then each engine on the vectors that are there, then other thresholds."""
+    """Cold runs with encoding, then each engine on the vectors that are there, then another margin."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         child("warm", encoder=encoder)  # so that neither pays for reading the weights from disk
@@ -116,8 +234,8 @@ def compare_on_a_book(output: Path, encoder: str) -> None:
         )
     own = cold["tripletkit"]
     say(
-        f"mined again with another bound, vectors cached: {own['again']:.2f} s, {own['again'] / own['cpu']:.1%} of cold "
-        f"(of it {known['tripletkit']['pooling']:.2f} s for finding what is said where)\n"
+        f"mined again with another margin, vectors cached: {own['again']:.2f} s, {own['again'] / own['cpu']:.1%} of cold "
+        f"(of it {known['tripletkit']['pooling']:.2f} s for finding which passage mentions what)\n"
     )
 
 
@@ -152,7 +270,7 @@ def load(encoder: str) -> Any:  # noqa: ANN401 - untyped library
 
 
 def own_cold(output: str, encoder: str, folder: str) -> dict[str, float]:
-    """The whole of it with nothing cached, then again with another bound. The vectors are kept for the other children."""
+    """The whole of it with nothing cached, then again with another margin. The vectors are kept for the other children."""
     from tripletkit.encoding.encoder import SentenceEncoder
     from tripletkit.encoding.resolve import resolve_encoder
     from tripletkit.progress import Progress
@@ -168,22 +286,20 @@ def own_cold(output: str, encoder: str, folder: str) -> dict[str, float]:
             anchors = Anchors(vectors, {p: row for row, p in enumerate(passages)})
             pool, _ = without_weak(pool, anchors, terms, settings)
             pairs = choose_positives(pool, settings, 0)
-            mine(pool, pairs, anchors, terms, settings, 0, lambda _: None)
+            search_negatives(pool, pairs, anchors, terms, settings)
 
-    run(MineSettings(hard_negatives=True))
+    run(MineSettings())
     start = time.process_time()
-    run(MineSettings(hard_negatives=True, relative_bound=0.9))
+    run(MineSettings(relative_margin=0.1))
     return {"again": time.process_time() - start}
 
 
 def peer_cold(output: str, encoder: str) -> dict[str, float]:
     """The peer with the encoder itself."""
-    from tripletkit.mining.peer import search
-
     model = load(encoder)
     for pool in pools(output).values():
         pairs = choose_positives(pool, MineSettings(), 0)
-        search(
+        peer_search(
             model, [(pool.texts[p.passage], pool.names[p.term]) for p in pairs], pool.names, MineSettings().negatives
         )
     return {}
@@ -192,7 +308,7 @@ def peer_cold(output: str, encoder: str) -> dict[str, float]:
 def settings_for(every: bool) -> MineSettings:
     """The defaults, or with ``every`` no limit to the positives of a passage and the passages of a positive."""
     without = {"positives": 1_000, "passages_per_term": 1_000_000} if every else {}
-    return MineSettings.model_validate({"hard_negatives": True, **without})
+    return MineSettings.model_validate(without)
 
 
 def own(output: str, folder: str, *, every: bool) -> dict[str, float]:
@@ -209,7 +325,7 @@ def own(output: str, folder: str, *, every: bool) -> dict[str, float]:
         start = time.process_time()
         pool, _ = without_weak(pool, anchors, terms, settings)
         pairs = choose_positives(pool, settings, 0)
-        mined = mine(pool, pairs, anchors, terms, settings, 0, lambda _: None)
+        mined = search_negatives(pool, pairs, anchors, terms, settings)
         seconds += time.process_time() - start
         found.append((pool, [(t.passage, t.negative) for t in mined.triplets]))
     return {"seconds": seconds, "pooling": pooling, **faults(output, found)}
@@ -224,8 +340,6 @@ def peer(output: str, folder: str, *, every: bool, negatives: int = MineSettings
     """The peer's search alone, its imports left out."""
     from sentence_transformers.util import mine_hard_negatives  # noqa: F401
 
-    from tripletkit.mining.peer import KnownVectors, search
-
     seconds = 0.0
     found: list[tuple[Pool, list[tuple[int, int]]]] = []
     for split, pool in pools(output).items():
@@ -236,7 +350,7 @@ def peer(output: str, folder: str, *, every: bool, negatives: int = MineSettings
         vectors |= {pool.texts[passage]: anchors.vectors[row] for passage, row in anchors.plain.items()}
         start = time.process_time()
         rows = [(pool.texts[p.passage], pool.names[p.term]) for p in pairs]
-        mined = search(KnownVectors(vectors), rows, pool.names, negatives)
+        mined = peer_search(KnownVectors(vectors), rows, pool.names, negatives)
         seconds += time.process_time() - start
         found.append((pool, [(number[anchor], number[negative]) for anchor, _, negative in mined]))
     return {"seconds": seconds, **faults(output, found)}
@@ -251,7 +365,6 @@ def known_vectors(folder: str, split: str) -> tuple[Anchors, Vectors]:
 
 def faults(output: str, found: Iterable[tuple[Pool, Sequence[tuple[int, int]]]]) -> dict[str, float]:
     """Yield, and shares of negatives that the passage says (by a plain search, not by our guard) or that the index cites there."""
-    from tripletkit.mining.pool import cited_pages
     from tripletkit.store import Store
 
     store = Store(Path(output))
@@ -288,7 +401,7 @@ def compare_sizes(sizes: Sequence[tuple[int, ...]], anchors: int) -> None:
         mined = anchors or passages
         for engine in ("synthetic_own", "synthetic_peer"):
             found = child(engine, passages=passages, terms=terms, mined=mined)
-            bound = found["start_mb"] + (4 * 384 * terms + 330 * found["triplets"]) / 2**20 + MineSettings().memory_mb
+            bound = found["start_mb"] + (8 * 384 * terms + 330 * found["triplets"]) / 2**20 + MineSettings().memory_mb
             say(
                 f"{passages:>11,} x {terms:6,} {mined:9,} "
                 f"{'tripletkit' if engine == 'synthetic_own' else 'mine_hard_negatives':20} {found['triplets']:10,} "
@@ -319,60 +432,40 @@ def unit(rows: Vectors) -> Vectors:
 def synthetic_own(passages: int, terms: int, mined: int) -> dict[str, float]:
     """Our miner: families of twenty terms, chapters of two hundred passages, one more term cited on each page."""
     vectors, of_terms, said = synthetic(passages, terms, mined)
-    says = (*map(numbers, said), *[numbers([])] * (passages - mined))
-    kin = [numbers(range(start, min(start + 20, terms))) for start in range(0, terms, 20)]
+    same_head = [numbers(range(start, min(start + 20, terms))) for start in range(0, terms, 20)]
     chapters = [numbers(t for row in said[start : start + 200] for t in row) for start in range(0, passages, 200)]
     pool = Pool(
-        tuple(f"p{i}" for i in range(passages)),
-        tuple(f"text {i}" for i in range(passages)),
-        tuple(f"t{i}" for i in range(terms)),
-        tuple(f"term {i}" for i in range(terms)),
-        tuple(Candidate(p, t, 1.0) for p, row in enumerate(said) for t in row),
-        says,
-        tuple(numbers([i % terms]) for i in range(passages)),
-        tuple(numbers([i]) for i in range(terms)),
-        tuple(kin[i // 20] for i in range(terms)),
-        tuple(chapters[i // 200] for i in range(passages)),
-        np.zeros(passages, dtype=np.int32),
-        np.zeros(terms, dtype=np.int32),
-        (numbers([]),) * passages,
+        passage_ids=tuple(f"p{i}" for i in range(passages)),
+        texts=tuple(f"text {i}" for i in range(passages)),
+        term_ids=tuple(f"t{i}" for i in range(terms)),
+        names=tuple(f"term {i}" for i in range(terms)),
+        candidates=tuple(Candidate(p, t, 1.0) for p, row in enumerate(said) for t in row),
+        mentioned=(*map(numbers, said), *[numbers([])] * (passages - mined)),
+        cited=tuple(numbers([i % terms]) for i in range(passages)),
+        related=tuple(numbers([i]) for i in range(terms)),
+        same_head=tuple(same_head[i // 20] for i in range(terms)),
+        in_chapter=tuple(chapters[i // 200] for i in range(passages)),
+        passage_books=np.zeros(passages, dtype=np.int32),
+        term_books=np.zeros(terms, dtype=np.int32),
+        implied=(numbers([]),) * passages,
     )
-    settings = MineSettings(hard_negatives=True, passages_per_term=1_000_000)
+    settings = MineSettings(passages_per_term=1_000_000)
     anchors = Anchors(vectors, {i: i for i in range(passages)})
     before, start = peak_mb(), time.process_time()
-    found = mine(pool, choose_positives(pool, settings, 0), anchors, of_terms, settings, 0, lambda _: None)
+    found = search_negatives(pool, choose_positives(pool, settings, 0), anchors, of_terms, settings)
     return {"triplets": len(found.triplets), "seconds": time.process_time() - start, "start_mb": before}
-
-
-class Rows(Mapping[str, Vectors]):
-    """Vectors by "p7" or "t7", so that the peer's texts cost nothing more."""
-
-    def __init__(self, passages: Vectors, terms: Vectors) -> None:
-        self._of = {"p": passages, "t": terms}
-
-    def __getitem__(self, text: str) -> Vectors:
-        row: Vectors = self._of[text[0]][int(text[1:])]
-        return row
-
-    def __iter__(self) -> Any:  # noqa: ANN401 - never asked
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        return sum(map(len, self._of.values()))
 
 
 def synthetic_peer(passages: int, terms: int, mined: int) -> dict[str, float]:
     """The peer on the same vectors and pairs."""
     from sentence_transformers.util import mine_hard_negatives  # noqa: F401
 
-    from tripletkit.mining.peer import KnownVectors, search
-
     vectors, of_terms, said = synthetic(passages, terms, mined)
     rows = [(f"p{p}", f"t{t}") for p, row in enumerate(said) for t in row]
     corpus = [f"t{t}" for t in range(terms)]
     model = KnownVectors(Rows(vectors, of_terms))
     before, start = peak_mb(), time.process_time()
-    found = search(model, rows, corpus, MineSettings().negatives)
+    found = peer_search(model, rows, corpus, MineSettings().negatives)
     return {"triplets": len(found), "seconds": time.process_time() - start, "start_mb": before}
 
 

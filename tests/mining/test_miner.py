@@ -14,11 +14,20 @@ import pytest
 from tests.conftest import HashEncoder
 from tests.tagging.rows import matcher_of, mentions_in
 from tripletkit.language.definitions import is_defined
-from tripletkit.mining.guards import GUARDS, Block
+from tripletkit.mining.cosines import Vectors
+from tripletkit.mining.guards import GUARDS, highest_cosine
 from tripletkit.mining.masking import hide
-from tripletkit.mining.miner import FAR, IN_PASSING, SPOKEN_FOR, Anchors, Mined, choose_positives, mine, without_weak
-from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading, numbers
-from tripletkit.mining.scores import Cosines, Vectors
+from tripletkit.mining.pool import Candidate, Pool, build_pool, in_heading
+from tripletkit.mining.positives import (
+    BACKED_BY_BOOK,
+    FAR,
+    IN_PASSING,
+    Anchors,
+    choose_positives,
+    without_weak,
+)
+from tripletkit.mining.relations import numbers
+from tripletkit.mining.search import Mined, search_negatives
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
 from tripletkit.settings import MineSettings
 
@@ -30,29 +39,29 @@ def at(degrees: float) -> list[float]:
 def pool(
     terms: int = 5,
     *,
-    said: tuple[int, ...] = (0,),
+    mentioned: tuple[int, ...] = (0,),
     cited: tuple[int, ...] = (),
     related: tuple[int, ...] = (),
-    kin: tuple[int, ...] = (),
-    near: tuple[int, ...] = (),
-    abroad: tuple[int, ...] = (),
-    hinted: tuple[int, ...] = (),
+    same_head: tuple[int, ...] = (),
+    in_chapter: tuple[int, ...] = (),
+    other_book: tuple[int, ...] = (),
+    implied: tuple[int, ...] = (),
 ) -> Pool:
-    """One passage, positive 0; ``related`` and ``kin`` are the positive's."""
+    """One passage, positive 0; ``related`` and ``same_head`` are the positive's."""
     return Pool(
-        ("p",),
-        ("text",),
-        tuple(f"t{i}" for i in range(terms)),
-        tuple(f"term {i}" for i in range(terms)),
-        (Candidate(0, 0, 1.0),),
-        (numbers(said),),
-        (numbers(cited),),
-        (numbers((0, *related)), *(numbers([i]) for i in range(1, terms))),
-        (numbers(kin), *(numbers([]) for _ in range(1, terms))),
-        (numbers(near),),
-        numbers([0]),
-        np.array([int(i in abroad) for i in range(terms)], dtype=np.int32),
-        (numbers(hinted),),
+        passage_ids=("p",),
+        texts=("text",),
+        term_ids=tuple(f"t{i}" for i in range(terms)),
+        names=tuple(f"term {i}" for i in range(terms)),
+        candidates=(Candidate(0, 0, 1.0),),
+        mentioned=(numbers(mentioned),),
+        cited=(numbers(cited),),
+        related=(numbers((0, *related)), *(numbers([i]) for i in range(1, terms))),
+        same_head=(numbers(same_head), *(numbers([]) for _ in range(1, terms))),
+        in_chapter=(numbers(in_chapter),),
+        passage_books=numbers([0]),
+        term_books=np.array([int(i in other_book) for i in range(terms)], dtype=np.int32),
+        implied=(numbers(implied),),
     )
 
 
@@ -65,11 +74,10 @@ def run(held: Pool, angles: tuple[float, ...] = ANGLES, **settings: Any) -> Mine
     terms = np.array([at(a) for a in angles], dtype=np.float32)
     chosen = MineSettings(
         **{
-            "hard_negatives": True,
             "other_books": 0,
             "negatives": 1,
-            "negative_cap": 1,
-            "synonym_bound": 0.999,
+            "max_negative_share": 1,
+            "synonym_threshold": 0.999,
             **settings,
         }
     )
@@ -80,10 +88,10 @@ def mined_at_anchor(held: Pool, terms: Vectors, settings: MineSettings) -> Mined
     """Every passage looks along x."""
     pairs = choose_positives(held, settings, 0)
     anchors = Anchors(np.stack([ANCHOR] * len(held.texts)), {i: i for i in range(len(held.texts))})
-    return mine(held, pairs, anchors, terms, settings, 0, lambda _: None)
+    return search_negatives(held, pairs, anchors, terms, settings)
 
 
-def test_the_nearest_legal_term_is_taken() -> None:
+def test_the_nearest_allowed_term_is_taken() -> None:
     mined = run(pool())
     assert [(t.positive, t.negative, t.rule, t.rank) for t in mined.triplets] == [(0, 2, "nearest", 3)]
     triplet = mined.triplets[0]
@@ -95,21 +103,22 @@ def test_the_nearest_legal_term_is_taken() -> None:
 @pytest.mark.parametrize(
     ("held", "settings", "guard", "negative"),
     [
-        (pool(said=(0, 2)), {}, "said in the passage", 3),
-        (pool(cited=(2,)), {}, "cited on its pages", 3),
-        (pool(related=(2,)), {}, "one family with the positive", 3),
-        (pool(), {"synonym_bound": 0.9}, "near-synonym of the positive", 3),  # 2 is 20° from the positive: .940
-        (pool(), {"relative_bound": 0.5}, "too near the anchor", 4),  # half of .940 is .470: 62°
+        (pool(mentioned=(0, 2)), {}, "mentioned in the passage", 3),
+        (pool(cited=(2,)), {}, "cited by the index for these pages", 3),
+        (pool(implied=(2,)), {}, "in a section heading, or shares a word stem with the passage", 3),
+        (pool(related=(2,)), {}, "related to the positive", 3),
+        (pool(), {"synonym_threshold": 0.9}, "near-synonym of the positive", 3),  # 2 is 20° from the positive: .940
+        (pool(), {"relative_margin": 0.5}, "too close to the passage", 4),  # half of .940 is .470: 62°
     ],
 )
-def test_each_guard_refuses_and_is_counted(held: Pool, settings: dict[str, Any], guard: str, negative: int) -> None:
+def test_each_guard_rejects_and_is_counted(held: Pool, settings: dict[str, Any], guard: str, negative: int) -> None:
     mined = run(held, **settings)
     assert [t.negative for t in mined.triplets] == [negative]
-    assert mined.refused[guard] >= 1
+    assert mined.rejected[guard] >= 1
 
 
 def test_every_guard_is_asked() -> None:
-    assert set(run(pool()).refused) == set(GUARDS)
+    assert set(run(pool()).rejected) == set(GUARDS)
 
 
 def test_the_bound_is_per_positive_and_searched_over_all_terms() -> None:
@@ -119,22 +128,25 @@ def test_the_bound_is_per_positive_and_searched_over_all_terms() -> None:
 
 
 def test_negative_cosines_keep_the_bound_below_the_positive() -> None:
-    held = pool(3)
-    cos = np.array([[-0.2, -0.205, -0.3]], dtype=np.float32)
-    cosines = Cosines(cos, 0.0, cos, cos)
-    block = Block(held, held.candidates, np.array([0]), cosines, [numbers([i]) for i in range(3)], 0.95)
-    assert block.legal(np.zeros(3, dtype=np.int32), np.arange(3)).tolist() == [False, False, True]
+    assert highest_cosine(np.float32(-0.2), 0.05) == pytest.approx(-0.21)
+    terms = [at(angle) for angle in (101.5, 101.9, 107)]  # cosines -.199, -.206, -.292: at most -.209
+    mined = mined_at_anchor(
+        pool(3),
+        np.array(terms, dtype=np.float32),
+        MineSettings(negatives=2, max_negative_share=1, synonym_threshold=1, other_books=0),
+    )
+    assert [t.negative for t in mined.triplets] == [2]
 
 
-def test_no_legal_term_is_told_not_padded() -> None:
-    mined = run(pool(3, said=(0, 1, 2)), angles=(20, 40, 60))
+def test_that_no_term_is_allowed_is_told_not_padded() -> None:
+    mined = run(pool(3, mentioned=(0, 1, 2)), angles=(20, 40, 60))
     assert mined.triplets == []
-    assert [c.term for c in mined.barren] == [0]
+    assert [c.term for c in mined.without_negatives] == [0]
 
 
-def test_the_near_refusal_is_kept_for_review() -> None:
+def test_the_nearest_rejected_term_is_kept_for_review() -> None:
     pair, other, guard, cos_ap, cos_an = run(pool()).review[0]
-    assert (pair.term, other, guard) == (0, 1, "too near the anchor")
+    assert (pair.term, other, guard) == (0, 1, "too close to the passage")
     assert cos_an / cos_ap == pytest.approx(math.cos(math.radians(25)) / math.cos(math.radians(20)))
 
 
@@ -145,18 +157,18 @@ def many(held: Pool, passages: int) -> Pool:
         passage_ids=tuple(f"p{i}" for i in range(passages)),
         texts=held.texts * passages,
         candidates=tuple(Candidate(i, 0, 1.0) for i in range(passages)),
-        said=held.said * passages,
+        mentioned=held.mentioned * passages,
         cited=held.cited * passages,
-        near=held.near * passages,
+        in_chapter=held.in_chapter * passages,
         passage_books=np.zeros(passages, dtype=np.int32),
-        hinted=held.hinted * passages,
+        implied=held.implied * passages,
     )
 
 
-def test_in_a_small_pool_the_cap_is_the_even_share() -> None:
+def test_in_a_small_pool_the_largest_share_is_the_even_one() -> None:
     """One per cent of sixteen triplets would be none; an even share of eight terms is two."""
     vectors = np.array([at(a) for a in (10, 40, 45, 50, 55, 60, 65, 70)], dtype=np.float32)
-    settings = MineSettings(hard_negatives=True, negatives=1, negative_cap=0.01, synonym_bound=1, other_books=0)
+    settings = MineSettings(negatives=1, max_negative_share=0.01, synonym_threshold=1, other_books=0)
     mined = mined_at_anchor(many(pool(8), 16), vectors, settings)
     counts = np.bincount([t.negative for t in mined.triplets], minlength=8)
     assert counts.tolist() == [0, 2, 2, 2, 2, 2, 2, 2]
@@ -166,16 +178,16 @@ def test_no_negative_takes_more_than_its_share() -> None:
     passages, terms = 10, 8
     held = many(pool(terms), passages)
     vectors = np.array([at(a) for a in (10, 40, 45, 50, 55, 60, 65, 70)], dtype=np.float32)
-    settings = MineSettings(hard_negatives=True, negatives=1, negative_cap=0.3, synonym_bound=1, other_books=0)
+    settings = MineSettings(negatives=1, max_negative_share=0.3, synonym_threshold=1, other_books=0)
     mined = mined_at_anchor(held, vectors, settings)
     counts = np.bincount([t.negative for t in mined.triplets], minlength=terms)
     assert counts.tolist() == [0, 3, 3, 3, 1, 0, 0, 0]
 
 
-def test_random_negatives_are_seeded_and_legal() -> None:
+def test_random_negatives_are_seeded_and_allowed() -> None:
     one, two = (
-        run(pool(said=(0, 2)), hard_negatives=False, negatives=2),
-        run(pool(said=(0, 2)), hard_negatives=False, negatives=2),
+        run(pool(mentioned=(0, 2)), hard_negatives=False, negatives=2),
+        run(pool(mentioned=(0, 2)), hard_negatives=False, negatives=2),
     )
     assert one.triplets == two.triplets
     assert {t.negative for t in one.triplets} == {3, 4}
@@ -201,7 +213,7 @@ def test_a_passage_of_frequent_terms_only_keeps_the_least_frequent() -> None:
     assert max(np.bincount([c.term for c in chosen])) <= 3
 
 
-def test_a_pool_knows_what_is_said_cited_and_related(hash_encoder: HashEncoder) -> None:
+def test_a_pool_knows_what_is_mentioned_cited_and_related(hash_encoder: HashEncoder) -> None:
     passage = {"book_id": "b", "section": None, "label_first": "1", "label_last": "1", "kind": "prose", "n_tokens": 9}
     passages = make_table(
         PASSAGES,
@@ -269,8 +281,8 @@ def test_a_pool_knows_what_is_said_cited_and_related(hash_encoder: HashEncoder) 
         [row for p, text in passages.select("passage_id", "text").iter_rows() for row in mentions_in(p, text, matcher)],
     )
     held = build_pool(passages, terms, mentions, page_margin=1)
-    assert held.term_ids == ("1tree", "2binary", "3heap", "4cnn")  # said and kept
-    assert [row.tolist() for row in held.said] == [[0, 1, 3], [2, 3]]  # the guard reads "cnn" too
+    assert held.term_ids == ("1tree", "2binary", "3heap", "4cnn")  # mentioned and kept
+    assert [row.tolist() for row in held.mentioned] == [[0, 1, 3], [2, 3]]  # the guard reads "cnn" too
     assert [row.tolist() for row in held.cited] == [[0, 2], []]  # page 2 is next to page 1
     assert held.related[0].tolist() == [0, 1]
     assert {(c.passage, held.term_ids[c.term]) for c in held.candidates} == {
@@ -299,7 +311,7 @@ def term_row(term_id: str, name: str) -> dict[str, object]:
     }
 
 
-def test_terms_in_headings_and_of_a_words_family_are_no_negatives() -> None:
+def test_terms_in_headings_or_with_a_word_stem_in_common_are_no_negatives() -> None:
     names = ("independent", "sorting algorithm", "heap", "statistic")
     passages = pl.DataFrame(
         [
@@ -319,7 +331,7 @@ def test_terms_in_headings_and_of_a_words_family_are_no_negatives() -> None:
         ],
     )
     held = build_pool(passages, terms, everywhere, page_margin=1)
-    assert [row.tolist() for row in held.hinted] == [[0, 1], [0]]
+    assert [row.tolist() for row in held.implied] == [[0, 1], [0]]
 
 
 @pytest.mark.parametrize(
@@ -331,7 +343,7 @@ def test_terms_in_headings_and_of_a_words_family_are_no_negatives() -> None:
     ],
 )
 def test_a_term_spelled_out_word_by_word_is_no_negative(text: str, refused: list[int]) -> None:
-    assert pool_of([text], ("hash function", "linear map")).hinted[0].tolist() == refused
+    assert pool_of([text], ("hash function", "linear map")).implied[0].tolist() == refused
 
 
 @pytest.mark.parametrize(
@@ -357,7 +369,7 @@ def test_a_longer_term_is_named_and_not_the_one_inside_it() -> None:
 
 
 def pool_of(texts: list[str], names: tuple[str, ...]) -> Pool:
-    """Passages with these texts, and one more that says all terms."""
+    """Passages with these texts, and one more that mentions all terms."""
     texts = [*texts, " ".join(f"{name}." for name in names)]
     passages = pl.DataFrame({"passage_id": [f"p{i}" for i in range(len(texts))], "text": texts}).with_columns(
         book_id=pl.lit("b"), page_first=1, page_last=1
@@ -370,7 +382,7 @@ def pool_of(texts: list[str], names: tuple[str, ...]) -> Pool:
     return build_pool(passages, terms, make_table(MENTIONS, found), page_margin=0)
 
 
-def test_a_term_said_only_inside_a_longer_one_is_no_positive() -> None:
+def test_a_term_mentioned_only_inside_a_longer_one_is_no_positive() -> None:
     passages = pl.DataFrame(
         {"passage_id": ["p"], "book_id": ["b"], "text": ["A binary tree."], "page_first": [1], "page_last": [1]}
     )
@@ -384,14 +396,14 @@ def test_a_term_said_only_inside_a_longer_one_is_no_positive() -> None:
 
 
 def test_the_mix_takes_its_rules_in_turn() -> None:
-    """Legal: 2, 3, 4, 5 by nearness. 4 is of the positive's family; the window is the legal terms from rank 1 on."""
-    held = pool(6, kin=(4,))
+    """Allowed: 2, 3, 4, 5 by nearness. 4 has the positive's head word; the window is the allowed terms from rank 1 on."""
+    held = pool(6, same_head=(4,))
     mined = run(held, angles=(20, 25, 40, 50, 60, 70), negatives=3, strategy="mix", window=(1, 2))
     assert [(t.negative, t.rule) for t in mined.triplets] == [(2, "nearest"), (4, "sibling"), (5, "window")]
 
 
-def test_without_a_family_the_chapter_gives_the_sibling() -> None:
-    held = pool(near=(3,))
+def test_without_a_term_of_the_same_head_the_chapter_gives_the_sibling() -> None:
+    held = pool(in_chapter=(3,))
     assert [(t.negative, t.rule) for t in run(held, negatives=2).triplets] == [(2, "nearest"), (3, "sibling")]
 
 
@@ -407,21 +419,21 @@ def test_top_takes_the_nearest_and_weighted_is_seeded() -> None:
 
 
 def test_a_share_of_negatives_comes_from_other_books() -> None:
-    held = pool(abroad=(3,))
+    held = pool(other_book=(3,))
     assert [(t.negative, t.rule) for t in run(held, other_books=1).triplets] == [(3, "nearest (other book)")]
     assert [(t.negative, t.rule) for t in run(held, other_books=0).triplets] == [(2, "nearest")]
 
 
-def test_a_barren_passage_gets_its_other_positives_tried() -> None:
-    """Positive 0 lies at 80°, so that nothing is legal; positive 1 at 20° was not salient enough to be chosen first."""
-    held = replace(pool(4, said=(0, 1)), candidates=(Candidate(0, 0, 2.0), Candidate(0, 1, 1.0)))
+def test_a_passage_without_negatives_gets_its_other_positives_tried() -> None:
+    """Positive 0 lies at 80°, so that no term is allowed; positive 1 at 20° was not salient enough to be chosen first."""
+    held = replace(pool(4, mentioned=(0, 1)), candidates=(Candidate(0, 0, 2.0), Candidate(0, 1, 1.0)))
     mined = run(held, angles=(80, 20, 40, 60), positives=1)
     assert [(t.positive, t.negative) for t in mined.triplets] == [(1, 2)]
-    assert [c.term for c in mined.barren] == [0]
+    assert [c.term for c in mined.without_negatives] == [0]
 
 
 def without(held: Pool, angles: Sequence[float]) -> list[tuple[int, int, str]]:
-    """What is refused where weak positives are: passage, term, reason."""
+    """What is rejected where weak positives are: passage, term, reason."""
     terms = np.array([at(a) for a in angles], dtype=np.float32)
     anchors = Anchors(np.stack([ANCHOR, ANCHOR]), {0: 0, 1: 1})
     assert without_weak(held, anchors, terms, MineSettings())[0] is held
@@ -435,24 +447,24 @@ def without(held: Pool, angles: Sequence[float]) -> list[tuple[int, int, str]]:
 def test_a_positive_beyond_the_nearest_fifth_is_none_unless_it_is_the_nearest_of_its_passage(
     terms: int, far: list[int]
 ) -> None:
-    """Terms half a degree apart. Passage 0 says six of them, passage 1 one that is far; ten terms are near at the least."""
-    saying = [(0, t, 0.0) for t in (0, 9, 12, 19, 20, 30)] + [(0, 31, SPOKEN_FOR), (1, 30, 0.0)]
-    held = replace(pool(terms), candidates=tuple(Candidate(*one) for one in saying))
+    """Terms half a degree apart. Passage 0 mentions six of them, passage 1 one that is far; ten terms are near at the least."""
+    candidates = [(0, t, 0.0) for t in (0, 9, 12, 19, 20, 30)] + [(0, 31, BACKED_BY_BOOK), (1, 30, 0.0)]
+    held = replace(pool(terms), candidates=tuple(Candidate(*one) for one in candidates))
     assert without(held, [1 + t / 2 for t in range(terms)]) == [(0, t, FAR) for t in far]
 
 
-def test_a_word_said_in_passing_is_no_positive_unless_it_is_the_nearest_or_the_book_speaks_for_it() -> None:
-    saying = (
+def test_a_word_mentioned_in_passing_is_no_positive_unless_it_is_the_nearest_or_backed_by_the_book() -> None:
+    candidates = (
         Candidate(0, 0, 0.0, True),
         Candidate(0, 1, 0.0, True),
         Candidate(0, 2, 0.0),
-        Candidate(0, 3, SPOKEN_FOR, True),
+        Candidate(0, 3, BACKED_BY_BOOK, True),
     )
-    held = replace(pool(5), candidates=saying)
+    held = replace(pool(5), candidates=candidates)
     assert without(held, (10, 20, 30, 40, 50)) == [(0, 1, IN_PASSING)]
 
 
-def test_hiding_a_positive() -> None:
+def test_masking_a_positive() -> None:
     forms = ["binary search tree", "BST"]
     assert hide("Binary search-trees (a BST) and trees.", forms, "[MASK]") == "[MASK] (a [MASK]) and trees."
     assert hide("Nothing here.", forms, "[MASK]") == "Nothing here."

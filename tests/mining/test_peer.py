@@ -1,4 +1,4 @@
-"""What the peer's engine is told and what it gives back, on cosines written down by hand."""
+"""What the benchmark's peer is given and what it gives back, on cosines written down by hand."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from tests.benchmarks.mining import PEER, mine_by_peer
 from tests.mining.test_miner import at, pool
-from tripletkit.mining.miner import Anchors
-from tripletkit.mining.peer import RULE, mine_by_sentence_transformers
+from tripletkit.mining.cosines import Vectors
 from tripletkit.mining.pool import Candidate
-from tripletkit.mining.scores import Vectors
+from tripletkit.mining.positives import Anchors
 from tripletkit.settings import MineSettings
 
 
@@ -20,13 +20,11 @@ def rows(*angles: float) -> Vectors:
 
 
 def test_it_takes_the_nearest_under_its_margin_and_asks_no_guard() -> None:
-    """Term 1 is said in the passage, which the peer is not told. The bound is .95 of cos 20°, that is cos 26.8°."""
-    held = pool(4, said=(0, 1))
+    """Term 1 is mentioned in the passage, which the peer is not told. The bound is .95 of cos 20°, that is cos 26.8°."""
+    held = pool(4, mentioned=(0, 1))
     anchors = Anchors(rows(0), {0: 0})
-    mined = mine_by_sentence_transformers(
-        held, list(held.candidates), held.texts, anchors, rows(20, 40, 25, 60), MineSettings(negatives=2)
-    )
-    assert [(t.positive, t.negative, t.rule) for t in mined.triplets] == [(0, 1, RULE), (0, 3, RULE)]
+    mined = mine_by_peer(held, list(held.candidates), anchors, rows(20, 40, 25, 60), MineSettings(negatives=2))
+    assert [(t.positive, t.negative, t.rule) for t in mined.triplets] == [(0, 1, PEER), (0, 3, PEER)]
     assert [t.rank for t in mined.triplets] == [3, 4]
     first = mined.triplets[0]
     assert math.isclose(first.cos_pn, math.cos(math.radians(20)), abs_tol=1e-6)
@@ -34,10 +32,8 @@ def test_it_takes_the_nearest_under_its_margin_and_asks_no_guard() -> None:
 
 def test_its_bound_is_the_weakest_positives() -> None:
     """With a positive at 50° beside one at 20°, the term at 40° is too near for both; ours would give it to the first."""
-    held = replace(pool(3, said=(0, 1)), candidates=(Candidate(0, 0, 1.0), Candidate(0, 1, 1.0)))
+    held = replace(pool(3, mentioned=(0, 1)), candidates=(Candidate(0, 0, 1.0), Candidate(0, 1, 1.0)))
     anchors = Anchors(rows(0), {0: 0})
-    mined = mine_by_sentence_transformers(
-        held, list(held.candidates), held.texts * 2, anchors, rows(20, 50, 40), MineSettings(negatives=1)
-    )
+    mined = mine_by_peer(held, list(held.candidates), anchors, rows(20, 50, 40), MineSettings(negatives=1))
     assert mined.triplets == []
-    assert [c.term for c in mined.barren] == [0, 1]
+    assert [c.term for c in mined.without_negatives] == [0, 1]

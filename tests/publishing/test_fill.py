@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.publishing.tables import ALPHA, BETA, FACTS, MINED_VIEWS, SCORES, VIEWS, small_tables, unlicensed, with_views
+from tests.publishing.tables import ALPHA, BETA, FACTS, SCORES, VIEWS, small_tables, unlicensed
 from tripletkit.errors import HubError
 from tripletkit.publishing.checks import Review
 from tripletkit.publishing.fill import fill_dataset
@@ -44,39 +44,6 @@ def test_with_all_books_every_configuration_is_as_it_was(redacted: Path, tmp_pat
     assert "| The alpha book | Ann Author |" in card
     assert "| mine | said in the passage | 3 |" in card
     assert read_manifest(tmp_path / "filled")["local_only"] is True
-
-
-@pytest.fixture
-def redacted_with_views(tmp_path: Path) -> Path:
-    write_dataset(with_views(TABLES), tmp_path / "redacted", facts=FACTS, redact=True)
-    return tmp_path / "redacted"
-
-
-def test_mined_views_are_filled_too(redacted_with_views: Path, tmp_path: Path) -> None:
-    write_dataset(with_views(small_tables()), tmp_path / "open", facts=FACTS)
-    report = fill_dataset(redacted_with_views, {name: TABLES[name] for name in ("passages", "terms")}, tmp_path / "all")
-    assert report.unfilled == {}
-    for view in (*VIEWS, *MINED_VIEWS):
-        assert pl.read_parquet(tmp_path / "all" / view).equals(pl.read_parquet(tmp_path / "open" / view)), view
-    one = fill_dataset(redacted_with_views, only(BETA.book_id), tmp_path / "one")
-    of_alpha = with_views(small_tables(ALPHA))["views"]["view"].value_counts()
-    lost = dict(of_alpha.iter_rows())
-    assert {name: n for name, n in one.unfilled.items() if name.startswith("rows")} == {
-        "rows of definition-triplet": lost["definition"],
-        "rows of term-passage-triplet": lost["term"],
-    }
-    assert "| fill | rows of definition-triplet without text |" in (tmp_path / "one/README.md").read_text()
-
-
-def test_a_definition_needs_the_glossary_and_its_hash(redacted_with_views: Path, tmp_path: Path) -> None:
-    rows = with_views(TABLES)["views"].filter(view="definition").height
-    report = fill_dataset(redacted_with_views, {"passages": TABLES["passages"]}, tmp_path / "filled")
-    assert report.unfilled == {"definitions": 8, "rows of definition-triplet": rows}
-    path = redacted_with_views / "definition-triplet/train-00000-of-00001.parquet"
-    train = pl.read_parquet(path)
-    train.with_columns(anchor_sha256=pl.lit("0" * 64)).write_parquet(path)
-    report = fill_dataset(redacted_with_views, TABLES, tmp_path / "filled")
-    assert report.unfilled == {"rows of definition-triplet": train.height}
 
 
 def test_with_one_book_the_rest_is_counted(redacted: Path, tmp_path: Path) -> None:

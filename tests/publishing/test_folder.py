@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from tests.publishing.tables import ALPHA, BETA, FACTS, MINED_VIEWS, VIEWS, small_tables, unlicensed, with_views
+from tests.publishing.tables import ALPHA, BETA, FACTS, VIEWS, small_tables, unlicensed
 from tripletkit.errors import HubError, TableError
 from tripletkit.publishing.folder import read_manifest, write_dataset
 from tripletkit.publishing.redaction import apply_edits, text_edits
@@ -244,67 +244,6 @@ def test_passages_without_a_split_are_counted_not_published(tmp_path: Path) -> N
     assert report.notes[-1] in (tmp_path / "set/README.md").read_text()
 
 
-# What mine.views adds
-
-
-def test_mined_views_load_as_triplets_of_texts(tmp_path: Path) -> None:
-    tables = with_views(small_tables())
-    report = write_dataset(tables, tmp_path / "set", facts=FACTS)
-    got = loaded(tmp_path / "set", tmp_path / "home")["configs"]
-    assert set(got) == {*VIEWS, *MINED_VIEWS}
-    for view, name in zip(("definition", "term"), MINED_VIEWS, strict=True):
-        for split, rows in got[name].items():
-            here = tables["views"].filter(view=view, split=split)
-            assert rows["rows"] == here.select("anchor", "positive", "negative").to_dicts()
-            assert report.rows[name][split] == here.height > 0
-    assert (
-        sum(report.rows["definition-triplet"].values()) == 7
-    )  # of eight definitions one belongs to its book's last term
-    assert report.rows["term-passage-triplet"] == {"train": 8, "validation": 2, "test": 5}
-    card = (tmp_path / "set/README.md").read_text()
-    assert "| `term-passage-triplet` | a term, a passage that says it, and another passage" in card
-
-
-def test_what_was_not_mined_is_neither_there_nor_missed(tmp_path: Path) -> None:
-    write_dataset(small_tables(), tmp_path / "set", facts=FACTS)
-    assert not [name for name in MINED_VIEWS if name in everything_said(tmp_path / "set")]
-
-
-def test_other_configurations_are_the_same_with_mined_views(tmp_path: Path) -> None:
-    write_dataset(small_tables(), tmp_path / "without", facts=FACTS)
-    write_dataset(with_views(small_tables()), tmp_path / "with", facts=FACTS)
-    without, with_ = files(tmp_path / "without"), files(tmp_path / "with")
-    changed = {name for name in without if without[name] != with_[name]}
-    assert changed == {"README.md", "tripletkit.json"}
-    assert {name.split("/")[0] for name in with_.keys() - without.keys()} == set(MINED_VIEWS)
-
-
-@pytest.mark.parametrize(
-    ("view", "column", "match"),
-    [
-        ("definition", "anchor_id", "views: anchor_id"),
-        ("definition", "positive_id", "views: positive_id"),
-        ("definition", "negative_id", "views: negative_id"),
-        ("term", "anchor_id", "views: anchor_id"),
-        ("term", "positive_id", "is not in the split of its positive_id"),
-        ("term", "negative_id", "is not in the split of its negative_id"),
-        ("term", "split", "is not in the split of its positive_id"),
-    ],
-)
-def test_mined_views_that_do_not_fit(tmp_path: Path, view: str, column: str, match: str) -> None:
-    tables = with_views(small_tables())
-    wrong = pl.when(pl.col("view") == view).then(pl.lit("strange")).otherwise(pl.col(column)).alias(column)
-    with pytest.raises(TableError, match=match):
-        write_dataset({**tables, "views": tables["views"].with_columns(wrong)}, tmp_path / "set", facts=FACTS)
-
-
-def test_a_definition_that_is_gone_is_missed(tmp_path: Path) -> None:
-    tables = with_views(small_tables())
-    gone = {**tables, "terms": tables["terms"].with_columns(definition=pl.lit(None, dtype=pl.String))}
-    with pytest.raises(TableError, match="views: anchor_id"):
-        write_dataset(gone, tmp_path / "set", facts=FACTS, redact=True)
-
-
 # Redaction
 
 
@@ -329,32 +268,6 @@ def test_redacted_files_say_nothing_of_the_books(tmp_path: Path) -> None:
     assert all(
         secret.lower() in everything_said(tmp_path / "open").lower() for book in books for secret in book.secrets
     )
-
-
-def test_redacted_views_say_nothing_of_the_books(tmp_path: Path) -> None:
-    books = (unlicensed(ALPHA), unlicensed(BETA, "All rights reserved"))
-    tables = with_views(small_tables(*books))
-    report = write_dataset(tables, tmp_path / "set", facts=FACTS, redact=True)
-    said = everything_said(tmp_path / "set").lower()
-    assert set(report.rows) == {"full", "corpus", "terms", "mentions", *MINED_VIEWS}
-    assert [secret for book in books for secret in (*book.secrets, " as the ") if secret in said] == []
-    rows = pl.read_parquet(tmp_path / "set/definition-triplet")
-    assert rows.height == tables["views"].filter(view="definition").height
-    assert [edit["insert"] for edits in rows["edits"] for edit in edits] == ["[MASK] "] * rows.height
-    ids = pl.read_parquet(tmp_path / "set/term-passage-triplet").select("view_id", "anchor_id", "positive_id", "cos_an")
-    assert sorted(ids.rows()) == sorted(tables["views"].filter(view="term").select(ids.columns).rows())
-    got = loaded(tmp_path / "set", tmp_path / "home")["configs"]
-    assert {name: {split: len(rows["rows"]) for split, rows in of.items()} for name, of in got.items()} == report.rows
-
-
-def test_an_anchor_of_another_definition_is_withheld(tmp_path: Path) -> None:
-    """Were it told as what was inserted, it would be told whole."""
-    tables = with_views(small_tables())
-    other = {**tables, "terms": tables["terms"].with_columns(definition=pl.lit("Nothing alike."))}
-    write_dataset(other, tmp_path / "set", facts=FACTS, redact=True)
-    rows = pl.read_parquet(tmp_path / "set/definition-triplet")
-    assert rows["edits"].null_count() == rows.height > 0
-    assert "xylophone" not in everything_said(tmp_path / "set")
 
 
 def test_redacted_set_loads(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ FLAGS = [
     "CC-BY-4.0",
     # A random encoder finds all texts alike.
     "--set",
-    "mine.synonym_bound=1",
+    "mine.synonym_threshold=1",
     "--set",
-    "mine.relative_bound=1",
+    "mine.relative_margin=0",
 ]
 
 

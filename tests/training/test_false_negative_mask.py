@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from tests.training.test_diagnostics import triplets
-from tripletkit.mining.pool import Pool, numbers
+from tripletkit.mining.pool import Pool
+from tripletkit.mining.relations import numbers
 from tripletkit.training import false_negative_mask as known
 from tripletkit.training.false_negative_mask import known_terms, only_cited, with_positives
 
@@ -32,20 +33,20 @@ def pool(**changes: Any) -> Pool:  # noqa: ANN401
         "term_ids": tuple("abcde"),
         "names": ("loam", "fjord", "delta", "humus", "silt"),
         "candidates": (),
-        "said": (none, none),
+        "mentioned": (none, none),
         "cited": (none, none),
         "related": (none,) * 5,
-        "kin": (none,) * 5,
-        "near": (none, none),
+        "same_head": (none,) * 5,
+        "in_chapter": (none, none),
         "passage_books": numbers([0]),
         "term_books": numbers([0]),
-        "hinted": (none, none),
+        "implied": (none, none),
     }
     return Pool(**{**held, **changes})
 
 
 def test_what_the_guards_refuse_is_known_to_the_batch() -> None:
-    """Of p loam is mined, fjord said, delta cited, humus hinted at; silt is related to loam."""
+    """Of p loam is mined, fjord mentioned, delta cited, humus implied; silt is related to loam."""
     mined: list[dict[str, object]] = [
         {"passage_id": "p", "positive_id": "a", "positive": "loam"},
         {"passage_id": "p", "positive_id": "a", "positive": "loam"},
@@ -54,9 +55,9 @@ def test_what_the_guards_refuse_is_known_to_the_batch() -> None:
     rows = triplets(mined)
     none = numbers([])
     one: list[dict[str, Any]] = [
-        {"said": (numbers([1]), none)},
+        {"mentioned": (numbers([1]), none)},
         {"cited": (numbers([2]), none)},
-        {"hinted": (numbers([3]), none)},
+        {"implied": (numbers([3]), none)},
         {"related": (numbers([4]), none, none, none, none)},
     ]
     for changes, name in zip(one, ("fjord", "delta", "humus", "silt"), strict=True):

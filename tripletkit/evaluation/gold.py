@@ -11,7 +11,7 @@ import polars as pl
 
 from tripletkit.evaluation.baselines import said
 from tripletkit.evaluation.metrics import Mask
-from tripletkit.mining.pool import cited_pages
+from tripletkit.mining.relations import cited_pages
 
 Chapter = tuple[str, str]  # book, chapter
 

@@ -8,48 +8,45 @@ from pathlib import Path
 from typing import Any
 
 from tripletkit.errors import EncoderError
-from tripletkit.mining.miner import Mined, Triplet
+from tripletkit.mining.search import Mined, Triplet
 
-#: The guard's name among those that refuse.
-GUARD = "too near by the cross-encoder"
+#: The guard's name among those that reject.
+TOO_CLOSE_BY_CROSS_ENCODER = "too close by the cross-encoder"
 
 
 @dataclass(frozen=True)
-class Reread:
-    """What is left, what was refused with the scores of positive and negative, and both scores of what is left."""
+class Rescored:
+    """What is left, what was rejected with the scores of positive and negative, and both scores of what is left."""
 
     mined: Mined
-    refused: list[tuple[Triplet, float, float]]
+    rejected: list[tuple[Triplet, float, float]]
     scores: list[tuple[float, float]]
 
 
-def reread(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, bound: float) -> Reread:  # noqa: ANN401 - untyped library
-    """Refuse negatives whose score is over ``bound`` of their positive's. ``texts``: each triplet's anchor, positive, negative.
+def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, relative_margin: float) -> Rescored:  # noqa: ANN401 - untyped library
+    """Reject negatives whose score is not below their positive's by ``relative_margin``, a share of the positive's score.
 
-    What is refused is not replaced: the rule that chose it has no next one that was read.
+    ``texts`` holds each triplet's anchor, positive and negative. What is rejected is not replaced.
     """
     pairs = list(dict.fromkeys(pair for anchor, *both in texts for pair in ((anchor, both[0]), (anchor, both[1]))))
     score = dict(zip(pairs, map(float, model.predict(pairs, show_progress_bar=False)), strict=True))
-    left, refused, scores = [], [], []
+    left, rejected, scores = [], [], []
     for triplet, (anchor, positive, negative) in zip(mined.triplets, texts, strict=True):
         of_positive, of_negative = score[anchor, positive], score[anchor, negative]
-        if of_negative > of_positive - (1 - bound) * abs(of_positive):
-            refused.append((triplet, of_positive, of_negative))
+        if of_negative > of_positive - relative_margin * abs(of_positive):
+            rejected.append((triplet, of_positive, of_negative))
         else:
             left.append(triplet)
             scores.append((of_positive, of_negative))
-    counts = mined.refused.copy()
-    counts[GUARD] = len(refused)
-    return Reread(replace(mined, triplets=left, refused=counts), refused, scores)
+    counts = mined.rejected.copy()
+    counts[TOO_CLOSE_BY_CROSS_ENCODER] = len(rejected)
+    return Rescored(replace(mined, triplets=left, rejected=counts), rejected, scores)
 
 
 def load_cross_encoder(name: str) -> Any:  # noqa: ANN401 - untyped library
     """The CrossEncoder of one score in a folder, or of a hub id. Raises EncoderError."""
     from sentence_transformers import CrossEncoder
 
-    from tripletkit.encoding.encoder import quieten_libraries
-
-    quieten_libraries()
     folder = Path(name).expanduser()
     try:
         model = CrossEncoder(str(folder) if folder.is_dir() else name, local_files_only=folder.is_dir())
@@ -61,6 +58,6 @@ def load_cross_encoder(name: str) -> Any:  # noqa: ANN401 - untyped library
     if model.num_labels != 1:
         raise EncoderError(
             f"cross-encoder {name!r} gives {model.num_labels} scores a pair",
-            "Take one that was trained to rank, which gives one.",
+            "Choose one that was trained to rank, which gives one.",
         )
     return model

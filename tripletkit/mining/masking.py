@@ -1,4 +1,4 @@
-"""Hiding a positive in its anchor, so that the encoder cannot live on string overlap alone."""
+"""Masking a positive in its anchor, so that the encoder cannot rely on string overlap alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tripletkit.tagging.matcher import Form, Matcher
 
 def hide(text: str, forms: Iterable[str], mask_token: str) -> str:
     """``text`` with every form of one term, in any case and number, replaced by the encoder's mask token."""
-    return hide_matches(text, Matcher(Form("hidden", form, canonical=True) for form in forms), mask_token)
+    return hide_matches(text, Matcher(Form("masked", form, canonical=True) for form in forms), mask_token)
 
 
 def hide_matches(text: str, matcher: Matcher, mask_token: str) -> str:

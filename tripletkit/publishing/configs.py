@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -17,13 +17,12 @@ from tripletkit.schemas import (
     SPLITS,
     TERMS,
     TRIPLETS,
-    VIEWS,
     Table,
     check_table,
 )
 
 SPLIT_NAMES = ("train", "validation", "test")
-NEEDED = (BOOKS, PAGES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, VIEWS, DROPPED)
+NEEDED = (BOOKS, PAGES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, DROPPED)
 SPANS = "where the positive is said: character offsets into the passage's text"
 
 Tables = Mapping[str, pl.DataFrame]
@@ -49,7 +48,6 @@ def check_tables(tables: Tables) -> dict[str, pl.DataFrame]:
     for child, column, parent, key in REFERENCES:
         _check_reference(checked, child, column, parent, key)
     _check_splits(checked)
-    _check_mined(checked)
     return checked
 
 
@@ -90,24 +88,6 @@ def _check_splits(tables: Tables) -> None:
         )
 
 
-def _check_mined(tables: Tables) -> None:
-    definition, term = ({**tables, "views": _mined(tables, view)} for view in MINED_VIEWS)
-    _check_reference(
-        {**definition, "terms": tables["terms"].drop_nulls("definition")}, "views", "anchor_id", "terms", "term_id"
-    )
-    _check_reference(term, "views", "anchor_id", "terms", "term_id")
-    for column in ("positive_id", "negative_id"):
-        _check_reference(definition, "views", column, "terms", "term_id")
-        torn = term["views"].join(
-            tables["splits"], left_on=[column, "split"], right_on=["passage_id", "split"], how="anti"
-        )
-        if torn.height:
-            raise TableError(
-                f"views: {torn['view_id'][0]!r} is not in the split of its {column} ({torn.height} such rows)",
-                "Mine again: `tripletkit mine`.",
-            )
-
-
 def open_views(tables: Tables) -> tuple[View, ...]:
     """Every configuration with its text; the first is the default."""
     return (
@@ -121,7 +101,6 @@ def open_views(tables: Tables) -> tuple[View, ...]:
         terms_view(tables),
         mentions_view(tables),
         full_view(tables),
-        *(_texts_of(view) for view in mined_views(tables)),
     )
 
 
@@ -255,53 +234,6 @@ def full_view(tables: Tables) -> View:
         **_meanings(TRIPLETS, *rest),
     }
     return _view("full", "triplets with ids, pages, spans, scores and rules", columns, frame)
-
-
-#: By what the table `views` calls it: name and meaning of its configuration, and what anchor, positive and negative are.
-MINED_VIEWS = {
-    "definition": (
-        "definition-triplet",
-        "a definition, the term it defines, and another term of the split",
-        {
-            "anchor": "the definition, the term hidden where it says it",
-            "positive": "the term's canonical form",
-            "negative": "a legal term, not said in the definition",
-        },
-    ),
-    "term": (
-        "term-passage-triplet",
-        "a term, a passage that says it, and another passage of the split",
-        {
-            "anchor": "the term's canonical form",
-            "positive": "a passage that says it",
-            "negative": "a legal passage of the split, which does not say it",
-        },
-    ),
-}
-
-
-def mined_views(tables: Tables) -> tuple[View, ...]:
-    """What mine.views asked for, with ids and scores; no configuration where nothing was."""
-    return tuple(
-        _view(
-            name,
-            meaning,
-            {**_meanings(VIEWS, *(column for column in VIEWS.columns if column not in ("view", "split"))), **texts},
-            rows,
-        )
-        for view, (name, meaning, texts) in MINED_VIEWS.items()
-        if (rows := _mined(tables, view)).height
-    )
-
-
-def _mined(tables: Tables, view: str) -> pl.DataFrame:
-    return tables["views"].filter(view=view)
-
-
-def _texts_of(view: View) -> View:
-    """Nothing but the three texts, as in ``triplet``."""
-    columns = {name: view.columns[name] for name in ("anchor", "positive", "negative")}
-    return replace(view, columns=columns, frame=view.frame.select("split", *columns))
 
 
 def term_splits(tables: Tables) -> pl.DataFrame:

@@ -15,7 +15,7 @@ import polars as pl
 
 from tripletkit.errors import HubError
 from tripletkit.publishing.checks import Review
-from tripletkit.publishing.configs import MINED_VIEWS, SPLIT_NAMES
+from tripletkit.publishing.configs import SPLIT_NAMES
 from tripletkit.publishing.facts import CardFacts
 from tripletkit.publishing.folder import DatasetReport, read_manifest, write_dataset
 from tripletkit.publishing.redaction import apply_edits, text_hash
@@ -29,7 +29,6 @@ from tripletkit.schemas import (
     SPLITS,
     TERMS,
     TRIPLETS,
-    VIEWS,
     Table,
     make_table,
 )
@@ -159,35 +158,6 @@ class _Filling:
             return None
         return {**row, "anchor": anchor, "positive": positive["term"], "negative": negative["term"]}
 
-    @cached_property
-    def mined(self) -> dict[str, Rows]:
-        """What mine.views had asked for, by configuration."""
-        makers = {"definition": self._definition, "term": self._term}
-        return {
-            name: [
-                {**row, **texts, "view": view}
-                for row in _rows(self.folder, name)
-                if (texts := makers[view](row)) is not None
-            ]
-            for view, (name, _, _) in MINED_VIEWS.items()
-        }
-
-    def _definition(self, row: Row) -> dict[str, str] | None:
-        positive, negative = self.terms.get(row["positive_id"]), self.terms.get(row["negative_id"])
-        if positive is None or negative is None or positive["definition"] is None or row["edits"] is None:
-            return None
-        anchor = apply_edits(positive["definition"], row["edits"])
-        if text_hash(anchor) != row["anchor_sha256"]:
-            return None
-        return {"anchor": anchor, "positive": positive["term"], "negative": negative["term"]}
-
-    def _term(self, row: Row) -> dict[str, str] | None:
-        term = self.terms.get(row["anchor_id"])
-        positive, negative = self.passages.get(row["positive_id"]), self.passages.get(row["negative_id"])
-        if term is None or positive is None or negative is None:
-            return None
-        return {"anchor": term["term"], "positive": positive["text"], "negative": negative["text"]}
-
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
         mentions = [row for row in self.mentions if row["term_id"] in self.terms]
@@ -198,7 +168,6 @@ class _Filling:
             "mentions": _table(MENTIONS, mentions),
             "splits": _table(SPLITS, splits),
             "triplets": _table(TRIPLETS, self.triplets),
-            "views": _table(VIEWS, (row for rows in self.mined.values() for row in rows)),
         }
 
     @property
@@ -211,7 +180,6 @@ class _Filling:
             "terms": len(terms) - len(self.terms),
             "definitions": defined - sum(row["definition"] is not None for row in self.terms.values()),
             "triplets": len(_rows(self.folder, "full")) - len(self.triplets),
-            **{f"rows of {name}": len(_rows(self.folder, name)) - len(rows) for name, rows in self.mined.items()},
         }
         return {what: n for what, n in counts.items() if n}
 

@@ -15,13 +15,11 @@ import polars as pl
 
 from tripletkit.errors import TableError
 from tripletkit.publishing.configs import (
-    MINED_VIEWS,
     Tables,
     View,
     corpus_view,
     full_view,
     mentions_view,
-    mined_views,
     terms_view,
 )
 
@@ -54,20 +52,6 @@ FULL = (
     "encoder",
 )
 
-MINED = (
-    "view_id",
-    "anchor_id",
-    "positive_id",
-    "negative_id",
-    "cos_ap",
-    "cos_an",
-    "cos_pn",
-    "rank",
-    "rule",
-    "round",
-    "encoder",
-)
-
 #: Columns of a few fixed words. More different values, or longer ones, may be the book's own text.
 VOCABULARIES = ("kind", "match", "rule")
 MOST_WORDS, LONGEST_WORD = 40, 60
@@ -79,7 +63,7 @@ def text_hash(text: str) -> str:
 
 
 def redacted_views(tables: Tables) -> tuple[View, ...]:
-    """``full``, ``corpus``, ``terms``, ``mentions`` and what mine.views asked for, with hashes in the place of text."""
+    """``full``, ``corpus``, ``terms`` and ``mentions``, with hashes in the place of text."""
     corpus, terms, mentions, full = corpus_view(tables), terms_view(tables), mentions_view(tables), full_view(tables)
     passages = dict(tables["passages"].select("passage_id", "text").iter_rows())
     return (
@@ -91,16 +75,7 @@ def redacted_views(tables: Tables) -> tuple[View, ...]:
             {"term_sha256": _hashes(terms.frame["term"]), "definition_sha256": _hashes(terms.frame["definition"])},
         ),
         _redacted(mentions, MENTIONS, {}),
-        *(_redacted_mined(tables, view) for view in mined_views(tables)),
     )
-
-
-def _redacted_mined(tables: Tables, view: View) -> View:
-    """A term's passages are known by their ids; a definition has been changed where it says its term."""
-    if view.name != MINED_VIEWS["definition"][0]:
-        return _redacted(view, MINED, {})
-    definitions = dict(tables["terms"].select("term_id", "definition").iter_rows())
-    return _redacted(view, MINED, _anchors(definitions, view.frame, "anchor_id"))
 
 
 MEANINGS = {

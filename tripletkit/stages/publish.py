@@ -17,7 +17,7 @@ from tripletkit.publishing.scores import SCORES, read_scores
 from tripletkit.stage import Job, Stage, StageResult
 from tripletkit.store import Store
 
-TABLES = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "views", "dropped")
+TABLES = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "dropped")
 
 
 def run(job: Job) -> StageResult:
@@ -80,7 +80,7 @@ def _stage_settings(job: Job) -> dict[str, Any]:
 
 STAGE = Stage(
     "publish",
-    reads=("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "views"),
+    reads=("books", "pages", "passages", "terms", "mentions", "splits", "triplets"),
     writes=(),
     run=run,
     settings=("publish", "seed"),

@@ -6,7 +6,8 @@ from collections import defaultdict
 
 import polars as pl
 
-from tripletkit.mining.pool import Pool, cited_pages
+from tripletkit.mining.pool import Pool
+from tripletkit.mining.relations import cited_pages
 
 #: By default so many cited (passage, positive) train alone: gone over four times they make 25 steps of 16. The first two thirds of
 #: ods-java have 188 (by the book's definitions, too), of econ-micro-openstax 781; trained on these, their last thirds' MAP rose by 61
@@ -62,7 +63,7 @@ def known_terms(triplets: pl.DataFrame, pool: Pool) -> list[frozenset[str]]:
         if passage_id in passages and passage_id not in known:
             i = passages[passage_id]
             known[passage_id] |= {
-                pool.names[t] for held in (pool.said, pool.cited, pool.hinted) for t in held[i].tolist()
+                pool.names[t] for held in (pool.mentioned, pool.cited, pool.implied) for t in held[i].tolist()
             }
         known[passage_id].add(name)
         if term_id in terms:

@@ -1,0 +1,74 @@
+"""Exact cosines of texts with the terms of a split, a block of texts at a time to bound memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tripletkit.errors import TableError
+from tripletkit.mining.relations import Numbers
+
+Vectors = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.integer]
+#: Components of unit vectors are rounded to multiples of 1 / GRID. A product of two is then a multiple of 2^-52, and so is every
+#: partial sum, which is at most 1 (Cauchy-Schwarz): float64 holds each exactly. So a cosine has the same bits whatever the size
+#: of the block, the number of threads and the BLAS library, which is true of no product in float32. Rounding costs less than 1e-7.
+GRID = 2.0**26
+#: Bytes that a block takes per text and term: a cosine in float64, the same in float32, and a share of the masks.
+BYTES_PER_COSINE = 16
+#: Texts of a block at most: larger blocks are no faster.
+MOST_TEXTS = 1024
+
+
+class TermCosines:
+    """Cosines with all terms. ``memory_mb`` bounds the blocks, not the vectors themselves."""
+
+    def __init__(self, terms: Vectors, memory_mb: float) -> None:
+        self._terms = _on_grid(terms)
+        self._memory = memory_mb * 2**20
+        self.texts_at_once = min(max(1, int(self._memory / (BYTES_PER_COSINE * max(len(terms), 1)))), MOST_TEXTS)
+
+    def of(self, texts: Vectors) -> Vectors:
+        """Each text (row) with every term. Give at most ``texts_at_once`` rows to keep to the memory."""
+        cosines: Vectors = (_on_grid(texts) @ self._terms.T).astype(np.float32)
+        return cosines
+
+    def of_pairs(self, texts: Vectors, terms: Indices) -> Vectors:
+        """Each text with the one term at its place."""
+        cosines: Vectors = np.einsum("ij,ij->i", _on_grid(texts), self._terms[terms]).astype(np.float32)
+        return cosines
+
+    def between(self, term: int, others: Indices) -> Vectors:
+        """One term with each of the others."""
+        cosines: Vectors = (self._terms[others] @ self._terms[term]).astype(np.float32)
+        return cosines
+
+    def near_synonyms(self, threshold: float) -> tuple[Numbers, ...]:
+        """Per term: the terms whose cosine with it is at least ``threshold``, itself included.
+
+        Raises TableError where an encoder finds so many terms alike that the list of them is larger than the memory allowed.
+        """
+        count, found, held = len(self._terms), [np.empty(0, dtype=np.int64)], 0
+        for start in range(0, count, self.texts_at_once):
+            block = self._terms[start : start + self.texts_at_once]
+            cosines = (block @ self._terms[start:].T).astype(np.float32)  # two terms meet once
+            one, other = np.nonzero(cosines >= np.float32(threshold))
+            found += [(one + start) * count + other + start, (other + start) * count + one + start]
+            held += found[-1].nbytes
+            if held > self._memory:
+                raise TableError(
+                    f"mine: {held // 8:,} pairs of terms, those of the first {start + len(block):,} terms, have a cosine of "
+                    f"{threshold:g} or more; the list of them breaks mine.memory_mb",
+                    "This encoder cannot tell terms apart: raise mine.synonym_threshold, or choose another encoder.",
+                )
+        term, near = np.divmod(np.unique(np.concatenate(found)), max(count, 1))
+        return tuple(np.split(near.astype(np.int32), np.searchsorted(term, np.arange(1, count))))
+
+
+def _on_grid(vectors: Vectors) -> npt.NDArray[np.float64]:
+    """``vectors`` with each component rounded to a multiple of 1 / GRID."""
+    rounded = vectors.astype(np.float64)
+    rounded *= GRID
+    np.rint(rounded, out=rounded)
+    rounded /= GRID
+    return rounded

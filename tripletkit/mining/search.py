@@ -1,0 +1,247 @@
+"""(passage, positive, hard-negative term): an exact search over all allowed terms of the split, one pair after the other."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from tripletkit.mining.cosines import TermCosines, Vectors
+from tripletkit.mining.guards import Guards, Mask
+from tripletkit.mining.pool import Candidate, Pool
+from tripletkit.mining.positives import Anchors, by_salience, in_random_order
+from tripletkit.settings import MineSettings
+
+#: Temperature of the weighted draw: a term whose cosine is .05 higher is drawn e times as often.
+TEMPERATURE = 0.05
+#: Below every cosine.
+NOWHERE = -2.0
+#: Terms are looked through in so many groups for each that is wanted.
+GROUPS = 4
+#: What the rule of a negative from another book than its passage is called beside its own name.
+OTHER_BOOK = " (other book)"
+#: The rules that take turns.
+STRATEGIES = {"mix": ("nearest", "sibling", "window"), "top": ("nearest",), "weighted": ("weighted",)}
+
+
+class Triplet(NamedTuple):
+    """Indices into the pool, with the three cosines. ``rank`` of the negative among all terms, 1 = nearest to the anchor."""
+
+    passage: int
+    positive: int
+    negative: int
+    cos_ap: float
+    cos_an: float
+    cos_pn: float
+    rank: int
+    rule: str
+
+
+class NearRejection(NamedTuple):
+    """The nearest term that was rejected for a pair without certainty, for a person to look at."""
+
+    pair: Candidate
+    term: int
+    guard: str
+    cos_positive: float
+    cos_term: float
+
+
+@dataclass
+class Mined:
+    """Triplets, the number of terms rejected by each guard, rejections to review, and pairs for which no negative was left."""
+
+    triplets: list[Triplet] = field(default_factory=list)
+    rejected: Counter[str] = field(default_factory=Counter)
+    review: list[NearRejection] = field(default_factory=list)
+    without_negatives: list[Candidate] = field(default_factory=list)
+
+
+def search_negatives(
+    pool: Pool,
+    pairs: Sequence[Candidate],
+    anchors: Anchors,
+    terms: Vectors,
+    settings: MineSettings,
+    *,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Mined:
+    """Triplets for each pair; ``pairs`` are what `choose_positives` chose, ``terms`` holds one unit row per term.
+
+    A passage for none of whose pairs a negative is left gets its other positives tried, the most salient first.
+    """
+    search = _Search(pool, anchors, TermCosines(terms, settings.memory_mb), settings, seed)
+    search.left = [most_uses(len(pairs), len(terms), settings)] * len(terms)
+    search.run(in_random_order(pool, pairs, seed), advance)
+    done = {triplet.passage for triplet in search.mined.triplets}
+    tried = {(pair.passage, pair.term) for pair in pairs}
+    others = [c for c in pool.candidates if c.passage not in done and (c.passage, c.term) not in tried]
+    search.run(by_salience(pool, others, seed), lambda _: None, one_per_passage=True)
+    return search.mined
+
+
+def most_uses(pairs: int, terms: int, settings: MineSettings) -> int:
+    """How often one negative may be taken: a share of the triplets, or its even share in a small pool."""
+    return max(1, int(max(settings.max_negative_share, 1 / max(terms, 1)) * pairs * settings.negatives))
+
+
+def nearest_first(cosines: Vectors, allowed: Mask, most: int) -> list[int]:
+    """The ``most`` allowed terms with the highest cosines, ties in the order of their ids."""
+    values = np.where(allowed, cosines, np.float32(NOWHERE))
+    size = len(values) // (GROUPS * most)
+    enough = np.float32(NOWHERE)
+    if (
+        size > 1
+    ):  # sorting all would take twenty times as long: at least ``most`` groups of terms have one as near as this
+        nearest_of_groups = values[: size * GROUPS * most].reshape(size, GROUPS * most).max(axis=0)
+        enough = np.partition(nearest_of_groups, -most)[-most]
+    found = np.flatnonzero((values >= enough) & allowed)
+    order: list[int] = found[np.argsort(-values[found], kind="stable")[:most]].tolist()
+    return order
+
+
+@dataclass
+class _Choices:
+    """The terms that may be negatives of one pair, from the passage's own book or from others."""
+
+    pool: Pool
+    pair: Candidate
+    settings: MineSettings
+    cosines: Vectors
+    allowed: Mask
+    suffix: str
+
+    @cached_property
+    def nearest(self) -> list[int]:
+        """The nearest first, as many as the strategy can ask for."""
+        by_rank = self.settings.hard_negatives and self.settings.strategy != "weighted"
+        most = self.settings.window[1] + self.settings.negatives if by_rank else len(self.allowed)
+        return nearest_first(self.cosines, self.allowed, most)
+
+    def take(self, rule: str, draw: float) -> tuple[int, str] | None:
+        """The term that ``rule`` chooses, by a number drawn from [0, 1), and the rule's name: nearest where it finds none."""
+        if not self.nearest:
+            return None
+        term = self._by(rule, draw)
+        if term is None:
+            term, rule = self.nearest[0], "nearest"
+        self.allowed[term] = False
+        if term in self.nearest:
+            self.nearest.remove(term)
+        return term, rule + self.suffix
+
+    def _by(self, rule: str, draw: float) -> int | None:
+        if rule == "sibling":
+            return self._sibling()
+        if rule == "weighted":
+            return self._weighted(draw)
+        first, last = {"nearest": (0, 1), "window": self.settings.window, "random": (0, len(self.nearest))}[rule]
+        inside = self.nearest[first:last]
+        return inside[int(draw * len(inside))] if inside else None
+
+    def _sibling(self) -> int | None:
+        """The nearest allowed term with the positive's head word or parent, else of the passage's chapter."""
+        for group in (self.pool.same_head[self.pair.term], self.pool.in_chapter[self.pair.passage]):
+            members = group[self.allowed[group]]
+            if len(members):
+                return int(members[self.cosines[members].argmax()])
+        return None
+
+    def _weighted(self, draw: float) -> int:
+        """One allowed term, nearer ones more often."""
+        cosines = self.cosines[self.nearest].astype(np.float64)
+        sums = np.cumsum(np.exp((cosines - cosines[0]) / TEMPERATURE))
+        at = int(np.searchsorted(sums, draw * sums[-1], side="right"))
+        return self.nearest[min(at, len(self.nearest) - 1)]
+
+
+class _Search:
+    """What has been found so far, and how often each term may still be taken."""
+
+    def __init__(self, pool: Pool, anchors: Anchors, cosines: TermCosines, settings: MineSettings, seed: int) -> None:
+        self._pool, self._anchors, self._cosines, self._settings, self._seed = pool, anchors, cosines, settings, seed
+        self._guards = Guards(pool, cosines.near_synonyms(settings.synonym_threshold), settings.relative_margin)
+        rules = STRATEGIES[settings.strategy] if settings.hard_negatives else ("random",)
+        self._rules = [rules[turn % len(rules)] for turn in range(settings.negatives)]
+        self._free: Mask = np.ones(len(pool.term_ids), dtype=bool)  # not taken too often yet
+        self.left: list[int] = []  # per term: how often it may still be taken
+        self.mined = Mined()
+
+    def run(self, pairs: Sequence[Candidate], advance: Callable[[int], None], *, one_per_passage: bool = False) -> None:
+        """Try each pair in turn; with ``one_per_passage``, none whose passage has got a triplet in this run."""
+        done = set[int]()
+        for held, cosines in self._blocks(pairs):
+            draws = self._pool.random_draws(held, 2 * self._settings.negatives, self._seed, "negative").tolist()
+            for pair, row, of_pair in zip(held, cosines, draws, strict=True):
+                if not (one_per_passage and pair.passage in done) and self._try(pair, row, of_pair):
+                    done.add(pair.passage)
+            advance(len(held))
+
+    def _blocks(self, pairs: Sequence[Candidate]) -> Iterator[tuple[list[Candidate], list[Vectors]]]:
+        """Pairs with the cosines of their anchors; pairs of one anchor together, anchors in the order of their first pair."""
+        by_anchor: dict[int, list[Candidate]] = defaultdict(list)
+        for pair in pairs:
+            by_anchor[self._anchors.row(pair)].append(pair)
+        anchors = iter(by_anchor)
+        while block := list(islice(anchors, self._cosines.texts_at_once)):
+            rows = self._cosines.of(self._anchors.vectors[block])
+            held = [(pair, row) for anchor, row in zip(block, rows, strict=True) for pair in by_anchor[anchor]]
+            yield [pair for pair, _ in held], [row for _, row in held]
+
+    def _try(self, pair: Candidate, cosines: Vectors, draws: Sequence[float]) -> bool:
+        """Choose the pair's negatives; whether there are any."""
+        judged = self._guards.judge(pair, cosines)
+        self.mined.rejected.update(judged.counts)
+        cos_ap = float(cosines[pair.term])
+        if judged.nearest_doubtful is not None:
+            term, guard, cosine = judged.nearest_doubtful
+            self.mined.review.append(NearRejection(pair, term, guard, cos_ap, cosine))
+        chosen = self._choose(self._choices(pair, cosines, ~judged.rejected & self._free), draws)
+        if not chosen:
+            self.mined.without_negatives.append(pair)
+            return False
+        negatives = np.array([term for term, _ in chosen])
+        for (term, rule), cos_an, cos_pn in zip(
+            chosen, cosines[negatives], self._cosines.between(pair.term, negatives).tolist(), strict=True
+        ):
+            rank = 1 + int(np.count_nonzero(cosines > cos_an))
+            self.mined.triplets.append(
+                Triplet(pair.passage, pair.term, term, cos_ap, float(cos_an), cos_pn, rank, rule)
+            )
+            self.left[term] -= 1
+            self._free[term] = self.left[term] > 0
+        return True
+
+    def _choices(self, pair: Candidate, cosines: Vectors, allowed: Mask) -> list[_Choices]:
+        """From the passage's own book, and from others if there are any."""
+        sides = [(allowed, "")]
+        if self._pool.has_many_books:
+            own = self._own_book(int(self._pool.passage_books[pair.passage]))
+            sides = [(allowed & own, ""), (allowed & ~own, OTHER_BOOK)]
+        return [_Choices(self._pool, pair, self._settings, cosines, mask, suffix) for mask, suffix in sides]
+
+    def _own_book(self, book: int) -> Mask:
+        """Which terms belong to the book; those of the user belong to every book, and a passage without a book has all."""
+        books = self._pool.term_books
+        mask: Mask = (books == book) | (books < 0) | (book < 0)
+        return mask
+
+    def _choose(self, choices: Sequence[_Choices], draws: Sequence[float]) -> list[tuple[int, str]]:
+        """Up to one term a turn, all different, each with its rule. A share of the turns looks in other books first.
+
+        ``draws`` holds two numbers for each turn.
+        """
+        chosen = list[tuple[int, str]]()
+        for turn, rule in enumerate(self._rules):
+            other_first = draws[2 * turn] < self._settings.other_books
+            for side in choices[::-1] if other_first else choices:
+                if found := side.take(rule, draws[2 * turn + 1]):
+                    chosen.append(found)
+                    break
+        return chosen
