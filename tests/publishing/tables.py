@@ -9,25 +9,24 @@ from typing import Any
 import polars as pl
 
 from tripletkit.ids import stable_id
-from tripletkit.publishing.card import CardFacts
-from tripletkit.publishing.configs import term_splits
-from tripletkit.publishing.scores import Score, Scores
+from tripletkit.publishing.dataset_card import CardDetails
+from tripletkit.publishing.encoder_scores import EncoderScores, ScoreRow
 from tripletkit.schemas import TABLES, make_table
 
-FACTS = CardFacts(
+DETAILS = CardDetails(
     "Two small books", "0.1", "tiny-encoder", "f00d", settings={"mine.negatives": 2, "mine.hard_negatives": True}
 )
-SCORES = Scores(
+SCORES = EncoderScores(
     "test",
     "index",
     76,
     117,
     "14 chapters",
     "beef",
-    (Score("term→passage", "nDCG@10", 76, (0.511, (0.45, 0.57)), (0.61, None), (0.099, None), 0.58),),
+    (ScoreRow("term→passage", "nDCG@10", 76, (0.511, (0.45, 0.57)), (0.61, None), (0.099, None), 0.58),),
 )
 #: Every configuration of a dataset.
-VIEWS = (
+CONFIGURATIONS = (
     "triplet",
     "n-tuple",
     "pairs",
@@ -39,8 +38,6 @@ VIEWS = (
     "mentions",
     "full",
 )
-#: And those that mine.views adds.
-MINED_VIEWS = ("definition-triplet", "term-passage-triplet")
 TERMS = ("gradient", "loss function", "epoch", "layer", "kernel")
 
 
@@ -76,59 +73,17 @@ def small_tables(*books: Book) -> dict[str, pl.DataFrame]:
     Per passage one positive with two negatives, and a masked twin with one.
     """
     chosen = books or (ALPHA, BETA)
-    names = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "views", "dropped")
+    names = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "dropped")
     rows: dict[str, Rows] = {name: [] for name in names}
     for book in chosen:
         _add_book(rows, book)
         for number, split in enumerate(book.splits):
             _add_passage(rows, book, number, split)
-    rows["views"] = []
     rows["dropped"] = [
         {"stage": "mine", "item": f"t{n}", "related": "p", "reason": "said in the passage", "detail": None}
         for n in range(3)
     ] + [{"stage": "glossary", "item": "the", "related": None, "reason": "stop term", "detail": None}]
     return {name: make_table(TABLES[name], rows[name]) for name in names}
-
-
-def with_views(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """``tables`` as `mine` leaves them when both views are asked for.
-
-    Each definition in its split, its term hidden, with the next term of its book; each plain anchor with the next passage of
-    its split that says another term.
-    """
-    terms = tables["terms"].join(term_splits(tables), on="term_id").sort("term_id").to_dicts()
-    rows: Rows = []
-    for term in terms:
-        others = [t for t in terms if t["book_id"] == term["book_id"] and t["term_id"] > term["term_id"]]
-        if term["definition"] is not None and others:
-            anchor = term["definition"].replace(term["term"].split()[0], "[MASK]")
-            ids, texts = (term["term_id"], term["term_id"]), (anchor, term["term"])
-            rows.append(_mined("definition", term["split"], (*ids, others[0]["term_id"]), (*texts, others[0]["term"])))
-    anchors = tables["triplets"].filter(~pl.col("masked")).unique(["passage_id"]).sort("passage_id").to_dicts()
-    for one in anchors:
-        others = [a for a in anchors if a["split"] == one["split"] and a["positive"] != one["positive"]]
-        if others:
-            ids, texts = (one["positive_id"], one["passage_id"]), (one["positive"], one["anchor"])
-            rows.append(_mined("term", one["split"], (*ids, others[0]["passage_id"]), (*texts, others[0]["anchor"])))
-    return {**tables, "views": make_table(TABLES["views"], rows)}
-
-
-def _mined(view: str, split: str, ids: tuple[str, str, str], texts: tuple[str, str, str]) -> dict[str, Any]:
-    sides = ("anchor", "positive", "negative")
-    return {
-        "view_id": stable_id("v", view, *ids),
-        "view": view,
-        "split": split,
-        **dict(zip((f"{side}_id" for side in sides), ids, strict=True)),
-        **dict(zip(sides, texts, strict=True)),
-        "cos_ap": 0.5,
-        "cos_an": 0.25,
-        "cos_pn": 0.125,
-        "rank": 2,
-        "rule": "nearest",
-        "round": 1,
-        "encoder": "f00d",
-    }
 
 
 def unlicensed(book: Book, license_: str | None = None) -> Book:

@@ -7,19 +7,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.publishing.tables import ALPHA, BETA, FACTS, MINED_VIEWS, SCORES, VIEWS, small_tables, unlicensed, with_views
+from tests.publishing.tables import ALPHA, BETA, CONFIGURATIONS, DETAILS, SCORES, small_tables, unlicensed
 from tripletkit.errors import HubError
-from tripletkit.publishing.checks import Review
+from tripletkit.publishing.dataset_folder import read_manifest, write_dataset
 from tripletkit.publishing.fill import fill_dataset
-from tripletkit.publishing.folder import read_manifest, write_dataset
+from tripletkit.publishing.negative_checks import Review
 
 TABLES = small_tables(unlicensed(ALPHA), unlicensed(BETA))
 
 
 @pytest.fixture
 def redacted(tmp_path: Path) -> Path:
-    facts = replace(FACTS, scores=SCORES, review=Review(180, 5, 15), credits={ALPHA.book_id: "Ann Author"})
-    write_dataset(TABLES, tmp_path / "redacted", facts=facts, redact=True)
+    facts = replace(DETAILS, scores=SCORES, review=Review(180, 5, 15), authors={ALPHA.book_id: "Ann Author"})
+    write_dataset(TABLES, tmp_path / "redacted", details=facts, redact=True)
     return tmp_path / "redacted"
 
 
@@ -29,10 +29,10 @@ def only(book_id: str) -> dict[str, pl.DataFrame]:
 
 
 def test_with_all_books_every_configuration_is_as_it_was(redacted: Path, tmp_path: Path) -> None:
-    write_dataset(small_tables(), tmp_path / "open", facts=FACTS)
+    write_dataset(small_tables(), tmp_path / "open", details=DETAILS)
     report = fill_dataset(redacted, {name: TABLES[name] for name in ("passages", "terms")}, tmp_path / "filled")
     assert report.unfilled == {}
-    for view in VIEWS:
+    for view in CONFIGURATIONS:
         assert pl.read_parquet(tmp_path / "filled" / view).equals(pl.read_parquet(tmp_path / "open" / view)), view
     card = (tmp_path / "filled/README.md").read_text()
     assert "do not pass it on" in card
@@ -44,39 +44,6 @@ def test_with_all_books_every_configuration_is_as_it_was(redacted: Path, tmp_pat
     assert "| The alpha book | Ann Author |" in card
     assert "| mine | said in the passage | 3 |" in card
     assert read_manifest(tmp_path / "filled")["local_only"] is True
-
-
-@pytest.fixture
-def redacted_with_views(tmp_path: Path) -> Path:
-    write_dataset(with_views(TABLES), tmp_path / "redacted", facts=FACTS, redact=True)
-    return tmp_path / "redacted"
-
-
-def test_mined_views_are_filled_too(redacted_with_views: Path, tmp_path: Path) -> None:
-    write_dataset(with_views(small_tables()), tmp_path / "open", facts=FACTS)
-    report = fill_dataset(redacted_with_views, {name: TABLES[name] for name in ("passages", "terms")}, tmp_path / "all")
-    assert report.unfilled == {}
-    for view in (*VIEWS, *MINED_VIEWS):
-        assert pl.read_parquet(tmp_path / "all" / view).equals(pl.read_parquet(tmp_path / "open" / view)), view
-    one = fill_dataset(redacted_with_views, only(BETA.book_id), tmp_path / "one")
-    of_alpha = with_views(small_tables(ALPHA))["views"]["view"].value_counts()
-    lost = dict(of_alpha.iter_rows())
-    assert {name: n for name, n in one.unfilled.items() if name.startswith("rows")} == {
-        "rows of definition-triplet": lost["definition"],
-        "rows of term-passage-triplet": lost["term"],
-    }
-    assert "| fill | rows of definition-triplet without text |" in (tmp_path / "one/README.md").read_text()
-
-
-def test_a_definition_needs_the_glossary_and_its_hash(redacted_with_views: Path, tmp_path: Path) -> None:
-    rows = with_views(TABLES)["views"].filter(view="definition").height
-    report = fill_dataset(redacted_with_views, {"passages": TABLES["passages"]}, tmp_path / "filled")
-    assert report.unfilled == {"definitions": 8, "rows of definition-triplet": rows}
-    path = redacted_with_views / "definition-triplet/train-00000-of-00001.parquet"
-    train = pl.read_parquet(path)
-    train.with_columns(anchor_sha256=pl.lit("0" * 64)).write_parquet(path)
-    report = fill_dataset(redacted_with_views, TABLES, tmp_path / "filled")
-    assert report.unfilled == {"rows of definition-triplet": train.height}
 
 
 def test_with_one_book_the_rest_is_counted(redacted: Path, tmp_path: Path) -> None:
@@ -116,9 +83,12 @@ def test_an_anchor_must_have_its_hash(redacted: Path, tmp_path: Path) -> None:
 
 def test_another_book_or_other_settings_are_named(redacted: Path, tmp_path: Path) -> None:
     stranger = TABLES["passages"].with_columns(pl.lit("book_0000").alias("book_id"))
-    with pytest.raises(HubError, match=r"the file of book_0000 is none of the books") as refusal:
+    with pytest.raises(HubError, match=r"^book_0000 is none of the books") as refusal:
         fill_dataset(redacted, {"passages": stranger}, tmp_path / "filled")
     assert "The alpha book" in refusal.value.hint
+    named = {"books": TABLES["books"].head(1).with_columns(book_id=pl.lit("book_0000")), "passages": stranger}
+    with pytest.raises(HubError, match=r"^(alpha|beta)\.pdf is none of the books"):
+        fill_dataset(redacted, named, tmp_path / "filled")
     recut = TABLES["passages"].with_columns((pl.col("passage_id") + "x").alias("passage_id"))
     with pytest.raises(HubError, match="none of its 15 passages came out of the books as they were"):
         fill_dataset(redacted, {"passages": recut}, tmp_path / "filled")
@@ -126,6 +96,13 @@ def test_another_book_or_other_settings_are_named(redacted: Path, tmp_path: Path
 
 
 def test_a_set_with_text_is_not_filled(tmp_path: Path) -> None:
-    write_dataset(small_tables(), tmp_path / "open", facts=FACTS)
+    write_dataset(small_tables(), tmp_path / "open", details=DETAILS)
     with pytest.raises(HubError, match="is not redacted"):
         fill_dataset(tmp_path / "open", {"passages": TABLES["passages"]}, tmp_path / "filled")
+
+
+def test_a_dataset_of_another_format_is_not_misread(redacted: Path, tmp_path: Path) -> None:
+    path = redacted / "tripletkit.json"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(HubError, match="has format 1, this version of tripletkit reads format 2"):
+        fill_dataset(redacted, TABLES, tmp_path / "filled")

@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 import polars as pl
 
-from tripletkit.errors import TripletkitError
+from tripletkit.errors import RightsError
 from tripletkit.publishing.markdown import plain
 
 LICENSES = (
@@ -39,10 +39,6 @@ HUB_CC = frozenset(
         "cc-by-nc-sa-4.0",
     }
 )
-
-
-class RightsError(TripletkitError):
-    """Text that may not be published as things stand."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,7 @@ def refuse_weights_without_rights(books: pl.DataFrame) -> None:
     _refuse(
         books,
         "weights trained on the text of",
-        f"{LICENSES}or, if the owner allows it, `tripletkit publish --encoder --i-have-the-right`.",
+        f"{LICENSES}or, if the owner allows it, `tripletkit publish --fine-tuned --i-have-the-right`.",
     )
 
 
