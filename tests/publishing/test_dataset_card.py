@@ -162,7 +162,7 @@ def test_facts_are_told(tmp_path: Path) -> None:
     assert rows_of(card, "task") == {
         "term→passage": ["nDCG@10", "76", "0.580", "0.511 (0.450 to 0.570)", "0.610", "+0.099"],
     }
-    assert "Measured on the test split (76 terms, 117 passages)" in card
+    assert "On the test split (76 terms, 117 passages)" in card
     assert "bootstrap over 14 chapters" in card
     assert "fingerprint `beef`" in card
     for told in (

@@ -117,7 +117,9 @@ def _interval(ends: list[float] | None) -> Interval:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    # Files of earlier versions have other names for the two encoders.
+    text = path.read_text(encoding="utf-8").replace('"untouched"', f'"{BASE}"').replace('"tuned"', f'"{FINE_TUNED}"')
+    return dict(json.loads(text))
 
 
 def scores_from(values: Mapping[str, Any]) -> EncoderScores:
@@ -170,11 +172,11 @@ def scores_in_words(scores: EncoderScores) -> str:
         else "There are too few queries for intervals: read the scores as an example."
     )
     gold = {
-        "index": "A passage is a right answer for a term if the book's index cites a page of it for the term.",
-        "mentions": "A passage is a right answer for a term if it mentions the term, which a string match finds as well.",
-    }.get(scores.gold, f"Right answers come from: {scores.gold}.")
+        "index": "a passage is a right answer for a term if the book's index cites a page of it for the term.",
+        "mentions": "a passage is a right answer for a term if it mentions the term, which a string match finds as well.",
+    }.get(scores.gold, f"right answers come from: {scores.gold}.")
     text = (
-        f"Measured on the {scores.split} split ({scores.terms:,} terms, {scores.passages:,} passages). {gold} {intervals}\n"
+        f"On the {scores.split} split ({scores.terms:,} terms, {scores.passages:,} passages): {gold} {intervals}\n"
         "BM25 is a search by words, without an encoder."
     )
     interval = scores.rows[0].difference[1]
