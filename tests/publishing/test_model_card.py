@@ -67,7 +67,7 @@ def test_card_names_data_recipe_and_scores(tmp_path: Path) -> None:
 
 def test_without_test_scores_it_tells_validation(tmp_path: Path) -> None:
     card = card_of(trained(tmp_path))
-    assert "Measured on the validation split, which may have been used to choose settings" in card
+    assert "On the validation split, which may have been used to choose settings" in card
     assert "| term→passage | nDCG@10 | 76 | – | 0.500 | 0.612 | +0.112 |" in card
 
 

@@ -17,25 +17,8 @@ SHINGLE_WORDS = 8
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """Least, mean and greatest of some lengths; zeros if there are none."""
-
-    least: int
-    mean: float
-    most: int
-
-    @classmethod
-    def of(cls, lengths: list[int]) -> Lengths:
-        """Those of ``lengths``."""
-        return cls(min(lengths), sum(lengths) / len(lengths), max(lengths)) if lengths else cls(0, 0.0, 0)
-
-    def __str__(self) -> str:
-        return f"{self.least} / {self.mean:.1f} / {self.most}"
-
-
-@dataclass(frozen=True)
 class SplitStatistics:
-    """What one split holds. Anchors, positives and negatives count distinct texts."""
+    """What one split holds. Anchors, positives and negatives count distinct texts; lengths are "minimum / mean / maximum"."""
 
     split: str
     passages: int
@@ -44,9 +27,9 @@ class SplitStatistics:
     anchors: int
     positives: int
     negatives: int
-    anchor_tokens: Lengths
-    positive_chars: Lengths
-    negative_chars: Lengths
+    anchor_tokens: str
+    positive_chars: str
+    negative_chars: str
     cosines: tuple[tuple[str, tuple[float, ...]], ...]  # of what → its QUANTILES
 
 
@@ -147,11 +130,17 @@ def _splits(tables: Tables) -> Iterable[SplitStatistics]:
                 anchors=triplets["anchor"].n_unique(),
                 positives=triplets["positive"].n_unique(),
                 negatives=triplets["negative"].n_unique(),
-                anchor_tokens=Lengths.of([tokens[passage_id] for passage_id in triplets["passage_id"]]),
-                positive_chars=Lengths.of([len(text) for text in triplets["positive"]]),
-                negative_chars=Lengths.of([len(text) for text in triplets["negative"]]),
+                anchor_tokens=lengths([tokens[passage_id] for passage_id in triplets["passage_id"]]),
+                positive_chars=lengths([len(text) for text in triplets["positive"]]),
+                negative_chars=lengths([len(text) for text in triplets["negative"]]),
                 cosines=tuple(_cosines(triplets)),
             )
+
+
+def lengths(numbers: list[int]) -> str:
+    """Minimum / mean / maximum; zeros if there are none."""
+    some = numbers or [0]
+    return f"{min(some)} / {sum(some) / len(some):.1f} / {max(some)}"
 
 
 def _cosines(triplets: pl.DataFrame) -> Iterable[tuple[str, tuple[float, ...]]]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TypeAlias
 
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
-from huggingface_hub import DatasetCardData
+from huggingface_hub import DatasetCard, DatasetCardData
 
 from tripletkit.publishing.card_statistics import QUANTILES, SHINGLE_WORDS, BookStatistics, CardStatistics
 from tripletkit.publishing.configs import SPLIT_NAMES
-from tripletkit.publishing.encoder_scores import EncoderScores, scores_in_words, scores_table
-from tripletkit.publishing.markdown import PLACEHOLDER, citation, count, plain, render_dataset_card
-from tripletkit.publishing.negative_checks import Review, wilson
+from tripletkit.publishing.encoder_scores import EncoderScores
+from tripletkit.publishing.markdown import PLACEHOLDER, citation, plain, render_card
+from tripletkit.publishing.negative_checks import Review
 from tripletkit.publishing.rights import DatasetLicense, license_cell, parse_license
 
 Setting: TypeAlias = str | int | float | bool | None
@@ -92,6 +92,17 @@ class PublishedConfiguration:
         """Rows by split."""
         return {one.split: one.rows for one in self.splits}
 
+    @property
+    def types(self) -> dict[str, str]:
+        """The columns' types as a card names them."""
+        return {column.name: _type_name(column.type) for column in self.schema}
+
+
+def _type_name(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"list of {_type_name(kind.value_type)}"
+    return "record" if pa.types.is_struct(kind) else str(kind)
+
 
 @dataclass(frozen=True)
 class DatasetCardContent:
@@ -113,31 +124,27 @@ def dataset_title(books: pl.DataFrame) -> str:
 def make_dataset_card(content: DatasetCardContent) -> str:
     """The README.md. Equal content gives an equal card."""
     details, statistics = content.details, content.statistics
-    return render_dataset_card(
+    note = f"Made with tripletkit {details.version}, encoder {details.fingerprint}"
+    claimed = details.have_the_right and not content.redacted
+    return render_card(
+        DatasetCard,
         card_metadata(content),
+        "dataset_card.md.jinja",
         details=details,
         statistics=statistics,
         redacted=content.redacted,
         configurations=content.configurations,
-        configuration_heads=_split_heads(content),
-        configuration_rows=list(_configuration_rows(content)),
-        columns={one.name: list(_column_rows(one)) for one in content.configurations},
-        notes=[*content.notes, *_missing_splits(content)],
-        book_rows=[_book_row(book, details.authors.get(book.book_id, "")) for book in statistics.books],
+        split_names=[split for split in SPLIT_NAMES if any(split in one.rows for one in content.configurations)],
+        notes=content.notes,
         dataset_license=content.license,
-        unlicensed=unlicensed_titles(statistics.books) if details.have_the_right and not content.redacted else [],
-        check_rows=list(_check_rows(statistics)),
-        review=_review_in_words(details.review),
-        scores_in_words=details.scores and scores_in_words(details.scores),
-        scores_table=details.scores and scores_table(details.scores.rows),
-        miner=_miner_in_words(content),
+        license_cell=license_cell,
+        unlicensed=unlicensed_titles(statistics.books) if claimed else [],
+        review=details.review,
         setting_rows=setting_rows(details.settings),
         quantiles=[f"{100 * q:g} %" for q in QUANTILES],
-        dropped_rows=list(_dropped_rows(statistics)),
-        leakage_rows=_leakage_rows(statistics),
-        citation=citation(
-            "Dataset", details.pretty_name, f"Made with tripletkit {details.version}, encoder {details.fingerprint}"
-        ).replace(PLACEHOLDER, details.repo),
+        most_reasons=MOST_REASONS,
+        shingle_words=SHINGLE_WORDS,
+        citation=citation("Dataset", details.pretty_name, note).replace(PLACEHOLDER, details.repo),
     )
 
 
@@ -182,94 +189,9 @@ def _config(one: PublishedConfiguration, *, default: bool) -> dict[str, object]:
     return {"config_name": one.name, **({"default": True} if default else {}), "data_files": files}
 
 
-def _split_heads(content: DatasetCardContent) -> list[str]:
-    return [split for split in SPLIT_NAMES if any(split in one.rows for one in content.configurations)]
-
-
-def _configuration_rows(content: DatasetCardContent) -> Iterator[tuple[object, ...]]:
-    for one in content.configurations:
-        yield f"`{one.name}`", one.meaning, *(one.rows.get(split, "–") for split in _split_heads(content))
-
-
-def _missing_splits(content: DatasetCardContent) -> Iterator[str]:
-    for one in content.configurations:
-        missing = [split for split in SPLIT_NAMES if split not in one.rows]
-        if missing:
-            yield f"{one.name}: no row in {', '.join(missing)}, so there is no such split to load."
-
-
-def _column_rows(one: PublishedConfiguration) -> Iterator[tuple[str, str, str]]:
-    for column in one.schema:
-        kind = column.type
-        if pa.types.is_list(kind):
-            kind = f"list of {'records' if pa.types.is_struct(kind.value_type) else kind.value_type}"
-        yield f"`{column.name}`", str(kind), one.columns[column.name]
-
-
-def _book_row(book: BookStatistics, credit: str) -> tuple[object, ...]:
-    named = (plain(book.title), plain(credit) or "see the book", license_cell(book.license))
-    numbers = (book.pages, book.passages, book.kept_terms, book.triplets)
-    return (*named, *numbers, ", ".join(book.splits) or "–", f"`{book.book_id}`")
-
-
 def unlicensed_titles(books: tuple[BookStatistics, ...]) -> list[str]:
     """Titles, for Markdown, of the books whose licence is missing or forbids that their text is published."""
     return [plain(book.title) for book in books if not book.license or parse_license(book.license).objection]
-
-
-def _check_rows(statistics: CardStatistics) -> Iterator[tuple[object, ...]]:
-    checks = statistics.negatives
-    for what, number in (
-        ("the passage mentions the negative, in any of its forms, singular or plural", checks.mentioned),
-        ("the book's index cites the negative on a page of the passage", checks.cited),
-        ("negative and positive share a form, or one refers to the other", checks.related),
-        ("any of these", checks.any_check),
-    ):
-        yield what, number, f"{number / max(checks.triplets, 1):.2%}"
-
-
-def _review_in_words(review: Review | None) -> str:
-    if review is None:
-        return "Nobody has reviewed a sample by hand."
-    low, high = wilson(review.false_negative, review.triplets)
-    return (
-        f"Reviewed by hand: {count(review.triplets, 'triplet')}. False negatives {review.false_negative:,} "
-        f"({review.false_negative / review.triplets:.1%}, 95 % Wilson interval {low:.1%} to {high:.1%}), "
-        f"trivial negatives {review.trivial:,}, good ones {review.good:,}."
-    )
-
-
-def _miner_in_words(content: DatasetCardContent) -> str:
-    details, statistics = content.details, content.statistics
-    others = ", ".join(f"`{one}`" for one in statistics.encoders if one != details.fingerprint)
-    if details.fingerprint not in statistics.encoders:
-        return f"Mined by `{details.encoder}`, fine-tuned on the triplets of an earlier round (fingerprint {others})."
-    text = f"Mined in {count(statistics.rounds, 'round')} by `{details.encoder}` (fingerprint `{details.fingerprint}`)."
-    return f"{text} Rounds by other weights: {others}." if others else text
-
-
-def _dropped_rows(statistics: CardStatistics) -> Iterator[tuple[object, ...]]:
-    for stage, reason, rows in statistics.dropped[:MOST_REASONS]:
-        yield stage, plain(reason), rows
-    rest = sum(rows for _, _, rows in statistics.dropped[MOST_REASONS:])
-    if rest:
-        yield "", "other reasons", rest
-
-
-def _leakage_rows(statistics: CardStatistics) -> list[tuple[str, int]]:
-    leak = statistics.leakage
-    return [
-        ("books with passages in more than one split", leak.books),
-        ("passages that another split has too, word for word", leak.copies),
-        (
-            f"held-out passages that share half of their {SHINGLE_WORDS}-word sequences with an earlier split",
-            leak.near_copies,
-        ),
-        ("anchors in more than one split", leak.anchors),
-        ("triplets whose negative no passage of their split mentions", leak.foreign_negatives),
-        ("distinct positives of validation and test", leak.held_out_positives),
-        ("… that are positives of training too", leak.seen_positives),
-    ]
 
 
 def setting_rows(settings: Mapping[str, Setting]) -> list[tuple[str, str]]:

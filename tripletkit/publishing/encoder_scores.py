@@ -1,4 +1,4 @@
-"""The scores that `evaluate` and `train` wrote about an encoder, as a card shows them."""
+"""The scores that `evaluate` and `train` wrote about an encoder, for the cards: templates/scores.md.jinja prints them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from tripletkit.encoding.resolve import fingerprint_of
-from tripletkit.publishing.markdown import plain, table
 from tripletkit.store import ENCODER, VALIDATION, Store
 
 SCORES = "scores.json"
@@ -131,55 +130,3 @@ def scores_from(values: Mapping[str, Any]) -> EncoderScores:
     names = ("base", "fine_tuned", "difference")
     rows = (ScoreRow(**{**row, **{name: estimate(row[name]) for name in names}}) for row in values["rows"])
     return EncoderScores(**{**values, "rows": tuple(rows)})
-
-
-def scores_table(rows: tuple[ScoreRow, ...]) -> str:
-    """BM25, the base encoder, the fine-tuned one and the encoders' difference, with 95 % intervals if there are any."""
-    heads = ("task", "metric", "queries", "BM25", "base", "fine-tuned", "difference")
-    return table(
-        heads,
-        [
-            (
-                plain(row.task),
-                plain(row.metric),
-                row.queries,
-                "–" if row.bm25 is None else _short(row.bm25),
-                _with_interval(row.base),
-                _with_interval(row.fine_tuned),
-                _with_interval(row.difference, "+"),
-            )
-            for row in rows
-        ],
-    )
-
-
-def _with_interval(estimate: Estimate, sign: str = "") -> str:
-    value, interval = estimate
-    ends = f" ({_short(interval[0], sign)} to {_short(interval[1], sign)})" if interval else ""
-    return _short(value, sign) + ends
-
-
-def _short(value: float, sign: str = "") -> str:
-    shown = round(value, 3)
-    return f"{shown:{sign}.3f}" if shown else "0.000"  # neither "-0.000" nor "+0.000"
-
-
-def scores_in_words(scores: EncoderScores) -> str:
-    """What the scores were measured on, and how uncertain they are."""
-    intervals = (
-        f"In brackets: 95 % intervals by bootstrap over {scores.resampled}."
-        if scores.resampled
-        else "There are too few queries for intervals: read the scores as an example."
-    )
-    gold = {
-        "index": "a passage is a right answer for a term if the book's index cites a page of it for the term.",
-        "mentions": "a passage is a right answer for a term if it mentions the term, which a string match finds as well.",
-    }.get(scores.gold, f"right answers come from: {scores.gold}.")
-    text = (
-        f"On the {scores.split} split ({scores.terms:,} terms, {scores.passages:,} passages): {gold} {intervals}\n"
-        "BM25 is a search by words, without an encoder."
-    )
-    interval = scores.rows[0].difference[1]
-    if interval and interval[0] <= 0 <= interval[1]:
-        text += " A difference whose interval contains 0 is not significant."
-    return text

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import DatasetCard, DatasetCardData, ModelCard, ModelCardData
+from huggingface_hub import DatasetCard, ModelCard
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -49,21 +49,9 @@ def citation(kind: str, title: str, note: str) -> str:
     return "\n".join(lines)
 
 
-def render_dataset_card(data: DatasetCardData, **values: Any) -> str:  # noqa: ANN401 - what a template takes
-    """The README.md of a dataset: ``data`` as its YAML head, ``values`` filled into dataset_card.md.jinja."""
-    path = str(TEMPLATES / "dataset_card.md.jinja")
-    return _text(DatasetCard.from_template(data, template_path=path, **_helpers(), **values))
-
-
-def render_model_card(data: ModelCardData, **values: Any) -> str:  # noqa: ANN401 - what a template takes
-    """The README.md of an encoder: ``data`` as its YAML head, ``values`` filled into model_card.md.jinja."""
-    path = str(TEMPLATES / "model_card.md.jinja")
-    return _text(ModelCard.from_template(data, template_path=path, **_helpers(), **values))
-
-
-def _helpers() -> dict[str, Any]:
-    return {"plain": plain, "table": table, "count": count}
-
-
-def _text(card: DatasetCard | ModelCard) -> str:
-    return str(card).rstrip() + "\n"
+def render_card(card: type[DatasetCard | ModelCard], data: Any, template: str, **values: Any) -> str:  # noqa: ANN401
+    """The README.md of a repository: ``data`` as its YAML head, ``values`` filled into ``template``."""
+    # The client's templates cannot include others.
+    text = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("scores.md.jinja", template))
+    helpers: dict[str, Any] = {"plain": plain, "table": table, "count": count}
+    return str(card.from_template(data, template_str=text, **helpers, **values)).rstrip() + "\n"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 import tripletkit
 from tripletkit.encoding.resolve import fingerprint_of
@@ -21,10 +21,8 @@ from tripletkit.publishing.encoder_scores import (
     ScoreRow,
     read_scores,
     read_validation,
-    scores_in_words,
-    scores_table,
 )
-from tripletkit.publishing.markdown import PLACEHOLDER, citation, count, plain, render_model_card
+from tripletkit.publishing.markdown import PLACEHOLDER, citation, count, render_card
 from tripletkit.publishing.rights import DatasetLicense, combine_licenses, license_cell
 from tripletkit.store import ENCODER, Manifest, Store, write_atomically
 
@@ -36,9 +34,6 @@ TAGS = (
     "textbook",
     "hard-negatives",
     "tripletkit",
-)
-_VALIDATION_ONLY = (
-    "Measured on the validation split, which may have been used to choose settings; the test split has not been scored."
 )
 
 
@@ -76,13 +71,14 @@ class ModelCardContent:
 def make_model_card(content: ModelCardContent) -> str:
     """The README.md. Equal content gives an equal card."""
     _, rows = content.scored
-    return render_model_card(
+    return render_card(
+        ModelCard,
         card_metadata(content),
+        "model_card.md.jinja",
         content=content,
         repo=PLACEHOLDER,
-        scores_in_words=scores_in_words(content.scores) if content.scores else _VALIDATION_ONLY,
-        scores_table=scores_table(tuple(rows)) if rows else "",
-        book_rows=[_book_row(book, content.authors.get(book.book_id, "")) for book in content.books],
+        rows=rows,
+        license_cell=license_cell,
         unlicensed=unlicensed_titles(content.books) if content.have_the_right else [],
         training=training_in_words(content.recipe, content.steps),
         setting_rows=setting_rows(content.recipe),
@@ -124,10 +120,6 @@ def _results(content: ModelCardContent) -> Iterator[EvalResult]:
             metric_name=row.metric,
             metric_value=round(row.fine_tuned[0], 6),
         )
-
-
-def _book_row(book: BookStatistics, credit: str) -> tuple[object, ...]:
-    return (plain(book.title), plain(credit) or "see the book", license_cell(book.license), book.pages, book.triplets)
 
 
 def training_in_words(recipe: Mapping[str, Setting], steps: int) -> str:

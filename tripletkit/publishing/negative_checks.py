@@ -49,6 +49,11 @@ class Review:
         """All that were read."""
         return self.good + self.false_negative + self.trivial
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the share of false negatives."""
+        return wilson(self.false_negative, self.triplets)
+
 
 def negative_checks(tables: Tables) -> NegativeChecks:
     """Check the negative of every triplet against its passage's text and pages and against the positive."""

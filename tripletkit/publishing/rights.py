@@ -22,23 +22,7 @@ LICENSES = (
 WAYS_ON = f"{LICENSES}publish without text with --redact; or say --i-have-the-right if the owner allows it."
 
 #: The Creative Commons licences that the Hub has a name for; any other is "other" there, with its own name.
-HUB_CC = frozenset(
-    {
-        "cc0-1.0",
-        "cc-by-2.0",
-        "cc-by-2.5",
-        "cc-by-3.0",
-        "cc-by-4.0",
-        "cc-by-sa-3.0",
-        "cc-by-sa-4.0",
-        "cc-by-nc-2.0",
-        "cc-by-nc-3.0",
-        "cc-by-nc-4.0",
-        "cc-by-nc-sa-2.0",
-        "cc-by-nc-sa-3.0",
-        "cc-by-nc-sa-4.0",
-    }
-)
+HUB_CC = re.compile(r"cc0-1\.0|cc-by-(2\.[05]|[34]\.0)|cc-by-sa-[34]\.0|cc-by-nc(-sa)?-[234]\.0")
 
 
 @dataclass(frozen=True)
@@ -145,7 +129,7 @@ def _cc_code(nc: bool, sa: bool) -> str:
 
 def _cc_hub(nc: bool, sa: bool, version: str) -> str:
     hub = f"cc-{_cc_code(nc, sa)}-{version}" if version else "cc"
-    return hub if hub in HUB_CC or hub == "cc" else "other"
+    return hub if hub == "cc" or HUB_CC.fullmatch(hub) else "other"
 
 
 def objections(books: pl.DataFrame) -> dict[str, str]:
@@ -195,7 +179,7 @@ def combine_licenses(texts: Iterable[str]) -> DatasetLicense:
     if not given or any(one.objection for one in given):
         return _mixed(given)
     if not bound:
-        return _single(given[0], given) if len(given) == 1 else _credit_only(given)
+        return _single(given[0], given) if len({one.hub for one in given}) == 1 else _mixed(given)
     if len({(one.hub, one.family, one.version, one.noncommercial, one.share_alike) for one in bound}) == 1:
         return _single(bound[0], given)
     return _combined_cc(bound, given) if all(one.family == "cc" for one in bound) else _mixed(given)
@@ -218,11 +202,6 @@ def _single(one: License, given: list[License]) -> DatasetLicense:
     return DatasetLicense(
         one.hub, name, "" if one.hub != "other" else one.link, _note(given, "the licence of its text")
     )
-
-
-def _credit_only(given: list[License]) -> DatasetLicense:
-    hubs = {one.hub for one in given}
-    return _single(given[0], given) if len(hubs) == 1 else _mixed(given)
 
 
 def _mixed(given: list[License]) -> DatasetLicense:
