@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -90,6 +91,7 @@ def test_same_data_makes_no_new_commit(hub: LoopbackHub, folder: Path, waits: Wa
     assert (again.commit, again.changed, again.tries) == (first.commit, False, 1)
     assert (hub.count("POST", COMMIT), hub.count("PUT", "/store/")) == (1, uploads)
     assert "nothing had changed, no commit made" in again.summary
+    assert json.loads(json.dumps(again.as_dict()))["sent"] == []
 
 
 def test_new_data_sends_what_differs_and_removes_what_is_gone(
@@ -329,6 +331,16 @@ def test_dry_run_lists_everything_and_asks_nobody(
     )
     assert plan.lines[-1] == f"30 files, {sum(plan.sizes.values()):,} bytes; nothing was sent"
     assert not any("DS_Store" in line for line in plan.lines)
+    told = json.loads(json.dumps(plan.as_dict()))
+    assert told == {
+        "kind": "dataset",
+        "url": f"{hub.url}/datasets/{REPO}",
+        "private": True,
+        "revision": "main",
+        "tag": "v1",
+        "files": plan.sizes,
+        "sent": False,
+    }
     assert hub.seen == []
 
 

@@ -119,14 +119,3 @@ def _json(path: Path) -> dict[str, Any]:
     # Files of earlier versions have other names for the two encoders.
     text = path.read_text(encoding="utf-8").replace('"untouched"', f'"{BASE}"').replace('"tuned"', f'"{FINE_TUNED}"')
     return dict(json.loads(text))
-
-
-def scores_from(values: Mapping[str, Any]) -> EncoderScores:
-    """The inverse of ``dataclasses.asdict``, by way of JSON."""
-
-    def estimate(pair: list[Any]) -> Estimate:
-        return pair[0], _interval(pair[1])
-
-    names = ("base", "fine_tuned", "difference")
-    rows = (ScoreRow(**{**row, **{name: estimate(row[name]) for name in names}}) for row in values["rows"])
-    return EncoderScores(**{**values, "rows": tuple(rows)})

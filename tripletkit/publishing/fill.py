@@ -11,13 +11,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import polars as pl
+from pydantic import TypeAdapter
 
 from tripletkit.errors import HubError
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables
 from tripletkit.publishing.dataset_card import CardDetails
 from tripletkit.publishing.dataset_folder import FORMAT, DatasetReport, read_manifest, write_dataset
-from tripletkit.publishing.encoder_scores import scores_from
-from tripletkit.publishing.negative_checks import Review
 from tripletkit.publishing.redaction import mask, text_hash
 from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TERMS, TRIPLETS, make_table
 
@@ -77,7 +76,9 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         "triplets": triplets.select(*TRIPLETS.columns),
         "dropped": _dropped(manifest, unfilled),
     }
-    report = write_dataset(filled, output, details=replace(_details(manifest), local_only=True))
+    # The licence, if one was chosen, was for ids and hashes.
+    details = replace(TypeAdapter(CardDetails).validate_python(manifest["details"]), license=None, local_only=True)
+    report = write_dataset(filled, output, details=details)
     return FillReport(report, unfilled)
 
 
@@ -166,14 +167,4 @@ def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.Dat
     row = {"item": "", "related": None, "detail": None}
     return make_table(
         DROPPED, [{**row, "stage": stage, "reason": reason} for stage, reason, n in counts for _ in range(n)]
-    )
-
-
-def _details(manifest: Mapping[str, Any]) -> CardDetails:
-    told = dict(manifest["details"])
-    review, scores = told.pop("review"), told.pop("scores")
-    return CardDetails(
-        **{**told, "language": tuple(told["language"]), "license": None},
-        review=Review(**review) if review else None,
-        scores=scores_from(scores) if scores else None,
     )
