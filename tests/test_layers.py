@@ -27,11 +27,18 @@ OWNERS = {
         "training/callbacks.py",
     },
     "transformers": {"encoding/encoder.py", "training/trainer.py", "training/callbacks.py"},
-    "datasets": {"encoding/encoder.py", "training/trainer.py"},
+    "datasets": {"encoding/encoder.py", "publishing/dataset_card.py", "training/trainer.py"},
     "peft": {"training/adapters.py"},
     "spacy": {"tagging/nlp.py"},
     "bm25s": {"evaluation/baselines.py"},
-    "huggingface_hub": {"encoding/encoder.py", "encoding/resolve.py", "publishing/hub.py"},
+    "huggingface_hub": {
+        "encoding/encoder.py",
+        "encoding/resolve.py",
+        "publishing/dataset_card.py",
+        "publishing/hub.py",
+        "publishing/markdown.py",
+        "publishing/model_card.py",
+    },
 }
 #: Layers from the bottom: a module imports only from its own layer or one below.
 LAYERS = [

@@ -151,7 +151,8 @@ PushModel = Annotated[
 TunedEncoder = Annotated[
     bool,
     typer.Option(
-        "--tuned", help="Not the dataset but the encoder that was trained; --encoder without a value means the same."
+        "--fine-tuned",
+        help="Not the dataset but the encoder that was trained; --encoder without a value means the same.",
     ),
 ]
 ReviewSample = Annotated[
@@ -543,21 +544,21 @@ def _print_rich(what: Any) -> None:  # noqa: ANN401 - a renderable, imported lat
 
 
 def _check_rights(settings: Any) -> None:  # noqa: ANN401 - Settings, imported late
-    from tripletkit.publishing.encoder import check_rights
+    from tripletkit.stages.publish import check_rights
     from tripletkit.store import Store
 
     check_rights(Store(settings.output), settings.publish)
 
 
 def _encoder_with_card(settings: Any) -> Path:  # noqa: ANN401 - Settings, imported late
-    from tripletkit.publishing.encoder import prepare_encoder
+    from tripletkit.stages.publish import prepare_encoder
     from tripletkit.store import Store
 
     return prepare_encoder(Store(settings.output), settings.publish)
 
 
 def _print_review_sample(common: Common, number: int) -> None:
-    from tripletkit.publishing.checks import review_sample
+    from tripletkit.publishing.negative_checks import review_sample
     from tripletkit.store import Store
 
     settings = common.settings()
@@ -566,7 +567,7 @@ def _print_review_sample(common: Common, number: int) -> None:
 
 
 def _push(folder: Path, repo: str, kind: Any, *, public: bool, revision: str, tag: str | None, dry_run: bool) -> None:  # noqa: ANN401
-    from tripletkit.publishing.plan import PushOptions, plan_push
+    from tripletkit.publishing.hub import PushOptions, plan_push
 
     plan = plan_push(folder, repo, kind, PushOptions(private=not public, revision=revision, tag=tag))
     if dry_run:
@@ -635,11 +636,11 @@ def main(arguments: Iterable[str] | None = None) -> None:
 
 
 def _without_value(arguments: list[str]) -> list[str]:
-    """`publish --encoder` with no value after it is `publish --tuned`: an option of Typer's has a value always or never."""
+    """`publish --encoder` with no value after it is `publish --fine-tuned`: an option of Typer's has a value always or never."""
     if arguments[:1] != ["publish"]:
         return arguments
     return [
-        "--tuned" if one == "--encoder" and (after is None or after.startswith("-")) else one
+        "--fine-tuned" if one == "--encoder" and (after is None or after.startswith("-")) else one
         for one, after in zip(arguments, [*arguments[1:], None], strict=True)
     ]
 

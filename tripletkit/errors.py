@@ -1,11 +1,12 @@
-"""Errors a user can put right. Only ``cli.main`` turns them into a message and an exit code.
+"""Errors that a user can put right. Only ``cli.main`` turns them into a message and an exit code.
 
 TripletkitError
-├── ConfigError   settings or flags
+├── ConfigError   a setting or a flag
 ├── RulesError    a file of rules
-├── SourceError   a book or a user's file
+├── SourceError   a book or a file of the user's
 ├── TableError    a missing, foreign or damaged table
-├── EncoderError  an encoder that cannot be loaded, or was not improved
+├── EncoderError  an encoder that cannot be loaded, or that training did not improve
+├── RightsError   text or weights that may not be published
 └── HubError      the Hub, or a dataset folder
 """
 
@@ -38,6 +39,10 @@ class TableError(TripletkitError):
 
 class EncoderError(TripletkitError):
     """An encoder that cannot be loaded, or that training did not improve."""
+
+
+class RightsError(TripletkitError):
+    """Text, or weights trained on it, that no licence allows to be published."""
 
 
 class HubError(TripletkitError):

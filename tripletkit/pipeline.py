@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import tripletkit
 from tripletkit.books import REFUSED, find_books
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
-from tripletkit.errors import EncoderError, SourceError, TableError, TripletkitError
+from tripletkit.errors import EncoderError, RightsError, SourceError, TableError, TripletkitError
 from tripletkit.ids import file_sha256
 from tripletkit.language.normalise import normalised_by
 from tripletkit.launch import is_first_process
 from tripletkit.progress import Progress
-from tripletkit.publishing.rights import RightsError
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings

@@ -97,7 +97,7 @@ PASSAGES = Table(
     "passages",
     ("passage_id",),
     {
-        "passage_id": Column(TEXT, "from book, place and text"),
+        "passage_id": Column(TEXT, "from the book and the text"),
         "book_id": Column(TEXT, "its book"),
         "section": Column(TEXT, 'heading path, "1 Intro › 1.2 Types"', null=True),
         "page_first": Column(INT, "physical page of its first line"),

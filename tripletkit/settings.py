@@ -222,7 +222,8 @@ class PublishSettings(Section):
     name: str | None = Field(None, description="the dataset's name on its card")
     license: str | None = Field(None, description="licence of every book that has none of its own")
     authors: dict[str, str] = Field(
-        default_factory=dict, description="file name of a book: its authors as the cards name them; else its metadata's"
+        default_factory=dict,
+        description="authors of a book by its file name, as the cards name them; without, those in the PDF's metadata",
     )
     redact: bool = Field(False, description="publish ids, pages and offsets, no text")
     i_have_the_right: bool = Field(False, description="publish although a book's licence is missing or forbids it")

@@ -9,24 +9,24 @@ from typing import Any
 import polars as pl
 
 from tripletkit.ids import stable_id
-from tripletkit.publishing.card import CardFacts
-from tripletkit.publishing.scores import Score, Scores
+from tripletkit.publishing.dataset_card import CardDetails
+from tripletkit.publishing.encoder_scores import EncoderScores, ScoreRow
 from tripletkit.schemas import TABLES, make_table
 
-FACTS = CardFacts(
+DETAILS = CardDetails(
     "Two small books", "0.1", "tiny-encoder", "f00d", settings={"mine.negatives": 2, "mine.hard_negatives": True}
 )
-SCORES = Scores(
+SCORES = EncoderScores(
     "test",
     "index",
     76,
     117,
     "14 chapters",
     "beef",
-    (Score("term→passage", "nDCG@10", 76, (0.511, (0.45, 0.57)), (0.61, None), (0.099, None), 0.58),),
+    (ScoreRow("term→passage", "nDCG@10", 76, (0.511, (0.45, 0.57)), (0.61, None), (0.099, None), 0.58),),
 )
 #: Every configuration of a dataset.
-VIEWS = (
+CONFIGURATIONS = (
     "triplet",
     "n-tuple",
     "pairs",
@@ -150,7 +150,7 @@ def _add_passage(rows: dict[str, Rows], book: Book, number: int, split: str) -> 
             "start": at,
             "end": at + len(term),
             "surface": term,
-            "match": "exact",
+            "how": "exact",
         }
         for at in places
     ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -7,19 +8,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.publishing.tables import ALPHA, BETA, FACTS, SCORES, VIEWS, small_tables, unlicensed
+from tests.publishing.tables import ALPHA, BETA, CONFIGURATIONS, DETAILS, SCORES, small_tables, unlicensed
 from tripletkit.errors import HubError
-from tripletkit.publishing.checks import Review
+from tripletkit.publishing.dataset_folder import read_manifest, write_dataset
 from tripletkit.publishing.fill import fill_dataset
-from tripletkit.publishing.folder import read_manifest, write_dataset
+from tripletkit.publishing.negative_checks import Review
 
 TABLES = small_tables(unlicensed(ALPHA), unlicensed(BETA))
 
 
 @pytest.fixture
 def redacted(tmp_path: Path) -> Path:
-    facts = replace(FACTS, scores=SCORES, review=Review(180, 5, 15), credits={ALPHA.book_id: "Ann Author"})
-    write_dataset(TABLES, tmp_path / "redacted", facts=facts, redact=True)
+    facts = replace(DETAILS, scores=SCORES, review=Review(180, 5, 15), authors={ALPHA.book_id: "Ann Author"})
+    write_dataset(TABLES, tmp_path / "redacted", details=facts, redact=True)
     return tmp_path / "redacted"
 
 
@@ -29,10 +30,10 @@ def only(book_id: str) -> dict[str, pl.DataFrame]:
 
 
 def test_with_all_books_every_configuration_is_as_it_was(redacted: Path, tmp_path: Path) -> None:
-    write_dataset(small_tables(), tmp_path / "open", facts=FACTS)
+    write_dataset(small_tables(), tmp_path / "open", details=DETAILS)
     report = fill_dataset(redacted, {name: TABLES[name] for name in ("passages", "terms")}, tmp_path / "filled")
     assert report.unfilled == {}
-    for view in VIEWS:
+    for view in CONFIGURATIONS:
         assert pl.read_parquet(tmp_path / "filled" / view).equals(pl.read_parquet(tmp_path / "open" / view)), view
     card = (tmp_path / "filled/README.md").read_text()
     assert "do not pass it on" in card
@@ -51,6 +52,9 @@ def test_with_one_book_the_rest_is_counted(redacted: Path, tmp_path: Path) -> No
     assert report.dataset.rows["triplet"] == {"test": 15}
     assert report.unfilled == {"passages": 10, "terms": 5, "definitions": 4, "triplets": 30}
     assert "not filled: 10 passages, 5 terms, 4 definitions, 30 triplets" in report.summary
+    told = json.loads(json.dumps(report.as_dict()))
+    assert told["unfilled"] == report.unfilled
+    assert (told["dataset"]["folder"], told["dataset"]["rows"]) == (str(tmp_path / "filled"), report.dataset.rows)
     assert "| fill | triplets without text | 30 |" in (tmp_path / "filled/README.md").read_text()
 
 
@@ -83,9 +87,12 @@ def test_an_anchor_must_have_its_hash(redacted: Path, tmp_path: Path) -> None:
 
 def test_another_book_or_other_settings_are_named(redacted: Path, tmp_path: Path) -> None:
     stranger = TABLES["passages"].with_columns(pl.lit("book_0000").alias("book_id"))
-    with pytest.raises(HubError, match=r"the file of book_0000 is none of the books") as refusal:
+    with pytest.raises(HubError, match=r"^book_0000 is none of the books") as refusal:
         fill_dataset(redacted, {"passages": stranger}, tmp_path / "filled")
     assert "The alpha book" in refusal.value.hint
+    named = {"books": TABLES["books"].head(1).with_columns(book_id=pl.lit("book_0000")), "passages": stranger}
+    with pytest.raises(HubError, match=r"^(alpha|beta)\.pdf is none of the books"):
+        fill_dataset(redacted, named, tmp_path / "filled")
     recut = TABLES["passages"].with_columns((pl.col("passage_id") + "x").alias("passage_id"))
     with pytest.raises(HubError, match="none of its 15 passages came out of the books as they were"):
         fill_dataset(redacted, {"passages": recut}, tmp_path / "filled")
@@ -93,6 +100,13 @@ def test_another_book_or_other_settings_are_named(redacted: Path, tmp_path: Path
 
 
 def test_a_set_with_text_is_not_filled(tmp_path: Path) -> None:
-    write_dataset(small_tables(), tmp_path / "open", facts=FACTS)
+    write_dataset(small_tables(), tmp_path / "open", details=DETAILS)
     with pytest.raises(HubError, match="is not redacted"):
         fill_dataset(tmp_path / "open", {"passages": TABLES["passages"]}, tmp_path / "filled")
+
+
+def test_a_dataset_of_another_format_is_not_misread(redacted: Path, tmp_path: Path) -> None:
+    path = redacted / "tripletkit.json"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(HubError, match="has format 1, this version of tripletkit reads format 2"):
+        fill_dataset(redacted, TABLES, tmp_path / "filled")

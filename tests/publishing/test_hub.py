@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,15 +14,14 @@ from huggingface_hub import constants
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from tests.publishing.loopback_hub import READER, WRITER, Blob, Fault, LoopbackHub, Repo, running_hub
-from tests.publishing.tables import BETA, FACTS, GAMMA, small_tables, unlicensed
+from tests.publishing.tables import BETA, DETAILS, GAMMA, small_tables, unlicensed
 from tests.publishing.trained import score, trained
 from tripletkit.errors import HubError
-from tripletkit.publishing.encoder import prepare_encoder
+from tripletkit.publishing.dataset_folder import write_dataset
 from tripletkit.publishing.fill import fill_dataset
-from tripletkit.publishing.folder import write_dataset
-from tripletkit.publishing.hub import push_dataset, push_model
-from tripletkit.publishing.plan import PushOptions, plan_push
+from tripletkit.publishing.hub import PushOptions, plan_push, push_dataset, push_model
 from tripletkit.settings import PublishSettings
+from tripletkit.stages.publish import prepare_encoder
 
 REPO = "ann/small"
 KEY = ("dataset", REPO)
@@ -31,7 +31,7 @@ COMMIT = f"/api/datasets/{REPO}/commit/"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("made") / "set"
-    write_dataset(small_tables(), made, facts=FACTS)
+    write_dataset(small_tables(), made, details=DETAILS)
     return made
 
 
@@ -81,7 +81,7 @@ def test_first_push_makes_a_private_repository_in_one_commit(hub: LoopbackHub, f
     card = repo.commits[report.commit]["README.md"].data.decode()
     assert f'load_dataset("{REPO}", "triplet")' in card
     assert "OWNER/NAME" not in card
-    assert report.summary == f"{hub.url}/datasets/{REPO} (private): 33 files sent, 0 removed; at {report.commit[:12]}"
+    assert report.summary == f"{hub.url}/datasets/{REPO} (private): 30 files sent, 0 removed; at {report.commit[:12]}"
 
 
 def test_same_data_makes_no_new_commit(hub: LoopbackHub, folder: Path, waits: Waits) -> None:
@@ -91,18 +91,18 @@ def test_same_data_makes_no_new_commit(hub: LoopbackHub, folder: Path, waits: Wa
     assert (again.commit, again.changed, again.tries) == (first.commit, False, 1)
     assert (hub.count("POST", COMMIT), hub.count("PUT", "/store/")) == (1, uploads)
     assert "nothing had changed, no commit made" in again.summary
+    assert json.loads(json.dumps(again.as_dict()))["sent"] == []
 
 
 def test_new_data_sends_what_differs_and_removes_what_is_gone(
     hub: LoopbackHub, folder: Path, waits: Waits, tmp_path: Path
 ) -> None:
-    write_dataset(small_tables(), tmp_path / "sharded", facts=FACTS, max_shard_bytes=1_000)
+    write_dataset(small_tables(), tmp_path / "sharded", details=DETAILS, max_shard_bytes=1_000)
     push_dataset(tmp_path / "sharded", REPO, waits.options(hub))
     repo_of(hub).commits[repo_of(hub).branches["main"]]["NOTES.md"] = Blob(b"by hand", large=False)
     repo_of(hub).commits[repo_of(hub).branches["main"]]["figures/similarities-old.svg"] = Blob(b"<svg/>", large=False)
     report = push_dataset(folder, REPO, waits.options(hub))
     assert {"triplet/train-00003-of-00004.parquet", "figures/similarities-old.svg"} <= set(report.deleted)
-    assert "figures/similarities-train.svg" not in report.deleted
     assert "triplet/validation-00000-of-00001.parquet" not in report.sent
     names = set(repo_of(hub).commits[report.commit])
     assert {name for name in names if name.endswith(".parquet")} == {
@@ -113,14 +113,14 @@ def test_new_data_sends_what_differs_and_removes_what_is_gone(
 
 def test_a_new_card_alone_is_sent_alone(hub: LoopbackHub, folder: Path, waits: Waits, tmp_path: Path) -> None:
     push_dataset(folder, REPO, waits.options(hub))
-    write_dataset(small_tables(), tmp_path / "renamed", facts=replace(FACTS, pretty_name="Two other names"))
+    write_dataset(small_tables(), tmp_path / "renamed", details=replace(DETAILS, pretty_name="Two other names"))
     report = push_dataset(tmp_path / "renamed", REPO, waits.options(hub))
     assert report.sent == ("README.md", "tripletkit.json")
 
 
 def test_branch_and_tag(hub: LoopbackHub, folder: Path, waits: Waits, tmp_path: Path) -> None:
     main = push_dataset(folder, REPO, waits.options(hub))
-    write_dataset(small_tables(GAMMA), tmp_path / "other", facts=FACTS)
+    write_dataset(small_tables(GAMMA), tmp_path / "other", details=DETAILS)
     report = push_dataset(tmp_path / "other", REPO, waits.options(hub, revision="next", tag="v2"))
     assert (repo_of(hub).branches, repo_of(hub).tags) == (
         {"main": main.commit, "next": report.commit},
@@ -134,7 +134,7 @@ def test_branch_and_tag(hub: LoopbackHub, folder: Path, waits: Waits, tmp_path: 
 
 def test_a_push_that_fails_leaves_no_branch(hub: LoopbackHub, folder: Path, waits: Waits, tmp_path: Path) -> None:
     push_dataset(folder, REPO, waits.options(hub))
-    write_dataset(small_tables(GAMMA), tmp_path / "other", facts=FACTS)
+    write_dataset(small_tables(GAMMA), tmp_path / "other", details=DETAILS)
     hub.faults.append(Fault("PUT", "/store/", times=1_000))
     with pytest.raises(HubError, match="broke off"):
         push_dataset(tmp_path / "other", REPO, waits.options(hub, revision="next", tries=2))
@@ -206,7 +206,7 @@ def test_tries_are_bounded_and_nothing_half_made_is_left(hub: LoopbackHub, folde
 def test_somebody_was_quicker(hub: LoopbackHub, folder: Path, waits: Waits) -> None:
     push_dataset(folder, REPO, waits.options(hub))
     repo, other = repo_of(hub), folder.with_name("other")
-    write_dataset(small_tables(GAMMA), other, facts=FACTS)
+    write_dataset(small_tables(GAMMA), other, details=DETAILS)
 
     def intrude(_: str) -> None:
         hub.on_put = None
@@ -329,8 +329,18 @@ def test_dry_run_lists_everything_and_asks_nobody(
         f"{(folder / 'triplet/train-00000-of-00001.parquet').stat().st_size:>14,}  triplet/train-00000-of-00001.parquet"
         in plan.lines
     )
-    assert plan.lines[-1] == f"33 files, {sum(plan.sizes.values()):,} bytes; nothing was sent"
+    assert plan.lines[-1] == f"30 files, {sum(plan.sizes.values()):,} bytes; nothing was sent"
     assert not any("DS_Store" in line for line in plan.lines)
+    told = json.loads(json.dumps(plan.as_dict()))
+    assert told == {
+        "kind": "dataset",
+        "url": f"{hub.url}/datasets/{REPO}",
+        "private": True,
+        "revision": "main",
+        "tag": "v1",
+        "files": plan.sizes,
+        "sent": False,
+    }
     assert hub.seen == []
 
 
@@ -346,7 +356,7 @@ def test_folders_that_are_not_ours_to_push(folder: Path, tmp_path: Path) -> None
     with pytest.raises(HubError, match="not a dataset folder of tripletkit"):
         plan_push(tmp_path, REPO, "dataset")
     tables = small_tables(unlicensed(BETA))
-    write_dataset(tables, tmp_path / "redacted", facts=FACTS, redact=True)
+    write_dataset(tables, tmp_path / "redacted", details=DETAILS, redact=True)
     fill_dataset(tmp_path / "redacted", tables, tmp_path / "filled")
     with pytest.raises(HubError, match="its text is not yours to publish"):
         plan_push(tmp_path / "filled", REPO, "dataset")

@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 
 from tests.publishing.loopback_hub import WRITER, LoopbackHub, running_hub
-from tests.publishing.tables import FACTS, VIEWS, small_tables
-from tripletkit.publishing.folder import write_dataset
+from tests.publishing.tables import CONFIGURATIONS, DETAILS, small_tables
+from tripletkit.publishing.dataset_folder import write_dataset
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there: what asks for another machine fails at once
@@ -68,8 +68,8 @@ code = re.search(r"```python\\n(.*?)```", card, re.S)[1]
 assert "all-MiniLM-L6-v2" in code
 names = {}
 exec(code.replace("sentence-transformers/all-MiniLM-L6-v2", "ann/encoder"), names)
-tuned = names["model"].encode(text).tolist()
-print(json.dumps({"commits": [report.commit, again.commit], "same": from_hub == from_disk, "moved": tuned != from_disk,
+trained = names["model"].encode(text).tolist()
+print(json.dumps({"commits": [report.commit, again.commit], "same": from_hub == from_disk, "moved": trained != from_disk,
                   "steps": names["trainer"].state.global_step,
                   "loss": names["trainer"].state.log_history[-1]["train_loss"]}))
 """
@@ -83,7 +83,7 @@ def hub() -> Iterator[LoopbackHub]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_dataset(small_tables(), tmp_path / "set", facts=FACTS)
+    write_dataset(small_tables(), tmp_path / "set", details=DETAILS)
     return tmp_path / "set"
 
 
@@ -127,7 +127,7 @@ def test_push_then_load_every_configuration(hub: LoopbackHub, folder: Path, tmp_
     assert got["changed"] == [True, False]
     assert got["commits"][0] == got["commits"][1]
     assert hub.count("POST", "/commit/") == 1
-    assert set(got["names"]) == set(VIEWS)
+    assert set(got["names"]) == set(CONFIGURATIONS)
     written = {
         name: {split: pl.read_parquet(folder / name / f"{split}-*.parquet").to_dicts() for split in splits}
         for name, splits in got["hub"].items()

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.publishing.tables import ALPHA, BETA, small_tables, unlicensed
+from tripletkit.errors import RightsError
 from tripletkit.publishing.rights import (
-    RightsError,
     check_dataset_license,
     combine_licenses,
     objections,

@@ -1,57 +1,174 @@
-"""A folder → a repository on the Hub, in one commit or none. Nobody else imports huggingface_hub.
+"""A folder → a repository on the Hub, in one commit or none.
 
-The Hub's own client repeats uploads that fail but not the commit, so that is done here: everything from opening the
-repository to the tag is one attempt, and an attempt that is repeated sends only what is not there yet.
+The Hub's own client skips files that are there already and makes no empty commit. It repeats uploads that fail but not the
+commit, so that is done here: everything from opening the repository to the tag is one attempt, which may be repeated.
+``create_commit`` is used and not ``upload_folder``, which cuts a large folder into several commits.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import os
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
-from huggingface_hub import (
-    CommitOperationAdd,
-    CommitOperationCopy,
-    CommitOperationDelete,
-    HfApi,
-    get_token,
-    snapshot_download,
-)
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from tripletkit.errors import HubError
-from tripletkit.ids import file_sha256
-from tripletkit.publishing.plan import (
-    CARD,
-    MAIN,
-    MARKERS,
-    STALE,
-    Kind,
-    PushOptions,
-    PushPlan,
-    PushReport,
-    Source,
-    plan_push,
-)
+from tripletkit.publishing.dataset_folder import MANIFEST, read_manifest
+from tripletkit.publishing.markdown import PLACEHOLDER
+from tripletkit.publishing.model_card import CARD
 
 log = logging.getLogger(__name__)
 
-#: Answers that a later try may get past: time-outs, a head that moved, too many requests, a server in trouble.
+Kind = Literal["dataset", "model"]
+Source: TypeAlias = Path | bytes
+
+MAIN = "main"
+#: The file that shows that a folder or repository is one of ours, so that nothing else is ever sent or overwritten.
+MARKERS: dict[Kind, str] = {"dataset": MANIFEST, "model": "modules.json"}
+#: Files of an older version would still be loaded; those that the new one does not hold are deleted in the same commit.
+STALE: dict[Kind, tuple[str, ...]] = {"dataset": ("*.parquet", "figures/*.svg"), "model": ("*.safetensors", "*.bin")}
+IGNORED = (".*", "*/.*", "checkpoint-*", "*.partial", "*__pycache__*")
+REPO = re.compile(r"(?=.{3,96}$)[A-Za-z0-9][\w-]*(\.[\w-]+)*/[A-Za-z0-9][\w-]*(\.[\w-]+)*", re.ASCII)
+
+#: Answers after which another try may succeed: time-outs, a head that moved, too many requests, a server in trouble.
 RETRY_STATUS = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
 QUOTA = re.compile(r"storage limit|quota|out of storage|exceed\w* .*storage|payment required", re.IGNORECASE)
 #: What the client raises when no answer comes; from httpx or httpx2, whichever the client is built on.
 TransportError: type[Exception] = HfHubHTTPError.__mro__[1]
 
 
+@dataclass(frozen=True)
+class PushOptions:
+    """Where on the Hub, and how often and how long to try."""
+
+    private: bool = True
+    revision: str = MAIN
+    tag: str | None = None
+    message: str = "Publish with tripletkit"
+    tries: int = 5
+    first_wait_s: float = 1.0  # doubled after every try
+    most_wait_s: float = 60.0
+    endpoint: str | None = None  # None: HF_ENDPOINT, else huggingface.co
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """What a push sends, and where to."""
+
+    kind: Kind
+    repo: str
+    endpoint: str
+    options: PushOptions
+    sources: Mapping[str, Source] = field(repr=False)  # path in the repository → file, or bytes that stand for it
+
+    @property
+    def url(self) -> str:
+        """The repository's page."""
+        return f"{self.endpoint}/{'datasets/' if self.kind == 'dataset' else ''}{self.repo}"
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every file."""
+        return {
+            path: len(source) if isinstance(source, bytes) else source.stat().st_size
+            for path, source in self.sources.items()
+        }
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What a dry run prints."""
+        sizes, tag = self.sizes, f", tag {self.options.tag}" if self.options.tag else ""
+        visibility = "private" if self.options.private else "public"
+        head = f"{self.kind} {self.url} ({visibility}), revision {self.options.revision}{tag}"
+        total = f"{len(sizes)} files, {sum(sizes.values()):,} bytes; nothing was sent"
+        return (head, *(f"{size:>14,}  {path}" for path, size in sizes.items()), total)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON takes it; ``files`` are bytes by path."""
+        options = {name: getattr(self.options, name) for name in ("private", "revision", "tag")}
+        return {"kind": self.kind, "url": self.url, **options, "files": self.sizes, "sent": False}
+
+
+@dataclass(frozen=True)
+class PushReport:
+    """What a push did."""
+
+    url: str
+    commit: str
+    sent: tuple[str, ...]  # paths that were new or differed
+    deleted: tuple[str, ...]
+    tries: int
+    private: bool
+    tag: str | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether a commit was made."""
+        return bool(self.sent or self.deleted)
+
+    @property
+    def summary(self) -> str:
+        """One line for a command to end with."""
+        done = (
+            f"{len(self.sent)} files sent, {len(self.deleted)} removed"
+            if self.changed
+            else "nothing had changed, no commit made"
+        )
+        tag = f", tag {self.tag}" if self.tag else ""
+        return f"{self.url} ({'private' if self.private else 'public'}): {done}; at {self.commit[:12]}{tag}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON takes it."""
+        return asdict(self)
+
+
+def plan_push(folder: Path, repo: str, kind: Kind, options: PushOptions | None = None) -> PushPlan:
+    """What a push of ``folder`` to OWNER/NAME would send; neither network nor token is needed.
+
+    Raises HubError for a folder that may not be pushed, or a name that the Hub does not allow.
+    """
+    if not REPO.fullmatch(repo) or "--" in repo or repo.endswith(".git"):
+        raise HubError(
+            f"{repo!r} is no name of a repository", "Write OWNER/NAME: letters, digits, single - . and _, 96 at most."
+        )
+    options = options or PushOptions()
+    endpoint = options.endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    return PushPlan(kind, repo, endpoint.rstrip("/"), options, _sources(folder, repo, kind))
+
+
+def _sources(folder: Path, repo: str, kind: Kind) -> dict[str, Source]:
+    if kind == "dataset" and read_manifest(folder).get("local_only"):
+        raise HubError(
+            f"{folder}: was filled from a redacted dataset, and its text is not yours to publish",
+            "Publish from your own tables; `tripletkit publish` checks the books' licences.",
+        )
+    paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    sources: dict[str, Source] = {
+        name: path for name, path in paths.items() if not any(fnmatch(name, pattern) for pattern in IGNORED)
+    }
+    if MARKERS[kind] not in sources:
+        raise HubError(
+            f"{folder}: has no {MARKERS[kind]}, so it is no {kind} that can be pushed",
+            "Make it with `tripletkit publish` (dataset) or `tripletkit train` (model).",
+        )
+    if CARD in sources:
+        sources[CARD] = paths[CARD].read_bytes().replace(PLACEHOLDER.encode(), repo.encode())
+    return sources
+
+
 def push_dataset(folder: Path, repo: str, options: PushOptions | None = None) -> PushReport:
-    """A folder of ``write_dataset`` → dataset OWNER/NAME, whose name its card then bears. Raises HubError."""
+    """A folder of ``write_dataset`` → dataset OWNER/NAME; the card gets that name. Raises HubError."""
     return push(plan_push(folder, repo, "dataset", options))
 
 
@@ -65,9 +182,10 @@ def fetch_dataset(repo: str, revision: str = MAIN, endpoint: str | None = None) 
     try:
         return Path(snapshot_download(repo, repo_type="dataset", revision=revision, endpoint=endpoint))
     except (TransportError, RuntimeError, ValueError, OSError) as error:
-        said = _said(error, get_token() or "hf_***")
+        message = _message(error, get_token() or "hf_***")
         raise HubError(
-            f"dataset {repo} at {revision} cannot be fetched ({said})", "Check its name, your access and the network."
+            f"dataset {repo} at {revision} cannot be fetched ({message})",
+            "Check its name, your access and the network.",
         ) from None
 
 
@@ -76,40 +194,45 @@ def push(plan: PushPlan) -> PushReport:
     token = get_token()
     if token is None:
         raise HubError(f"no token for {plan.endpoint}", "Set HF_TOKEN, or log in with `hf auth login`.")
-    way = _Way(HfApi(endpoint=plan.endpoint, token=token), plan)
-    for number in range(1, max(1, plan.options.tries)):
+    attempts = _Attempts(HfApi(endpoint=plan.endpoint, token=token), plan)
+    last = max(1, plan.options.tries)
+    for number in range(1, last + 1):
         try:
-            return way.attempt(number)
+            return attempts.run(number)
         except (TransportError, RuntimeError, ValueError, OSError) as error:
-            _wait_or_raise(_root(error), number, plan, token)
-    try:
-        return way.attempt(max(1, plan.options.tries))
-    except (TransportError, RuntimeError, ValueError, OSError) as error:
-        # Not chained: the client's errors carry addresses that are signed for this user.
-        raise _explain(_root(error), plan, token) from None
+            root = _root(error)
+            if number == last or _hopeless(root, token):
+                # Not chained: the client's errors carry addresses that are signed for this user.
+                raise _explain(root, plan, token) from None
+            _wait(root, number, plan)
+    raise AssertionError("the last attempt returns or raises")
 
 
 @dataclass(frozen=True)
-class _Way:
-    """A plan on its way; ``attempt`` may be called again whatever came of the last."""
+class _Attempts:
+    """A plan and the client that carries it out. ``run`` may be called again whatever came of the last call."""
 
     api: HfApi
     plan: PushPlan
 
-    def attempt(self, number: int) -> PushReport:
+    def run(self, number: int) -> PushReport:
+        plan = self.plan
         private = self._open()
-        heads = self._heads()
-        revision = self.plan.options.revision
-        commit = heads.get(revision, heads.get(MAIN, ""))
-        remote = self._remote(commit or MAIN)
-        sent = self._different(remote)
-        deleted = tuple(path for path in remote if path not in self.plan.sources and _is_stale(path, self.plan.kind))
-        if sent or deleted:
-            commit = self._commit(sent, deleted, heads)
-        elif revision not in heads:
-            self._branch()
+        refs = self.api.list_repo_refs(plan.repo, repo_type=plan.kind)
+        heads = {branch.name: branch.target_commit for branch in refs.branches}
+        before = self._blobs(heads.get(plan.options.revision, MAIN))
+        commit = self._commit(before, heads)
+        after = before if commit in heads.values() else self._blobs(commit)
         self._tag(commit)
-        return PushReport(self.plan.url, commit, sent, deleted, number, private, self.plan.options.tag)
+        return PushReport(
+            url=plan.url,
+            commit=commit,
+            sent=tuple(path for path in plan.sources if after.get(path) != before.get(path)),
+            deleted=tuple(path for path in before if path not in after),
+            tries=number,
+            private=private,
+            tag=plan.options.tag,
+        )
 
     def _open(self) -> bool:
         """Create the repository if it is not there; whether it is private."""
@@ -136,65 +259,40 @@ class _Way:
         try:
             self.api.create_repo(plan.repo, repo_type=plan.kind, private=plan.options.private)
         except HfHubHTTPError as error:
-            # Somebody made it since we looked, and the next try will see it; or it was there all along, hidden from us.
-            if _status(error) != 409 or self._visible():
+            # Either somebody has just made it, and the next try will see it; or it belongs to others and is hidden from us.
+            if _status(error) != 409 or self.api.repo_exists(plan.repo, repo_type=plan.kind):
                 raise
             raise HubError(
                 f"the name {plan.repo} is taken", "Choose another name, or ask its owner for write access."
             ) from None
 
-    def _visible(self) -> bool:
+    def _blobs(self, revision: str) -> dict[str, str]:
+        """Path → git's hash of each file at ``revision``."""
+        plan = self.plan
         try:
-            self.api.repo_info(self.plan.repo, repo_type=self.plan.kind)
-        except RepositoryNotFoundError:
-            return False
-        return True
-
-    def _heads(self) -> dict[str, str]:
-        refs = self.api.list_repo_refs(self.plan.repo, repo_type=self.plan.kind)
-        return {branch.name: branch.target_commit for branch in refs.branches}
-
-    def _remote(self, revision: str) -> dict[str, RepoFile]:
-        try:
-            tree = list(
-                self.api.list_repo_tree(self.plan.repo, repo_type=self.plan.kind, revision=revision, recursive=True)
-            )
+            entries = list(self.api.list_repo_tree(plan.repo, repo_type=plan.kind, revision=revision, recursive=True))
         except RevisionNotFoundError:
             return {}  # a repository without a commit
-        return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
+        return {entry.path: entry.blob_id for entry in entries if isinstance(entry, RepoFile)}
 
-    def _different(self, remote: Mapping[str, RepoFile]) -> tuple[str, ...]:
-        return tuple(path for path, source in self.plan.sources.items() if not _same(source, remote.get(path)))
-
-    def _commit(self, sent: tuple[str, ...], deleted: tuple[str, ...], heads: Mapping[str, str]) -> str:
-        repo, kind, options = self.plan.repo, self.plan.kind, self.plan.options
-        additions = [CommitOperationAdd(path, _readable(self.plan.sources[path])) for path in sent]
-        if options.revision not in heads and heads:
-            # Large files first: the branch appears when nothing but the commit is left to do.
-            self.api.preupload_lfs_files(repo, additions, repo_type=kind, revision=MAIN, free_memory=False)
-            self._branch()
-        operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [*additions]
-        operations += [CommitOperationDelete(path) for path in deleted]
-        parent = heads.get(options.revision, heads.get(MAIN))  # the commit is refused if somebody was quicker
+    def _commit(self, before: Mapping[str, str], heads: Mapping[str, str]) -> str:
+        """One commit with everything that differs; the head of the branch where nothing does."""
+        plan, branch = self.plan, self.plan.options.revision
+        additions = [CommitOperationAdd(path, _readable(source)) for path, source in plan.sources.items()]
+        stale = (path for path in before if path not in plan.sources and _is_stale(path, plan.kind))
+        if branch not in heads and heads:
+            # Large files first, so that the branch appears when nothing but the commit is left to do.
+            self.api.preupload_lfs_files(plan.repo, additions, repo_type=plan.kind, revision=MAIN, free_memory=False)
+            self.api.create_branch(plan.repo, repo_type=plan.kind, branch=branch, exist_ok=True)
         made = self.api.create_commit(
-            repo,
-            operations,
-            repo_type=kind,
-            revision=options.revision,
-            commit_message=options.message,
-            parent_commit=parent,
+            plan.repo,
+            [*additions, *(CommitOperationDelete(path) for path in stale)],
+            repo_type=plan.kind,
+            revision=branch,
+            commit_message=plan.options.message,
+            parent_commit=heads.get(branch, heads.get(MAIN)),  # the commit is refused if somebody was quicker
         )
-        wrong = self._different(self._remote(made.oid))
-        if wrong:
-            raise HubError(
-                f"{self.plan.url} at {made.oid[:12]} does not hold what was sent: {', '.join(wrong[:3])}", "Push again."
-            )
         return made.oid
-
-    def _branch(self) -> None:
-        self.api.create_branch(
-            self.plan.repo, repo_type=self.plan.kind, branch=self.plan.options.revision, exist_ok=True
-        )
 
     def _tag(self, commit: str) -> None:
         tag, plan = self.plan.options.tag, self.plan
@@ -218,18 +316,6 @@ def _readable(source: Source) -> str | bytes:
     return source if isinstance(source, bytes) else str(source)
 
 
-def _same(source: Source, remote: RepoFile | None) -> bool:
-    """Whether the Hub holds these very bytes: large files are known by sha256, small ones by git's own hash."""
-    if remote is None:
-        return False
-    if remote.lfs is not None:
-        return remote.lfs.sha256 == (
-            hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else file_sha256(source)
-        )
-    data = source if isinstance(source, bytes) else source.read_bytes()
-    return remote.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
 def _root(error: BaseException) -> BaseException:
     """The client wraps what went wrong with an upload; its status is further down."""
     while isinstance(error, RuntimeError) and error.__cause__ is not None:
@@ -241,21 +327,18 @@ def _status(error: BaseException) -> int | None:
     return int(error.response.status_code) if isinstance(error, HfHubHTTPError) else None
 
 
-def _wait_or_raise(error: BaseException, number: int, plan: PushPlan, token: str) -> None:
-    """Wait before the next try, or raise HubError if another try would end the same."""
+def _hopeless(error: BaseException, token: str) -> bool:
+    """Whether another try would end the same."""
     status = _status(error)
-    hopeless = status not in RETRY_STATUS if status is not None else not isinstance(error, TransportError)
-    if hopeless or QUOTA.search(_said(error, token)):
-        raise _explain(error, plan, token) from None
-    wait = _wait_s(error, number, plan.options)
-    log.warning(
-        "%s: try %d of %d failed (%s), next in %.1f s",
-        plan.repo,
-        number,
-        plan.options.tries,
-        f"HTTP {status}" if status else type(error).__name__,
-        wait,
-    )
+    passing = status in RETRY_STATUS if status is not None else isinstance(error, TransportError)
+    return not passing or QUOTA.search(_message(error, token)) is not None
+
+
+def _wait(error: BaseException, number: int, plan: PushPlan) -> None:
+    """Wait before the next try."""
+    status, wait = _status(error), _wait_s(error, number, plan.options)
+    what = f"HTTP {status}" if status else type(error).__name__
+    log.warning("%s: try %d of %d failed (%s), next in %.1f s", plan.repo, number, plan.options.tries, what, wait)
     plan.options.sleep(wait)
 
 
@@ -267,38 +350,38 @@ def _wait_s(error: BaseException, number: int, options: PushOptions) -> float:
 
 
 def _explain(error: BaseException, plan: PushPlan, token: str) -> HubError:
-    status, said = _status(error), _said(error, token)
-    if QUOTA.search(said) or status in (402, 413, 507):
+    status, message = _status(error), _message(error, token)
+    if QUOTA.search(message) or status in (402, 413, 507):
         return HubError(
-            f"{plan.url}: no room ({said})",
+            f"{plan.url}: no room ({message})",
             "Free some storage or upgrade the account, then run the same command again.",
         )
     if status == 401:
         return HubError(
-            f"{plan.endpoint} does not accept the token ({said})",
+            f"{plan.endpoint} does not accept the token ({message})",
             "Make a new one, then set HF_TOKEN or run `hf auth login`.",
         )
     if status in (403, 404):
         return HubError(
-            f"no right to write to {plan.url} ({said})",
+            f"no right to write to {plan.url} ({message})",
             "Use a token with write access to it, or push under your own name.",
         )
     if status is not None:
         return HubError(
-            f"{plan.url}: the Hub answered {status} ({said})",
+            f"{plan.url}: the Hub answered {status} ({message})",
             "Nothing half-made is visible. Run the same command again; what was uploaded is not sent twice.",
         )
     if isinstance(error, OfflineModeIsEnabled):
         return HubError("the Hub is switched off by HF_HUB_OFFLINE", "Unset it to push.")
     if isinstance(error, TransportError | OSError):
         return HubError(
-            f"{plan.endpoint} cannot be reached or broke off ({type(error).__name__}: {said})",
+            f"{plan.endpoint} cannot be reached or broke off ({type(error).__name__}: {message})",
             "Check the network, then run the same command again; what was uploaded is not sent twice.",
         )
-    return HubError(f"{plan.url}: {said}", "Run with --dry-run to see what would be sent.")
+    return HubError(f"{plan.url}: {message}", "Run with --dry-run to see what would be sent.")
 
 
-def _said(error: BaseException, token: str) -> str:
+def _message(error: BaseException, token: str) -> str:
     """The server's own words if it had any: one line, no token, no address with a signature."""
     text = (error.server_message if isinstance(error, HfHubHTTPError) else None) or str(error) or type(error).__name__
     text = re.sub(r"\bhf_\w+", "hf_***", text.replace(token, "hf_***"))

@@ -1,18 +1,32 @@
-"""The tuned encoder's card: base, data, recipe and scores, and no word of any book's text."""
+"""The fine-tuned encoder's card: base encoder, training data, settings and scores, and no text of any book."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from tripletkit.publishing.facts import PLACEHOLDER, Setting, public_settings
-from tripletkit.publishing.figures import BookFigures
-from tripletkit.publishing.frontmatter import Yaml, front_matter
-from tripletkit.publishing.markdown import count, details, plain, table
-from tripletkit.publishing.rights import DatasetLicense, license_cell, parse_license
-from tripletkit.publishing.scores import Score, Scores, scores_in_words, scores_table
+import polars as pl
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+import tripletkit
+from tripletkit.encoding.resolve import fingerprint_of
+from tripletkit.publishing.card_statistics import BookStatistics, book_statistics
+from tripletkit.publishing.configs import Tables
+from tripletkit.publishing.dataset_card import Setting, dataset_title, setting_rows, unlicensed_titles
+from tripletkit.publishing.encoder_scores import (
+    EncoderScores,
+    ScoreRow,
+    read_scores,
+    read_validation,
+)
+from tripletkit.publishing.markdown import PLACEHOLDER, citation, count, render_card
+from tripletkit.publishing.rights import DatasetLicense, combine_licenses, license_cell
+from tripletkit.store import ENCODER, Manifest, Store, write_atomically
+
+CARD = "README.md"
 TAGS = (
     "sentence-transformers",
     "sentence-similarity",
@@ -24,7 +38,7 @@ TAGS = (
 
 
 @dataclass(frozen=True)
-class ModelContent:
+class ModelCardContent:
     """Everything that a model card is made of."""
 
     title: str  # of the data: a book's title, or "3 textbooks"
@@ -34,166 +48,152 @@ class ModelContent:
     fingerprint: str
     steps: int
     recipe: Mapping[str, Setting]  # the settings of [train]
-    books: tuple[BookFigures, ...]  # those it was trained on
-    credits: Mapping[str, str]
+    books: tuple[BookStatistics, ...]  # those it was trained on
+    authors: Mapping[str, str]  # book_id: authors
     license: DatasetLicense
     triplets: int  # of the training split
-    scores: Scores | None = None
-    validation: tuple[Score, ...] = ()
+    scores: EncoderScores | None = None
+    validation: tuple[ScoreRow, ...] = ()
     have_the_right: bool = False
     language: tuple[str, ...] = ("en",)
 
     @property
     def name(self) -> str:
         """The model's own name."""
-        return f"{self.base.rpartition('/')[2]} tuned on {self.title}"
+        return f"{self.base.rpartition('/')[2]} fine-tuned on {self.title}"
+
+    @property
+    def scored(self) -> tuple[str, Sequence[ScoreRow]]:
+        """Split and scores: those of `evaluate` if there are any, else the validation scores of `train`."""
+        return (self.scores.split, self.scores.rows) if self.scores else ("validation", self.validation)
 
 
-def make_model_card(content: ModelContent) -> str:
-    """The README.md; equal content gives an equal card."""
-    sections = (_intro, _use, _scores, _data, _recipe, _limits, _citation)
-    return front_matter(metadata(content)) + "\n" + "\n\n".join(section(content) for section in sections) + "\n"
+def make_model_card(content: ModelCardContent) -> str:
+    """The README.md. Equal content gives an equal card."""
+    _, rows = content.scored
+    return render_card(
+        ModelCard,
+        card_metadata(content),
+        "model_card.md.jinja",
+        content=content,
+        repo=PLACEHOLDER,
+        rows=rows,
+        license_cell=license_cell,
+        unlicensed=unlicensed_titles(content.books) if content.have_the_right else [],
+        training=training_in_words(content.recipe, content.steps),
+        setting_rows=setting_rows(content.recipe),
+        citation=citation(
+            "Model", content.name, f"Made with tripletkit {content.version}, weights {content.fingerprint}"
+        ),
+    )
 
 
-def metadata(content: ModelContent) -> Mapping[str, Yaml]:
-    """What the Hub's search and its table of evaluations read."""
-    license_ = content.license
-    named: dict[str, Yaml] = {
-        key: value for key, value in (("license_name", license_.name), ("license_link", license_.link)) if value
-    }
-    results: list[Yaml] = list(_results(content))
-    return {
-        "language": list(content.language),
-        "license": license_.hub,
-        **named,
-        "library_name": "sentence-transformers",
-        "pipeline_tag": "sentence-similarity",
+def card_metadata(content: ModelCardContent) -> ModelCardData:
+    """What the Hub's search and its table of evaluations read: the YAML head."""
+    results = list(_results(content))
+    return ModelCardData(
+        language=list(content.language),
+        license=content.license.hub,
+        license_name=content.license.name or None,
+        license_link=content.license.link or None,
+        library_name="sentence-transformers",
+        pipeline_tag="sentence-similarity",
         # A folder's own name would be taken for somebody's repository.
-        **({"base_model": content.base} if re.fullmatch(r"[\w.-]+/[\w.-]+", content.base) else {}),
-        "tags": list(TAGS),
-        **({"model-index": [{"name": content.name, "results": results}]} if results else {}),
-    }
+        base_model=content.base if re.fullmatch(r"[\w.-]+/[\w.-]+", content.base) else None,
+        tags=list(TAGS),
+        model_name=content.name,
+        eval_results=results or None,
+    )
 
 
-def _results(content: ModelContent) -> Iterator[Mapping[str, Yaml]]:
-    split, rows = _judged(content)
+def _results(content: ModelCardContent) -> Iterator[EvalResult]:
+    split, rows = content.scored
     for row in rows:
-        yield {
-            "task": {"type": "information-retrieval", "name": row.task},
-            "dataset": {"name": f"{content.title}, {split} split", "type": "textbook-passages", "split": split},
-            "metrics": [
-                {"type": row.metric.lower().replace("@", "_at_"), "value": round(row.tuned[0], 6), "name": row.metric}
-            ],
-        }
-
-
-def _judged(content: ModelContent) -> tuple[str, Sequence[Score]]:
-    """The scores to tell: the test split's, else validation's."""
-    return (content.scores.split, content.scores.rows) if content.scores else ("validation", content.validation)
-
-
-def _intro(content: ModelContent) -> str:
-    return (
-        f"# {plain(content.name)}\n\n"
-        f"`{content.base}`, tuned by tripletkit {content.version} to find the technical terms of a passage and the "
-        f"passages for a term.\nTrained on {count(content.triplets, 'triplet')} from "
-        f"{count(len(content.books), 'textbook')}: passage, a term in it, a near term that is not."
-    )
-
-
-def _use(content: ModelContent) -> str:
-    return f"""## Use
-
-```python
-from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer("{PLACEHOLDER}")
-passages = model.encode(["a passage of your text"])
-terms = model.encode(["one term", "another term"])
-print(model.similarity(passages, terms))
-```"""
-
-
-def _scores(content: ModelContent) -> str:
-    split, rows = _judged(content)
-    if not rows:
-        return "## Scores\n\nNone: no held-out passage could be asked."
-    told = (
-        scores_in_words(content.scores)
-        if content.scores
-        else f"On the {split} split, by which settings may have been chosen; no test split has been scored."
-    )
-    return f"## Scores\n\n{told}\nThe passages are of chapters or books that were not trained on.\n\n{scores_table(tuple(rows))}"
-
-
-def _data(content: ModelContent) -> str:
-    heads = ("book", "by", "licence", "pages", "triplets of it")
-    rows = [
-        (
-            plain(book.title),
-            plain(content.credits.get(book.book_id, "")) or "see the book",
-            license_cell(book.license),
-            f"{book.pages:,}",
-            f"{book.triplets:,}",
+        yield EvalResult(
+            task_type="information-retrieval",
+            task_name=row.task,
+            dataset_type="textbook-passages",
+            dataset_name=f"{content.title}, {split} split",
+            dataset_config=row.task,  # results of one dataset, configuration and split are taken for one task
+            dataset_split=split,
+            metric_type=row.metric.lower().replace("@", "_at_"),
+            metric_name=row.metric,
+            metric_value=round(row.fine_tuned[0], 6),
         )
-        for book in content.books
-    ]
-    text = (
-        f"The weights are published under `{content.license.hub}`, taken from the books ({plain(content.license.note)}); "
-        "the base model's\nlicence holds beside it. No text of the books is in this repository. Training read the training split only."
-    )
-    unfree = [plain(book.title) for book in content.books if not book.license or parse_license(book.license).objection]
-    if content.have_the_right and unfree:
-        text += f"\nThe publisher states that they have the right to publish weights trained on: {', '.join(unfree)}."
-    return "\n\n".join(("## Training data, licences, attribution", table(heads, rows), text))
 
 
-def _recipe(content: ModelContent) -> str:
-    recipe = public_settings(content.recipe)
-    batch = int(recipe.get("batch_size") or 0) * int(recipe.get("accumulate") or 1)
-    rows = [(f"`{name}`", f"`{value}`") for name, value in sorted(recipe.items())]
-    text = (
-        f"{loss_in_words(recipe)}, {count(content.steps, 'step')} of {count(batch, _row(recipe))}, "
-        f"learning rate {recipe.get('learning_rate', '?')}.\n"
-        f"Base `{content.base}`, fingerprint `{content.base_fingerprint}`; tuned weights, fingerprint "
-        f"`{content.fingerprint}`."
+def training_in_words(recipe: Mapping[str, Setting], steps: int) -> str:
+    """Loss, steps, batch and learning rate in one sentence."""
+    batch = int(recipe.get("batch_size") or 0) * int(recipe.get("gradient_accumulation_steps") or 1)
+    pairs = recipe.get("in_batch_negatives") or recipe.get("loss") == "mnrl"
+    return (
+        f"{loss_in_words(recipe)}, {count(steps, 'step')} of {count(batch, 'pair' if pairs else 'triplet')}, "
+        f"learning rate {recipe.get('learning_rate', '?')}."
     )
-    return "\n\n".join(("## Recipe", text, details("Settings", table(("setting", "value"), rows))))
 
 
 def loss_in_words(recipe: Mapping[str, Setting]) -> str:
-    """The loss and what decides it."""
+    """The loss and its parameters."""
     if recipe.get("loss") == "mnrl":
         return f"MultipleNegativesRankingLoss (scale {recipe.get('scale', '?')})"
     words = f"TripletLoss ({recipe.get('distance', '?')} distance, margin {recipe.get('margin', '?')})"
-    return f"{words} over all triplets of a batch" if recipe.get("in_batch") else words
+    return f"{words} with all in-batch terms and anchors as negatives" if recipe.get("in_batch_negatives") else words
 
 
-def _row(recipe: Mapping[str, Setting]) -> str:
-    """What a batch counts."""
-    return "pair" if recipe.get("in_batch") or recipe.get("loss") == "mnrl" else "triplet"
+def books_trained_on(tables: Tables) -> pl.DataFrame:
+    """The books with an anchor in the training split."""
+    anchors = tables["triplets"].filter(split="train").select("passage_id")
+    passages = tables["passages"].join(anchors, on="passage_id", how="semi")
+    return tables["books"].join(passages, on="book_id", how="semi", maintain_order="left")
 
 
-def _limits(content: ModelContent) -> str:
-    return """## Limits
+def encoder_problem(store: Store, made: Manifest | None) -> str:
+    """Why the encoder in the output folder is not the one that `train` made from the triplets there; "" if it is."""
+    if made is None or not store.place(ENCODER).is_dir():
+        return "not there yet"
+    if made.key["inputs"].get("triplets.parquet") != store.sha("triplets.parquet"):
+        return "was trained on other triplets than those there now"
+    if made.outputs.get(ENCODER) != store.sha(ENCODER):
+        return "is not what `tripletkit train` made"
+    return ""
 
-- The subjects are those of the books above, the language that of textbooks. Elsewhere the untouched base may do better:
-  measure before you change over.
-- Most terms are said in their passages, so compare with a plain string match or BM25 on your own text.
-- Labels came from the books' indexes by machine; nobody checked them all."""
+
+def write_model_card(
+    store: Store, made: Manifest, tables: Tables, *, authors: Mapping[str, str], have_the_right: bool
+) -> Path:
+    """Write the card of the encoder that ``made`` describes into its folder, and return the folder.
+
+    The folder keeps its hash: read-mes are left out of it. ``tables`` are those that it was trained on, ``authors`` the
+    authors by book_id.
+    """
+    folder = store.place(ENCODER)
+    note = json.loads((folder / "tripletkit.json").read_text(encoding="utf-8"))
+    scores = read_scores(store)
+    books = books_trained_on(tables)
+    triplets = tables["triplets"].filter(split="train")
+    content = ModelCardContent(
+        title=dataset_title(books),
+        version=tripletkit.__version__,
+        base=note["base"],
+        base_fingerprint=note["base_fingerprint"],
+        fingerprint=fingerprint_of(made.outputs[ENCODER]),
+        steps=note["steps"],
+        recipe=flat_settings(note["recipe"]),
+        books=tuple(book_statistics({**tables, "books": books, "triplets": triplets})),
+        authors=authors,
+        license=combine_licenses(text or "none" for text in books["license"]),
+        triplets=triplets.height,
+        scores=scores,
+        validation=() if scores else read_validation(store),
+        have_the_right=have_the_right,
+    )
+    write_atomically(folder / CARD, make_model_card(content).encode())
+    return folder
 
 
-def _citation(content: ModelContent) -> str:
-    key = re.sub(r"[^a-z0-9]+", "-", content.name.lower()).strip("-") or "tripletkit-encoder"
-    title = re.sub(r"[{}\\]", "", content.name)
-    return f"""## Citation
-
-```bibtex
-@misc{{{key},
-  title = {{{title}}},
-  howpublished = {{Model, {PLACEHOLDER}}},
-  note = {{Made with tripletkit {content.version}, weights {content.fingerprint}}}
-}}
-```
-
-Cite the base model and the books above too."""
+def flat_settings(settings: Mapping[str, object]) -> dict[str, Setting]:
+    """Settings as a card shows them: lists as one text."""
+    return {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else value  # type: ignore[misc]
+        for name, value in settings.items()
+    }

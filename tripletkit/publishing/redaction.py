@@ -1,59 +1,42 @@
-"""Configurations without text: ids, pages, offsets, scores and hashes, enough to be filled again by who has the book.
+"""Configurations without text: ids, pages, offsets, scores and hashes, from which whoever has the book restores the rest.
 
-Only columns named here are published: a column that is added to a table tomorrow stays out until somebody lets it in.
+Only the columns named here are published. A column that is added to a table stays out until somebody lists it here.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from difflib import SequenceMatcher
-from itertools import accumulate
 
 import polars as pl
 
 from tripletkit.errors import TableError
-from tripletkit.publishing.configs import (
-    Tables,
-    View,
-    corpus_view,
-    full_view,
-    mentions_view,
-    terms_view,
-)
+from tripletkit.publishing import configs
+from tripletkit.publishing.configs import Configuration, Tables
+from tripletkit.schemas import MENTIONS as MENTIONS_TABLE
 
-EDITS = pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32, "insert": pl.String}))
+SPANS = pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32}))
 
-CORPUS = ("passage_id", "book_id", "page_first", "page_last", "label_first", "label_last", "kind", "n_tokens")
+_PLACE = ("book_id", "page_first", "page_last", "label_first", "label_last", "kind")
+_IDS = ("triplet_id", "passage_id", "positive_id", "negative_id")
+_SCORES = ("cos_ap", "cos_an", "cos_pn", "ce_ap", "ce_an", "rank", "rule", "masked", "round", "encoder")
+#: How a mention was found.
+_MATCH = "match" if "match" in MENTIONS_TABLE.columns else "how"
+
+CORPUS = ("passage_id", *_PLACE, "n_tokens")
 TERMS = ("term_id", "book_id", "sources", "parent_id", "see_also", "locators", "kept")
-MENTIONS = ("passage_id", "term_id", "start", "end", "match")
-FULL = (
-    "triplet_id",
-    "passage_id",
-    "positive_id",
-    "negative_id",
-    "book_id",
-    "page_first",
-    "page_last",
-    "label_first",
-    "label_last",
-    "kind",
-    "spans",
-    "cos_ap",
-    "cos_an",
-    "cos_pn",
-    "ce_ap",
-    "ce_an",
-    "rank",
-    "rule",
-    "masked",
-    "round",
-    "encoder",
-)
+MENTIONS = ("passage_id", "term_id", "start", "end", _MATCH)
+FULL = (*_IDS, *_PLACE, "spans", *_SCORES)
 
-#: Columns of a few fixed words. More different values, or longer ones, may be the book's own text.
-VOCABULARIES = ("kind", "match", "rule")
+MEANINGS = {
+    "anchor_sha256": "sha256 of the anchor",
+    "masked_spans": "the parts of the passage's text that the mask token replaces in the anchor, by offsets",
+    "text_sha256": "sha256 of the text",
+    "term_sha256": "sha256 of the canonical form",
+    "definition_sha256": "sha256 of the definition",
+}
+#: Columns of a few fixed words. More different values, or longer ones, may be text of the book.
+VOCABULARIES = ("kind", _MATCH, "rule")
 MOST_WORDS, LONGEST_WORD = 40, 60
 
 
@@ -62,46 +45,48 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def redacted_views(tables: Tables) -> tuple[View, ...]:
-    """``full``, ``corpus``, ``terms`` and ``mentions``, with hashes in the place of text."""
-    corpus, terms, mentions, full = corpus_view(tables), terms_view(tables), mentions_view(tables), full_view(tables)
-    passages = dict(tables["passages"].select("passage_id", "text").iter_rows())
+def redacted_configurations(tables: Tables, mask_token: str) -> tuple[Configuration, ...]:
+    """``full``, ``corpus``, ``terms`` and ``mentions``, with hashes in the place of text.
+
+    ``mask_token`` is what stands in masked anchors for the positive.
+    Raises TableError where a column of fixed words may hold text of a book.
+    """
+    corpus, terms = configs.corpus(tables), configs.terms(tables)
+    hashes = {f"{name}_sha256": _hashes(terms.frame[name]) for name in ("term", "definition")}
     return (
-        _redacted(full, FULL, _anchors(passages, full.frame, "passage_id")),
+        _redacted_full(tables, mask_token),
         _redacted(corpus, CORPUS, {"text_sha256": _hashes(corpus.frame["text"])}),
-        _redacted(
-            terms,
-            TERMS,
-            {"term_sha256": _hashes(terms.frame["term"]), "definition_sha256": _hashes(terms.frame["definition"])},
-        ),
-        _redacted(mentions, MENTIONS, {}),
+        _redacted(terms, TERMS, hashes),
+        _redacted(configs.mentions(tables), MENTIONS, {}),
     )
 
 
-MEANINGS = {
-    "anchor_sha256": "sha256 of the anchor",
-    "edits": "what turns the passage's (or definition's) text into the anchor, by offsets; null if that cannot be told without text",
-    "text_sha256": "sha256 of the text",
-    "term_sha256": "sha256 of the canonical form",
-    "definition_sha256": "sha256 of the definition",
-}
+def _redacted_full(tables: Tables, mask_token: str) -> Configuration:
+    full = configs.full(tables)
+    texts = dict(tables["passages"].select("passage_id", "text").iter_rows())
+    anchors = full.frame.select("passage_id", "anchor").iter_rows()
+    spans = pl.Series([masked_spans(texts[passage], anchor, mask_token) for passage, anchor in anchors], dtype=SPANS)
+    lost = spans.null_count()
+    note = f"full: {lost} anchors are not the text of their passage with {mask_token} in it, so `fill` cannot restore them."
+    made = _redacted(full, FULL, {"anchor_sha256": _hashes(full.frame["anchor"]), "masked_spans": spans})
+    return Configuration(made.name, made.meaning, made.columns, made.frame, (note,) if lost else ())
 
 
-def _redacted(view: View, kept: Sequence[str], added: dict[str, pl.Series]) -> View:
-    frame = view.frame.select("split", *kept).with_columns(series.alias(name) for name, series in added.items())
+def _redacted(whole: Configuration, kept: Sequence[str], added: Mapping[str, pl.Series]) -> Configuration:
+    frame = whole.frame.select("split", *kept).with_columns(series.alias(name) for name, series in added.items())
     for name in set(kept) & set(VOCABULARIES):
-        _refuse_free_text(view.name, frame[name])
-    columns = {**{name: view.columns[name] for name in kept}, **{name: MEANINGS[name] for name in added}}
-    return View(view.name, f"{view.meaning}, without text", columns, frame, view.notes)
+        _refuse_free_text(whole.name, frame[name])
+    columns = {**{name: whole.columns[name] for name in kept}, **{name: MEANINGS[name] for name in added}}
+    return Configuration(whole.name, f"{whole.meaning}, without text", columns, frame, whole.notes)
 
 
-def _refuse_free_text(view: str, values: pl.Series) -> None:
+def _refuse_free_text(name: str, values: pl.Series) -> None:
     words = values.drop_nulls().unique().to_list()
-    long = [word for word in words if len(word) > LONGEST_WORD]
-    if long or len(words) > MOST_WORDS:
+    longest = max(map(len, words), default=0)
+    if longest > LONGEST_WORD or len(words) > MOST_WORDS:
         raise TableError(
-            f"{view}: column {values.name!r} holds {len(words)} different values, the longest of "
-            f"{len(max(words, key=len))} characters, so it may hold the book's text",
+            f"{name}: column {values.name!r} holds {len(words)} different values, the longest of {longest} characters, "
+            "so it may hold the book's text",
             "A redacted dataset cannot carry it; make the tables again with this version.",
         )
 
@@ -110,42 +95,28 @@ def _hashes(texts: pl.Series) -> pl.Series:
     return pl.Series([None if text is None else text_hash(text) for text in texts], dtype=pl.String)
 
 
-def _anchors(texts: Mapping[str, str], frame: pl.DataFrame, key: str) -> dict[str, pl.Series]:
-    """What anchors are known by, and what makes them from the texts that ``frame``'s column ``key`` names."""
-    seen: dict[tuple[str, str], list[dict[str, object]] | None] = {}
-    for name, anchor in frame.select(key, "anchor").iter_rows():
-        if (name, anchor) not in seen:
-            seen[name, anchor] = text_edits(texts[name], anchor)
-    edits = pl.Series([seen[row] for row in frame.select(key, "anchor").iter_rows()], dtype=EDITS)
-    return {"anchor_sha256": _hashes(frame["anchor"]), "edits": edits}
+def masked_spans(text: str, anchor: str, mask_token: str) -> list[dict[str, int]] | None:
+    """The parts of ``text`` that ``mask_token`` replaces in ``anchor``; None if ``anchor`` is not made so.
 
-
-def text_edits(text: str, anchor: str) -> list[dict[str, object]] | None:
-    """What turns ``text`` into ``anchor``: [start, end) → insert.
-
-    None if the inserts say a word of the text, or more than one word: a mask is one, so ``anchor`` is made of another text.
+    Of several ways to place them the leftmost is taken: all give the same anchor.
     """
-    edits = _differences(text, anchor)
-    own = set(re.findall(r"\w+", text.casefold()))
-    inserted = {word for _, _, insert in edits for word in re.findall(r"\w+", insert.casefold())}
-    if inserted & own or len(inserted) > 1:
-        return None
-    return [{"start": start, "end": end, "insert": insert} for start, end, insert in edits]
-
-
-def apply_edits(text: str, edits: Sequence[dict[str, object]]) -> str:
-    """The inverse of ``text_edits``."""
-    pieces, last = [], 0
-    for edit in edits:
-        pieces += [text[last : int(str(edit["start"]))], str(edit["insert"])]
-        last = int(str(edit["end"]))
-    return "".join([*pieces, text[last:]])
-
-
-def _differences(text: str, anchor: str) -> list[tuple[int, int, str]]:
     if text == anchor:
         return []
-    old, new = (re.findall(r"\w+\s*|\W", one) for one in (text, anchor))
-    offsets = [0, *accumulate(len(token) for token in old)]
-    codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    return [(offsets[i], offsets[j], "".join(new[k:m])) for tag, i, j, k, m in codes if tag != "equal"]
+    first, *pieces = anchor.split(mask_token)
+    if not pieces or not text.startswith(first) or not text.endswith(pieces[-1]):
+        return None
+    spans, at = [], len(first)
+    for number, piece in enumerate(pieces, start=1):
+        start = text.find(piece, at + 1) if number < len(pieces) else len(text) - len(piece)
+        if start <= at:
+            return None
+        spans.append({"start": at, "end": start})
+        at = start + len(piece)
+    return spans
+
+
+def mask(text: str, spans: Sequence[Mapping[str, int]], mask_token: str) -> str:
+    """The inverse of ``masked_spans``: ``text`` with ``mask_token`` in the place of each span."""
+    starts = [0, *(span["end"] for span in spans)]
+    ends = [*(span["start"] for span in spans), len(text)]
+    return mask_token.join(text[start:end] for start, end in zip(starts, ends, strict=True))

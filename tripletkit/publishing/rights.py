@@ -1,7 +1,7 @@
-"""Whose text it is: a book's licence read, judged, and combined with the others' into the dataset's own.
+"""Licences: what the licence of each book allows, and which licence a dataset made from the books can carry.
 
-A dataset is an adaptation of its books: passages cut out of context, line breaks and hyphens undone, terms hidden in
-them. So a licence serves only if it lets adaptations be shared; the ND licences of Creative Commons do not.
+A dataset is an adaptation of its books: passages are cut out, line breaks and hyphens undone, terms masked. So a licence
+must allow adaptations to be shared. The ND licences of Creative Commons do not.
 """
 
 from __future__ import annotations
@@ -13,36 +13,16 @@ from pathlib import PurePath
 
 import polars as pl
 
-from tripletkit.errors import TripletkitError
+from tripletkit.errors import RightsError
 from tripletkit.publishing.markdown import plain
 
-LICENSES = (
+GIVE_A_LICENSE = (
     "Give a licence with --license, in a file BOOK.pdf.license beside the book or under [licenses] in the settings; "
 )
-WAYS_ON = f"{LICENSES}publish without text with --redact; or say --i-have-the-right if the owner allows it."
+REMEDIES = f"{GIVE_A_LICENSE}publish without text with --redact; or say --i-have-the-right if the owner allows it."
 
 #: The Creative Commons licences that the Hub has a name for; any other is "other" there, with its own name.
-HUB_CC = frozenset(
-    {
-        "cc0-1.0",
-        "cc-by-2.0",
-        "cc-by-2.5",
-        "cc-by-3.0",
-        "cc-by-4.0",
-        "cc-by-sa-3.0",
-        "cc-by-sa-4.0",
-        "cc-by-nc-2.0",
-        "cc-by-nc-3.0",
-        "cc-by-nc-4.0",
-        "cc-by-nc-sa-2.0",
-        "cc-by-nc-sa-3.0",
-        "cc-by-nc-sa-4.0",
-    }
-)
-
-
-class RightsError(TripletkitError):
-    """Text that may not be published as things stand."""
+HUB_CC = re.compile(r"cc0-1\.0|cc-by-(2\.[05]|[34]\.0)|cc-by-sa-[34]\.0|cc-by-nc(-sa)?-[234]\.0")
 
 
 @dataclass(frozen=True)
@@ -59,7 +39,7 @@ class License:
 
     @property
     def link(self) -> str:
-        """Where its text stands, "" if that is not known."""
+        """Address of its text; "" if that is not known."""
         if self.objection:
             return ""
         if self.hub == "cc0-1.0":
@@ -81,7 +61,7 @@ class DatasetLicense:
     note: str
 
 
-#: Pattern of the name, the Hub's identifier, whether adaptations must carry it, where its text stands.
+#: Pattern of the name, the Hub's identifier, whether adaptations must carry it, the address of its text.
 KNOWN = (
     (r"\bcc-?0\b|creativecommons\.org/publicdomain/zero", "cc0-1.0", False, ""),
     (r"public domain|\bpdm\b|publicdomain/mark", "other", False, ""),
@@ -109,7 +89,7 @@ _CC_WORDS = (
 
 
 def parse_license(text: str) -> License:
-    """A licence from its SPDX id, name or address; with an objection if it is unknown or forbids adaptations."""
+    """The licence with this SPDX id, name or address. It has an objection if it is unknown or forbids adaptations."""
     name, plain = text.strip(), text.strip().lower()
     if re.search(r"all rights reserved|proprietary|\bnone\b", plain):
         return License(name, "other", "closed", objection="it reserves all rights")
@@ -149,11 +129,11 @@ def _cc_code(nc: bool, sa: bool) -> str:
 
 def _cc_hub(nc: bool, sa: bool, version: str) -> str:
     hub = f"cc-{_cc_code(nc, sa)}-{version}" if version else "cc"
-    return hub if hub in HUB_CC or hub == "cc" else "other"
+    return hub if hub == "cc" or HUB_CC.fullmatch(hub) else "other"
 
 
 def objections(books: pl.DataFrame) -> dict[str, str]:
-    """What stands against publishing each book's text, by book_id; books that are free to publish are not in it."""
+    """Why the text of a book may not be published, by book_id. Books whose text may be published are not in it."""
     found = {}
     for book_id, text in books.select("book_id", "license").iter_rows():
         problem = parse_license(text).objection if text and text.strip() else "it has no licence"
@@ -163,23 +143,23 @@ def objections(books: pl.DataFrame) -> dict[str, str]:
 
 
 def refuse_without_rights(books: pl.DataFrame) -> None:
-    """Raise RightsError that names every book whose text may not be published."""
-    _refuse(books, "the text of", WAYS_ON)
+    """Raises RightsError if the text of a book may not be published. It names every such book."""
+    _refuse(books, "the text of", REMEDIES)
 
 
 def refuse_weights_without_rights(books: pl.DataFrame) -> None:
-    """Raise RightsError that names every book on whose text no published weights may be trained.
+    """Raises RightsError if weights trained on the text of a book may not be published. It names every such book.
 
     Whether weights are an adaptation of what they were trained on is not settled; here they need the same right.
     """
     _refuse(
         books,
         "weights trained on the text of",
-        f"{LICENSES}or, if the owner allows it, `tripletkit publish --encoder --i-have-the-right`.",
+        f"{GIVE_A_LICENSE}or, if the owner allows it, `tripletkit publish --fine-tuned --i-have-the-right`.",
     )
 
 
-def _refuse(books: pl.DataFrame, what: str, ways_on: str) -> None:
+def _refuse(books: pl.DataFrame, what: str, remedies: str) -> None:
     against = objections(books)
     if against:
         named = [
@@ -188,18 +168,18 @@ def _refuse(books: pl.DataFrame, what: str, ways_on: str) -> None:
             if row["book_id"] in against
         ]
         raise RightsError(
-            f"no right to publish {what} {len(named)} of {books.height} books\n  " + "\n  ".join(named), ways_on
+            f"no right to publish {what} {len(named)} of {books.height} books\n  " + "\n  ".join(named), remedies
         )
 
 
 def combine_licenses(texts: Iterable[str]) -> DatasetLicense:
-    """The licence that a dataset made of such books can carry: one that meets every book's terms, else "other"."""
+    """The licence for a dataset made from books with these licences: one that meets the terms of all, else "other"."""
     given = sorted({parse_license(text) for text in texts}, key=lambda one: one.name)
     bound = [one for one in given if one.family != "open"]
     if not given or any(one.objection for one in given):
         return _mixed(given)
     if not bound:
-        return _single(given[0], given) if len(given) == 1 else _credit_only(given)
+        return _single(given[0], given) if len({one.hub for one in given}) == 1 else _mixed(given)
     if len({(one.hub, one.family, one.version, one.noncommercial, one.share_alike) for one in bound}) == 1:
         return _single(bound[0], given)
     return _combined_cc(bound, given) if all(one.family == "cc" for one in bound) else _mixed(given)
@@ -208,11 +188,11 @@ def combine_licenses(texts: Iterable[str]) -> DatasetLicense:
 def _combined_cc(bound: list[License], given: list[License]) -> DatasetLicense:
     nc, sa = any(one.noncommercial for one in bound), any(one.share_alike for one in bound)
     version = max(one.version for one in bound)
-    # Share-alike binds to the very licence: BY-SA text cannot go under BY-NC-SA. A later version will do from 2.0 on.
-    torn = nc and any(one.share_alike and not one.noncommercial for one in bound)
-    stuck = any(one.share_alike and one.version in ("", "1.0") and one.version != version for one in bound)
+    # Share-alike text stays under its own licence: BY-SA text cannot go under BY-NC-SA. From 2.0 on a later version is allowed.
+    conflicting = nc and any(one.share_alike and not one.noncommercial for one in bound)
+    no_later_version = any(one.share_alike and one.version in ("", "1.0") and one.version != version for one in bound)
     hub = _cc_hub(nc, sa, version)
-    if torn or stuck or hub == "other" or not all(one.version for one in bound):
+    if conflicting or no_later_version or hub == "other" or not all(one.version for one in bound):
         return _mixed(given)
     return DatasetLicense(hub, "", "", _note(given, "which meets the terms of every book"))
 
@@ -222,11 +202,6 @@ def _single(one: License, given: list[License]) -> DatasetLicense:
     return DatasetLicense(
         one.hub, name, "" if one.hub != "other" else one.link, _note(given, "the licence of its text")
     )
-
-
-def _credit_only(given: list[License]) -> DatasetLicense:
-    hubs = {one.hub for one in given}
-    return _single(given[0], given) if len(hubs) == 1 else _mixed(given)
 
 
 def _mixed(given: list[License]) -> DatasetLicense:
@@ -251,12 +226,12 @@ def check_dataset_license(stated: str, texts: Iterable[str]) -> DatasetLicense:
     own, books = parse_license(stated), [parse_license(text) for text in texts]
     combined = combine_licenses(book.name for book in books)
     for book in books:
-        frees = book.share_alike and own.hub not in {book.hub, combined.hub} - {"other"}
+        loosens = book.share_alike and own.hub not in {book.hub, combined.hub} - {"other"}
         sells = book.noncommercial and not own.noncommercial
-        if frees or sells:
+        if loosens or sells:
             raise RightsError(
                 f"the dataset cannot be {stated}: a book is {book.name}, which "
-                f"{'must be passed on' if frees else 'forbids commercial use'}",
+                f"{'must be passed on' if loosens else 'forbids commercial use'}",
                 f"Leave the dataset's licence out; it would be {combined.hub}.",
             )
     named = (_slug(stated), own.link) if own.hub == "other" else ("", "")

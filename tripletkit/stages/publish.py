@@ -1,66 +1,78 @@
-"""Tables → a dataset folder with its card, which `datasets.load_dataset` opens. Pushing it is `publishing.hub`'s.
+"""Tables → a dataset folder with its card, which `datasets.load_dataset` opens. ``publishing.hub`` pushes it.
 
-Of an encoder that was trained on the triplets the scores go onto the dataset's card, and it gets a card of its own.
+The scores of an encoder that was trained on the triplets go onto the dataset's card, and the encoder gets a card too.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
-import tripletkit
-from tripletkit.publishing.card import CardFacts
-from tripletkit.publishing.checks import REVIEW, read_review
-from tripletkit.publishing.encoder import book_credits, dataset_title, encoder_trouble, with_license, write_model_card
-from tripletkit.publishing.folder import write_dataset
-from tripletkit.publishing.scores import SCORES, read_scores
-from tripletkit.stage import Job, Stage, StageResult
-from tripletkit.store import Store
+import polars as pl
 
-TABLES = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "dropped")
+import tripletkit
+from tripletkit.errors import SourceError, TableError
+from tripletkit.pdf.reader import open_pdf, read_author
+from tripletkit.publishing.dataset_card import CardDetails, dataset_title
+from tripletkit.publishing.dataset_folder import write_dataset
+from tripletkit.publishing.encoder_scores import SCORES, read_scores
+from tripletkit.publishing.model_card import books_trained_on, encoder_problem, flat_settings, write_model_card
+from tripletkit.publishing.negative_checks import REVIEW, read_review
+from tripletkit.publishing.rights import refuse_weights_without_rights
+from tripletkit.settings import PublishSettings
+from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.store import ENCODER, Store
+
+READS = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets")
+#: The tables that an encoder's card is made from.
+ENCODER_TABLES = ("books", "passages", "terms", "splits", "triplets")
+#: What programs write where an author should stand.
+NO_AUTHOR = frozenset({"", "admin", "administrator", "author", "owner", "unknown", "user", "windows user"})
+
+Tables = Mapping[str, pl.DataFrame]
 
 
 def run(job: Job) -> StageResult:
     """Write the folder, whole or not at all. Raises RightsError for a book whose licence is missing or forbids it."""
     settings = job.settings.publish
-    tables = {name: job.table(name) for name in TABLES}
+    tables = {name: job.table(name) for name in (*READS, "dropped")}
     tables["books"] = with_license(tables["books"], settings)
     folder = settings.to or job.folder / "dataset"
-    report = write_dataset(tables, folder, facts=card_facts(job), redact=settings.redact)
+    authors = book_authors(tables["books"], settings.authors)
+    report = write_dataset(tables, folder, details=card_details(job, authors), redact=settings.redact)
     store = Store(job.folder)
     made = store.manifest("train")
-    if made is not None and not encoder_trouble(store, made):
-        write_model_card(store, made, tables, settings)
+    if made is not None and not encoder_problem(store, made):
+        write_model_card(store, made, tables, authors=authors, have_the_right=settings.i_have_the_right)
     rows = report.rows.get("triplet", {})
-    told = ", ".join(f"{split} {count:,}" for split, count in rows.items())
+    triplets = ", ".join(f"{split} {count:,}" for split, count in rows.items())
     size = sum(report.files.values()) / 1e6
     summary = (
         f"{len(report.rows)} configurations, {len(report.files)} files, {size:.1f} MB, licence {report.license}; "
-        f"triplet: {told or 'redacted'}"
+        f"triplet: {triplets or 'redacted'}"
     )
     return StageResult(
-        counts={"files": len(report.files), "triplets": sum(rows.values())}, summary=summary, notes=tuple(report.notes)
+        counts={"files": len(report.files), "triplets": sum(rows.values())}, summary=summary, notes=report.notes
     )
 
 
-def card_facts(job: Job) -> CardFacts:
-    """Everything that the card says and the tables do not hold."""
-    settings, place, books = job.settings, job.locate(), job.table("books")
-    named = settings.publish.name or dataset_title(books)
-    plain = {
-        key: ", ".join(map(str, value)) if isinstance(value, list) else value
-        for key, value in {**_stage_settings(job), "seed": settings.seed}.items()
-    }
-    return CardFacts(
-        pretty_name=f"{named}: passages, terms and hard negatives" if settings.publish.name is None else named,
+def card_details(job: Job, authors: Mapping[str, str]) -> CardDetails:
+    """Everything that the card says and the tables do not hold. ``authors`` are the authors by book_id."""
+    settings, place = job.settings, job.locate()
+    title = dataset_title(job.table("books"))
+    return CardDetails(
+        pretty_name=settings.publish.name or f"{title}: passages, terms and hard negatives",
         version=tripletkit.__version__,
         encoder=place.base,
         fingerprint=place.fingerprint,
-        settings=plain,
+        mask_token=place.mask_token,
+        settings=flat_settings({**_stage_settings(job), "seed": settings.seed}),
         rules=job.rules.fingerprint,
         libraries={name: importlib.metadata.version(name) for name in ("pypdfium2", "sentence-transformers", "torch")},
         have_the_right=settings.publish.i_have_the_right,
-        credits=book_credits(books, settings.publish.authors),
+        authors=authors,
         review=read_review(job.folder / REVIEW, set(job.table("triplets")["triplet_id"])),
         scores=read_scores(Store(job.folder)),
         margin=settings.train.margin,
@@ -78,14 +90,61 @@ def _stage_settings(job: Job) -> dict[str, Any]:
     return flat
 
 
+def prepare_encoder(store: Store, settings: PublishSettings) -> Path:
+    """The folder of the fine-tuned encoder, with its card written anew.
+
+    Raises TableError if the encoder was not trained on these triplets, RightsError for books whose licence is missing or
+    forbids it.
+    """
+    made = store.manifest("train")
+    problem = encoder_problem(store, made)
+    if made is None or problem:
+        raise TableError(f"{store.place(ENCODER)}: {problem}", "Make it with `tripletkit train`.")
+    tables = check_rights(store, settings)
+    authors = book_authors(tables["books"], settings.authors)
+    return write_model_card(store, made, tables, authors=authors, have_the_right=settings.i_have_the_right)
+
+
+def check_rights(store: Store, settings: PublishSettings) -> Tables:
+    """The tables that an encoder learns from. Raises RightsError if weights trained on them may not be published."""
+    tables = {name: store.read(name) for name in ENCODER_TABLES}
+    tables["books"] = with_license(tables["books"], settings)
+    if not settings.i_have_the_right:
+        refuse_weights_without_rights(books_trained_on(tables))
+    return tables
+
+
+def with_license(books: pl.DataFrame, settings: PublishSettings) -> pl.DataFrame:
+    """``books`` with the licence of the settings where they have none of their own."""
+    return books.with_columns(license=books["license"].fill_null(settings.license)) if settings.license else books
+
+
+def book_authors(books: pl.DataFrame, authors: Mapping[str, str]) -> dict[str, str]:
+    """book_id → its authors: those in the settings, else those in the PDF's metadata if the file is still there."""
+    named = {
+        book_id: authors.get(PurePath(path).name) or _author(Path(path))
+        for book_id, path in books.select("book_id", "path").iter_rows()
+    }
+    return {book_id: author for book_id, author in named.items() if author}
+
+
+def _author(path: Path) -> str:
+    try:
+        with open_pdf(path) as document:
+            author = read_author(document)
+    except SourceError:
+        return ""
+    return "" if author.casefold() in NO_AUTHOR else author
+
+
 STAGE = Stage(
     "publish",
-    reads=("books", "pages", "passages", "terms", "mentions", "splits", "triplets"),
+    reads=READS,
     writes=(),
     run=run,
     settings=("publish", "seed"),
     uses=frozenset({"encoder", "rules", "dropped"}),
     files_in=(SCORES, REVIEW),
     files_out=("dataset",),
-    version=2,
+    version=3,
 )

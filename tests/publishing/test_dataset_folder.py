@@ -10,12 +10,13 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.publishing.tables import ALPHA, BETA, FACTS, VIEWS, small_tables, unlicensed
-from tripletkit.errors import HubError, TableError
-from tripletkit.publishing.folder import read_manifest, write_dataset
-from tripletkit.publishing.redaction import apply_edits, text_edits
-from tripletkit.publishing.rights import RightsError
+from tests.publishing.tables import ALPHA, BETA, CONFIGURATIONS, DETAILS, small_tables, unlicensed
+from tripletkit.errors import HubError, RightsError, TableError
+from tripletkit.publishing.dataset_folder import read_manifest, write_dataset
+from tripletkit.publishing.redaction import mask, masked_spans
 
 #: Opens every configuration with the real library and prints rows and types; offline, with a cache of its own.
 LOAD_ALL = """
@@ -48,13 +49,13 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_load_dataset_opens_every_configuration(tmp_path: Path) -> None:
     tables = small_tables()
-    report = write_dataset(tables, tmp_path / "set", facts=FACTS)
+    report = write_dataset(tables, tmp_path / "set", details=DETAILS)
     got = loaded(tmp_path / "set", tmp_path / "home")
     configs = got["configs"]
     assert {
         name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in configs.items()
     } == report.rows
-    assert set(report.rows) == set(VIEWS)
+    assert set(report.rows) == set(CONFIGURATIONS)
     assert got["default"] == ["anchor", "positive", "negative"]
     assert not any("large_string" in split["types"] for splits in configs.values() for split in splits.values())
     for split in ("train", "validation", "test"):
@@ -64,7 +65,7 @@ def test_load_dataset_opens_every_configuration(tmp_path: Path) -> None:
 
 
 def test_rows_of_every_configuration(tmp_path: Path) -> None:
-    report = write_dataset(small_tables(), tmp_path / "set", facts=FACTS)
+    report = write_dataset(small_tables(), tmp_path / "set", details=DETAILS)
     # Per passage: two negatives for the plain anchor, one for the masked one. 8 + 2 passages of alpha, 5 of beta.
     assert report.rows["triplet"] == {"train": 24, "validation": 6, "test": 15}
     assert report.rows["n-tuple"] == {"train": 8, "validation": 2, "test": 5}  # the masked ones have too few
@@ -73,9 +74,9 @@ def test_rows_of_every_configuration(tmp_path: Path) -> None:
     assert report.rows["definitions"] == {
         "train": 4,
         "test": 4,
-    }  # four of five terms are defined; validation says none first
+    }  # four of five terms are defined; validation mentions none first
     assert report.rows["mentions"] == {"train": 16, "validation": 4, "test": 10}
-    assert "15 of 30 (anchor, positive) with fewer than 2 negatives" in report.notes[0]
+    assert "15 of 30 (anchor, positive) have fewer than 2 negatives" in report.notes[0]
     assert report.summary.startswith(
         f"{tmp_path / 'set'}: 10 configurations, triplet: train 24, validation 6, test 15; "
     )
@@ -85,17 +86,17 @@ def test_rows_of_every_configuration(tmp_path: Path) -> None:
 def test_a_configuration_without_rows_is_left_out_and_named(tmp_path: Path) -> None:
     tables = small_tables()
     undefined = {**tables, "terms": tables["terms"].with_columns(definition=pl.lit(None, dtype=pl.String))}
-    report = write_dataset(undefined, tmp_path / "set", facts=FACTS)
+    report = write_dataset(undefined, tmp_path / "set", details=DETAILS)
     assert "definitions" not in report.rows
     assert not (tmp_path / "set/definitions").exists()
     card = (tmp_path / "set/README.md").read_text()
-    assert "- definitions: there is no row for it, so it cannot be loaded." in card
+    assert "- definitions: it has no rows, so it cannot be loaded." in card
     assert "config_name: definitions" not in card
 
 
 def test_negatives_of_a_tuple_stand_nearest_first(tmp_path: Path) -> None:
     tables = small_tables()
-    write_dataset(tables, tmp_path / "set", facts=FACTS)
+    write_dataset(tables, tmp_path / "set", details=DETAILS)
     cosines = {(row["anchor"], row["negative"]): row["cos_an"] for row in tables["triplets"].to_dicts()}
     rows = pl.read_parquet(tmp_path / "set/n-tuple").to_dicts()
     gaps = [cosines[row["anchor"], row["negative_1"]] - cosines[row["anchor"], row["negative_2"]] for row in rows]
@@ -108,7 +109,7 @@ SIDES = ("positive", "negative")
 
 def test_labelled_pairs_and_scored_lists_hold_every_term_of_an_anchor_once(tmp_path: Path) -> None:
     tables = small_tables()
-    report = write_dataset(tables, tmp_path / "set", facts=FACTS)
+    report = write_dataset(tables, tmp_path / "set", details=DETAILS)
     triplets = tables["triplets"]
     wanted = {(row["split"], row["anchor"], row[side]): side for row in triplets.to_dicts() for side in SIDES}
     pairs = pl.concat(
@@ -124,7 +125,7 @@ def test_labelled_pairs_and_scored_lists_hold_every_term_of_an_anchor_once(tmp_p
 
 
 def test_files_name_the_types_of_the_library_that_reads_them(tmp_path: Path) -> None:
-    write_dataset(small_tables(), tmp_path / "set", facts=FACTS)
+    write_dataset(small_tables(), tmp_path / "set", details=DETAILS)
     schema = pq.read_schema(tmp_path / "set/terms/train-00000-of-00001.parquet")
     assert {str(schema.field(name).type).partition("<")[0] for name in ("term", "forms", "locators", "kept")} == {
         "string",
@@ -134,7 +135,7 @@ def test_files_name_the_types_of_the_library_that_reads_them(tmp_path: Path) -> 
 
 
 def test_spans_point_at_the_positive(tmp_path: Path) -> None:
-    write_dataset(small_tables(), tmp_path / "set", facts=FACTS)
+    write_dataset(small_tables(), tmp_path / "set", details=DETAILS)
     full = pl.read_parquet(tmp_path / "set/full/train-*.parquet").filter(~pl.col("masked"))
     assert full.height == 16
     for row in full.iter_rows(named=True):
@@ -158,7 +159,7 @@ def test_a_term_stands_in_the_earliest_split_that_says_it(tmp_path: Path) -> Non
         "splits": tables["splits"].with_columns(moved),
         "triplets": tables["triplets"].with_columns(moved),
     }
-    write_dataset(tables, tmp_path / "set", facts=FACTS)
+    write_dataset(tables, tmp_path / "set", details=DETAILS)
     terms = {
         split: set(pl.read_parquet(tmp_path / f"set/terms/{split}-*.parquet")["term"])
         for split in ("train", "validation")
@@ -171,17 +172,17 @@ def test_a_term_stands_in_the_earliest_split_that_says_it(tmp_path: Path) -> Non
 
 def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
     tables = small_tables()
-    write_dataset(tables, tmp_path / "one", facts=FACTS)
-    write_dataset({name: table.reverse() for name, table in tables.items()}, tmp_path / "two", facts=FACTS)
+    write_dataset(tables, tmp_path / "one", details=DETAILS)
+    write_dataset({name: table.reverse() for name, table in tables.items()}, tmp_path / "two", details=DETAILS)
     assert files(tmp_path / "one") == files(tmp_path / "two")
 
 
 def test_shards_are_bounded_and_whole(tmp_path: Path) -> None:
-    write_dataset(small_tables(), tmp_path / "set", facts=FACTS, max_shard_bytes=1_000)
+    write_dataset(small_tables(), tmp_path / "set", details=DETAILS, max_shard_bytes=1_000)
     shards = sorted((tmp_path / "set/triplet").glob("train-*.parquet"))
     assert [path.name for path in shards] == [f"train-0000{n}-of-00004.parquet" for n in range(4)]
     assert [pl.read_parquet(path).height for path in shards] == [6, 6, 6, 6]
-    write_dataset(small_tables(), tmp_path / "whole", facts=FACTS)
+    write_dataset(small_tables(), tmp_path / "whole", details=DETAILS)
     assert pl.read_parquet(tmp_path / "set/triplet/train-*.parquet").equals(
         pl.read_parquet(tmp_path / "whole/triplet/train-*.parquet")
     )
@@ -189,15 +190,15 @@ def test_shards_are_bounded_and_whole(tmp_path: Path) -> None:
 
 def test_publishing_again_replaces_and_failing_leaves_what_was(tmp_path: Path) -> None:
     folder = tmp_path / "set"
-    write_dataset(small_tables(), folder, facts=FACTS)
+    write_dataset(small_tables(), folder, details=DETAILS)
     before = files(folder)
     with pytest.raises(RightsError):
-        write_dataset(small_tables(unlicensed(ALPHA)), folder, facts=FACTS)
+        write_dataset(small_tables(unlicensed(ALPHA)), folder, details=DETAILS)
     broken = {**small_tables(), "dropped": pl.DataFrame({"stage": ["mine"]})}
     with pytest.raises(TableError, match="not a tripletkit dropped table"):
-        write_dataset(broken, folder, facts=FACTS)
+        write_dataset(broken, folder, details=DETAILS)
     assert files(folder) == before
-    write_dataset(small_tables(ALPHA), folder, facts=FACTS)
+    write_dataset(small_tables(ALPHA), folder, details=DETAILS)
     assert not (folder / "triplet/test-00000-of-00001.parquet").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["set"]  # no draft is left behind
 
@@ -205,7 +206,7 @@ def test_publishing_again_replaces_and_failing_leaves_what_was(tmp_path: Path) -
 def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(HubError, match="holds no dataset of tripletkit"):
-        write_dataset(small_tables(), tmp_path, facts=FACTS)
+        write_dataset(small_tables(), tmp_path, details=DETAILS)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
     with pytest.raises(HubError, match=r"not a dataset folder of tripletkit \(FileNotFoundError"):
         read_manifest(tmp_path)
@@ -223,7 +224,7 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
 def test_tables_that_do_not_fit(tmp_path: Path, name: str, change: pl.Expr, match: str) -> None:
     tables = small_tables()
     with pytest.raises(TableError, match=match):
-        write_dataset({**tables, name: tables[name].filter(~change)}, tmp_path / "set", facts=FACTS)
+        write_dataset({**tables, name: tables[name].filter(~change)}, tmp_path / "set", details=DETAILS)
     assert not (tmp_path / "set").exists()
 
 
@@ -231,14 +232,14 @@ def test_a_triplet_outside_its_passages_split_is_refused(tmp_path: Path) -> None
     tables = small_tables()
     torn = {**tables, "triplets": tables["triplets"].with_columns(pl.lit("train").alias("split"))}
     with pytest.raises(TableError, match=r"not in its passage's split \(21 such rows\)"):
-        write_dataset(torn, tmp_path / "set", facts=FACTS)
+        write_dataset(torn, tmp_path / "set", details=DETAILS)
 
 
 def test_passages_without_a_split_are_counted_not_published(tmp_path: Path) -> None:
     tables = small_tables()
     idle = tables["triplets"].filter(pl.col("split") == "test")["passage_id"].unique().sort().head(2).implode()
     rest = {name: tables[name].filter(~pl.col("passage_id").is_in(idle)) for name in ("splits", "triplets")}
-    report = write_dataset({**tables, **rest}, tmp_path / "set", facts=FACTS)
+    report = write_dataset({**tables, **rest}, tmp_path / "set", details=DETAILS)
     assert report.rows["corpus"]["test"] == 3
     assert any("corpus: 2 of 15 passages belong to no split" in note for note in report.notes)
     assert report.notes[-1] in (tmp_path / "set/README.md").read_text()
@@ -256,7 +257,7 @@ def everything_said(folder: Path) -> str:
 
 def test_redacted_files_say_nothing_of_the_books(tmp_path: Path) -> None:
     books = (unlicensed(ALPHA), unlicensed(BETA, "All rights reserved"))
-    report = write_dataset(small_tables(*books), tmp_path / "set", facts=FACTS, redact=True)
+    report = write_dataset(small_tables(*books), tmp_path / "set", details=DETAILS, redact=True)
     said = everything_said(tmp_path / "set").lower()
     assert set(report.rows) == {"full", "corpus", "terms", "mentions"}
     for book in books:
@@ -264,20 +265,23 @@ def test_redacted_files_say_nothing_of_the_books(tmp_path: Path) -> None:
         assert [secret for secret in book.secrets if secret in said] == []
     assert "someone" not in said  # the path of the file
     # The same search does find it all where it may be said, so it can fail.
-    write_dataset(small_tables(), tmp_path / "open", facts=FACTS)
+    write_dataset(small_tables(), tmp_path / "open", details=DETAILS)
     assert all(
         secret.lower() in everything_said(tmp_path / "open").lower() for book in books for secret in book.secrets
     )
 
 
 def test_redacted_set_loads(tmp_path: Path) -> None:
-    report = write_dataset(small_tables(unlicensed(ALPHA)), tmp_path / "set", facts=FACTS, redact=True)
+    report = write_dataset(small_tables(unlicensed(ALPHA)), tmp_path / "set", details=DETAILS, redact=True)
     got = loaded(tmp_path / "set", tmp_path / "home")["configs"]
     assert {
         name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in got.items()
     } == report.rows
     masked = [row for row in got["full"]["train"]["rows"] if row["masked"]]
-    assert [edit["insert"] for row in masked for edit in row["edits"]] == ["[MASK] "] * 16
+    texts = dict(small_tables(ALPHA)["passages"].select("passage_id", "text").iter_rows())
+    hidden = [texts[row["passage_id"]][span["start"] : span["end"]] for row in masked for span in row["masked_spans"]]
+    assert len(hidden) == 16
+    assert all(text.endswith(" xylophone") for text in hidden)
 
 
 def test_unlicensed_text_needs_a_claim_that_the_card_repeats(tmp_path: Path) -> None:
@@ -285,8 +289,8 @@ def test_unlicensed_text_needs_a_claim_that_the_card_repeats(tmp_path: Path) -> 
 
     tables = small_tables(unlicensed(ALPHA))
     with pytest.raises(RightsError, match="'The alpha book'"):
-        write_dataset(tables, tmp_path / "set", facts=FACTS)
-    report = write_dataset(tables, tmp_path / "set", facts=replace(FACTS, have_the_right=True))
+        write_dataset(tables, tmp_path / "set", details=DETAILS)
+    report = write_dataset(tables, tmp_path / "set", details=replace(DETAILS, have_the_right=True))
     assert report.license == "each-book-its-own"
     assert "they have the right to publish the text of: The alpha book." in (tmp_path / "set/README.md").read_text()
 
@@ -298,23 +302,46 @@ def test_free_text_in_a_vocabulary_stops_redaction(tmp_path: Path) -> None:
         "triplets": tables["triplets"].with_columns((pl.lit("sibling, see: ") + pl.col("anchor")).alias("rule")),
     }
     with pytest.raises(TableError, match="full: column 'rule' holds 20 different values, the longest of"):
-        write_dataset(said, tmp_path / "set", facts=FACTS, redact=True)
+        write_dataset(said, tmp_path / "set", details=DETAILS, redact=True)
 
 
 @pytest.mark.parametrize(
-    ("text", "anchor"),
+    ("text", "anchor", "token"),
     [
-        ("The gradient is small.", "The gradient is small."),
-        ("The gradient (slope) of a gradient.", "The [MASK] ([MASK]) of a [MASK]."),
-        ("Gradient descent", "[MASK]"),
-        ("a gradient\nb", "a ____\nb"),
+        ("The gradient is small.", "The gradient is small.", "[MASK]"),
+        ("The gradient (slope) of a gradient.", "The [MASK] ([MASK]) of a [MASK].", "[MASK]"),
+        ("Gradient descent", "[MASK]", "[MASK]"),
+        ("loss gradient", "[MASK][MASK]", "[MASK]"),
+        ("a gradient\nb", "a <mask>\nb", "<mask>"),
     ],
 )
-def test_edits_rebuild_the_anchor(text: str, anchor: str) -> None:
-    edits = text_edits(text, anchor)
-    assert edits is not None
-    assert apply_edits(text, edits) == anchor
+def test_spans_rebuild_the_anchor(text: str, anchor: str, token: str) -> None:
+    spans = masked_spans(text, anchor, token)
+    assert spans is not None
+    assert mask(text, spans, token) == anchor
 
 
-def test_edits_that_would_tell_the_text_are_withheld() -> None:
-    assert text_edits("the loss falls as the epoch ends", "as the epoch ends the loss falls") is None
+@given(st.lists(st.text("ab M", min_size=1), min_size=1), st.data())
+def test_whatever_is_masked_can_be_masked_again(words: list[str], data: st.DataObject) -> None:
+    hidden = data.draw(st.sets(st.integers(0, len(words) - 1)))
+    text, anchor = "".join(words), "".join("[M]" if at in hidden else word for at, word in enumerate(words))
+    spans = masked_spans(text, anchor, "[M]")
+    assert spans is not None
+    assert mask(text, spans, "[M]") == anchor
+
+
+@pytest.mark.parametrize("anchor", ["as the epoch ends the loss falls", "the loss [MASK] as it ends", "[MASK] x", ""])
+def test_an_anchor_that_is_not_its_passage_masked_has_no_spans(anchor: str) -> None:
+    assert masked_spans("the loss falls as the epoch ends", anchor, "[MASK]") is None
+
+
+def test_an_anchor_of_another_text_is_withheld_and_counted(tmp_path: Path) -> None:
+    tables = small_tables(unlicensed(ALPHA))
+    strange = pl.when("masked").then(pl.lit("Strange xylophone text.")).otherwise("anchor")
+    tables["triplets"] = tables["triplets"].with_columns(anchor=strange)
+    report = write_dataset(tables, tmp_path / "set", details=DETAILS, redact=True)
+    assert pl.read_parquet(tmp_path / "set/full")["masked_spans"].null_count() == 10
+    assert report.notes == (
+        "full: 10 anchors are not the text of their passage with [MASK] in it, so `fill` cannot restore them.",
+    )
+    assert "xylophone" not in everything_said(tmp_path / "set")

@@ -15,12 +15,11 @@ from tests.publishing.tables import ALPHA, BETA, unlicensed
 from tests.publishing.trained import score, trained
 from tripletkit.cli import main
 from tripletkit.encoding.resolve import fingerprint_of
-from tripletkit.errors import TableError
-from tripletkit.publishing.encoder import book_credits, prepare_encoder
+from tripletkit.errors import RightsError, TableError
+from tripletkit.publishing.encoder_scores import read_scores
 from tripletkit.publishing.model_card import loss_in_words
-from tripletkit.publishing.rights import RightsError
-from tripletkit.publishing.scores import read_scores
 from tripletkit.settings import PublishSettings
+from tripletkit.stages.publish import book_authors, prepare_encoder
 from tripletkit.store import Store
 
 
@@ -40,12 +39,12 @@ def test_hub_reads_the_card_with_its_scores(tmp_path: Path) -> None:
     data: Any = ModelCard(card_of(store)).data
     assert (data.base_model, data.license) == ("sentence-transformers/all-MiniLM-L6-v2", "cc-by-4.0")
     assert (data.library_name, data.pipeline_tag) == ("sentence-transformers", "sentence-similarity")
-    assert data.model_name == "all-MiniLM-L6-v2 tuned on The alpha book"
+    assert data.model_name == "all-MiniLM-L6-v2 fine-tuned on The alpha book"
     told = {(one.task_name, one.metric_type, one.dataset_split): one.metric_value for one in data.eval_results}
-    tuned = report["encoders"]["tuned"]["scores"]
+    fine_tuned = report["encoders"]["fine-tuned"]["scores"]
     assert told == {
-        ("term→passage", "ndcg_at_10", "test"): round(tuned["term→passage"]["nDCG@10"], 6),
-        ("passage→term", "map", "test"): tuned["passage→term"]["MAP"],
+        ("term→passage", "ndcg_at_10", "test"): round(fine_tuned["term→passage"]["nDCG@10"], 6),
+        ("passage→term", "map", "test"): fine_tuned["passage→term"]["MAP"],
     }
 
 
@@ -68,7 +67,7 @@ def test_card_names_data_recipe_and_scores(tmp_path: Path) -> None:
 
 def test_without_test_scores_it_tells_validation(tmp_path: Path) -> None:
     card = card_of(trained(tmp_path))
-    assert "On the validation split, by which settings may have been chosen" in card
+    assert "On the validation split, which may have been used to choose settings" in card
     assert "| term→passage | nDCG@10 | 76 | – | 0.500 | 0.612 | +0.112 |" in card
 
 
@@ -83,7 +82,7 @@ def test_card_leaves_the_encoder_as_it_was(tmp_path: Path) -> None:
     "changes",
     [
         {"encoders": {"/home/ann/a": {}, "/home/ann/b": {}}},  # somebody's comparison
-        {"encoders": {"untouched": {}, "tuned": {"fingerprint": "another"}}},
+        {"encoders": {"base": {}, "fine-tuned": {"fingerprint": "another"}}},
     ],
 )
 def test_scores_of_another_encoder_are_not_told(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -140,7 +139,7 @@ def test_no_word_of_the_text_is_in_the_folder(tmp_path: Path) -> None:
 
 def test_command_lists_what_would_be_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     score(trained(tmp_path))
-    assert publish("--encoder", "--output", str(tmp_path), "--push-to-hub", "ann/enc", "--dry-run") == 0
+    assert publish("--fine-tuned", "--output", str(tmp_path), "--push-to-hub", "ann/enc", "--dry-run") == 0
     out = capsys.readouterr().out
     assert "model https://huggingface.co/ann/enc (private), revision main" in out
     assert re.search(r"^ +[\d,]+  README\.md$", out, re.MULTILINE)
@@ -150,11 +149,11 @@ def test_command_lists_what_would_be_sent(tmp_path: Path, capsys: pytest.Capture
 
 def test_command_refuses_what_is_for_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained(tmp_path, unlicensed(ALPHA))
-    assert publish("--output", str(tmp_path), "--redact", "--encoder") == 1
+    assert publish("--output", str(tmp_path), "--redact", "--fine-tuned") == 1
     assert "--redact are for datasets" in capsys.readouterr().err
-    assert publish("--output", str(tmp_path), "--encoder") == 1
+    assert publish("--output", str(tmp_path), "--fine-tuned") == 1
     assert "'The alpha book' (alpha.pdf): it has no licence" in capsys.readouterr().err
-    assert publish("--output", str(tmp_path), "--encoder", "--i-have-the-right") == 0
+    assert publish("--output", str(tmp_path), "--fine-tuned", "--i-have-the-right") == 0
     assert f"{tmp_path / 'encoder'}: its card is README.md" in capsys.readouterr().out
 
 
@@ -178,7 +177,7 @@ def write_pdf_by(path: Path, author: str) -> str:
 def test_authors_come_from_the_settings_else_from_the_file(tmp_path: Path) -> None:
     paths = [write_pdf_by(tmp_path / f"{author}.pdf", author) for author in ("Ann", "Bea", "Administrator")]
     books = pl.DataFrame({"book_id": ["a", "b", "c", "d"], "path": [*paths, str(tmp_path / "gone.pdf")]})
-    assert book_credits(books, {"Bea.pdf": "Bea Author", "gone.pdf": "Cid"}) == {
+    assert book_authors(books, {"Bea.pdf": "Bea Author", "gone.pdf": "Cid"}) == {
         "a": "Ann",
         "b": "Bea Author",
         "d": "Cid",
@@ -186,7 +185,7 @@ def test_authors_come_from_the_settings_else_from_the_file(tmp_path: Path) -> No
 
 
 def test_card_says_what_a_batch_counts() -> None:
-    assert loss_in_words({"loss": "triplet", "distance": "cosine", "margin": 0.15, "in_batch": True}) == (
-        "TripletLoss (cosine distance, margin 0.15) over all triplets of a batch"
+    assert loss_in_words({"loss": "triplet", "distance": "cosine", "margin": 0.15, "in_batch_negatives": True}) == (
+        "TripletLoss (cosine distance, margin 0.15) with all in-batch terms and anchors as negatives"
     )
     assert loss_in_words({"loss": "mnrl", "scale": 20}) == "MultipleNegativesRankingLoss (scale 20)"

@@ -1,0 +1,155 @@
+"""How many published negatives are false: checks that share no code with the miner's guards, and a review by hand.
+
+The miner knows mentions and term ids. The checks search the passage's text by regular expressions, and the index by its words.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+
+from tripletkit.errors import SourceError
+from tripletkit.ids import rng_for
+from tripletkit.language.form_search import mentions_any, singular
+from tripletkit.publishing.configs import Tables
+
+REVIEW = "review.jsonl"
+VERDICTS = ("good", "false negative", "trivial")
+_Z = 1.959964  # 97.5 % quantile of the normal distribution
+
+
+@dataclass(frozen=True)
+class NegativeChecks:
+    """Triplets whose negative may be a positive, by check."""
+
+    triplets: int  # all that were checked
+    mentioned: int  # the passage mentions the negative, in any of its forms
+    cited: int  # the book's index cites the negative on a page of the passage
+    related: int  # negative and positive share a form, or one refers to the other
+    any_check: int  # at least one of these
+
+
+@dataclass(frozen=True)
+class Review:
+    """Triplets that somebody has read, by verdict."""
+
+    good: int
+    false_negative: int
+    trivial: int
+
+    @property
+    def triplets(self) -> int:
+        """All that were read."""
+        return self.good + self.false_negative + self.trivial
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the share of false negatives."""
+        return wilson(self.false_negative, self.triplets)
+
+
+def negative_checks(tables: Tables) -> NegativeChecks:
+    """Check the negative of every triplet against its passage's text and pages and against the positive."""
+    forms = {row["term_id"]: _forms(row) for row in tables["terms"].iter_rows(named=True)}
+    keys = {term_id: set(map(singular, of_term)) for term_id, of_term in forms.items()}
+    refers = dict(tables["terms"].select("term_id", "see_also").iter_rows())
+    passages = {row["passage_id"]: row for row in tables["passages"].iter_rows(named=True)}
+    cited = _cited_pages(tables)
+    mentioned = lru_cache(maxsize=None)(lambda passage, term: mentions_any(passages[passage]["text"], forms[term]))
+    counts: Counter[str] = Counter()
+    ids = tables["triplets"].select("passage_id", "positive_id", "negative_id")
+    for passage_id, positive, negative in ids.iter_rows():
+        home = passages[passage_id]
+        pages = range(home["page_first"], home["page_last"] + 1)
+        related = keys[negative] & keys[positive] or negative in refers[positive] or positive in refers[negative]
+        found = {
+            "mentioned": mentioned(passage_id, negative),
+            "cited": any(not cited[home["book_id"], key].isdisjoint(pages) for key in keys[negative]),
+            "related": bool(related),
+        }
+        counts.update(name for name, is_found in found.items() if is_found)
+        counts["any_check"] += any(found.values())
+    return NegativeChecks(
+        triplets=ids.height, **{name: counts[name] for name in ("mentioned", "cited", "related", "any_check")}
+    )
+
+
+def _forms(term: Mapping[str, object]) -> tuple[str, ...]:
+    forms = term["forms"]
+    return tuple(dict.fromkeys([str(term["term"]), *(forms if isinstance(forms, list) else [])]))
+
+
+def _cited_pages(tables: Tables) -> Mapping[tuple[str, str], set[int]]:
+    """(book, form) → physical pages that the book's index cites for it. Terms that are not mined count too."""
+    labels = tables["pages"].select("book_id", "label", "page")
+    page_of = {(book, label): page for book, label, page in labels.iter_rows()}
+    cited: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    for term in tables["terms"].filter(pl.col("book_id").is_not_null()).iter_rows(named=True):
+        book = term["book_id"]
+        pages = {page for one in term["locators"] or () for page in _range(one, book, page_of)}
+        for key in set(map(singular, _forms(term))):
+            cited[book, key] |= pages
+    return cited
+
+
+def _range(locator: Mapping[str, object], book: str, page_of: Mapping[tuple[str, str], int]) -> Iterable[int]:
+    first = locator["page"]
+    if not isinstance(first, int):
+        return ()
+    last = page_of.get((book, str(locator["range_end"])), first)
+    return range(first, max(first, last) + 1)
+
+
+def wilson(hits: int, sample: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927, "Probable inference", JASA 22). ``sample`` is over 0."""
+    share, spread = hits / sample, _Z**2 / sample
+    middle = share + spread / 2
+    half = _Z * math.sqrt(share * (1 - share) / sample + spread / (4 * sample))
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+
+
+def read_review(path: Path, triplet_ids: Collection[str]) -> Review | None:
+    """The verdicts in ``path`` on ``triplet_ids``; None if there is none. Of two on one triplet the later counts.
+
+    Raises SourceError that names the line.
+    """
+    if not path.is_file():
+        return None
+    verdicts = {triplet: verdict for triplet, verdict in _verdicts(path) if triplet in triplet_ids}
+    counts = Counter(verdicts.values())
+    return Review(*(counts[verdict] for verdict in VERDICTS)) if verdicts else None
+
+
+def _verdicts(path: Path) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            triplet, verdict = str(row["triplet_id"]), str(row["verdict"])
+        except (ValueError, TypeError, KeyError):
+            raise SourceError(
+                f"{path}, line {number}: no JSON object with triplet_id and verdict: {line[:80]!r}",
+                "`tripletkit publish --review-sample 100` prints such lines; fill in their verdicts.",
+            ) from None
+        if verdict and verdict not in VERDICTS:
+            raise SourceError(f"{path}, line {number}: unknown verdict {verdict!r}", f"Known: {', '.join(VERDICTS)}.")
+        if verdict:
+            yield triplet, verdict
+
+
+def review_sample(triplets: pl.DataFrame, number: int, seed: int) -> Iterator[str]:
+    """JSON lines for ``read_review``, each with an empty verdict: triplets to read, drawn at random by the seed."""
+    ids = sorted(triplets["triplet_id"])
+    drawn = rng_for(seed, "review").sample(ids, min(number, len(ids)))
+    rows = {row["triplet_id"]: row for row in triplets.filter(pl.col("triplet_id").is_in(drawn)).iter_rows(named=True)}
+    for triplet in drawn:
+        shown = {name: rows[triplet][name] for name in ("triplet_id", "anchor", "positive", "negative")}
+        yield json.dumps({**shown, "verdict": ""}, ensure_ascii=False)
