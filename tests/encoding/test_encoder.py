@@ -90,7 +90,7 @@ def test_an_encoder_that_cannot_be_had_is_named(name: str, message: str) -> None
 
 
 def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match=r"holds no SentenceTransformer"):
+    with pytest.raises(EncoderError, match=r"has no SentenceTransformer"):
         resolve_encoder(str(tmp_path))
 
 

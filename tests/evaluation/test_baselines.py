@@ -1,11 +1,11 @@
 import numpy as np
 
-from tripletkit.evaluation.baselines import bm25, said
+from tripletkit.evaluation.baselines import bm25, mentioned
 
 
 def test_a_term_is_said_in_any_of_its_forms() -> None:
     texts = ["Search Trees are sorted.", "The BST is one.", "A tree, a search.", ""]
-    assert said([("search tree", "BST"), ("sort",)], texts).tolist() == [
+    assert mentioned([("search tree", "BST"), ("sort",)], texts).tolist() == [
         [True, True, False, False],
         [False, False, False, False],
     ]

@@ -48,7 +48,7 @@ def test_an_ignored_candidate_is_neither_right_nor_wrong() -> None:
     assert metric_values(scores, relevant, ignored)[0, METRICS.index("MRR@10")] == 1
 
 
-def test_equals_are_ranked_by_lot_and_alike_each_time() -> None:
+def test_ties_are_broken_at_random_and_alike_each_time() -> None:
     """One right among ten equals has a mean rank of 5.5 and a mean precision of 0.29, wherever it stands."""
     scores, relevant = np.zeros((200, 10), dtype=np.float32), np.zeros((200, 10), dtype=bool)
     relevant[:, 0] = True

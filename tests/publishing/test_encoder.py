@@ -17,10 +17,9 @@ from tripletkit.cli import main
 from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.errors import TableError
 from tripletkit.publishing.encoder import book_credits, prepare_encoder
-from tripletkit.publishing.model_card import loss_in_words
 from tripletkit.publishing.rights import RightsError
 from tripletkit.publishing.scores import read_scores
-from tripletkit.settings import PublishSettings
+from tripletkit.settings import PublishSettings, describe_loss
 from tripletkit.store import Store
 
 
@@ -42,7 +41,7 @@ def test_hub_reads_the_card_with_its_scores(tmp_path: Path) -> None:
     assert (data.library_name, data.pipeline_tag) == ("sentence-transformers", "sentence-similarity")
     assert data.model_name == "all-MiniLM-L6-v2 tuned on The alpha book"
     told = {(one.task_name, one.metric_type, one.dataset_split): one.metric_value for one in data.eval_results}
-    tuned = report["encoders"]["tuned"]["scores"]
+    tuned = report["encoders"]["fine-tuned"]["scores"]
     assert told == {
         ("term→passage", "ndcg_at_10", "test"): round(tuned["term→passage"]["nDCG@10"], 6),
         ("passage→term", "map", "test"): tuned["passage→term"]["MAP"],
@@ -83,7 +82,7 @@ def test_card_leaves_the_encoder_as_it_was(tmp_path: Path) -> None:
     "changes",
     [
         {"encoders": {"/home/ann/a": {}, "/home/ann/b": {}}},  # somebody's comparison
-        {"encoders": {"untouched": {}, "tuned": {"fingerprint": "another"}}},
+        {"encoders": {"base": {}, "fine-tuned": {"fingerprint": "another"}}},
     ],
 )
 def test_scores_of_another_encoder_are_not_told(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -186,7 +185,10 @@ def test_authors_come_from_the_settings_else_from_the_file(tmp_path: Path) -> No
 
 
 def test_card_says_what_a_batch_counts() -> None:
-    assert loss_in_words({"loss": "triplet", "distance": "cosine", "margin": 0.15, "in_batch": True}) == (
-        "TripletLoss (cosine distance, margin 0.15) over all triplets of a batch"
+    assert describe_loss({"loss": "triplet", "distance": "cosine", "margin": 0.15, "in_batch_negatives": True}) == (
+        "TripletLoss (cosine distance, margin 0.15) with in-batch negatives"
     )
-    assert loss_in_words({"loss": "mnrl", "scale": 20}) == "MultipleNegativesRankingLoss (scale 20)"
+    assert (
+        describe_loss({"loss": "mnrl", "scale": 20})
+        == "MultipleNegativesRankingLoss (scale 20, known positives masked)"
+    )

@@ -27,11 +27,11 @@ def trained(folder: Path, *books: Book) -> Store:
         "base": "sentence-transformers/all-MiniLM-L6-v2",
         "base_fingerprint": "f00d",
         "steps": 93,
-        "recipe": {"batch_size": 16, "learning_rate": 2e-5, "distance": "cosine", "margin": 0.2, "lora": [1, 2]},
+        "recipe": {"batch_size": 16, "learning_rate": 2e-5, "distance": "cosine", "margin": 0.2, "lora_rank": [1, 2]},
     }
     (folder / "encoder/tripletkit.json").write_text(json.dumps(note))
     (folder / "validation.json").write_text(
-        json.dumps({"untouched": dict.fromkeys(TASKS, MEAN), "tuned": dict.fromkeys(TASKS, BETTER)})
+        json.dumps({"base": dict.fromkeys(TASKS, MEAN), "fine-tuned": dict.fromkeys(TASKS, BETTER)})
     )
     key = {"inputs": {"triplets.parquet": store.sha("triplets.parquet")}}
     store.write_manifest(Manifest("train", key, {"encoder": store.sha("encoder")}))
@@ -54,10 +54,10 @@ def score(store: Store, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
         "resampling": {task: {"queries": 76, "by": "chapters", "units": 14} for task in TASKS},
         "baselines": {"BM25": ranker(MEAN)},
         "encoders": {
-            "untouched": {**ranker(MEAN), "fingerprint": "f00d"},
-            "tuned": {**ranker(BETTER), "fingerprint": fingerprint_of(store.sha("encoder"))},
+            "base": {**ranker(MEAN), "fingerprint": "f00d"},
+            "fine-tuned": {**ranker(BETTER), "fingerprint": fingerprint_of(store.sha("encoder"))},
         },
-        "differences": {"tuned": {"from": "untouched", **dict.fromkeys(TASKS, change)}},
+        "differences": {"fine-tuned": {"from": "base", **dict.fromkeys(TASKS, change)}},
         **changes,
     }
     store.place("scores.json").write_text(json.dumps(report))

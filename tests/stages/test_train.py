@@ -78,18 +78,22 @@ def command(launcher: list[str], output: Path, encoder: str, *flags: str) -> sub
     )
 
 
-def test_the_seed_recipe_makes_a_real_encoder_worse_and_the_command_fails(output: Path) -> None:
+def test_the_recipe_of_the_model_card_makes_a_real_encoder_worse_and_the_command_fails(output: Path) -> None:
     """all-MiniLM-L6-v2: nDCG@10 of twelve unseen definitions falls by more than its standard error within 30 steps."""
-    seed = ("--recipe", "seed", "--set", "train.epochs=20", "--max-steps", "30")
-    failed = command([sys.executable], output, "embedded", *seed)
+    recipe = ("--recipe", "model-card", "--set", "train.epochs=20", "--max-steps", "30")
+    failed = command([sys.executable], output, "embedded", *recipe)
     assert failed.returncode == 1, failed.stderr
     assert "note: margin 5 in euclidean distance can never be met" in failed.stderr
-    assert "the tuned encoder is not better than the untouched one: validation term→passage nDCG@10" in failed.stderr
+    assert (
+        "the fine-tuned encoder is not better than the base encoder: validation term→passage nDCG@10" in failed.stderr
+    )
     assert "--allow-worse" in failed.stderr
     last = json.loads((output / "encoder.training.jsonl").read_text().splitlines()[-2])
     assert last["loss"] > 3
-    assert last["active"] == 1
-    forgiven = command([sys.executable], output, "embedded", *seed, "--allow-worse")  # fresh: nothing is trained again
+    assert last["violation_rate"] == 1
+    forgiven = command(
+        [sys.executable], output, "embedded", *recipe, "--allow-worse"
+    )  # fresh: nothing is trained again
     assert forgiven.returncode == 0, forgiven.stderr
     assert "fresh, skipped" in forgiven.stdout
 
@@ -101,7 +105,7 @@ def test_two_processes_share_the_work_and_one_writes(output: Path, tiny_encoder:
     done = command(launcher, output, str(tiny_encoder), *flags)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("train     30 triplets, 2 steps") == 1
-    assert done.stderr.count("step 2: held-out nDCG@10") == 1
+    assert done.stderr.count("step 2: validation nDCG@10") == 1
     assert (output / "encoder" / "model.safetensors").is_file()
     assert not list(output.glob("*.partial"))
     rows = [json.loads(line) for line in (output / "encoder.training.jsonl").read_text().splitlines()]

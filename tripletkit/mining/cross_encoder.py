@@ -47,9 +47,6 @@ def load_cross_encoder(name: str) -> Any:  # noqa: ANN401 - untyped library
     """The CrossEncoder of one score in a folder, or of a hub id. Raises EncoderError."""
     from sentence_transformers import CrossEncoder
 
-    from tripletkit.encoding.encoder import quieten_libraries
-
-    quieten_libraries()
     folder = Path(name).expanduser()
     try:
         model = CrossEncoder(str(folder) if folder.is_dir() else name, local_files_only=folder.is_dir())

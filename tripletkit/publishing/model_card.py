@@ -12,6 +12,7 @@ from tripletkit.publishing.frontmatter import Yaml, front_matter
 from tripletkit.publishing.markdown import count, details, plain, table
 from tripletkit.publishing.rights import DatasetLicense, license_cell, parse_license
 from tripletkit.publishing.scores import Score, Scores, scores_in_words, scores_table
+from tripletkit.settings import describe_loss
 
 TAGS = (
     "sentence-transformers",
@@ -150,10 +151,10 @@ def _data(content: ModelContent) -> str:
 
 def _recipe(content: ModelContent) -> str:
     recipe = public_settings(content.recipe)
-    batch = int(recipe.get("batch_size") or 0) * int(recipe.get("accumulate") or 1)
+    batch = int(recipe.get("batch_size") or 0) * int(recipe.get("gradient_accumulation_steps") or 1)
     rows = [(f"`{name}`", f"`{value}`") for name, value in sorted(recipe.items())]
     text = (
-        f"{loss_in_words(recipe)}, {count(content.steps, 'step')} of {count(batch, _row(recipe))}, "
+        f"{describe_loss(recipe)}, {count(content.steps, 'step')} of {count(batch, _row(recipe))}, "
         f"learning rate {recipe.get('learning_rate', '?')}.\n"
         f"Base `{content.base}`, fingerprint `{content.base_fingerprint}`; tuned weights, fingerprint "
         f"`{content.fingerprint}`."
@@ -161,17 +162,9 @@ def _recipe(content: ModelContent) -> str:
     return "\n\n".join(("## Recipe", text, details("Settings", table(("setting", "value"), rows))))
 
 
-def loss_in_words(recipe: Mapping[str, Setting]) -> str:
-    """The loss and what decides it."""
-    if recipe.get("loss") == "mnrl":
-        return f"MultipleNegativesRankingLoss (scale {recipe.get('scale', '?')})"
-    words = f"TripletLoss ({recipe.get('distance', '?')} distance, margin {recipe.get('margin', '?')})"
-    return f"{words} over all triplets of a batch" if recipe.get("in_batch") else words
-
-
 def _row(recipe: Mapping[str, Setting]) -> str:
     """What a batch counts."""
-    return "pair" if recipe.get("in_batch") or recipe.get("loss") == "mnrl" else "triplet"
+    return "pair" if recipe.get("in_batch_negatives") or recipe.get("loss") == "mnrl" else "triplet"
 
 
 def _limits(content: ModelContent) -> str:

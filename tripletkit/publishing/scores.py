@@ -55,9 +55,9 @@ def read_scores(store: Store) -> Scores | None:
     report = _json(path)
     encoders = report.get("encoders", {})
     # Other names are of encoders that somebody compared with --encoder A --encoder B.
-    if set(encoders) != {"untouched", "tuned"}:
+    if set(encoders) != {"base", "fine-tuned"}:
         return None
-    fingerprint = str(encoders["tuned"]["fingerprint"])
+    fingerprint = str(encoders["fine-tuned"]["fingerprint"])
     if fingerprint != fingerprint_of(made.outputs.get(ENCODER, "")):
         return None
     sample = report["resampling"][LEADING[0][0]]
@@ -70,7 +70,7 @@ def read_validation(store: Store) -> tuple[Score, ...]:
     """The scores on validation that `train` ended with, without intervals; none where nothing could be asked."""
     path = store.place(VALIDATION)
     found = _json(path) if path.is_file() else {}
-    before, after = found.get("untouched"), found.get("tuned")
+    before, after = found.get("base"), found.get("fine-tuned")
     if not before or not after:
         return ()
     return tuple(
@@ -88,8 +88,8 @@ def read_validation(store: Store) -> tuple[Score, ...]:
 
 def _rows(report: Mapping[str, Any]) -> Iterator[Score]:
     for task, metric in LEADING:
-        before, after = (report["encoders"][name] for name in ("untouched", "tuned"))
-        change = report["differences"]["tuned"][task][metric]
+        before, after = (report["encoders"][name] for name in ("base", "fine-tuned"))
+        change = report["differences"]["fine-tuned"][task][metric]
         untouched, tuned = (
             (float(one["scores"][task][metric]), _interval(one["intervals"][task][metric])) for one in (before, after)
         )
