@@ -30,7 +30,7 @@ def evaluate_encoders(
     passages: Sequence[str] | pl.DataFrame,
     terms: Sequence[str] | pl.DataFrame,
     *,
-    gold: Iterable[tuple[str, str]] | None = None,
+    gold: Iterable[tuple[object, object]] | None = None,
     seed: int = 0,
 ) -> EvaluationReport:
     """Compare encoders by how they retrieve your passages for your terms, and your terms for your passages.
@@ -103,7 +103,7 @@ def _rows(values: Sequence[str] | pl.DataFrame, column: str, key: str) -> list[_
     return frame.to_dicts()
 
 
-def _gold(passages: Sequence[_Row], terms: Sequence[_Row], pairs: Iterable[tuple[str, str]] | None) -> Gold:
+def _gold(passages: Sequence[_Row], terms: Sequence[_Row], pairs: Iterable[tuple[object, object]] | None) -> Gold:
     passages = [{"book_id": "", "section": None} | row for row in passages]
     terms = [{"forms": (), "definition": None} | row for row in terms]
     forms = [(row["term"], *(row["forms"] or ())) for row in terms]
@@ -118,7 +118,7 @@ def _gold(passages: Sequence[_Row], terms: Sequence[_Row], pairs: Iterable[tuple
     return make_gold(passages, terms, Labels(relevant, said, np.zeros_like(said), source))
 
 
-def _relevant(passages: Sequence[_Row], terms: Sequence[_Row], pairs: Iterable[tuple[str, str]]) -> Mask:
+def _relevant(passages: Sequence[_Row], terms: Sequence[_Row], pairs: Iterable[tuple[object, object]]) -> Mask:
     columns = {row["passage_id"]: j for j, row in enumerate(passages)}
     rows = {row["term_id"]: i for i, row in enumerate(terms)}
     relevant = np.zeros((len(rows), len(columns)), dtype=bool)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.evaluation.baselines import bm25
@@ -25,7 +27,7 @@ from tripletkit.evaluation.report import (
     Sample,
 )
 from tripletkit.evaluation.seen_unseen import TrainingContent, seen_subsets
-from tripletkit.evaluation.tasks import QuerySubset, RetrievalTask, build_tasks, encoder_scores
+from tripletkit.evaluation.tasks import RetrievalTask, build_tasks, encoder_scores
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,8 @@ class NamedEncoder:
     name: str = ""
 
 
-@dataclass(frozen=True)
-class _Estimates:
-    """The estimates of one encoder or baseline, by task and subset."""
-
-    tasks: Mapping[str, Estimate]
-    general: Estimate | None = None  # Spearman; None for a baseline
+#: By task and subset.
+_Estimates = Mapping[str, Estimate]
 
 
 def score_encoders(
@@ -59,23 +57,35 @@ def score_encoders(
         if training is not None and task.name in (TERM_TO_PASSAGE, PASSAGE_TO_TERM):
             subsets += seen_subsets(task, training)
     samples = {subset.name: resampling(subset.chapters, seed) for subset in subsets}
-    exact = {task.name: task.mentioned().astype("float32") for task in tasks}
-    by_words = {task.name: bm25(task.queries, task.candidates) for task in tasks}
-    baselines = {
-        name: _Estimates(_estimates(scores, subsets, samples, ties=seed))
-        for name, scores in ((EXACT_MATCH, exact), (BM25, by_words))
-    }
-    found = {}
-    for one in encoders:
-        scores = encoder_scores(tasks, one.encoder, one.mask_token)
-        found[one.label] = _Estimates(_estimates(scores, subsets, samples), general_similarity(one.encoder, seed))
-    first = encoders[0].label
-    queries = {subset.name: len(subset.rows) for subset in subsets}
+
+    def estimates(scores: Mapping[str, ScoreMatrix], ties: int | None = None) -> _Estimates:
+        return {
+            subset.name: samples[subset.name].estimate(
+                metric_values(scores[subset.task][subset.rows], subset.relevant, subset.ignored, ties=ties)
+            )
+            for subset in subsets
+        }
+
+    exact = estimates({task.name: task.mentioned().astype("float32") for task in tasks}, ties=seed)
+    words = estimates({task.name: bm25(task.queries, task.candidates) for task in tasks}, ties=seed)
+    found = {one.label: estimates(encoder_scores(tasks, one.encoder, one.mask_token)) for one in encoders}
+    general = {one.label: general_similarity(one.encoder, seed) for one in encoders}
+    first, *others = found
     return EvaluationReport(
-        resampling={name: Sample(queries[name], of.by, of.units) for name, of in samples.items()},
-        baselines={name: _ranker(of, queries) for name, of in baselines.items()},
-        encoders={one.label: _ranker(found[one.label], queries, one) for one in encoders},
-        differences={one.label: _difference(found[one.label], found[first], first) for one in encoders[1:]},
+        resampling={name: Sample(len(of.unit_of), of.by, of.units) for name, of in samples.items()},
+        baselines={EXACT_MATCH: _ranker(exact, samples), BM25: _ranker(words, samples)},
+        encoders={
+            one.label: replace(
+                _ranker(found[one.label], samples),
+                general=_figures(general[one.label], ["Spearman"])["Spearman"],
+                name=one.name,
+                fingerprint=one.encoder.fingerprint,
+            )
+            for one in encoders
+        },
+        differences={
+            name: _difference(first, found[first], found[name], general[first], general[name]) for name in others
+        },
         terms=len(gold.terms),
         passages=len(gold.passage_ids),
         split=split,
@@ -84,56 +94,36 @@ def score_encoders(
     )
 
 
-def _estimates(
-    scores: Mapping[str, ScoreMatrix],
-    subsets: Sequence[QuerySubset],
-    samples: Mapping[str, Resampling],
-    ties: int | None = None,
-) -> dict[str, Estimate]:
-    return {
-        subset.name: samples[subset.name].estimate(
-            metric_values(scores[subset.task][subset.rows], subset.relevant, subset.ignored, ties=ties)
-        )
-        for subset in subsets
-    }
-
-
 def _figures(estimate: Estimate, metrics: Sequence[str] = METRICS) -> dict[str, Figure]:
     """By metric, to six digits."""
-    intervals = (
-        [(round(float(low), 6), round(float(high), 6)) for low, high in zip(*estimate.interval, strict=True)]
-        if estimate.interval
-        else [None] * len(metrics)
-    )
+    ends = np.stack(estimate.interval, axis=1).tolist() if estimate.interval else [None] * len(metrics)
     return {
-        metric: Figure(round(value, 6), interval)
-        for metric, value, interval in zip(metrics, estimate.point.tolist(), intervals, strict=True)
+        metric: Figure(round(value, 6), interval and (round(interval[0], 6), round(interval[1], 6)))
+        for metric, value, interval in zip(metrics, estimate.point.tolist(), ends, strict=True)
     }
 
 
-def _ranker(found: _Estimates, queries: Mapping[str, int], encoder: NamedEncoder | None = None) -> RankerScores:
-    scores = {
-        task: {"queries": float(queries[task]), **dict(zip(METRICS, of.point.tolist(), strict=True))}
-        for task, of in found.tasks.items()
-    }
-    intervals = {
-        task: {metric: figure.interval for metric, figure in _figures(of).items()} for task, of in found.tasks.items()
-    }
-    if encoder is None or found.general is None:
-        return RankerScores(scores, intervals)
-    general = _figures(found.general, ["Spearman"])["Spearman"]
-    return RankerScores(scores, intervals, general, encoder.name, encoder.encoder.fingerprint)
+def _ranker(estimates: _Estimates, samples: Mapping[str, Resampling]) -> RankerScores:
+    return RankerScores(
+        scores={
+            task: {"queries": float(len(samples[task].unit_of)), **dict(zip(METRICS, of.point.tolist(), strict=True))}
+            for task, of in estimates.items()
+        },
+        intervals={
+            task: {metric: figure.interval for metric, figure in _figures(of).items()} for task, of in estimates.items()
+        },
+    )
 
 
-def _difference(found: _Estimates, first: _Estimates, first_name: str) -> Difference:
-    assert found.general is not None
-    assert first.general is not None
-    before, after = float(first.general.point[0]), float(found.general.point[0])
+def _difference(
+    first: str, before: _Estimates, after: _Estimates, general_before: Estimate, general_after: Estimate
+) -> Difference:
+    start, end = float(general_before.point[0]), float(general_after.point[0])
     return Difference(
-        minus=first_name,
-        tasks={task: _figures(of.minus(first.tasks[task])) for task, of in found.tasks.items()},
-        general=_figures(found.general.minus(first.general), ["Spearman"])["Spearman"],
-        general_change=round((after - before) / max(abs(before), 1e-9), 6),
+        minus=first,
+        tasks={task: _figures(of.minus(before[task])) for task, of in after.items()},
+        general=_figures(general_after.minus(general_before), ["Spearman"])["Spearman"],
+        general_change=round((end - start) / max(abs(start), 1e-9), 6),
     )
 
 
