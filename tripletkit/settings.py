@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from tripletkit.errors import ConfigError
 
@@ -26,7 +27,7 @@ class Section(BaseModel):
     def _no_boolean_for_a_number(cls, value: object, info: ValidationInfo) -> object:
         field = cls.model_fields[info.field_name or ""]
         if isinstance(value, bool) and {int, float} & {field.annotation, *get_args(field.annotation)}:
-            raise ValueError("input should be a number, not true or false")
+            raise PydanticCustomError("boolean_for_number", "input should be a number, not true or false")
         return value
 
 
@@ -273,9 +274,10 @@ MODEL_CARD_RECIPE: dict[str, Any] = {
 
 def describe_loss(recipe: Mapping[str, Any]) -> str:
     """The loss of a training and what defines it, for cards. ``recipe``: the values of TrainSettings by name."""
+    scale, margin = (f"{of:g}" if isinstance(of, float) else of for of in map(recipe.get, ("scale", "margin")))
     if recipe.get("loss") == "mnrl":
-        return f"MultipleNegativesRankingLoss (scale {recipe.get('scale', '?')}, known positives masked)"
-    text = f"TripletLoss ({recipe.get('distance', '?')} distance, margin {recipe.get('margin', '?')})"
+        return f"MultipleNegativesRankingLoss (scale {scale}, known positives masked)"
+    text = f"TripletLoss ({recipe.get('distance')} distance, margin {margin})"
     return f"{text} with in-batch negatives" if recipe.get("in_batch_negatives") else text
 
 

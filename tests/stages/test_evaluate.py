@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import make_tiny_encoder
 from tripletkit.cli import main
 
+pytestmark = pytest.mark.slow  # they need a book that has been read
+
 
 @pytest.fixture(scope="module")
 def tagged(book: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -78,6 +78,7 @@ def command(launcher: list[str], output: Path, encoder: str, *flags: str) -> sub
     )
 
 
+@pytest.mark.slow
 def test_the_recipe_of_the_model_card_makes_a_real_encoder_worse_and_the_command_fails(output: Path) -> None:
     """all-MiniLM-L6-v2: nDCG@10 of twelve unseen definitions falls by more than its standard error within 30 steps."""
     recipe = ("--recipe", "model-card", "--set", "train.epochs=20", "--max-steps", "30")
@@ -98,6 +99,7 @@ def test_the_recipe_of_the_model_card_makes_a_real_encoder_worse_and_the_command
     assert "fresh, skipped" in forgiven.stdout
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work_and_one_writes(output: Path, tiny_encoder: Path) -> None:
     """Six pairs, three a process: one step a pass instead of two."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
@@ -113,6 +115,7 @@ def test_two_processes_share_the_work_and_one_writes(output: Path, tiny_encoder:
     assert Store(output).manifest("train") is not None
 
 
+@pytest.mark.slow
 def test_mnrl_from_the_command_line(output: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from tripletkit.cli import main
 

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from tripletkit.settings import TrainSettings
+from tripletkit.errors import ConfigError
+from tripletkit.settings import TrainSettings, load_settings
 from tripletkit.training.examples import Example, examples, planned_steps, validation_steps
 
 
@@ -46,3 +47,10 @@ def test_a_row_holds_a_pair_with_all_its_negatives() -> None:
     ]
     alone = examples(triplets, None, None, TrainSettings(in_batch_negatives=False))
     assert [(e.anchor, e.positive, *e.negatives) for e in alone] == triplets
+
+
+@pytest.mark.parametrize("name", ["train.learning_rate", "train.batch_size", "train.epochs", "seed", "mine.mask"])
+def test_true_is_not_a_number(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} = True: input should be a number, not true or false"):
+        load_settings(None, {name: True})
+    assert load_settings(None, {"train.keep_best": True}).train.keep_best

@@ -258,6 +258,7 @@ def judged(encoder: Path, target: Path) -> TrainingResult:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["4", "save"])
 def test_a_killed_training_ends_with_equal_weights_and_log(
     tiny_encoder: Path, tmp_path: Path, whole: Path, point: str, monkeypatch: pytest.MonkeyPatch
@@ -311,6 +312,7 @@ def test_lora_is_judged_saved_and_merged_at_its_best(steady_encoder: Path, tmp_p
     assert not np.allclose(found, seen[2], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_every_figure(tiny_encoder: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

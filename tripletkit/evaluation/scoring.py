@@ -130,9 +130,9 @@ def _difference(
 def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:
     """The tasks that have no query here, and why."""
     reasons = {
-        f"{TERM_TO_PASSAGE}, {NO_MENTION}": "the index cites no page here on which the term is not mentioned"
+        f"{TERM_TO_PASSAGE}, {NO_MENTION}": "every page here that the index cites for a term mentions it"
         if "index" in gold.source
-        else "no index cites pages on which a term is not mentioned",
+        else "no index says which pages are about a term that they do not mention",
         DEFINITION: "no term here has a definition",
     }
     present = {task.name for task in tasks}

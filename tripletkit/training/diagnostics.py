@@ -74,8 +74,7 @@ def unsuitable_margin(triplets: pl.DataFrame, settings: TrainSettings, fingerpri
         )
     if share < LEAST_VIOLATIONS:
         return Finding(
-            f"{figure}: most triplets contribute no gradient",
-            "use a larger --margin, or mine hard negatives",
+            f"{figure}: most triplets contribute no gradient", "use a larger --margin, or mine hard negatives"
         )
     return None
 
@@ -118,11 +117,12 @@ def only_negatives(triplets: pl.DataFrame) -> Finding | None:
 
 def copies(triplets: pl.DataFrame) -> Finding | None:
     """Triplets with the same three texts as another, under whatever ids."""
-    twice = triplets.height - triplets.select("anchor", "positive", "negative").n_unique()
-    if not triplets.height or twice / triplets.height <= MOST_COPIES:
-        return None
-    return Finding(
-        f"{twice:,} of {triplets.height:,} triplets ({twice / triplets.height:.1%}) repeat the three texts of another",
+    copied = triplets.height - triplets.select("anchor", "positive", "negative").n_unique()
+    return _repeated(
+        copied,
+        triplets.height,
+        "triplets",
+        "repeat the three texts of another",
         "remove copies of a book, or mine again",
     )
 
@@ -130,14 +130,19 @@ def copies(triplets: pl.DataFrame) -> Finding | None:
 def copied_anchors(triplets: pl.DataFrame) -> Finding | None:
     """Pairs of anchor and positive with the same texts under several ids: copied passages, or two names of one concept."""
     pairs = triplets.select("passage_id", "positive_id", "anchor", "positive").unique()
-    twice = pairs.height - pairs.select("anchor", "positive").n_unique()
-    if not pairs.height or twice / pairs.height <= MOST_COPIES:
-        return None
-    return Finding(
-        f"{twice:,} of {pairs.height:,} (anchor, positive) pairs ({twice / pairs.height:.1%}) repeat the two texts of another "
-        "under other ids",
+    return _repeated(
+        pairs.height - pairs.select("anchor", "positive").n_unique(),
+        pairs.height,
+        "(anchor, positive) pairs",
+        "repeat the two texts of another under other ids",
         "remove copies of a book, or merge the terms (aliases.extra.txt in --rules)",
     )
+
+
+def _repeated(copied: int, total: int, what: str, problem: str, solution: str) -> Finding | None:
+    if not total or copied / total <= MOST_COPIES:
+        return None
+    return Finding(f"{copied:,} of {total:,} {what} ({copied / total:.1%}) {problem}", solution)
 
 
 def visible_characters(place: EncoderFolder) -> Callable[[Sequence[str]], list[int]]:
