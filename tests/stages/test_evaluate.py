@@ -100,6 +100,6 @@ def test_a_drop_in_general_similarity_is_a_warning(
     assert "WARNING" not in capsys.readouterr().err
 
 
-def test_a_split_that_is_none_is_refused(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_split_is_refused(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code(["evaluate", "--output", str(output), "--split", "train"]) == 1
     assert "evaluate.split = 'train': input should be 'validation' or 'test'" in capsys.readouterr().err

@@ -25,7 +25,7 @@ ROWS = [
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
-    """Tables of eighteen definitions that do not say their term: six train, twelve judge."""
+    """Tables of eighteen definitions that do not mention their term: six train, twelve are for validation."""
     store = Store(tmp_path / "output")
     passages = [
         {
@@ -129,7 +129,7 @@ def test_mnrl_from_the_command_line(output: Path, tiny_encoder: Path, capsys: py
     )
 
 
-def test_only_training_can_be_launched_so(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_training_can_use_several_processes(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tripletkit.cli import main
 
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -40,7 +40,7 @@ def test_mean_loss_weighs_by_steps() -> None:
     assert mean_loss([]) == 0
 
 
-def test_the_log_has_step_0_and_no_clock(tmp_path: Path) -> None:
+def test_the_log_has_step_0_and_no_times(tmp_path: Path) -> None:
     write_log(tmp_path / "log.jsonl", HISTORY, 0.45)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert rows[0] == {"step": 0, "eval_ndcg": 0.45}

@@ -73,7 +73,7 @@ def test_a_margin_that_none_or_all_violate(margin: float, encoder: str, told: st
     assert (finding.what if finding else None) == told or told in (finding.what if finding else "")  # type: ignore[operator]
 
 
-def test_a_useful_margin_is_not_told() -> None:
+def test_a_useful_margin_has_no_finding() -> None:
     rows = triplets([{"cos_an": 0.4 if i % 2 else 0.1} for i in range(100)])
     assert linter.unsuitable_margin(rows, TrainSettings(margin=0.2), MINE) is None
 
@@ -88,7 +88,7 @@ def mentions(*spans: tuple[str, str, int]) -> pl.DataFrame:
     )
 
 
-def test_a_positive_beyond_what_the_encoder_reads() -> None:
+def test_a_positive_beyond_the_length_limit() -> None:
     rows = triplets([{"passage_id": "p"}, {"passage_id": "q"}, {"passage_id": "r", "masked": True}])
     said = mentions(("p", "a", 90), ("p", "a", 10), ("q", "a", 98), ("r", "a", 98))
     finding = linter.truncated_positives(rows, said, lambda texts: [100] * len(texts), 32)
@@ -101,7 +101,7 @@ def test_a_positive_beyond_what_the_encoder_reads() -> None:
     assert linter.truncated_positives(rows, said, lambda texts: [102] * len(texts), 32) is None
 
 
-def test_what_the_encoder_reads_ends_with_its_last_token(tiny_encoder: Path) -> None:
+def test_visible_characters_end_with_the_last_token(tiny_encoder: Path) -> None:
     """128 tokens, two of them special; "roots" is one token of its vocabulary."""
     place = resolve_encoder(str(tiny_encoder))
     short, long = "roots", "roots " * 500
@@ -125,14 +125,14 @@ def test_copies() -> None:
     assert linter.copies(triplets([{}, {"anchor": "other"}])) is None
 
 
-def test_one_passage_under_two_ids() -> None:
+def test_one_passage_with_two_ids() -> None:
     finding = linter.copied_anchors(triplets([{}, {"negative": "delta"}, {"passage_id": "q"}]))
     assert finding
     assert "1 of 2 (anchor, positive) pairs (50.0%)" in finding.what
     assert linter.copied_anchors(triplets([{}, {"negative": "delta"}])) is None
 
 
-def test_the_margin_comes_first_and_no_triplets_are_no_fault(tiny_encoder: Path) -> None:
+def test_the_margin_comes_first_and_an_empty_table_has_no_finding(tiny_encoder: Path) -> None:
     place = resolve_encoder(str(tiny_encoder))
     findings = list(linter.lint(triplets([]), mentions(), TrainSettings(**MODEL_CARD_RECIPE), place))
     assert len(findings) == 1

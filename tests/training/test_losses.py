@@ -24,7 +24,7 @@ def unit(*degrees: float) -> Tensor:
     return torch.stack([angles.cos(), angles.sin()], dim=1)
 
 
-def test_what_another_row_brings_is_no_negative_if_it_is_known() -> None:
+def test_a_known_term_of_another_row_is_masked() -> None:
     # Columns: positives loam, humus, delta; negatives delta, fjord, loam. A row's own pair (diagonals) always counts.
     assert KNOWN.mask([0, 1, 2]).int().tolist() == [
         [0, 1, 0, 0, 0, 1],
@@ -48,7 +48,7 @@ def test_each_negative_of_a_row_has_its_columns() -> None:
     ]
 
 
-def test_without_knowledge_only_a_positive_met_twice_is_masked() -> None:
+def test_without_known_terms_only_a_repeated_positive_is_masked() -> None:
     known = KnownTerms(["loam", "loam"], [("delta",), ("fjord",)], [frozenset(), frozenset()])
     assert known.mask([0, 1]).int().tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
 
@@ -60,7 +60,7 @@ def test_a_rows_own_terms_are_never_masked(rows: list[int]) -> None:
     assert not any(mask[i, i] or mask[i, i + len(rows)] for i in own)
 
 
-def test_a_masked_term_does_not_push() -> None:
+def test_a_masked_term_has_no_effect() -> None:
     """Two rows at right angles; the second row's positive sits on the first anchor."""
     anchors, positives, negatives = unit(0, 90), unit(0, 0), unit(180, 270)
     embeddings = [anchors, positives, negatives]
@@ -135,13 +135,13 @@ def test_the_cached_loss_has_the_same_value_and_gradients() -> None:
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 @given(rows=st.lists(st.integers(0, 2), min_size=1, max_size=5), margin=st.floats(0.05, 1.5), seed=st.integers(0, 99))
-def test_the_batchs_triplets_are_those_that_nothing_is_known_against(
+def test_the_batch_loss_equals_a_loop_over_the_unmasked_triplets(
     distance: Any,  # noqa: ANN401
     rows: list[int],
     margin: float,
     seed: int,
 ) -> None:
-    """Against each triplet of the batch, one by one."""
+    """Compared with a loop over the triplets of the batch."""
     scale = 7.0
     made = make_loss(Linear(), TrainSettings(distance=distance, margin=margin, scale=scale), KNOWN)
     drawn = torch.Generator().manual_seed(seed)
@@ -172,7 +172,7 @@ def test_the_batchs_triplets_are_those_that_nothing_is_known_against(
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-def test_a_batch_in_which_nothing_is_a_negative_has_no_gradient(distance: Any) -> None:  # noqa: ANN401
+def test_a_batch_without_negatives_has_no_gradient(distance: Any) -> None:  # noqa: ANN401
     """One row has no anchor beside its own, and its own negative is far enough."""
     made = make_loss(Linear(), TrainSettings(distance=distance, scale=1000.0), KNOWN)
     rows = [unit(0).requires_grad_(), unit(1).requires_grad_(), unit(180)]

@@ -73,7 +73,7 @@ def test_the_fine_tuned_encoder_loads_and_differs(tiny_encoder: Path, tmp_path: 
     ]  # no draft, no checkpoint
 
 
-def test_training_brings_positives_nearer_than_negatives(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_training_raises_the_cosine_margin(tiny_encoder: Path, tmp_path: Path) -> None:
     run(tiny_encoder, tmp_path / "encoder", max_steps=40, learning_rate=5e-3, margin=0.3)
 
     def gap(folder: Path) -> float:
@@ -90,7 +90,7 @@ def test_one_seed_gives_equal_weights(tiny_encoder: Path, tmp_path: Path) -> Non
     assert folder_sha256(tmp_path / "a") == folder_sha256(tmp_path / "b")
 
 
-def test_a_broken_off_training_continues_from_its_checkpoint(
+def test_an_interrupted_training_continues_from_its_checkpoint(
     tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(tiny_encoder, tmp_path / "whole", max_steps=6)
@@ -127,7 +127,7 @@ def test_checkpoints_of_another_training_are_not_continued(
 def test_rows_too_few_for_the_processes_are_an_error(
     tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The library would take no step and say nothing."""
+    """Without the error the library would take no step, silently."""
     monkeypatch.setattr(trainer, "process_count", lambda: 2)
     with pytest.raises(ConfigError, match="fill no batch of 99 for each of 2 processes"):
         run(tiny_encoder, tmp_path / "encoder", batch_size=99)
@@ -145,7 +145,7 @@ def test_the_loss_of_the_model_cards_recipe_never_becomes_small(tiny_encoder: Pa
     assert run(tiny_encoder, tmp_path / "encoder", max_steps=2, distance="euclidean", margin=5.0).loss >= 3
 
 
-def test_mnrl_leaves_out_what_is_known(steady_encoder: Path, tmp_path: Path) -> None:
+def test_mnrl_masks_known_terms(steady_encoder: Path, tmp_path: Path) -> None:
     """Every term known for every anchor leaves a row its own triplets: a softmax of its positive and its negatives."""
     place = resolve_encoder(str(steady_encoder))
     settings = TrainSettings(batch_size=len(TRIPLETS), loss="mnrl", learning_rate=1e-9, max_steps=1)
@@ -174,7 +174,7 @@ def test_mnrl_leaves_out_what_is_known(steady_encoder: Path, tmp_path: Path) -> 
     ],
     ids=str,
 )
-def test_what_saves_memory_leaves_the_weights_as_they_are(
+def test_settings_that_save_memory_do_not_change_the_weights(
     steady_encoder: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     common: dict[str, Any] = {"max_steps": 3, "learning_rate": 1e-3, "margin": 1.0}
@@ -296,7 +296,7 @@ def test_lora_leaves_a_folder_that_needs_no_peft(
     assert made == names | {Path("tripletkit.json"), Path("README.md")}
 
 
-def test_lora_is_judged_saved_and_merged_at_its_best(steady_encoder: Path, tmp_path: Path) -> None:
+def test_lora_saves_the_merged_weights_of_the_best_checkpoint(steady_encoder: Path, tmp_path: Path) -> None:
     """The vectors of the best validation run are those of the saved folder."""
     seen: list[Vectors] = []
     figures = iter([0.6, 0.9, 0.7])
@@ -313,7 +313,7 @@ def test_lora_is_judged_saved_and_merged_at_its_best(steady_encoder: Path, tmp_p
 
 
 @pytest.mark.slow
-def test_tensorboard_gets_every_figure(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_tensorboard_gets_every_value(tiny_encoder: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run(tiny_encoder, tmp_path / "encoder", scores_of(0.6), max_steps=3, report_to="tensorboard")
@@ -323,6 +323,6 @@ def test_tensorboard_gets_every_figure(tiny_encoder: Path, tmp_path: Path) -> No
     assert [event.value for event in events.Scalars("eval/ndcg")] == pytest.approx([0.6])
 
 
-def test_a_reporter_that_is_not_there_is_told(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_a_logger_that_is_not_installed_is_an_error(tiny_encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"train\.report_to = 'wandbb': not installed"):
         run(tiny_encoder, tmp_path / "encoder", report_to="wandbb")

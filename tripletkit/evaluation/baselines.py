@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,9 +30,11 @@ def mentioned(forms: Sequence[Sequence[str]], texts: Sequence[str]) -> Mask:
 
 def bm25(queries: Sequence[str], candidates: Sequence[str]) -> ScoreMatrix:
     """BM25 as in Lucene (k1 1.5, b 0.75), shape (queries, candidates), over the normalised words that terms are matched by."""
+    first_import = "bm25s" not in sys.modules
     import bm25s
 
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # importing it sets DEBUG
+    if first_import:
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # which the import has set to DEBUG
     scores = np.zeros((len(queries), len(candidates)), dtype=np.float32)
     corpus = [list(term_key(text)) for text in candidates]
     if any(corpus):
