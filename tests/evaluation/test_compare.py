@@ -50,6 +50,8 @@ def test_an_object_scores_as_its_folder_does(tiny_encoder: Path, other_encoder: 
     unnamed = evaluate_encoders([model], TEXTS, TERMS)
     assert list(unnamed.encoders) == ["encoder 1"]
     assert not unnamed.differences
+    assert "1.000 1.000" in str(unnamed)
+    assert "difference" not in str(unnamed)
 
 
 def test_frames_bring_ids_chapters_forms_and_definitions(tiny_encoder: Path) -> None:

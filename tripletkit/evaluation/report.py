@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from textwrap import wrap
@@ -147,19 +147,21 @@ class EvaluationReport:
         _write_json(path, self.to_dict())
 
     def table_lines(self) -> Iterator[str]:
-        """One table for each encoder beside the first. A star marks a difference whose interval leaves out 0."""
+        """A table for each encoder beside the first, or of one alone. A star: the interval of a difference leaves out 0."""
         first, *others = self.encoders
         labels = _labels(self.encoders)
         yield from (f"  {label} = {name}" for name, label in labels.items() if label != name)
-        for name in others:
-            heads = _columns(EXACT_MATCH, BM25, labels[first], labels[name])
-            yield f" {'':24}{'queries':>8} {'metric':8}{heads} difference"
-            yield from self._task_lines(name)
-            before, after = self.encoders[first].general, self.encoders[name].general
-            if before and after:
-                columns = _columns("–", "–", f"{before.value:.3f}", f"{after.value:.3f}")
-                yield f" {'general similarity':32} {'Spearman':8}{columns} {self.differences[name].general}"
-            yield f" {labels[name]}: {self.verdict(name)}"
+        for name in others or [first]:
+            pair = [first, name] if others else [first]
+            heads = _columns(EXACT_MATCH, BM25, *(labels[of] for of in pair))
+            yield f" {'':24}{'queries':>8} {'metric':8}{heads}" + (" difference" if others else "")
+            yield from self._task_lines(pair)
+            general = (self.encoders[of].general for of in pair)
+            columns = _columns("–", "–", *(f"{of.value:.3f}" for of in general if of))
+            difference = f" {self.differences[name].general}" if others else ""
+            yield f" {'general similarity':32} {'Spearman':8}{columns}{difference}"
+            if others:
+                yield f" {labels[name]}: {self.verdict(name)}"
             if below := self._below_baselines(name):
                 text = f"{labels[name]}: below {EXACT_MATCH} or {BM25} in {'; '.join(below)} ({LEADING_METRIC})"
                 yield from wrap(text, 100, initial_indent=" ", subsequent_indent="   ")
@@ -175,20 +177,20 @@ class EvaluationReport:
         significant = "significant" if difference.significant else "not significant"
         return f"{text}, {significant} (95 % interval, bootstrap over {sample.units} {sample.by})"
 
-    def _task_lines(self, name: str) -> Iterator[str]:
+    def _task_lines(self, pair: Sequence[str]) -> Iterator[str]:
         for task in (task for task in TASKS if task in self.resampling):
-            yield from self._metric_lines(name, task, task, TABLE_METRICS)
+            yield from self._metric_lines(pair, task, task, TABLE_METRICS)
             for subset in SUBSETS:
                 if f"{task}, {subset}" in self.resampling:
-                    yield from self._metric_lines(name, f"{task}, {subset}", f"  {subset}", TABLE_METRICS[:1])
+                    yield from self._metric_lines(pair, f"{task}, {subset}", f"  {subset}", TABLE_METRICS[:1])
 
-    def _metric_lines(self, name: str, task: str, label: str, metrics: tuple[str, ...]) -> Iterator[str]:
-        first = next(iter(self.encoders.values()))
-        rankers = (self.baselines[EXACT_MATCH], self.baselines[BM25], first, self.encoders[name])
+    def _metric_lines(self, pair: Sequence[str], task: str, label: str, metrics: Sequence[str]) -> Iterator[str]:
+        rankers = (self.baselines[EXACT_MATCH], self.baselines[BM25], *(self.encoders[name] for name in pair))
         for metric in metrics:
             columns = _columns(*(f"{ranker.scores[task][metric]:.3f}" for ranker in rankers))
             head = f"{label:24}{self.resampling[task].queries:>8}" if metric == metrics[0] else f"{'':32}"
-            yield f" {head} {metric:8}{columns} {self.differences[name].tasks[task][metric]}"
+            difference = f" {self.differences[pair[1]].tasks[task][metric]}" if len(pair) > 1 else ""
+            yield f" {head} {metric:8}{columns}{difference}"
 
     def _below_baselines(self, name: str) -> list[str]:
         """The tasks in which exact match or BM25 scores higher than the encoder."""
@@ -284,7 +286,7 @@ def _unreadable(path: Path, command: str, error: Exception) -> TableError:
 
 
 def _columns(*cells: str) -> str:
-    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=False))
 
 
 def _labels(names: Mapping[str, object]) -> dict[str, str]:
