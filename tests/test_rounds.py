@@ -17,21 +17,21 @@ import pytest
 from tripletkit import rounds
 from tripletkit.cli import main
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
-from tripletkit.evaluation import Metrics
+from tripletkit.evaluation.metrics import Metrics
 from tripletkit.progress import Progress
 from tripletkit.rounds import RoundStore, rounds_lines
 from tripletkit.settings import TrainSettings
 from tripletkit.stage import Job
 from tripletkit.stages import train
 from tripletkit.store import Store, folder_sha256
-from tripletkit.training import train as train_encoder
 from tripletkit.training import trainer
+from tripletkit.training.trainer import train as train_encoder
 
 SETTINGS = {
     "train.max_steps": 2,
     "train.batch_size": 4,
     # A row per triplet: no knowledge of passages is needed to train again.
-    "train.in_batch": False,
+    "train.in_batch_negatives": False,
     # A random encoder finds all texts alike.
     "mine.synonym_threshold": 1,
     "mine.relative_margin": 0,
@@ -119,7 +119,7 @@ def test_the_output_folder_is_the_best_rounds(done: dict[int, Path], tiny_encode
         list(triplets.filter(split="train").select("anchor", "positive", "negative").iter_rows()),
         resolve_encoder(str(tiny_encoder)),
         tmp_path / "again",
-        TrainSettings(max_steps=2, batch_size=4, in_batch=False),
+        TrainSettings(max_steps=2, batch_size=4, in_batch_negatives=False),
         seed=0,
         progress=Progress(quiet=True),
     )
@@ -204,7 +204,7 @@ def test_rounds_stop_when_validation_does_not_rise(
     kept = {name: sha for name, sha in digests(output).items() if not name.startswith("rounds")}
     assert kept == digests(done[1])
     assert RoundStore(output, 2).read("triplets").height > 0
-    assert RoundStore(output, 2).scores() == {"untouched": (0.5, 0.5), "tuned": (0.6, 0.6)}
+    assert RoundStore(output, 2).scores() == {"base": (0.5, 0.5), "fine-tuned": (0.6, 0.6)}
     assert [path.name for path in (output / "rounds").iterdir() if (path / "encoder").exists()] == []
     assert sorted(path.name for path in (output / "rounds").iterdir()) == ["1", "2"]
 

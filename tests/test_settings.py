@@ -50,7 +50,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_the_seed_recipe_is_the_cards() -> None:
-    recipe = load_settings(None, {"train.recipe": "seed"}).train
+    recipe = load_settings(None, {"train.recipe": "model-card"}).train
     assert (recipe.distance, recipe.margin, recipe.learning_rate, recipe.batch_size, recipe.epochs) == (
         "euclidean",
         5.0,
@@ -58,8 +58,8 @@ def test_the_seed_recipe_is_the_cards() -> None:
         16,
         3,
     )
-    assert (recipe.loss, recipe.best, recipe.patience) == ("triplet", False, 0)  # it kept its last weights
-    assert load_settings(None, {"train.recipe": "seed", "train.epochs": 1}).train.epochs == 1
+    assert (recipe.loss, recipe.keep_best, recipe.patience) == ("triplet", False, 0)  # it kept its last weights
+    assert load_settings(None, {"train.recipe": "model-card", "train.epochs": 1}).train.epochs == 1
 
 
 def test_printed_settings_give_the_same_settings(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import errno
 import inspect as introspection
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 import tripletkit
+from tripletkit.encoding.quiet import quiet_libraries
 from tripletkit.errors import ConfigError, TripletkitError
 from tripletkit.launch import is_first_process, process_count
 
@@ -67,7 +67,7 @@ Rounds = Annotated[
     ),
 ]
 Recipe = Annotated[
-    str | None, typer.Option("--recipe", help="default, or seed: the original model card's.", show_default=False)
+    str | None, typer.Option("--recipe", help="default, or model-card: the original model card's.", show_default=False)
 ]
 Loss = Annotated[
     str | None,
@@ -390,7 +390,7 @@ def train(
         "train__learning_rate": lr,
         "train__batch_size": batch_size,
         "train__max_steps": max_steps,
-        "train__lora": lora,
+        "train__lora_rank": lora,
         "train__report_to": report_to,
         "allow_worse": allow_worse,
     }
@@ -407,7 +407,7 @@ def evaluate(common: Common, encoder: Encoders = None, split: Split = None, allo
     """Score the untouched and the tuned encoder, or any that you name, on held-out passages."""
     common.encoder = encoder[0] if encoder else None
     _run(
-        common, ["evaluate"], evaluate__against=encoder and encoder[1:], evaluate__split=split, allow_worse=allow_worse
+        common, ["evaluate"], evaluate__compare=encoder and encoder[1:], evaluate__split=split, allow_worse=allow_worse
     )
 
 
@@ -612,9 +612,7 @@ def _set_up_logging(common: Common) -> None:
 
 def main(arguments: Iterable[str] | None = None) -> None:
     """Run the app; an error that the user can act on becomes a message and exit code 1."""
-    # Threads that wait must sleep, not spin: beside one other busy process a training step took 7.0 s spinning and 1.8 s
-    # sleeping on two cores. OpenMP reads this when torch is loaded, which no command has done yet.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    quiet_libraries()
     try:
         app(args=_without_value(list(sys.argv[1:] if arguments is None else arguments)))
     except TripletkitError as error:

@@ -257,8 +257,8 @@ class Runner:
             key["encoder"] = self.fingerprint(stage)
         if "round" in stage.uses:
             key["round"] = self.round
-        if "against" in stage.uses:
-            key["against"] = [resolve_encoder(name).fingerprint for name in self.settings.evaluate.against]
+        if "compare" in stage.uses:
+            key["compare"] = [resolve_encoder(name).fingerprint for name in self.settings.evaluate.compare]
         terms = self.settings.glossary.terms
         if "user_terms" in stage.uses and terms is not None:
             key["user_terms"] = file_sha256(terms) if terms.is_file() else ""

@@ -49,7 +49,7 @@ class RoundStore(Store):
         return made.outputs.get(file, "") if made else super().sha(file)
 
     def scores(self) -> dict[str, tuple[float, float]]:
-        """Validation term→passage nDCG@10 and passage→term MAP of "untouched" and "tuned"; empty where nothing was asked."""
+        """Validation term→passage nDCG@10 and passage→term MAP of "base" and "fine-tuned"; empty where nothing was asked."""
         found = json.loads(self.place(VALIDATION).read_text(encoding="utf-8"))
         return {name: (of["term→passage"]["nDCG@10"], of["passage→term"]["MAP"]) for name, of in found.items() if of}
 
@@ -57,9 +57,9 @@ class RoundStore(Store):
         """Whether this round's encoder scores higher than the one that mined for it: the last round's, or the untouched."""
         scores = self.scores()
         before = (
-            RoundStore(self.output, self.number - 1).scores()["tuned"] if self.number > 1 else scores.get("untouched")
+            RoundStore(self.output, self.number - 1).scores()["fine-tuned"] if self.number > 1 else scores.get("base")
         )
-        return before is not None and scores["tuned"][0] > before[0]
+        return before is not None and scores["fine-tuned"][0] > before[0]
 
 
 class Round(Runner):
@@ -212,11 +212,11 @@ def rounds_lines(output: Path) -> Iterator[str]:
     if not rounds:
         return
     yield f"{'':10}{'round':>9}{'triplets':>10}{'nDCG@10':>9}{'MAP':>7}   on validation, term→passage and passage→term"
-    yield _line("untouched", "", rounds[0][0].scores().get("untouched"))
+    yield _line("untouched", "", rounds[0][0].scores().get("base"))
     in_place = Store(output).manifest("train")
     for store, mined, trained in rounds:
         kept = "   kept" if _same(in_place, trained) else ""
-        yield _line(f"{store.number}", f"{mined.counts['triplets']:,}", store.scores().get("tuned")) + kept
+        yield _line(f"{store.number}", f"{mined.counts['triplets']:,}", store.scores().get("fine-tuned")) + kept
 
 
 def _line(name: str, triplets: str, scores: tuple[float, float] | None) -> str:

@@ -6,9 +6,19 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from tripletkit.errors import ConfigError
 from tripletkit.schemas import PASSAGE_KINDS
@@ -18,9 +28,17 @@ DEFAULT_ENCODER = "sentence-transformers/all-mpnet-base-v2"
 
 
 class Section(BaseModel):
-    """Frozen, and closed to unknown keys."""
+    """Frozen, without unknown keys, and without true or false where a number belongs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and {int, float} & {field.annotation, *get_args(field.annotation)}:
+            raise PydanticCustomError("boolean_for_number", "input should be a number, not true or false")
+        return value
 
 
 class ExtractSettings(Section):
@@ -143,75 +161,85 @@ class MineSettings(Section):
 class TrainSettings(Section):
     """How the encoder is trained."""
 
-    recipe: Literal["default", "seed"] = Field(
-        "default", description="seed: the original card (Euclidean, margin 5, lr 5e-5, 3 epochs)"
+    recipe: Literal["default", "model-card"] = Field(
+        "default",
+        description="model-card: the settings of the original model card (Euclidean distance, margin 5, learning rate 5e-5, 3 epochs)",
     )
     loss: Literal["triplet", "mnrl"] = Field(
-        "triplet", description="triplet: TripletLoss; mnrl: MultipleNegativesRankingLoss, known positives masked"
+        "triplet", description="triplet: TripletLoss; mnrl: MultipleNegativesRankingLoss with known positives masked"
     )
-    in_batch: bool = Field(
+    in_batch_negatives: bool = Field(
         True,
-        description="triplet: against all negatives of a row and all terms and anchors of its batch that are not known to belong "
-        "together, the nearest most; false: a triplet a row, as TripletLoss has it",
+        description="triplet: use all in-batch terms and anchors as negatives, hardest weighted most, known positives masked; "
+        "false: TripletLoss as it is, one triplet per row",
     )
-    distance: Literal["cosine", "euclidean"] = Field("cosine", description="triplet: distance in TripletLoss")
+    distance: Literal["cosine", "euclidean"] = Field("cosine", description="triplet: the distance in TripletLoss")
     margin: float = Field(
         0.15,
         gt=0,
-        description="triplet: margin of TripletLoss, in that distance; in_batch a soft one, where the push has ended",
+        description="triplet: the margin of TripletLoss, in that distance; a soft one with in_batch_negatives",
     )
     scale: float = Field(
-        20, gt=0, description="mnrl, triplet in_batch: cosines, distances are multiplied by this (1 / temperature)"
+        20, gt=0, description="mnrl and in_batch_negatives: factor of cosines or distances (1 / temperature)"
     )
-    cached: int = Field(
-        0, ge=0, description="mnrl: rows embedded at a time, so that a large batch fits in memory; 0: all of them"
+    mini_batch_size: int = Field(
+        0, ge=0, description="mnrl: rows encoded at a time, so that a large batch fits into memory; 0: the whole batch"
     )
     learning_rate: float = Field(3e-5, gt=0, description="peak learning rate")
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of steps to warm up")
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="fraction of the steps for warm-up")
     batch_size: int = Field(
         16,
         ge=1,
-        description="rows per batch (and process): (anchor, positive) with all its negatives, or without in_batch one triplet",
+        description="rows per batch and process; a row is (anchor, positive) with all its negatives, or one triplet "
+        "without in_batch_negatives",
     )
-    accumulate: int = Field(1, ge=1, description="batches per step")
+    gradient_accumulation_steps: int = Field(1, ge=1, description="batches per optimiser step")
     epochs: float | None = Field(
-        None, gt=0, description="passes over the rows; one by default, or as many (four at most) as make 150 steps"
+        None, gt=0, description="passes over the rows; by default one, or up to four where one has under 150 steps"
     )
     positives: Literal["auto", "cited", "all"] = Field(
         "auto",
-        description="cited: of a book with an index, train on positives that it cites on the anchor's pages; "
-        "auto: cited where these are 100 pairs of passage and positive, else all",
+        description="cited: in books with an index, only positives that the index cites on the pages of the anchor; "
+        "auto: cited if that leaves 100 pairs of passage and positive, else all",
     )
     max_steps: int | None = Field(None, ge=1, description="stop after this many steps")
-    gradient_checkpointing: bool = Field(False, description="compute twice to save memory")
-    lora: int = Field(
-        0, ge=0, description="rank of LoRA adapters, merged when saved (1e-4 is a usual rate); 0: train all weights"
+    gradient_checkpointing: bool = Field(
+        False, description="recompute activations in the backward pass, which is slower and saves memory"
+    )
+    lora_rank: int = Field(
+        0,
+        ge=0,
+        description="rank of LoRA adapters, which are merged into the weights when saved (try learning_rate = 1e-4); "
+        "0: train all weights",
     )
     eval_steps: int | None = Field(
-        None,
-        ge=1,
-        description="steps between looks at held-out nDCG@10; four looks, 25 steps apart or more, by default",
+        None, ge=1, description="steps between validation runs; by default four runs, at least 25 steps apart"
     )
-    eval_passages: int = Field(300, ge=0, description="validation passages to look at then, at most; 0: do not look")
-    best: bool = Field(True, description="keep the weights that looked best; else the last")
-    patience: int = Field(3, ge=0, description="stop after so many looks without a new best; 0: never")
-    report_to: str = Field("none", description="also log to tensorboard, wandb or another library of transformers")
+    eval_passages: int = Field(300, ge=0, description="validation passages per run, at most; 0: no validation runs")
+    keep_best: bool = Field(
+        True, description="keep the checkpoint with the best validation nDCG@10; false: the last one"
+    )
+    patience: int = Field(3, ge=0, description="stop after this many validation runs without a new best; 0: never")
+    report_to: str = Field("none", description="also log to tensorboard, wandb or another integration of transformers")
 
     @property
     def uses_batch(self) -> bool:
-        """Whether the loss takes what the batch holds as negatives too."""
-        return self.in_batch or self.loss == "mnrl"
+        """Whether the loss takes negatives from the whole batch."""
+        return self.in_batch_negatives or self.loss == "mnrl"
 
 
 class EvaluateSettings(Section):
-    """How encoders are judged."""
+    """How encoders are evaluated."""
 
-    split: Literal["validation", "test"] = Field("test", description="which held-out passages")
-    against: tuple[str, ...] = Field(
-        (), description="encoders to compare with the base one; OUTPUT/encoder, which train made, if none is named"
+    split: Literal["validation", "test"] = Field("test", description="the split whose passages are used")
+    compare: tuple[str, ...] = Field(
+        (), description="encoders to compare with the base encoder; by default OUTPUT/encoder, which train made"
     )
-    general_loss: float = Field(
-        0.01, ge=0, lt=1, description="share of its correlation on everyday sentences that an encoder may lose unwarned"
+    max_general_drop: float = Field(
+        0.01,
+        ge=0,
+        lt=1,
+        description="warn if the Spearman correlation on everyday sentences drops by more than this fraction",
     )
 
 
@@ -258,20 +286,29 @@ class Settings(Section):
     evaluate: EvaluateSettings = EvaluateSettings()
 
 
-#: What `--recipe seed` means: the public model card's recipe, kept so that its effect can be measured.
-SEED_RECIPE: dict[str, Any] = {
+#: What `--recipe model-card` means: the settings of the original model card, kept so that their effect can be measured.
+MODEL_CARD_RECIPE: dict[str, Any] = {
     "loss": "triplet",
-    "in_batch": False,
+    "in_batch_negatives": False,
     "distance": "euclidean",
     "margin": 5.0,
     "learning_rate": 5e-5,
-    "warmup": 0.0,
+    "warmup_ratio": 0.0,
     "batch_size": 16,
     "epochs": 3,
     "positives": "all",
-    "best": False,
+    "keep_best": False,
     "patience": 0,
 }
+
+
+def describe_loss(recipe: Mapping[str, Any]) -> str:
+    """The loss of a training and what defines it, for cards. ``recipe``: the values of TrainSettings by name."""
+    scale, margin = (f"{of:g}" if isinstance(of, float) else of for of in map(recipe.get, ("scale", "margin")))
+    if recipe.get("loss") == "mnrl":
+        return f"MultipleNegativesRankingLoss (scale {scale}, known positives masked)"
+    text = f"TripletLoss ({recipe.get('distance')} distance, margin {margin})"
+    return f"{text} with in-batch negatives" if recipe.get("in_batch_negatives") else text
 
 
 def load_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:
@@ -283,8 +320,8 @@ def load_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:
     for dotted, value in overrides.items():
         _place(values, dotted, value)
     train = values.get("train", {})
-    if isinstance(train, dict) and train.get("recipe") == "seed":
-        values["train"] = {**SEED_RECIPE, **train}
+    if isinstance(train, dict) and train.get("recipe") == "model-card":
+        values["train"] = {**MODEL_CARD_RECIPE, **train}
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

@@ -1,11 +1,11 @@
-"""The recipes side by side on unseen text: untouched, the seed card's, `mine_hard_negatives` with the seed's loss, tripletkit's.
+"""Compare recipes on unseen text: the base encoder, the model card's, `mine_hard_negatives` with the model card's loss, tripletkit's.
 
     python tests/benchmarks/recipes.py BOOKS SCORE --judge openintro-statistics deep-learning-101 [--steps 300]
 
-BOOKS holds a folder per book (book.pdf, gold_index.jsonl), SCORE the scorer `retrieval.py`, which judges. Case (a): train on the first
-two thirds of a book, judge its last third. Case (b): train on all the other books, judge the book whole. Everything is kept under
---output; a killed run goes on where it was. Intervals: 95 %, bootstrap over runs of ten pages. "general" is the rank correlation with
-graded everyday sentences that `tripletkit evaluate` also prints.
+BOOKS has a folder per book (book.pdf, gold_index.jsonl), SCORE the scorer `retrieval.py`. Case (a): train on the first two thirds of a
+book, score its last third. Case (b): train on all the other books, score the whole book. Results stay under --output, so that an
+interrupted run continues. Intervals: 95 %, bootstrap over blocks of ten pages. "general" is the Spearman correlation on graded
+everyday sentences that `tripletkit evaluate` also prints.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-#: By recipe: what is said to `mine`, and to `train`. The peer takes three negatives if not told otherwise.
+#: By recipe: the flags of `mine` and of `train`. `mine_hard_negatives` takes three negatives by default.
 RECIPES: dict[str, tuple[list[str], list[str]]] = {
-    "seed recipe": (["--random-negatives", "--set", "mine.negatives=3"], ["--recipe", "seed"]),
-    "mine_hard_negatives, seed loss": ([], ["--recipe", "seed"]),  # mined by tests/benchmarks/mining.py
+    "model card": (["--random-negatives", "--set", "mine.negatives=3"], ["--recipe", "model-card"]),
+    "mine_hard_negatives, model card loss": ([], ["--recipe", "model-card"]),  # mined by tests/benchmarks/mining.py
     "tripletkit": (["--hard-negatives"], []),
 }
 METRICS = {
@@ -38,13 +38,13 @@ METRICS = {
     "masked": "masked page→term MAP",
     "general": "general",
 }
-BLOCK = 10  # pages that are drawn together: neighbours tell of the same things
+BLOCK = 10  # pages that are resampled together, as neighbours share their subject
 RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Case:
-    """What trains and what judges: ``name`` is a or b."""
+    """A case by its name, a or b, the book that is scored, and the other books."""
 
     name: str
     judge: str
@@ -53,14 +53,14 @@ class Case:
 
 @dataclass
 class Judge:
-    """One book's pages and index, as `retrieval.py` reads them, and the values of each query."""
+    """The pages and index of a book, as `retrieval.py` reads them."""
 
     scorer: Any
     pages: list[tuple[str, str]]
     index: dict[str, set[str]]
 
     def values(self, encoder: Any) -> dict[str, dict[int, tuple[float, int]]]:  # noqa: ANN401 - untyped library
-        """By metric and query: its value, and the page that stands for it in the bootstrap."""
+        """By metric and query: the value, and the page that the bootstrap resamples it with."""
         s, labels = self.scorer, {label: i for i, (label, _) in enumerate(self.pages)}
         texts = [text for _, text in self.pages]
         flat = [s.normal(text) for text in texts]
@@ -89,7 +89,7 @@ class Judge:
 
 
 def read_judge(scorer: Any, folder: Path, last_third: bool) -> tuple[Judge, int]:  # noqa: ANN401
-    """The judged pages, and the printed number of the last page of the first two thirds."""
+    """The pages to score, and the printed number of the last page of the first two thirds."""
     index = scorer.read_gold(folder).index
     last = max(int(label) for labels in index.values() for label in labels if label.isdigit())
     cut = last * 2 // 3
@@ -105,7 +105,7 @@ def tripletkit(*words: str) -> None:
 
 
 def prepare(case: Case, books: Path, folder: Path, encoder: str, cut: int) -> None:
-    """Tables up to the splits: the judged pages are on the test side, or not there at all."""
+    """Tables up to the splits: the pages to score are in the test split, or not there at all."""
     common = ["--output", str(folder), "--encoder", encoder]
     inside = (case.judge,) if case.name == "a" else case.others
     tripletkit("extract", *(str(books / name / "book.pdf") for name in inside), *common)
@@ -120,7 +120,7 @@ def prepare(case: Case, books: Path, folder: Path, encoder: str, cut: int) -> No
     held = pl.read_parquet(folder / "splits.parquet").join(
         pl.read_parquet(folder / "passages.parquet"), on="passage_id"
     )
-    assert held.filter(pl.col("split") != "test")["page_last"].max() <= page, "a judged page is not held out"
+    assert held.filter(pl.col("split") != "test")["page_last"].max() <= page, "a page to score is not in the test split"
 
 
 def train(recipe: str, case: Case, root: Path, encoder: str, steps: int) -> tuple[Path, float]:
@@ -196,12 +196,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("books", type=Path)
     parser.add_argument("score", type=Path)
-    parser.add_argument("--judge", nargs="+", required=True, help="folders of the books that judge")
+    parser.add_argument("--judge", nargs="+", required=True, help="folders of the books to score")
     parser.add_argument("--cases", default="ab")
     parser.add_argument("--recipes", nargs="*", default=list(RECIPES))
     parser.add_argument("--output", type=Path, default=Path("output/recipes"))
     parser.add_argument("--encoder", default="embedded")
-    parser.add_argument("--steps", type=int, default=300, help="of 16 triplets, at most, for every recipe alike")
+    parser.add_argument("--steps", type=int, default=300, help="most steps, for every recipe alike")
     given = parser.parse_args()
     sys.path.insert(0, str(given.score))
     scorer = importlib.import_module("retrieval")
@@ -217,11 +217,15 @@ def main() -> None:
             judge, cut = read_judge(scorer, given.books / name, last_third=kind == "a")
             if not (root / "tables" / "splits.parquet").exists():
                 prepare(case, given.books, root / "tables", given.encoder, cut)
-            what = "its first two thirds train, its last third judges" if kind == "a" else "all other books train"
+            what = (
+                "trained on its first two thirds, scored on its last third"
+                if kind == "a"
+                else "trained on all other books"
+            )
             say(f"\n**({kind}) {name}**: {what}\n\n")
             say(f"| recipe | {' | '.join(METRICS.values())} | training |\n|---|" + "---|" * (len(METRICS) + 1) + "\n")
-            base = scores(root / "untouched.json", judge, base_folder)
-            say(row("untouched", base, None) + "\n")
+            base = scores(root / "base.json", judge, base_folder)
+            say(row("base encoder", base, None) + "\n")
             for recipe in given.recipes:
                 encoder, minutes = train(recipe, case, root, given.encoder, given.steps)
                 found = scores(root / f"{encoder.parent.name}.json", judge, str(encoder))

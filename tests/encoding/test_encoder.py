@@ -22,7 +22,7 @@ def test_vectors_have_length_one_and_equal_texts_equal_vectors(tiny_encoder: Pat
     assert (rows[1] == rows[3]).all()
 
 
-def test_the_cache_answers_without_the_encoder(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_cached_texts_need_no_encoder(tiny_encoder: Path, tmp_path: Path) -> None:
     place = resolve_encoder(str(tiny_encoder))
     first = SentenceEncoder(place, cache=tmp_path, progress=QUIET).encode(TEXTS)
     again = SentenceEncoder(place, cache=tmp_path, progress=QUIET)
@@ -30,7 +30,7 @@ def test_the_cache_answers_without_the_encoder(tiny_encoder: Path, tmp_path: Pat
     assert (again.encode(TEXTS) == first).all()
 
 
-def test_other_weights_never_meet_old_vectors(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_other_weights_never_get_old_vectors(tiny_encoder: Path, tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
     copy = tmp_path / "copy"
@@ -47,7 +47,9 @@ def test_other_weights_never_meet_old_vectors(tiny_encoder: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("file", ["1_Pooling/config.json", "sentence_bert_config.json", "tokenizer.json"])
-def test_the_fingerprint_knows_pooling_length_and_tokenizer(tiny_encoder: Path, tmp_path: Path, file: str) -> None:
+def test_the_fingerprint_depends_on_pooling_length_limit_and_tokenizer(
+    tiny_encoder: Path, tmp_path: Path, file: str
+) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(tiny_encoder, copy)
     before = resolve_encoder(str(copy)).fingerprint
@@ -57,7 +59,7 @@ def test_the_fingerprint_knows_pooling_length_and_tokenizer(tiny_encoder: Path, 
     assert resolve_encoder(str(copy)).fingerprint == resolve_encoder(str(copy)).fingerprint
 
 
-def test_a_damaged_shard_is_encoded_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_cache_file_is_encoded_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = VectorCache(tmp_path)
     cache.add([text_key("a")], np.ones((1, 2), dtype=np.float32))
     cache.add([text_key("b")], np.zeros((1, 2), dtype=np.float32))
@@ -84,17 +86,17 @@ def test_token_counts_include_special_tokens_and_cut_nothing(tiny_encoder: Path)
         ("no-such-owner/no-such-encoder", r"the Hub cannot be reached.*\n.*embedded"),
     ],
 )
-def test_an_encoder_that_cannot_be_had_is_named(name: str, message: str) -> None:
+def test_an_encoder_that_cannot_be_found_is_named(name: str, message: str) -> None:
     with pytest.raises(EncoderError, match=message):
         resolve_encoder(name)
 
 
 def test_a_folder_without_an_encoder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match=r"holds no SentenceTransformer"):
+    with pytest.raises(EncoderError, match=r"has no SentenceTransformer"):
         resolve_encoder(str(tmp_path))
 
 
-def test_weights_that_do_not_load_are_an_error_of_ours(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_weights_that_do_not_load_are_an_encoder_error(tiny_encoder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(tiny_encoder, copy)
     (copy / "model.safetensors").write_bytes(b"broken")
@@ -108,7 +110,7 @@ def test_the_embedded_encoder_is_checked_and_named() -> None:
     assert place.max_tokens == json.loads((place.folder / "sentence_bert_config.json").read_text())["max_seq_length"]
 
 
-def test_embedded_weights_of_another_encoder_are_refused_by_who_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_weights_under_the_embedded_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tripletkit.encoding.resolve._EMBEDDED_WEIGHTS_SHA256", "0" * 64)
     place = resolve_encoder(EMBEDDED)
     assert place.tokenizer_fingerprint
@@ -116,6 +118,6 @@ def test_embedded_weights_of_another_encoder_are_refused_by_who_uses_them(monkey
         _ = place.fingerprint
 
 
-def test_auto_takes_the_embedded_encoder_without_a_network_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_auto_falls_back_to_the_embedded_encoder_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     assert resolve_encoder("auto").name == EMBEDDED
     assert "cannot be reached; using the packaged all-MiniLM-L6-v2" in caplog.text

@@ -1,4 +1,4 @@
-"""Passages, terms and mentions in a line each."""
+"""Small tables of passages, terms and mentions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
 
 
 def passages(*rows: tuple[str, str, int, str], book: str = "x") -> pl.DataFrame:
-    """Of (id, text, page, chapter)."""
+    """A table of passages from (id, text, page, chapter)."""
     return make_table(
         PASSAGES,
         [
@@ -35,7 +35,7 @@ def passages(*rows: tuple[str, str, int, str], book: str = "x") -> pl.DataFrame:
 def term(
     name: str, pages: Sequence[int] = (), *, forms: Sequence[str] = (), definition: str | None = None
 ) -> pl.DataFrame:
-    """One kept term of book x, its name its id."""
+    """A table with one kept term of book x, whose id is its name."""
     locators = [{"label": str(page), "page": page, "range_end": None} for page in pages]
     return make_table(
         TERMS,
@@ -58,7 +58,7 @@ def term(
 
 
 def mentions(*pairs: tuple[str, str]) -> pl.DataFrame:
-    """Of (passage, term)."""
+    """A table of mentions from (passage, term)."""
     return make_table(
         MENTIONS,
         [{"passage_id": p, "term_id": t, "start": 0, "end": 1, "surface": "x", "match": "exact"} for p, t in pairs],
@@ -66,7 +66,7 @@ def mentions(*pairs: tuple[str, str]) -> pl.DataFrame:
 
 
 def heaps() -> Gold:
-    """Two chapters; the index cites "heap" on pages 1 and 3, on the latter of which nobody says it, and "queue" on 2."""
+    """Two chapters; the index cites "heap" on pages 1 and 3, where page 3 does not mention it, and "queue" on 2."""
     return build_gold(
         passages(
             ("a", "A heap is a tree with an order.", 1, "Trees"),

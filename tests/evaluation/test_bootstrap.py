@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 
@@ -19,7 +17,7 @@ def chapters(books: int, of_each: int, queries: int) -> list[tuple[str, str]]:
         (chapters(1, 4, 3), "queries", 12),
     ],
 )
-def test_the_largest_units_of_which_there_are_enough_are_drawn(
+def test_the_largest_units_of_which_there_are_enough_are_resampled(
     units: list[tuple[str, str]], by: str, number: int
 ) -> None:
     sample = resampling(units, 0)
@@ -52,7 +50,7 @@ def test_a_chapter_drawn_twice_counts_all_its_queries_twice() -> None:
 
 
 def test_differences_are_paired() -> None:
-    """A gain of 0.01 in every query is beyond chance, however widely the queries differ among themselves."""
+    """A gain of 0.01 in every query is significant, however widely the queries differ among themselves."""
     values = np.random.default_rng(0).random((50, 1))
     sample = resampling([("b", str(i)) for i in range(50)], 0)
     difference = sample.estimate(values + 0.01).minus(sample.estimate(values))
@@ -66,10 +64,3 @@ def test_a_seed_gives_the_same_intervals_and_fewer_than_five_queries_none() -> N
     few = resampling(units[:4], 1).estimate(values[:4])
     assert few.interval is None
     assert few.minus(few).interval is None
-
-
-def test_a_thousand_resamples_of_two_thousand_queries_take_no_time() -> None:
-    values = np.random.default_rng(0).random((2000, 5))
-    start = time.process_time()
-    _ = resampling([("b", str(i)) for i in range(2000)], 0).estimate(values).interval
-    assert time.process_time() - start < 1

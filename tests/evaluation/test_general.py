@@ -32,6 +32,7 @@ def test_common_words_alone_do_not_make_a_good_encoder(hash_encoder: HashEncoder
     assert high - low < 0.25
 
 
+@pytest.mark.slow
 def test_a_good_encoder_agrees_with_the_grades(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a third of the pairs, for the test's sake; over all of them all-MiniLM-L6-v2 has 0.90."""
     third = list(graded_pairs())[::3]

@@ -2,9 +2,9 @@ import numpy as np
 import polars as pl
 
 from tests.evaluation.make import heaps, mentions, passages, term
-from tripletkit.evaluation import build_gold, score_vectors
-from tripletkit.evaluation.gold import Gold
+from tripletkit.evaluation.gold import Gold, build_gold
 from tripletkit.evaluation.metrics import Mask
+from tripletkit.evaluation.tasks import score_vectors
 
 
 def answers(gold: Gold, relevant: Mask) -> dict[str, set[str]]:
@@ -14,7 +14,7 @@ def answers(gold: Gold, relevant: Mask) -> dict[str, set[str]]:
     }
 
 
-def test_gold_by_index_prefers_the_passages_on_the_page_that_say_the_term() -> None:
+def test_gold_by_index_prefers_the_passages_on_the_page_that_mention_the_term() -> None:
     held = passages(("a", "-", 1, "c"), ("b", "-", 1, "c"), ("c", "-", 2, "c"), ("d", "-", 9, "c"))
     held = held.with_columns(
         page_last=pl.when(pl.col("passage_id") == "b").then(2).otherwise(pl.col("page_last")).cast(pl.Int32)
@@ -25,14 +25,14 @@ def test_gold_by_index_prefers_the_passages_on_the_page_that_say_the_term() -> N
     # "one" is cited on page 1 and said there by b; "two" is cited on page 2 and said by none of b and c. That d says "one"
     # counts for nothing.
     assert answers(gold, gold.relevant) == {"one": {"b"}, "two": {"b", "c"}}
-    assert answers(gold, gold.unsaid) == {"one": set(), "two": {"b", "c"}}
+    assert answers(gold, gold.no_mention) == {"one": set(), "two": {"b", "c"}}
 
 
-def test_a_page_that_says_the_term_in_a_refused_way_is_not_unsaid() -> None:
+def test_a_rejected_mention_still_counts_as_a_mention() -> None:
     held = passages(("a", "They heap up sand.", 1, "c"), ("b", "More of it.", 1, "c"))
     gold = build_gold(held, term("heap", [1]), mentions())
     assert answers(gold, gold.relevant) == {"heap": {"a", "b"}}
-    assert answers(gold, gold.unsaid) == {"heap": set()}
+    assert answers(gold, gold.no_mention) == {"heap": set()}
 
 
 def test_gold_by_mentions_without_an_index() -> None:
@@ -40,13 +40,13 @@ def test_gold_by_mentions_without_an_index() -> None:
     gold = build_gold(held, pl.concat([term("one"), term("two")]), mentions(("a", "one"), ("z", "two")))
     assert gold.source == "mentions"
     assert answers(gold, gold.relevant) == {"one": {"a"}}
-    assert not gold.unsaid.any()
+    assert not gold.no_mention.any()
 
 
-def test_terms_that_are_said_but_have_no_answer_are_kept_apart() -> None:
+def test_terms_without_a_relevant_passage_are_kept_apart() -> None:
     gold = heaps()
     assert gold.names == ("heap", "queue")
-    assert [other.name for other in gold.others] == ["tree"]
+    assert [other.name for other in gold.mentioned_only] == ["tree"]
 
 
 def test_a_perfect_and_a_reversed_encoder() -> None:

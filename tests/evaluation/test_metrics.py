@@ -41,15 +41,15 @@ def test_means_over_queries() -> None:
     }
 
 
-def test_an_ignored_candidate_is_neither_right_nor_wrong() -> None:
+def test_an_ignored_candidate_is_neither_relevant_nor_irrelevant() -> None:
     scores = np.array([[9, 2, 1]], dtype=np.float32)
     relevant, ignored = np.array([[False, True, False]]), np.array([[True, False, False]])
     assert metric_values(scores, relevant)[0, METRICS.index("MRR@10")] == 1 / 2
     assert metric_values(scores, relevant, ignored)[0, METRICS.index("MRR@10")] == 1
 
 
-def test_equals_are_ranked_by_lot_and_alike_each_time() -> None:
-    """One right among ten equals has a mean rank of 5.5 and a mean precision of 0.29, wherever it stands."""
+def test_ties_are_broken_at_random_and_equally_for_equal_seeds() -> None:
+    """One relevant candidate among ten tied ones has a mean rank of 5.5 and a mean precision of 0.29, wherever it stands."""
     scores, relevant = np.zeros((200, 10), dtype=np.float32), np.zeros((200, 10), dtype=bool)
     relevant[:, 0] = True
     values = metric_values(scores, relevant, ties=0)
@@ -59,8 +59,10 @@ def test_equals_are_ranked_by_lot_and_alike_each_time() -> None:
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 4), st.integers(1, 30))))
-def test_all_queries_at_once_are_each_by_itself(gains: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> None:
-    """Against the textbook's loops."""
+def test_metrics_of_many_queries_equal_those_of_each_query(
+    gains: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
+) -> None:
+    """Compared with plain loops."""
     for row, ap, rr, gain, share in zip(
         gains, average_precision(gains), reciprocal_rank(gains, 10), ndcg(gains, 10), recall(gains, 20), strict=True
     ):

@@ -1,33 +1,30 @@
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 import pytest
 
 from tests.conftest import HashEncoder
 from tests.evaluation.make import heaps, mentions, passages, term
 from tripletkit.encoding.encoder import Vectors
-from tripletkit.evaluation import build_gold, score
+from tripletkit.evaluation.gold import build_gold
 from tripletkit.evaluation.metrics import mean_metrics
-from tripletkit.evaluation.seen_unseen import seen_keys, seen_parts
-from tripletkit.evaluation.tasks import HIDDEN, Task, build_tasks, encoder_scores
-from tripletkit.language.normalise import term_key
+from tripletkit.evaluation.tasks import HIDDEN, RetrievalTask, build_tasks, encoder_scores, score
 
 
 @pytest.fixture
-def tasks() -> dict[str, Task]:
+def tasks() -> dict[str, RetrievalTask]:
     return {task.name: task for task in build_tasks(heaps())}
 
 
-def asked(task: Task) -> dict[str, list[int]]:
+def asked(task: RetrievalTask) -> dict[str, list[int]]:
     return {query: np.flatnonzero(row).tolist() for query, row in zip(task.queries, task.relevant, strict=True)}
 
 
-def test_what_is_asked(tasks: dict[str, Task]) -> None:
+def test_the_tasks_and_their_relevant_candidates(tasks: dict[str, RetrievalTask]) -> None:
     assert list(tasks) == [
         "term→passage",
         "term→passage, masked",
-        "term→passage, unsaid",
+        "term→passage, no mention",
         "passage→term",
         "passage→term, masked",
         "definition→term",
@@ -36,37 +33,37 @@ def test_what_is_asked(tasks: dict[str, Task]) -> None:
     assert list(asked(tasks["passage→term"]).values()) == [[0], [1], [0]]  # d answers nothing and is not asked
 
 
-def test_unsaid_asks_for_pages_that_do_not_say_it_and_ignores_those_that_do(tasks: dict[str, Task]) -> None:
-    task = tasks["term→passage, unsaid"]
+def test_no_mention_looks_for_pages_without_a_mention_and_ignores_the_others(tasks: dict[str, RetrievalTask]) -> None:
+    task = tasks["term→passage, no mention"]
     assert asked(task) == {"heap": [2]}
     assert np.flatnonzero(task.ignored[0]).tolist() == [0]
 
 
-def test_no_term_that_is_asked_for_is_said_in_a_masked_text(tasks: dict[str, Task]) -> None:
+def test_a_masked_text_mentions_no_query_term(tasks: dict[str, RetrievalTask]) -> None:
     task = tasks["term→passage, masked"]
     assert task.candidates[1] == f"The {HIDDEN} serves who came first, as {HIDDEN} do not."
     assert "tree" in task.candidates[0]  # has no answer, so nobody is asked for it
-    assert not task.said().any()
-    assert tasks["term→passage"].said().tolist() == [[True, True, False, False], [False, True, False, False]]
+    assert not task.mentioned().any()
+    assert tasks["term→passage"].mentioned().tolist() == [[True, True, False, False], [False, True, False, False]]
 
 
-def test_a_definition_without_its_term_is_asked_among_all_that_are_said(tasks: dict[str, Task]) -> None:
+def test_a_definition_is_masked_and_searched_among_all_mentioned_terms(tasks: dict[str, RetrievalTask]) -> None:
     task = tasks["definition→term"]
     assert task.candidates == ("heap", "queue", "tree")
     assert asked(task) == {f"A {HIDDEN} is a tree in order.": [0], "Nodes, none of which has two parents.": [2]}
     assert task.chapters == (("x", "Trees"), ("x", "Trees"))
 
 
-def test_a_task_without_a_query_is_not_there() -> None:
+def test_a_task_without_a_query_is_left_out() -> None:
     gold = build_gold(passages(("a", "One.", 1, "c")), term("one"), mentions(("a", "one")))
-    assert not {"term→passage, unsaid", "definition→term"} & {task.name for task in build_tasks(gold)}
+    assert not {"term→passage, no mention", "definition→term"} & {task.name for task in build_tasks(gold)}
 
 
-def test_a_term_is_at_home_where_most_of_its_answers_are(tasks: dict[str, Task]) -> None:
+def test_the_chapter_of_a_term_has_most_of_its_relevant_passages(tasks: dict[str, RetrievalTask]) -> None:
     assert tasks["term→passage"].chapters == (("x", "Trees"), ("x", "Lists"))
 
 
-def test_scores_are_the_same_as_those_that_training_is_chosen_by(hash_encoder: HashEncoder) -> None:
+def test_validation_has_the_same_scores_as_evaluation(hash_encoder: HashEncoder) -> None:
     gold = heaps()
     tasks = build_tasks(gold)
     scores = encoder_scores(tasks, hash_encoder, "[MASK]")
@@ -75,7 +72,7 @@ def test_scores_are_the_same_as_those_that_training_is_chosen_by(hash_encoder: H
             assert mean_metrics(scores[task.name], task.relevant) == score(gold, hash_encoder)[task.name]
 
 
-def test_an_encoder_reads_its_own_mask_token() -> None:
+def test_each_encoder_gets_its_own_mask_token() -> None:
     read: list[str] = []
 
     class Listener(HashEncoder):
@@ -86,40 +83,3 @@ def test_an_encoder_reads_its_own_mask_token() -> None:
     encoder_scores(build_tasks(heaps()), Listener(), "<mask>")
     assert "A <mask> is a tree in order." in read
     assert not any(HIDDEN in text for text in read)
-
-
-def test_seen_terms_are_known_by_their_words_in_whatever_book() -> None:
-    gold = build_gold(
-        passages(*((str(i), "-", i, "c") for i in range(10))),
-        term_table := _terms(10),
-        mentions(*((str(i), f"t{i}") for i in range(10))),
-    )
-    trained = passages(("z", "T1s and so on", 99, "d")).select("passage_id")
-    said = mentions(*(("z", f"t{i}") for i in range(5)))
-    keys = seen_keys(term_table, said, trained)
-    assert keys == {term_key(f"t{i}") for i in range(5)}
-    by_term, _, by_passage, _ = [task for task in build_tasks(gold) if "unsaid" not in task.name]
-    for task in (by_term, by_passage):
-        parts = seen_parts(task, keys, books=["x"])
-        assert {part.name: part.rows.tolist() for part in parts} == {
-            f"{task.name}, seen terms": [0, 1, 2, 3, 4],
-            f"{task.name}, unseen terms": [5, 6, 7, 8, 9],
-        }
-    # All books seen, or too few unseen terms: nothing to compare.
-    assert not seen_parts(by_term, {term_key(f"t{i}") for i in range(6)}, books=["x"])
-
-
-def test_a_passage_with_both_kinds_of_term_is_asked_for_each_by_itself() -> None:
-    ids = [str(i) for i in range(5)]
-    gold = build_gold(
-        passages(*((i, "-", 1, "c") for i in ids)), _terms(2), mentions(*((i, t) for i in ids for t in ("t0", "t1")))
-    )
-    task = next(task for task in build_tasks(gold) if task.name == "passage→term")
-    seen, unseen = seen_parts(task, {term_key("t0")}, books=[])
-    assert seen.relevant.tolist() == [[True, False]] * 5
-    assert seen.ignored.tolist() == [[False, True]] * 5
-    assert unseen.relevant.tolist() == seen.ignored.tolist()
-
-
-def _terms(number: int) -> pl.DataFrame:
-    return pl.concat([term(f"t{i}") for i in range(number)])

@@ -17,8 +17,7 @@ from tripletkit.cli import main
 from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.errors import RightsError, TableError
 from tripletkit.publishing.encoder_scores import read_scores
-from tripletkit.publishing.model_card import loss_in_words
-from tripletkit.settings import PublishSettings
+from tripletkit.settings import PublishSettings, describe_loss
 from tripletkit.stages.publish import book_authors, prepare_encoder
 from tripletkit.store import Store
 
@@ -185,7 +184,10 @@ def test_authors_come_from_the_settings_else_from_the_file(tmp_path: Path) -> No
 
 
 def test_card_says_what_a_batch_counts() -> None:
-    assert loss_in_words({"loss": "triplet", "distance": "cosine", "margin": 0.15, "in_batch_negatives": True}) == (
-        "TripletLoss (cosine distance, margin 0.15) with all in-batch terms and anchors as negatives"
+    assert describe_loss({"loss": "triplet", "distance": "cosine", "margin": 0.15, "in_batch_negatives": True}) == (
+        "TripletLoss (cosine distance, margin 0.15) with in-batch negatives"
     )
-    assert loss_in_words({"loss": "mnrl", "scale": 20}) == "MultipleNegativesRankingLoss (scale 20)"
+    assert (
+        describe_loss({"loss": "mnrl", "scale": 20})
+        == "MultipleNegativesRankingLoss (scale 20, known positives masked)"
+    )

@@ -27,7 +27,7 @@ def trained(folder: Path, *books: Book) -> Store:
         "base": "sentence-transformers/all-MiniLM-L6-v2",
         "base_fingerprint": "f00d",
         "steps": 93,
-        "recipe": {"batch_size": 16, "learning_rate": 2e-5, "distance": "cosine", "margin": 0.2, "lora": [1, 2]},
+        "recipe": {"batch_size": 16, "learning_rate": 2e-5, "distance": "cosine", "margin": 0.2, "lora_rank": [1, 2]},
     }
     (folder / "encoder/tripletkit.json").write_text(json.dumps(note))
     (folder / "validation.json").write_text(

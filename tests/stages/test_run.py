@@ -137,10 +137,10 @@ def test_counts_add_up(done: Path) -> None:
 
 def test_scores_hold_both_encoders(done: Path) -> None:
     scores = json.loads((done / "scores.json").read_text())
-    assert set(scores["encoders"]) == {"untouched", "tuned"}
+    assert set(scores["encoders"]) == {"base", "fine-tuned"}
     assert scores["gold"] == "index"
-    assert scores["encoders"]["untouched"]["fingerprint"] != scores["encoders"]["tuned"]["fingerprint"]
-    assert 0 < scores["encoders"]["tuned"]["scores"]["term→passage"]["nDCG@10"] <= 1
+    assert scores["encoders"]["base"]["fingerprint"] != scores["encoders"]["fine-tuned"]["fingerprint"]
+    assert 0 < scores["encoders"]["fine-tuned"]["scores"]["term→passage"]["nDCG@10"] <= 1
 
 
 def test_a_second_run_does_nothing(
@@ -172,7 +172,7 @@ def test_a_changed_setting_runs_only_what_depends_on_it(
 def test_the_cards_tell_the_scores(done: Path) -> None:
     dataset, model = ((done / folder / "README.md").read_text(encoding="utf-8") for folder in ("dataset", "encoder"))
     report = json.loads((done / "scores.json").read_text())
-    tuned = report["encoders"]["tuned"]
+    tuned = report["encoders"]["fine-tuned"]
     value = f"{tuned['scores']['term→passage']['nDCG@10']:.3f}"
     for card in (dataset, model):
         assert value in next(line for line in card.splitlines() if line.startswith("| term→passage | nDCG@10 |"))
@@ -237,8 +237,8 @@ elif point == "manifest":
     write = store.Store.write_manifest
     store.Store.write_manifest = lambda self, manifest: kill() if manifest.stage == "tag" else write(self, manifest)
 elif point == "scores":
-    from tripletkit.stages import evaluate
-    evaluate.write_atomically = kill
+    from tripletkit.evaluation.report import EvaluationReport
+    EvaluationReport.write = kill
 elif point == "dataset":
     from tripletkit.stages import publish
     publish.write_dataset = kill
@@ -398,7 +398,7 @@ def test_an_encoder_that_got_worse_ends_the_command(
     ]
     assert main_fails(arguments) == 1
     assert (
-        "not better than the untouched one: validation term→passage nDCG@10 0.5000 → 0.4000" in capsys.readouterr().err
+        "not better than the base encoder: validation term→passage nDCG@10 0.5000 → 0.4000" in capsys.readouterr().err
     )
     assert main_fails(arguments) == 1  # fresh, and still worse
     main_ok([*arguments, "--allow-worse"])
@@ -482,22 +482,3 @@ def test_pushing_needs_a_token(
     arguments = ["publish", "--output", str(output), "--encoder", str(tiny_encoder), "--license", "CC-BY-4.0"]
     assert main_fails([*arguments, "--push-to-hub", "me/earth"]) == 1
     assert "no token" in capsys.readouterr().err
-
-
-def test_scores_over_few_terms_are_called_that() -> None:
-    from tripletkit.stages.train import few_terms
-
-    assert few_terms(50, "test") == ()
-    assert "only 13 terms have an answer in test" in few_terms(13, "test")[0]
-
-
-@pytest.mark.parametrize(
-    ("queries", "after", "fails"),
-    [(100, 0.51, False), (100, 0.50, True), (100, 0.49, True), (16, 0.42, False), (16, 0.41, True), (16, 0.05, True)],
-)
-def test_a_fall_over_few_terms_must_be_larger_than_chance(queries: int, after: float, fails: bool) -> None:
-    """The standard error over 16 terms is .35 / 4 = .0875."""
-    from tripletkit.stages.train import not_better
-
-    scores = [{"term→passage": {"nDCG@10": value, "queries": float(queries)}} for value in (0.5, after)]
-    assert (not_better(scores[0], scores[1], "test") is not None) is fails

@@ -12,7 +12,7 @@ ROWS = st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 5)), min_size=1
 
 
 @given(ROWS, st.integers(1, 8), st.randoms(use_true_random=False))
-def test_every_row_once_and_one_book_where_a_book_fills_a_batch(
+def test_every_row_is_in_one_batch_and_full_batches_have_one_book(
     rows: list[tuple[str, int]], size: int, random: Random
 ) -> None:
     books = [book for book, _ in rows]
@@ -27,7 +27,7 @@ def test_every_row_once_and_one_book_where_a_book_fills_a_batch(
     assert all(of_one[book] >= count // size for book, count in Counter(books).items())
 
 
-def test_the_anchors_of_a_batch_differ_while_there_are_others() -> None:
+def test_a_batch_repeats_an_anchor_only_when_none_other_is_left() -> None:
     """Four passages with three positives each."""
     anchors = [str(i % 4) for i in range(12)]
     full, last = batches_of(range(12), ["x"] * 12, anchors, 4)
@@ -35,7 +35,7 @@ def test_the_anchors_of_a_batch_differ_while_there_are_others() -> None:
     assert last == []
 
 
-def test_an_epochs_batches_are_its_own_and_come_again() -> None:
+def test_batches_differ_by_epoch_and_are_reproducible() -> None:
     def batches(epoch: int) -> list[list[int]]:
         made = BookBatches(
             Dataset.from_dict({"label": list(range(9))}),

@@ -45,8 +45,8 @@ def pool(**changes: Any) -> Pool:  # noqa: ANN401
     return Pool(**{**held, **changes})
 
 
-def test_what_the_guards_refuse_is_known_to_the_batch() -> None:
-    """Of p loam is mined, fjord mentioned, delta cited, humus implied; silt is related to loam."""
+def test_terms_that_the_guards_reject_are_masked() -> None:
+    """For p loam is mined, fjord mentioned, delta cited, humus implied; silt is related to loam."""
     mined: list[dict[str, object]] = [
         {"passage_id": "p", "positive_id": "a", "positive": "loam"},
         {"passage_id": "p", "positive_id": "a", "positive": "loam"},
@@ -66,13 +66,13 @@ def test_what_the_guards_refuse_is_known_to_the_batch() -> None:
     assert known_terms(rows, pool(**every))[0] == {"loam", "fjord", "delta", "humus", "silt"}
 
 
-def test_of_a_passage_that_the_pool_lacks_what_is_mined_is_known() -> None:
+def test_for_a_passage_outside_the_pool_only_mined_positives_are_known() -> None:
     mined: list[dict[str, object]] = [{"passage_id": "gone", "positive": name} for name in ("loam", "silt")]
     rows = triplets(mined)
     assert known_terms(rows, pool()) == [{"loam", "silt"}] * 2
 
 
-def test_of_an_indexed_book_cited_positives_are_left_and_of_another_all() -> None:
+def test_only_books_with_an_index_lose_positives_that_are_not_cited() -> None:
     """Delta is cited on page 4 of book x; book z has no index, gley is the user's own."""
     rows = triplets(
         [
@@ -97,7 +97,7 @@ def test_of_an_indexed_book_cited_positives_are_left_and_of_another_all() -> Non
     assert only_cited(nowhere, tables).equals(nowhere)
 
 
-def test_cited_positives_train_alone_where_they_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cited_positives_train_alone_if_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two negatives for each of two pairs: p is cited for delta, q is not."""
     rows = triplets([{"passage_id": passage, "positive_id": "c"} for passage in "ppqq"])
     passages = pl.DataFrame(

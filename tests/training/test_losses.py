@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tripletkit.settings import TrainSettings
-from tripletkit.training.losses import Known, Tally, make_loss, ranking_loss
+from tripletkit.training.losses import BatchStatistics, KnownTerms, make_loss, ranking_loss
 
-#: Rows 0 and 1 are one passage, which says loam and humus; row 2 is another, which says delta and, unmined, humus.
-KNOWN = Known(
+#: Rows 0 and 1 are one passage, which mentions loam and humus; row 2 is another, which mentions delta and, unmined, humus.
+KNOWN = KnownTerms(
     ["loam", "humus", "delta"],
     [("delta",), ("fjord",), ("loam",)],
     [frozenset({"loam", "humus"}), frozenset({"loam", "humus"}), frozenset({"delta", "humus"})],
@@ -24,7 +24,7 @@ def unit(*degrees: float) -> Tensor:
     return torch.stack([angles.cos(), angles.sin()], dim=1)
 
 
-def test_what_another_row_brings_is_no_negative_if_it_is_known() -> None:
+def test_a_known_term_of_another_row_is_masked() -> None:
     # Columns: positives loam, humus, delta; negatives delta, fjord, loam. A row's own pair (diagonals) always counts.
     assert KNOWN.mask([0, 1, 2]).int().tolist() == [
         [0, 1, 0, 0, 0, 1],
@@ -34,7 +34,7 @@ def test_what_another_row_brings_is_no_negative_if_it_is_known() -> None:
 
 
 def test_each_negative_of_a_row_has_its_columns() -> None:
-    known = Known(["loam", "delta"], [("delta", "fjord"), ("loam", "humus")], [frozenset({"humus"}), frozenset()])
+    known = KnownTerms(["loam", "delta"], [("delta", "fjord"), ("loam", "humus")], [frozenset({"humus"}), frozenset()])
     assert known.mask([1, 0]).int().tolist() == [
         [
             0,
@@ -48,8 +48,8 @@ def test_each_negative_of_a_row_has_its_columns() -> None:
     ]
 
 
-def test_without_knowledge_only_a_positive_met_twice_is_masked() -> None:
-    known = Known(["loam", "loam"], [("delta",), ("fjord",)], [frozenset(), frozenset()])
+def test_without_known_terms_only_a_repeated_positive_is_masked() -> None:
+    known = KnownTerms(["loam", "loam"], [("delta",), ("fjord",)], [frozenset(), frozenset()])
     assert known.mask([0, 1]).int().tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
 
 
@@ -60,7 +60,7 @@ def test_a_rows_own_terms_are_never_masked(rows: list[int]) -> None:
     assert not any(mask[i, i] or mask[i, i + len(rows)] for i in own)
 
 
-def test_a_masked_term_does_not_push() -> None:
+def test_a_masked_term_has_no_effect() -> None:
     """Two rows at right angles; the second row's positive sits on the first anchor."""
     anchors, positives, negatives = unit(0, 90), unit(0, 0), unit(180, 270)
     embeddings = [anchors, positives, negatives]
@@ -72,18 +72,22 @@ def test_a_masked_term_does_not_push() -> None:
     by_hand = [-row[i] + math.log(sum(math.exp(s) for s in row)) for i, row in enumerate(rows)]
     # Either positive has cosines 1 and 0 with the anchors.
     back = [-own + math.log(math.exp(2) + math.exp(0)) for own in (2, 0)]
-    assert float(ranking_loss(embeddings, open_, scale, Tally())) == pytest.approx((sum(by_hand) + sum(back)) / 2)
+    assert float(ranking_loss(embeddings, open_, scale, BatchStatistics())) == pytest.approx(
+        (sum(by_hand) + sum(back)) / 2
+    )
     masked = -2 + math.log(math.exp(2) + math.exp(-2) + 1)
     # The second positive has its own anchor left.
-    assert float(ranking_loss(embeddings, closed, scale, Tally())) == pytest.approx((masked + by_hand[1] + back[0]) / 2)
+    assert float(ranking_loss(embeddings, closed, scale, BatchStatistics())) == pytest.approx(
+        (masked + by_hand[1] + back[0]) / 2
+    )
 
 
-def test_the_tally_tells_gap_and_active_share_and_begins_anew() -> None:
-    tally = Tally()
-    tally.add(torch.tensor([0.1, 0.3]), torch.tensor([True, False]))
-    tally.add(torch.tensor([-0.1]), torch.tensor([False]))
-    assert tally.told() == pytest.approx({"gap": 0.1, "active": 1 / 3})
-    assert tally.told() == {}
+def test_statistics_are_means_and_start_again_when_taken() -> None:
+    statistics = BatchStatistics()
+    statistics.add(torch.tensor([0.1, 0.3]), torch.tensor([True, False]))
+    statistics.add(torch.tensor([-0.1]), torch.tensor([False]))
+    assert statistics.take() == pytest.approx({"cosine_margin": 0.1, "violation_rate": 1 / 3})
+    assert statistics.take() == {}
 
 
 class Linear(nn.Module):
@@ -98,7 +102,7 @@ class Linear(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("distance", "margin", "loss", "active"),
+    ("distance", "margin", "loss", "violations"),
     [
         # Cosines: row 0 has 1 and 0 (a lead of 1), row 1 has 0 and 1 (-1).
         ("cosine", 0.2, (0 + 1.2) / 2, 0.5),
@@ -106,20 +110,20 @@ class Linear(nn.Module):
         ("euclidean", 5.0, (5 - math.sqrt(2) + 5 + math.sqrt(2)) / 2, 1.0),
     ],
 )
-def test_triplet_loss_by_hand(distance: Any, margin: float, loss: float, active: float) -> None:  # noqa: ANN401
-    made = make_loss(Linear(), TrainSettings(distance=distance, margin=margin, in_batch=False), KNOWN)
+def test_triplet_loss_by_hand(distance: Any, margin: float, loss: float, violations: float) -> None:  # noqa: ANN401
+    made = make_loss(Linear(), TrainSettings(distance=distance, margin=margin, in_batch_negatives=False), KNOWN)
     rows = [unit(0, 0), unit(0, 90), unit(90, 0)]
     assert float(made.compute_loss_from_embeddings(rows, None).detach()) == pytest.approx(loss, abs=1e-3)
-    assert made.tally.told() == pytest.approx({"gap": 0.0, "active": active}, abs=1e-6)
+    assert made.statistics.take() == pytest.approx({"cosine_margin": 0.0, "violation_rate": violations}, abs=1e-6)
 
 
 def test_the_cached_loss_has_the_same_value_and_gradients() -> None:
     torch.manual_seed(0)
     features = [{"input_ids": torch.randn(3, 8)} for _ in range(3)]
     found = []
-    for cached in (0, 2):
+    for size in (0, 2):
         encoder = Linear()
-        made = make_loss(nn.Sequential(encoder), TrainSettings(loss="mnrl", cached=cached), KNOWN)
+        made = make_loss(nn.Sequential(encoder), TrainSettings(loss="mnrl", mini_batch_size=size), KNOWN)
         loss = made(features, torch.tensor([2, 0, 1]))
         loss.backward()
         assert encoder.weight.grad is not None
@@ -131,13 +135,13 @@ def test_the_cached_loss_has_the_same_value_and_gradients() -> None:
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 @given(rows=st.lists(st.integers(0, 2), min_size=1, max_size=5), margin=st.floats(0.05, 1.5), seed=st.integers(0, 99))
-def test_the_batchs_triplets_are_those_that_nothing_is_known_against(
+def test_the_batch_loss_equals_a_loop_over_the_unmasked_triplets(
     distance: Any,  # noqa: ANN401
     rows: list[int],
     margin: float,
     seed: int,
 ) -> None:
-    """Against each triplet of the batch, one by one."""
+    """Compared with a loop over the triplets of the batch."""
     scale = 7.0
     made = make_loss(Linear(), TrainSettings(distance=distance, margin=margin, scale=scale), KNOWN)
     drawn = torch.Generator().manual_seed(seed)
@@ -164,11 +168,11 @@ def test_the_batchs_triplets_are_those_that_nothing_is_known_against(
             total += math.log1p(sum(math.exp(scale * (margin + near - distance)) for distance in side) / 19)
     found = made.compute_loss_from_embeddings([anchors, positives, negatives], torch.tensor(rows))
     assert float(found) == pytest.approx(total / len(rows), rel=1e-3, abs=1e-4)
-    assert made.tally.told()["active"] == pytest.approx(np.mean(own))
+    assert made.statistics.take()["violation_rate"] == pytest.approx(np.mean(own))
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-def test_a_batch_in_which_nothing_is_a_negative_has_no_gradient(distance: Any) -> None:  # noqa: ANN401
+def test_a_batch_without_negatives_has_no_gradient(distance: Any) -> None:  # noqa: ANN401
     """One row has no anchor beside its own, and its own negative is far enough."""
     made = make_loss(Linear(), TrainSettings(distance=distance, scale=1000.0), KNOWN)
     rows = [unit(0).requires_grad_(), unit(1).requires_grad_(), unit(180)]

@@ -14,20 +14,20 @@ from tripletkit.encoding.encoder import Encoder, SentenceEncoder, Vectors
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError
 from tripletkit.progress import Progress
-from tripletkit.settings import SEED_RECIPE, TrainSettings
+from tripletkit.settings import TrainSettings
 from tripletkit.store import folder_sha256
-from tripletkit.training import HeldOut, Trained, train, trainer
-from tripletkit.training.callbacks import Watch
-from tripletkit.training.diagnostics import margin_problem
+from tripletkit.training import trainer
+from tripletkit.training.callbacks import TrainingMonitor
+from tripletkit.training.examples import examples
 from tripletkit.training.saving import model_card
-from tripletkit.training.trainer import Example, examples, look_steps, planned_steps
+from tripletkit.training.trainer import TrainingResult, Validation, train
 
 TERMS = [(what, term) for terms in CHAPTERS.values() for term, what in terms.items()]
 TRIPLETS = [(f"It {what}.", term, other) for what, term in TERMS for _, other in TERMS if other[0] > term[0]]
 QUIET = Progress(quiet=True)
 
 
-def run(encoder: Path, target: Path, held_out: HeldOut | None = None, **settings: Any) -> Trained:  # noqa: ANN401
+def run(encoder: Path, target: Path, validation: Validation | None = None, **settings: Any) -> TrainingResult:  # noqa: ANN401
     return train(
         TRIPLETS,
         resolve_encoder(str(encoder)),
@@ -36,15 +36,15 @@ def run(encoder: Path, target: Path, held_out: HeldOut | None = None, **settings
         seed=0,
         progress=QUIET,
         precision="float32",
-        held_out=held_out,
+        validation=validation,
         known=[frozenset[str]()] * len(TRIPLETS),
     )
 
 
-def looks_like(*figures: float) -> HeldOut:
-    """A judge that says these figures, one a look."""
+def scores_of(*figures: float) -> Validation:
+    """A validation with these scores, one per run."""
     said = iter(figures)
-    return HeldOut(lambda _: next(said), 0.5, "key")
+    return Validation(lambda _: next(said), 0.5, "key")
 
 
 def vectors(folder: Path) -> Vectors:
@@ -57,48 +57,14 @@ def log(target: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize(
-    ("triplets", "settings", "steps"),
-    [
-        (160, {}, 40),
-        (161, {}, 44),
-        (800, {}, 150),
-        (4000, {}, 250),
-        (160, {"epochs": 1}, 10),
-        (161, {"epochs": 1}, 11),
-        (160, {"epochs": 3}, 30),
-        (160, {"epochs": 0.5}, 5),
-        (160, {"max_steps": 4}, 4),
-        (3, {"epochs": 1}, 1),
-        (160, {"accumulate": 4, "epochs": 1}, 3),
-        (160, {"batch_size": 8, "epochs": 2}, 40),
-    ],
-)
-def test_steps(triplets: int, settings: dict[str, Any], steps: int) -> None:
-    assert planned_steps(triplets, TrainSettings(**settings)) == steps
-    assert planned_steps(triplets * 2, TrainSettings(**settings), processes=2) == steps
-
-
-@pytest.mark.parametrize(
-    ("steps", "settings", "apart"), [(93, {}, 25), (1000, {}, 250), (10, {}, 25), (93, {"eval_steps": 7}, 7)]
-)
-def test_looks_are_four_but_not_too_near(steps: int, settings: dict[str, Any], apart: int) -> None:
-    assert look_steps(steps, TrainSettings(**settings)) == apart
-
-
-def test_a_margin_that_unit_vectors_cannot_meet_is_told() -> None:
-    assert margin_problem(TrainSettings()) is None
-    assert "at most 2 apart" in (margin_problem(TrainSettings(**SEED_RECIPE)) or "")
-
-
-def test_the_tuned_encoder_loads_and_differs(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_the_fine_tuned_encoder_loads_and_differs(tiny_encoder: Path, tmp_path: Path) -> None:
     trained = run(tiny_encoder, tmp_path / "encoder", max_steps=3, learning_rate=1e-3)
     assert trained.steps == 3
-    base, tuned = (
+    base, fine_tuned = (
         SentenceEncoder(resolve_encoder(str(p)), cache=None, progress=QUIET).encode(["roots"])
         for p in (tiny_encoder, tmp_path / "encoder")
     )
-    assert not (base == tuned).all()
+    assert not (base == fine_tuned).all()
     note = json.loads((tmp_path / "encoder" / "tripletkit.json").read_text())
     assert note["base_fingerprint"] == resolve_encoder(str(tiny_encoder)).fingerprint
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -107,7 +73,7 @@ def test_the_tuned_encoder_loads_and_differs(tiny_encoder: Path, tmp_path: Path)
     ]  # no draft, no checkpoint
 
 
-def test_training_brings_positives_nearer_than_negatives(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_training_raises_the_cosine_margin(tiny_encoder: Path, tmp_path: Path) -> None:
     run(tiny_encoder, tmp_path / "encoder", max_steps=40, learning_rate=5e-3, margin=0.3)
 
     def gap(folder: Path) -> float:
@@ -124,19 +90,19 @@ def test_one_seed_gives_equal_weights(tiny_encoder: Path, tmp_path: Path) -> Non
     assert folder_sha256(tmp_path / "a") == folder_sha256(tmp_path / "b")
 
 
-def test_a_broken_off_training_continues_from_its_checkpoint(
+def test_an_interrupted_training_continues_from_its_checkpoint(
     tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(tiny_encoder, tmp_path / "whole", max_steps=6)
     monkeypatch.setattr(trainer, "CHECKPOINT_STEPS", 2)
     taken: list[int] = []
 
-    def step_or_break(self: Watch, *_: object, **__: object) -> None:
+    def step_or_break(self: TrainingMonitor, *_: object, **__: object) -> None:
         taken.append(1)
         if len(taken) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Watch, "on_step_begin", step_or_break)
+    monkeypatch.setattr(TrainingMonitor, "on_step_begin", step_or_break)
     with pytest.raises(KeyboardInterrupt):
         run(tiny_encoder, tmp_path / "broken", max_steps=6)
     assert not (tmp_path / "broken").exists()
@@ -158,23 +124,10 @@ def test_checkpoints_of_another_training_are_not_continued(
     assert folder_sha256(tmp_path / "encoder") == folder_sha256(tmp_path / "clean")
 
 
-def test_a_row_holds_a_pair_with_all_its_negatives() -> None:
-    triplets = [("A", "p", "x"), ("B", "q", "z"), ("A", "p", "y"), ("A", "q", "x")]
-    known = [frozenset({"k"}), frozenset[str](), frozenset({"l"}), frozenset[str]()]
-    found = examples(triplets, known, ["1", "2", "1", "1"], TrainSettings())
-    assert found == [
-        Example("A", "p", ("x", "y"), frozenset({"k", "l"}), "1"),
-        Example("B", "q", ("z", "z"), frozenset(), "2"),
-        Example("A", "q", ("x", "x"), frozenset(), "1"),
-    ]
-    alone = examples(triplets, None, None, TrainSettings(in_batch=False))
-    assert [(e.anchor, e.positive, *e.negatives) for e in alone] == triplets
-
-
 def test_rows_too_few_for_the_processes_are_an_error(
     tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The library would take no step and say nothing."""
+    """Without the error the library would take no step, silently."""
     monkeypatch.setattr(trainer, "process_count", lambda: 2)
     with pytest.raises(ConfigError, match="fill no batch of 99 for each of 2 processes"):
         run(tiny_encoder, tmp_path / "encoder", batch_size=99)
@@ -187,12 +140,12 @@ def test_the_card_names_the_base_and_shows_no_text(tiny_encoder: Path) -> None:
     assert not any(anchor in card for anchor, _, _ in TRIPLETS)
 
 
-def test_the_seed_recipes_loss_never_rests(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_the_loss_of_the_model_cards_recipe_never_becomes_small(tiny_encoder: Path, tmp_path: Path) -> None:
     """Margin 5 in Euclidean distance: at least 3 whatever the encoder does."""
     assert run(tiny_encoder, tmp_path / "encoder", max_steps=2, distance="euclidean", margin=5.0).loss >= 3
 
 
-def test_mnrl_leaves_out_what_is_known(steady_encoder: Path, tmp_path: Path) -> None:
+def test_mnrl_masks_known_terms(steady_encoder: Path, tmp_path: Path) -> None:
     """Every term known for every anchor leaves a row its own triplets: a softmax of its positive and its negatives."""
     place = resolve_encoder(str(steady_encoder))
     settings = TrainSettings(batch_size=len(TRIPLETS), loss="mnrl", learning_rate=1e-9, max_steps=1)
@@ -215,17 +168,17 @@ def test_mnrl_leaves_out_what_is_known(steady_encoder: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"batch_size": 4, "accumulate": 2, "in_batch": False},
+        {"batch_size": 4, "gradient_accumulation_steps": 2, "in_batch_negatives": False},
         {"gradient_checkpointing": True},
-        {"loss": "mnrl", "cached": 3},
+        {"loss": "mnrl", "mini_batch_size": 3},
     ],
     ids=str,
 )
-def test_what_saves_memory_leaves_the_weights_as_they_are(
+def test_settings_that_save_memory_do_not_change_the_weights(
     steady_encoder: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     common: dict[str, Any] = {"max_steps": 3, "learning_rate": 1e-3, "margin": 1.0}
-    common |= {name: settings[name] for name in ("loss", "in_batch") if name in settings}
+    common |= {name: settings[name] for name in ("loss", "in_batch_negatives") if name in settings}
     run(steady_encoder, tmp_path / "plain", **common)
     run(steady_encoder, tmp_path / "saving", **{**common, **settings})
     plain, saving, base = (vectors(folder) for folder in (tmp_path / "plain", tmp_path / "saving", steady_encoder))
@@ -246,9 +199,9 @@ def steady_encoder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory)
 
 def test_the_best_checkpoint_is_saved(tiny_encoder: Path, tmp_path: Path) -> None:
     common = {"max_steps": 6, "eval_steps": 2, "learning_rate": 1e-3}
-    trained = run(tiny_encoder, tmp_path / "best", looks_like(0.6, 0.9, 0.7), **common)
+    trained = run(tiny_encoder, tmp_path / "best", scores_of(0.6, 0.9, 0.7), **common)
     assert (trained.steps, trained.saved_step) == (6, 4)
-    last = run(tiny_encoder, tmp_path / "last", looks_like(0.6, 0.9, 0.7), best=False, **common)
+    last = run(tiny_encoder, tmp_path / "last", scores_of(0.6, 0.9, 0.7), keep_best=False, **common)
     assert (last.steps, last.saved_step) == (6, 6)
     assert not np.allclose(vectors(tmp_path / "best"), vectors(tmp_path / "last"), atol=1e-5)
     assert [(row["step"], row["eval_ndcg"]) for row in log(tmp_path / "best") if "eval_ndcg" in row] == [
@@ -261,17 +214,17 @@ def test_the_best_checkpoint_is_saved(tiny_encoder: Path, tmp_path: Path) -> Non
 
 
 def test_training_stops_when_patience_ends(tiny_encoder: Path, tmp_path: Path) -> None:
-    figures = looks_like(0.9, 0.8, 0.7)
+    figures = scores_of(0.9, 0.8, 0.7)
     trained = run(tiny_encoder, tmp_path / "encoder", figures, max_steps=20, eval_steps=1, patience=2)
     assert (trained.steps, trained.saved_step) == (3, 1)
 
 
-def test_the_log_tells_loss_gap_and_active_share(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_the_log_has_loss_cosine_margin_and_violation_rate(tiny_encoder: Path, tmp_path: Path) -> None:
     trained = run(tiny_encoder, tmp_path / "encoder", max_steps=12, learning_rate=5e-3, margin=0.5)
     rows = log(tmp_path / "encoder")
     assert [row["step"] for row in rows] == [10, 12]
-    assert all(0 <= row["active"] <= 1 for row in rows)
-    assert rows[1]["gap"] > rows[0]["gap"]
+    assert all(0 <= row["violation_rate"] <= 1 for row in rows)
+    assert rows[1]["cosine_margin"] > rows[0]["cosine_margin"]
     assert trained.loss == pytest.approx((10 * rows[0]["loss"] + 2 * rows[1]["loss"]) / 12)
 
 
@@ -279,7 +232,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.training.test_trainer import judged, run
-from tripletkit.training import trainer, watch
+from tripletkit.training import callbacks, trainer
 trainer.CHECKPOINT_STEPS = 2
 point, encoder, target = sys.argv[1:]
 if point == "save":
@@ -288,28 +241,29 @@ else:
     def step_or_die(self, args, state, control, **_):
         if state.global_step == int(point):
             os.kill(os.getpid(), signal.SIGKILL)
-    watch.Watch.on_step_begin = step_or_die
+    callbacks.TrainingMonitor.on_step_begin = step_or_die
 judged(Path(encoder), Path(target))
 """
 
 
-def judged(encoder: Path, target: Path) -> Trained:
-    """Eight steps and a look every third; the figure falls as the encoder changes, so the first look is the best."""
+def judged(encoder: Path, target: Path) -> TrainingResult:
+    """Eight steps and a validation run every third; the score falls as the encoder changes, so the first run is the best."""
     start = vectors(encoder)
 
     def likeness(live: Encoder) -> float:
         return float((live.encode([anchor for anchor, _, _ in TRIPLETS[::9]]) * start).sum())
 
     return run(
-        encoder, target, HeldOut(likeness, 1.0, "key"), max_steps=8, eval_steps=3, patience=2, learning_rate=1e-2
+        encoder, target, Validation(likeness, 1.0, "key"), max_steps=8, eval_steps=3, patience=2, learning_rate=1e-2
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["4", "save"])
 def test_a_killed_training_ends_with_equal_weights_and_log(
     tiny_encoder: Path, tmp_path: Path, whole: Path, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed between looks, and when all is trained and patience is at its end."""
+    """Killed between validation runs, and after the last one, before the encoder is saved."""
     target = tmp_path / "killed"
     killed = subprocess.run(
         [sys.executable, "-c", _KILLED, point, str(tiny_encoder), str(target)], check=False, capture_output=True
@@ -334,7 +288,7 @@ def whole(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_lora_leaves_a_folder_that_needs_no_peft(
     tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(tiny_encoder, tmp_path / "encoder", lora=4, max_steps=3, learning_rate=1e-2)
+    run(tiny_encoder, tmp_path / "encoder", lora_rank=4, max_steps=3, learning_rate=1e-2)
     monkeypatch.setitem(sys.modules, "peft", None)
     assert not np.allclose(vectors(tmp_path / "encoder"), vectors(tiny_encoder), atol=1e-3)
     names = {p.relative_to(tiny_encoder) for p in tiny_encoder.rglob("*")}
@@ -342,8 +296,8 @@ def test_lora_leaves_a_folder_that_needs_no_peft(
     assert made == names | {Path("tripletkit.json"), Path("README.md")}
 
 
-def test_lora_is_judged_saved_and_merged_at_its_best(steady_encoder: Path, tmp_path: Path) -> None:
-    """What the judge saw at the best look is what the saved folder encodes."""
+def test_lora_saves_the_merged_weights_of_the_best_checkpoint(steady_encoder: Path, tmp_path: Path) -> None:
+    """The vectors of the best validation run are those of the saved folder."""
     seen: list[Vectors] = []
     figures = iter([0.6, 0.9, 0.7])
 
@@ -351,23 +305,24 @@ def test_lora_is_judged_saved_and_merged_at_its_best(steady_encoder: Path, tmp_p
         seen.append(encoder.encode([anchor for anchor, _, _ in TRIPLETS[::9]]))
         return next(figures)
 
-    held_out = HeldOut(judge, 0.5, "key")
-    run(steady_encoder, tmp_path / "encoder", held_out, lora=4, max_steps=6, eval_steps=2, learning_rate=1e-2)
+    validation = Validation(judge, 0.5, "key")
+    run(steady_encoder, tmp_path / "encoder", validation, lora_rank=4, max_steps=6, eval_steps=2, learning_rate=1e-2)
     found = vectors(tmp_path / "encoder")
     assert np.allclose(found, seen[1], atol=1e-4)
     assert not np.allclose(found, seen[2], atol=1e-4)
 
 
-def test_tensorboard_gets_every_figure(tiny_encoder: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_tensorboard_gets_every_value(tiny_encoder: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run(tiny_encoder, tmp_path / "encoder", looks_like(0.6), max_steps=3, report_to="tensorboard")
+    run(tiny_encoder, tmp_path / "encoder", scores_of(0.6), max_steps=3, report_to="tensorboard")
     events = EventAccumulator(str(tmp_path / "encoder.tensorboard"))
     events.Reload()
-    assert {"train/loss", "train/gap", "train/active", "eval/ndcg"} <= set(events.Tags()["scalars"])
+    assert {"train/loss", "train/cosine_margin", "train/violation_rate", "eval/ndcg"} <= set(events.Tags()["scalars"])
     assert [event.value for event in events.Scalars("eval/ndcg")] == pytest.approx([0.6])
 
 
-def test_a_reporter_that_is_not_there_is_told(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_a_logger_that_is_not_installed_is_an_error(tiny_encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"train\.report_to = 'wandbb': not installed"):
         run(tiny_encoder, tmp_path / "encoder", report_to="wandbb")

@@ -1,11 +1,10 @@
-"""Texts → unit vectors, and a cache that a killed run continues from. Imports sentence-transformers."""
+"""Texts to unit-length vectors, with a cache that an interrupted run continues from. Imports sentence-transformers."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import logging
-import os
 import zipfile
 from collections.abc import Sequence
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tripletkit.encoding.quiet import hidden_progress_bars
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Advance, Progress
@@ -23,12 +23,12 @@ from tripletkit.store import write_atomically
 log = logging.getLogger(__name__)
 
 Vectors = npt.NDArray[np.float32]
-#: Texts per shard of the cache: what a killed run can lose.
-SHARD_TEXTS = 512
+#: Texts per file of the cache, and so the most that an interrupted run encodes again.
+PART_TEXTS = 512
 
 
 class Encoder(Protocol):
-    """Anything that makes one unit-length row per text. ``fingerprint`` names the weights behind the vectors."""
+    """Anything that encodes texts as unit-length vectors. ``fingerprint`` identifies the weights."""
 
     fingerprint: str
 
@@ -37,7 +37,7 @@ class Encoder(Protocol):
 
 
 class SentenceEncoder:
-    """A SentenceTransformer folder, loaded when the first vector that no cache holds is asked for."""
+    """A SentenceTransformer folder, which is loaded only when a text is not in the cache."""
 
     def __init__(
         self,
@@ -55,24 +55,24 @@ class SentenceEncoder:
         self._model: Any = None
 
     def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
-        """One unit-length float32 row per text; equal texts are encoded once, ever, per fingerprint."""
+        """float32, shape (len(texts), dimensions), rows of length 1. Equal texts are encoded once per fingerprint."""
         known = self._cache.load() if self._cache is not None else {}
         keys = [text_key(text) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        # Texts of like length share a batch, so that little of it is padding. The key breaks ties: order never matters.
+        # Texts of similar length share a batch, so that little of it is padding. The key breaks ties: the order of texts does not matter.
         queue = sorted(missing, key=lambda key: (-len(missing[key]), key))
         with self._progress.bar(f"encoding {what}", len(queue), "texts") as advance:
-            for start in range(0, len(queue), SHARD_TEXTS):
-                shard = queue[start : start + SHARD_TEXTS]
-                vectors = self._encode([missing[key] for key in shard], advance)
-                known.update(zip(shard, vectors, strict=True))
+            for start in range(0, len(queue), PART_TEXTS):
+                part = queue[start : start + PART_TEXTS]
+                vectors = self._encode([missing[key] for key in part], advance)
+                known.update(zip(part, vectors, strict=True))
                 if self._cache is not None:
-                    self._cache.add(shard, vectors)
+                    self._cache.add(part, vectors)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), dtype=np.float32)
 
     @property
     def _cache(self) -> VectorCache | None:
-        """Under the fingerprint and, as vectors differ in their last digits, the precision."""
+        """One folder per fingerprint and precision, as vectors differ in their last digits."""
         if self._cached is None and self._folder is not None:
             self._cached = VectorCache(self._folder / f"{self.fingerprint}-{self._computed_in}")
         return self._cached
@@ -94,12 +94,9 @@ class SentenceEncoder:
                 vectors = model.encode(
                     batch, convert_to_tensor=True, show_progress_bar=False, batch_size=self._batch_size
                 )
-            rows.append(vectors.float().cpu().numpy())
+            rows.append(vectors)
             advance(len(batch))
-        found: Vectors = np.concatenate(rows).astype(np.float32)
-        # After the cast: rows have length 1 in float32, whatever they were computed in.
-        unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
-        return unit
+        return np.concatenate([_unit_rows(batch) for batch in rows])
 
     def _load(self) -> Any:  # noqa: ANN401 - untyped library
         if self._model is None:
@@ -107,17 +104,37 @@ class SentenceEncoder:
         return self._model
 
 
+class ModelEncoder:
+    """A SentenceTransformer object as an encoder. Nothing is cached, as its weights may change between calls."""
+
+    fingerprint = ""
+
+    def __init__(self, model: Any, precision: str) -> None:  # noqa: ANN401 - untyped library
+        self._model, self._precision = model, precision
+
+    def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
+        """float32, shape (len(texts), dimensions), rows of length 1."""
+        from tripletkit.encoding.precision import autocast
+
+        # Autocast without inference mode: what a module caches here must still serve the next training step.
+        with autocast(self._model.device.type, self._precision):
+            return _unit_rows(self._model.encode(list(texts), convert_to_tensor=True, show_progress_bar=False))
+
+
+def _unit_rows(vectors: Any) -> Vectors:  # noqa: ANN401 - a tensor
+    """Rows of length 1 in float32, whatever precision they were computed in."""
+    found: Vectors = vectors.float().cpu().numpy()
+    unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    return unit
+
+
 def load_model(place: EncoderFolder) -> Any:  # noqa: ANN401 - untyped library
-    """The SentenceTransformer in ``place``. Raises EncoderError for a folder that holds none."""
-    import torch
+    """The SentenceTransformer in ``place``. Raises EncoderError if the folder has none."""
     from sentence_transformers import SentenceTransformer
 
-    quieten_libraries()
-    torch.set_num_threads(
-        max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
     try:
-        return SentenceTransformer(str(place.folder), local_files_only=True)
+        with hidden_progress_bars():
+            return SentenceTransformer(str(place.folder), local_files_only=True)
     except Exception as error:  # the library raises whatever its parts raise
         raise EncoderError(
             f"encoder {place.name!r}: {place.folder} cannot be loaded ({type(error).__name__}: {error})",
@@ -125,36 +142,25 @@ def load_model(place: EncoderFolder) -> Any:  # noqa: ANN401 - untyped library
         ) from error
 
 
-def quieten_libraries() -> None:
-    """Switch off the bars that the libraries draw by themselves: a user sees ours."""
-    import datasets
-    import transformers.utils.logging
-    from huggingface_hub.utils.tqdm import disable_progress_bars
-
-    datasets.disable_progress_bars()
-    disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
-
-
 class VectorCache:
-    """Vectors by text, in shards that are written whole, under the fingerprint of the encoder that made them."""
+    """Vectors by text, in files that are written whole or not at all. Each encoder has a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def load(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Every vector in the cache. A shard that cannot be read is set aside as if it had never been written."""
+        """Every vector in the cache. A file that cannot be read is logged and left out."""
         known: dict[str, npt.NDArray[np.float32]] = {}
         for path in sorted(self.folder.glob("*.npz")):
             try:
-                with np.load(path, allow_pickle=False) as shard:
-                    known.update(zip(shard["keys"].tolist(), shard["vectors"], strict=True))
+                with np.load(path, allow_pickle=False) as part:
+                    known.update(zip(part["keys"].tolist(), part["vectors"], strict=True))
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-                log.warning("%s: damaged, its texts are encoded again (%s)", path, error)
+                log.warning("%s: damaged; its texts are encoded again (%s)", path, error)
         return known
 
     def add(self, keys: Sequence[str], vectors: Vectors) -> None:
-        """Write one shard; its name follows from its texts."""
+        """Write one file; its name follows from its texts."""
         buffer = io.BytesIO()
         np.savez(buffer, keys=np.array(keys), vectors=vectors)
         name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
@@ -162,5 +168,5 @@ class VectorCache:
 
 
 def text_key(text: str) -> str:
-    """What the cache knows a text by."""
+    """The key of a text in the cache."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,8 +1,4 @@
-"""Half the bits where the hardware multiplies them faster. Imports torch.
-
-Measured with all-MiniLM-L6-v2 on two cores with avx512_bf16: encoding 1.8 times and training 2.4 times as fast, cosines with
-float32 vectors at least 0.9999. Without such instructions bfloat16 is emulated, and slower.
-"""
+"""Half precision where the hardware is faster with it (see docs/design-decisions.md). Imports torch."""
 
 from __future__ import annotations
 
@@ -15,14 +11,17 @@ from tripletkit.errors import ConfigError
 
 
 def choose_precision(wanted: str) -> str:
-    """float32, bfloat16 or float16: as told, or ("auto") the half precision for which GPU or CPU has instructions.
+    """float32, bfloat16 or float16: as ``wanted``, or for "auto" the half precision for which GPU or CPU has instructions.
 
-    float16 is for GPUs older than bfloat16. Raises ConfigError where it is asked for and there is no GPU: training in it
-    needs its loss scaled, which is done on GPUs only.
+    float16 is for GPUs without bfloat16. Raises ConfigError if float16 is wanted without a GPU: training needs its loss scaled,
+    which works on GPUs only.
     """
     cuda = torch.cuda.is_available()
     if wanted == "float16" and not cuda:
-        raise ConfigError("precision = 'float16' needs an NVIDIA or AMD GPU, and none is there", "Leave it at auto.")
+        raise ConfigError(
+            "precision = 'float16' needs an NVIDIA or AMD GPU, and this machine has none",
+            "Set precision to auto, float32 or bfloat16.",
+        )
     if wanted != "auto":
         return wanted
     if cuda:
@@ -35,13 +34,13 @@ def choose_precision(wanted: str) -> str:
 
 
 def autocast(device: str, precision: str) -> torch.autocast:
-    """Matrix products in this precision; weights stay float32."""
+    """Matrix products in this precision; the weights stay in float32."""
     half = precision != "float32"
     return torch.autocast(device, getattr(torch, precision) if half else None, enabled=half)
 
 
 @contextmanager
 def computing(device: str, precision: str) -> Iterator[None]:
-    """The same without gradients, to encode."""
+    """Autocast without gradients, for encoding."""
     with torch.inference_mode(), autocast(device, precision):
         yield

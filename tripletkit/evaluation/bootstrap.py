@@ -1,6 +1,6 @@
-"""How far a figure may be chance: 95 % intervals by the bootstrap over whole books, chapters or queries (Efron 1979).
+"""95 % confidence intervals by the bootstrap (Efron 1979) over whole books, chapters or queries.
 
-Queries of one chapter share its words, so chapters are drawn, not queries, wherever there are enough of them.
+Queries of one chapter share its words, so chapters are resampled, not queries, wherever there are enough of them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy.typing as npt
 from tripletkit.evaluation.metrics import Values
 
 RESAMPLES = 1000
-#: Fewer books or chapters than this give no usable interval: what lies below them is drawn instead. Of fewer queries there is none.
+#: Of fewer books, chapters are resampled; of fewer chapters, queries; fewer queries have no interval.
 ENOUGH_UNITS = 5
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Figures, one a metric, and what they were on each resample. Of one Resampling: a difference is paired."""
+    """One value per metric, and its values on each resample. Estimates of one Resampling have paired differences."""
 
     point: Values  # (metrics,)
-    draws: Values  # (resamples, metrics); no resamples where there was too little to draw from
+    draws: Values  # (resamples, metrics); no rows where there were too few units
 
     def minus(self, other: Estimate) -> Estimate:
         """The paired difference."""
@@ -31,7 +31,7 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[Values, Values] | None:
-        """Lower and upper end, between which 95 % of the resamples lie; None where there are none."""
+        """The 2.5th and 97.5th percentile of the resamples, each of shape (metrics,); None without resamples."""
         if not len(self.draws):
             return None
         low, high = np.percentile(self.draws, [2.5, 97.5], axis=0)
@@ -40,7 +40,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Resampling:
-    """How often each resample holds each unit, and which unit each query belongs to."""
+    """How often each resample contains each unit, and the unit of each query."""
 
     by: str  # books, chapters or queries
     unit_of: npt.NDArray[np.intp]  # (queries,)
@@ -48,7 +48,7 @@ class Resampling:
 
     @property
     def units(self) -> int:
-        """How many there are to draw from."""
+        """The number of units."""
         return int(self.counts.shape[1])
 
     def estimate(self, values: Values) -> Estimate:
@@ -60,7 +60,7 @@ class Resampling:
 
 
 def resampling(chapters: Sequence[tuple[str, str]], seed: int) -> Resampling:
-    """Draw books, chapters or queries, the largest of which there are enough. ``chapters``: each query's (book, chapter)."""
+    """Resample books, chapters or queries: the largest of which there are enough. ``chapters``: (book, chapter) of each query."""
     levels: dict[str, Sequence[Hashable]] = {"books": [book for book, _ in chapters], "chapters": chapters}
     by = next((name for name, units in levels.items() if len(set(units)) >= ENOUGH_UNITS), "queries")
     units = levels.get(by, range(len(chapters)))

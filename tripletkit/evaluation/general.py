@@ -1,4 +1,4 @@
-"""Whether an encoder still knows everyday likeness of meaning: 180 graded sentence pairs that come with the package."""
+"""General-domain similarity: Spearman correlation on 180 graded everyday sentence pairs that come with the package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tripletkit.evaluation.metrics import Values
 
 
 def graded_pairs() -> Iterator[tuple[int, str, str]]:
-    """Grade from 0 (unrelated) to 5 (same meaning), and two sentences."""
+    """Grade from 0 (unrelated) to 5 (same meaning), and the two sentences."""
     text = (files("tripletkit.evaluation") / "similarity.tsv").read_text(encoding="utf-8")
     for line in text.splitlines():
         if not line.startswith("#"):
@@ -24,7 +24,7 @@ def graded_pairs() -> Iterator[tuple[int, str, str]]:
 
 
 def general_similarity(encoder: Encoder, seed: int) -> Estimate:
-    """Spearman's correlation of cosine and grade, and what it is on resampled pairs."""
+    """Spearman correlation of cosine and grade, also on resampled pairs."""
     pairs = list(graded_pairs())
     vectors = encoder.encode([text for _, *texts in pairs for text in texts], "everyday sentences")
     cosines = (vectors[0::2] * vectors[1::2]).sum(axis=1).astype(np.float64)
@@ -35,7 +35,7 @@ def general_similarity(encoder: Encoder, seed: int) -> Estimate:
 
 
 def spearman(ones: Values, others: Values, drawn: npt.NDArray[np.integer]) -> Values:
-    """Rank correlation over each row of ``drawn``, indices of pairs: shape (rows, 1). Equal values share their mean rank."""
+    """Rank correlation for each row of ``drawn``, which holds indices of pairs: shape (rows, 1). Ties share their mean rank."""
     a, b = _centred_ranks(ones[drawn]), _centred_ranks(others[drawn])
     norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
     found: Values = ((a * b).sum(axis=1) / np.maximum(norm, 1e-12))[:, None]

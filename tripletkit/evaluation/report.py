@@ -1,161 +1,296 @@
-"""A panel as JSON keeps it, and as a terminal shows it."""
+"""The evaluation report: scores.json and validation.json as typed objects, and the table that a person reads.
+
+Imports neither numpy nor torch, so that cards and summaries can read scores at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-import numpy as np
+from pydantic import TypeAdapter
 
-from tripletkit.evaluation.bootstrap import Estimate
-from tripletkit.evaluation.metrics import METRICS
-from tripletkit.evaluation.panel import BM25, EXACT, Panel
-from tripletkit.evaluation.tasks import Part
+from tripletkit.errors import EncoderError, TableError
+from tripletkit.store import write_atomically
 
-#: What the table shows of each task; scores.json holds every metric.
-SHOWN = ("nDCG@10", "MAP")
-#: The metric that says which encoder is better.
-LEADING = ("term→passage", "nDCG@10")
-#: Characters of the columns: exact string, BM25, and the two encoders.
-_WIDTHS = (7, 7, 11, 8)
+BASE, FINE_TUNED = "base", "fine-tuned"
+EXACT_MATCH, BM25 = "exact match", "BM25"
+TERM_TO_PASSAGE, PASSAGE_TO_TERM = "term→passage", "passage→term"
+MASKED, NO_MENTION, DEFINITION = "masked", "no mention", "definition→term"
+#: In the order of the table.
+TASKS = (
+    TERM_TO_PASSAGE,
+    f"{TERM_TO_PASSAGE}, {MASKED}",
+    f"{TERM_TO_PASSAGE}, {NO_MENTION}",
+    PASSAGE_TO_TERM,
+    f"{PASSAGE_TO_TERM}, {MASKED}",
+    DEFINITION,
+)
+#: Some tasks are also scored on these subsets of their queries.
+SUBSETS = ("seen terms", "unseen terms", "seen books", "unseen books")
+#: The metrics in the table; scores.json holds all of them. The first decides which encoder is better.
+TABLE_METRICS = ("nDCG@10", "MAP")
+LEADING_METRIC = TABLE_METRICS[0]
+#: Column widths in characters: exact match, BM25, and the two encoders.
+_WIDTHS = (11, 6, 6, 11)
+#: Typical standard deviation of nDCG@10 over the terms of a book; over 50 terms the standard error of the mean is 0.05.
+NDCG_DEVIATION = 0.35
+ENOUGH_TERMS = 50
 
-
-def figures(estimate: Estimate, names: Sequence[str] = METRICS) -> dict[str, dict[str, Any]]:
-    """By metric: value and 95 % interval, to six digits; no interval (null) over fewer than five queries."""
-    ends = np.stack(estimate.interval, axis=1).tolist() if estimate.interval else [None] * len(names)
-    return {
-        name: {"value": round(value, 6), "interval": end and [round(e, 6) for e in end]}
-        for name, value, end in zip(names, estimate.point.tolist(), ends, strict=True)
-    }
-
-
-def beyond_chance(difference: Estimate, metric: int = 0) -> bool:
-    """Whether the 95 % interval of a difference leaves out 0."""
-    if difference.interval is None:
-        return False
-    low, high = difference.interval
-    return bool(low[metric] > 0 or high[metric] < 0)
-
-
-def as_json(panel: Panel) -> dict[str, Any]:
-    """Figures of every ranker, part and metric; differences of the encoders from the first of them."""
-    first, *others = panel.encoders
-    return {
-        "resampling": {
-            part.name: {
-                "queries": len(part.rows),
-                "by": panel.samples[part.name].by,
-                "units": panel.samples[part.name].units,
-            }
-            for part in panel.parts
-        },
-        "baselines": {name: _ranker(panel, name) for name in (EXACT, BM25)},
-        "encoders": {
-            name: {**_ranker(panel, name), "general": figures(panel.general[name], ["Spearman"])["Spearman"]}
-            for name in panel.encoders
-        },
-        "differences": {
-            name: {
-                "from": first,
-                **{part.name: figures(_difference(panel, name, part.name)) for part in panel.parts},
-                "general": {
-                    **figures(panel.general[name].minus(panel.general[first]), ["Spearman"])["Spearman"],
-                    "relative": round(general_change(panel, name), 6),
-                },
-            }
-            for name in others
-        },
-    }
+Interval = tuple[float, float] | None
+#: By task: the number of "queries", and the mean of each metric over them.
+TaskScores = Mapping[str, Mapping[str, float]]
 
 
-def _ranker(panel: Panel, name: str) -> dict[str, Any]:
-    return {
-        "scores": panel.metrics(name),
-        "intervals": {
-            part: {metric: figure["interval"] for metric, figure in figures(estimate).items()}
-            for part, estimate in panel.estimates[name].items()
-        },
-    }
+@dataclass(frozen=True)
+class Figure:
+    """A value and its 95 % bootstrap interval; None over fewer than five queries."""
+
+    value: float
+    interval: Interval = None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval leaves out 0. Meant for differences."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+
+    def __str__(self) -> str:
+        if self.interval is None:
+            return f"{self.value:+.3f} [too few queries]"
+        low, high = self.interval
+        return f"{self.value:+.3f} [{low:+.3f} {high:+.3f}]{'*' if self.significant else ''}"
 
 
-def _difference(panel: Panel, name: str, part: str) -> Estimate:
-    return panel.estimates[name][part].minus(panel.estimates[panel.encoders[0]][part])
+@dataclass(frozen=True)
+class Sample:
+    """The queries of a task, and the units that the bootstrap resamples: books, chapters or queries."""
+
+    queries: int
+    by: str
+    units: int
 
 
-def general_change(panel: Panel, name: str) -> float:
-    """Relative change of Spearman's correlation on everyday sentences, from the first encoder's."""
-    before = float(panel.general[panel.encoders[0]].point[0])
-    return (float(panel.general[name].point[0]) - before) / max(abs(before), 1e-9)
+@dataclass(frozen=True)
+class RankerScores:
+    """How one encoder or baseline ranks. ``general`` (Spearman), ``name`` and ``fingerprint`` are for encoders only."""
+
+    scores: TaskScores
+    intervals: Mapping[str, Mapping[str, Interval]]  # by task and metric
+    general: Figure | None = None
+    name: str = ""
+    fingerprint: str = ""
 
 
-def table_lines(panel: Panel) -> Iterator[str]:
-    """One table for each encoder beside the first. A star: a difference whose interval leaves out 0."""
-    first, *others = panel.encoders
-    labels = _labels(panel.encoders)
-    yield from (f"  {label} = {name}" for name, label in labels.items() if label != name)
-    for name in others:
-        heads = _columns("exact", BM25, labels[first], labels[name])
-        yield f" {'':26}{'asked':>6} {'metric':8}{heads}  difference"
-        for part in panel.parts:
-            # What was seen in training and what was not: one metric tells it.
-            yield from _rows(panel, name, part, SHOWN if part.name == part.task else SHOWN[:1])
-        before, after = panel.general[first], panel.general[name]
-        columns = _columns("–", "–", f"{before.point[0]:.3f}", f"{after.point[0]:.3f}")
-        yield f" {'general similarity':32} {'Spearman':8}{columns}  {_told(after.minus(before), 0)}"
-        yield f" {labels[name]}: {verdict(panel, name)}"
-        if behind := _behind(panel, name):
-            told = f"{labels[name]}: behind the exact string or BM25 in {'; '.join(behind)} ({SHOWN[0]})"
-            yield from wrap(told, 100, initial_indent=" ", subsequent_indent="   ")
+@dataclass(frozen=True)
+class Difference:
+    """An encoder minus the first one, paired by query. ``general_change`` is relative: -0.01 is a drop of 1 %."""
+
+    minus: str
+    tasks: Mapping[str, Mapping[str, Figure]]  # by task and metric
+    general: Figure
+    general_change: float
 
 
-def _rows(panel: Panel, name: str, part: Part, metrics: Sequence[str]) -> Iterator[str]:
-    for metric in metrics:
-        at = METRICS.index(metric)
-        rankers = (EXACT, BM25, panel.encoders[0], name)
-        columns = _columns(*(f"{panel.estimates[ranker][part.name].point[at]:.3f}" for ranker in rankers))
-        head = f"{part.name:26}{len(part.rows):>6}" if metric == metrics[0] else f"{'':32}"
-        yield f" {head} {metric:8}{columns}  {_told(_difference(panel, name, part.name), at)}"
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What ``tripletkit evaluate`` and ``evaluate_encoders`` find out. Printed, it is a table; ``to_dict`` is for JSON.
+
+    ``encoders`` by the name that the report calls them; the first is the one that ``differences`` are taken from.
+    """
+
+    resampling: Mapping[str, Sample]  # by task
+    baselines: Mapping[str, RankerScores]
+    encoders: Mapping[str, RankerScores]
+    differences: Mapping[str, Difference]  # by encoder, the first left out
+    terms: int  # with a relevant passage
+    passages: int
+    split: str  # validation or test; "" for passages without a split
+    gold: str  # what says which passage is relevant: index, mentions, both, or pairs that the caller gave
+    left_out: Mapping[str, str] = field(default_factory=dict)  # tasks without a query, and why
+
+    @property
+    def better(self) -> bool:
+        """Whether every encoder after the first does better than it."""
+        first, *others = self.encoders.values()
+        return not any(not_better(first.scores, other.scores, self.split) for other in others)
+
+    def __str__(self) -> str:
+        return "\n".join(self.table_lines())
+
+    def to_dict(self) -> dict[str, Any]:
+        """What scores.json holds: only dictionaries, lists, strings, numbers and None."""
+        values = asdict(self)
+        for difference in values["differences"].values():
+            difference["from"] = difference.pop("minus")
+            difference |= difference.pop("tasks")
+        return {**values, "better": self.better}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> EvaluationReport:
+        """The inverse of ``to_dict``. Raises KeyError, TypeError or ValueError for anything else."""
+        differences = {}
+        for name, figures in values["differences"].items():
+            tasks = dict(figures)
+            own = {"minus": tasks.pop("from"), **{key: tasks.pop(key) for key in ("general", "general_change")}}
+            differences[name] = {**own, "tasks": tasks}
+        if set(values["baselines"]) != {EXACT_MATCH, BM25}:
+            raise ValueError(f"baselines {', '.join(values['baselines'])}")
+        return TypeAdapter(cls).validate_python({**values, "differences": differences})
+
+    def write(self, path: Path) -> None:
+        """Write scores.json, whole or not at all."""
+        _write_json(path, self.to_dict())
+
+    def table_lines(self) -> Iterator[str]:
+        """A table for each encoder beside the first, or of one alone. A star: the interval of a difference leaves out 0."""
+        first, *others = self.encoders
+        labels = _labels(self.encoders)
+        yield from (f"  {label} = {name}" for name, label in labels.items() if label != name)
+        for name in others or [first]:
+            pair = [first, name] if others else [first]
+            heads = _columns(EXACT_MATCH, BM25, *(labels[of] for of in pair))
+            yield f" {'':24}{'queries':>8} {'metric':8}{heads}" + (" difference" if others else "")
+            yield from self._task_lines(pair)
+            general = (self.encoders[of].general for of in pair)
+            columns = _columns("–", "–", *(f"{of.value:.3f}" for of in general if of))
+            difference = f" {self.differences[name].general}" if others else ""
+            yield f" {'general similarity':32} {'Spearman':8}{columns}{difference}"
+            if others:
+                yield f" {labels[name]}: {self.verdict(name)}"
+            if below := self._below_baselines(name):
+                text = f"{labels[name]}: below {EXACT_MATCH} or {BM25} in {'; '.join(below)} ({LEADING_METRIC})"
+                yield from wrap(text, 100, initial_indent=" ", subsequent_indent="   ")
+
+    def verdict(self, name: str) -> str:
+        """One sentence on an encoder's difference from the first in the leading metric."""
+        difference = self.differences[name].tasks[TERM_TO_PASSAGE][LEADING_METRIC]
+        gain, sample = difference.value, self.resampling[TERM_TO_PASSAGE]
+        change = f"{'rises' if gain > 0 else 'falls'} by {abs(gain):.3f}" if gain else "does not change"
+        text = f"{TERM_TO_PASSAGE} {LEADING_METRIC} {change}"
+        if difference.interval is None:
+            return f"{text}; {sample.units} queries are too few for a confidence interval"
+        significant = "significant" if difference.significant else "not significant"
+        return f"{text}, {significant} (95 % interval, bootstrap over {sample.units} {sample.by})"
+
+    def _task_lines(self, pair: Sequence[str]) -> Iterator[str]:
+        for task in (task for task in TASKS if task in self.resampling):
+            yield from self._metric_lines(pair, task, task, TABLE_METRICS)
+            for subset in SUBSETS:
+                if f"{task}, {subset}" in self.resampling:
+                    yield from self._metric_lines(pair, f"{task}, {subset}", f"  {subset}", TABLE_METRICS[:1])
+
+    def _metric_lines(self, pair: Sequence[str], task: str, label: str, metrics: Sequence[str]) -> Iterator[str]:
+        rankers = (self.baselines[EXACT_MATCH], self.baselines[BM25], *(self.encoders[name] for name in pair))
+        for metric in metrics:
+            columns = _columns(*(f"{ranker.scores[task][metric]:.3f}" for ranker in rankers))
+            head = f"{label:24}{self.resampling[task].queries:>8}" if metric == metrics[0] else f"{'':32}"
+            difference = f" {self.differences[pair[1]].tasks[task][metric]}" if len(pair) > 1 else ""
+            yield f" {head} {metric:8}{columns}{difference}"
+
+    def _below_baselines(self, name: str) -> list[str]:
+        """The tasks in which exact match or BM25 scores higher than the encoder."""
+
+        def value(ranker: RankerScores, task: str) -> float:
+            return ranker.scores[task][LEADING_METRIC]
+
+        return [
+            task
+            for task in TASKS
+            if task in self.resampling
+            and max(value(of, task) for of in self.baselines.values()) > value(self.encoders[name], task)
+        ]
 
 
-def _behind(panel: Panel, name: str) -> list[str]:
-    """The tasks in which a string match does better than the encoder."""
-    at = METRICS.index(SHOWN[0])
+@dataclass(frozen=True)
+class ValidationScores:
+    """What validation.json holds: mean metrics by task, before and after training. Empty where no passage has an answer."""
 
-    def value(ranker: str, task: str) -> float:
-        return float(panel.estimates[ranker][task].point[at])
+    base: TaskScores
+    fine_tuned: TaskScores
 
-    tasks = [part.name for part in panel.parts if part.name == part.task]
-    return [task for task in tasks if max(value(EXACT, task), value(BM25, task)) > value(name, task)]
+    def to_dict(self) -> dict[str, TaskScores]:
+        """By the encoders' names."""
+        return {BASE: self.base, FINE_TUNED: self.fine_tuned}
+
+    def write(self, path: Path) -> None:
+        """Write validation.json, whole or not at all."""
+        _write_json(path, self.to_dict())
+
+
+def read_report(path: Path) -> EvaluationReport:
+    """The report in a scores.json. Raises TableError for a file that is none, or of an earlier version of tripletkit."""
+    try:
+        return EvaluationReport.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(path, "evaluate", error) from None
+
+
+def read_validation(path: Path) -> ValidationScores:
+    """The scores in a validation.json. Raises TableError for a file that holds none, or of an earlier version of tripletkit."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return ValidationScores(values[BASE], values[FINE_TUNED])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(path, "train", error) from None
+
+
+def not_better(before: TaskScores, after: TaskScores, split: str) -> EncoderError | None:
+    """The error to end with if the second encoder does not beat the first in term→passage nDCG@10.
+
+    With fewer than ENOUGH_TERMS queries a drop within the standard error of the mean is accepted.
+    """
+    a, b = (scores[TERM_TO_PASSAGE][LEADING_METRIC] for scores in (before, after))
+    queries = before[TERM_TO_PASSAGE].get("queries", ENOUGH_TERMS)
+    if b > a or (queries < ENOUGH_TERMS and a - b <= NDCG_DEVIATION / math.sqrt(max(queries, 1))):
+        return None
+    return EncoderError(
+        f"the fine-tuned encoder is not better than the base encoder: {split} {TERM_TO_PASSAGE} {LEADING_METRIC} {a:.4f} → {b:.4f}",
+        "Keep the base encoder, or change the triplets or the training settings; --allow-worse accepts the encoder as it is.",
+    )
+
+
+def few_terms(terms: float, split: str) -> tuple[str, ...]:
+    """A note where there are so few queries that a difference says little."""
+    if terms >= ENOUGH_TERMS:
+        return ()
+    return (
+        f"only {terms:.0f} terms have a relevant passage in {split}: differences this small are not significant; "
+        "add books or enlarge the split",
+    )
+
+
+def describe_change(before: TaskScores, after: TaskScores) -> str:
+    """The two leading metrics before and after, in words."""
+
+    def change(task: str, metric: str) -> str:
+        a, b = before[task][metric], after[task][metric]
+        return f"{task} {metric} {a:.3f} → {b:.3f} ({(b - a) / max(a, 1e-9):+.1%})"
+
+    return ", ".join(map(change, (TERM_TO_PASSAGE, PASSAGE_TO_TERM), TABLE_METRICS))
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    write_atomically(path, (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def _unreadable(path: Path, command: str, error: Exception) -> TableError:
+    return TableError(
+        f"{path}: cannot be read, or was written by an earlier version of tripletkit ({type(error).__name__}: {error})",
+        f"Make it again with `tripletkit {command}`.",
+    )
 
 
 def _columns(*cells: str) -> str:
-    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=False))
 
 
-def _told(difference: Estimate, metric: int) -> str:
-    if difference.interval is None:
-        return f"{difference.point[metric]:+.3f} [too few to say]"
-    low, high = difference.interval
-    star = "*" if beyond_chance(difference, metric) else ""
-    return f"{difference.point[metric]:+.3f} [{low[metric]:+.3f} {high[metric]:+.3f}]{star}"
-
-
-def verdict(panel: Panel, name: str) -> str:
-    """One sentence on the leading metric."""
-    part, metric = LEADING
-    at, difference = METRICS.index(metric), _difference(panel, name, LEADING[0])
-    gain = float(difference.point[at])
-    what = "no difference" if gain == 0 else f"a {'gain' if gain > 0 else 'loss'} of {abs(gain):.3f}"
-    sample = panel.samples[part]
-    if difference.interval is None:
-        return f"{part} {metric}, {what}; {sample.units} queries are too few to tell it from chance"
-    chance = "beyond chance" if beyond_chance(difference, at) else "within chance"
-    return f"{part} {metric}, {what}, {chance} (95 % interval, bootstrap over {sample.units} {sample.by})"
-
-
-def _labels(names: Sequence[str]) -> dict[str, str]:
+def _labels(names: Mapping[str, object]) -> dict[str, str]:
     """Column heads: the names, or letters where one of them is too long."""
-    if all(len(name) < _WIDTHS[-2] for name in names):
+    if [*names] == [BASE, FINE_TUNED] or all(len(name) < min(_WIDTHS[2:]) for name in names):
         return {name: name for name in names}
     return {name: chr(ord("A") + i) for i, name in enumerate(names)}

@@ -1,44 +1,56 @@
-"""Parts of a task by what training has met: the term, or the query's book. Small gains there and none elsewhere is learning by heart."""
+"""Subsets of a task's queries by what training has seen: the term, or the query's book.
+
+Gains on seen terms or books only mean that the encoder has memorised them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from tripletkit.evaluation.bootstrap import ENOUGH_UNITS
 from tripletkit.evaluation.metrics import Mask
-from tripletkit.evaluation.tasks import Part, Task
+from tripletkit.evaluation.report import SUBSETS
+from tripletkit.evaluation.tasks import QuerySubset, RetrievalTask
 from tripletkit.language.normalise import term_key
 
-Key = tuple[str, ...]
+
+@dataclass(frozen=True)
+class TrainingContent:
+    """What training has seen: terms, as the normalised words of each form, and book ids."""
+
+    terms: Set[tuple[str, ...]]
+    books: Set[str]
 
 
-def seen_keys(terms: pl.DataFrame, mentions: pl.DataFrame, trained: pl.DataFrame) -> set[Key]:
-    """Every form, as words are compared, of the terms that the training passages say: a triplet's positive is always one.
+def training_content(
+    passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFrame, trained: pl.DataFrame
+) -> TrainingContent:
+    """The terms mentioned in the passages ``trained`` (a triplet's positive always is), and the books of these passages.
 
-    By words and not by id, as two books may teach one term.
+    Terms are compared by words and not by id, as two books may teach the same term.
     """
-    said = mentions.join(trained, on="passage_id", how="semi")["term_id"].unique()
-    forms = terms.filter(pl.col("term_id").is_in(said.to_list())).select("term", "forms").iter_rows()
-    return {term_key(form) for name, others in forms for form in (name, *others)}
+    seen = mentions.join(trained, on="passage_id", how="semi").select("term_id").unique()
+    forms = terms.join(seen, on="term_id", how="semi").select("term", "forms").iter_rows()
+    keys = {term_key(form) for name, others in forms for form in (name, *others)}
+    return TrainingContent(keys, set(passages.join(trained, on="passage_id", how="semi")["book_id"]))
 
 
-def seen_parts(task: Task, keys: Collection[Key], books: Collection[str]) -> list[Part]:
-    """The task's queries by seen and unseen terms and books; nothing where one of the two groups would hold too few to judge.
+def seen_subsets(task: RetrievalTask, training: TrainingContent) -> list[QuerySubset]:
+    """The task's queries by seen and unseen terms and books; none where one of two subsets would have too few queries.
 
-    A passage that answers with both kinds of term is in both groups, each time asked for the one kind only.
+    A passage that is relevant to both kinds of term is in both subsets; in each, only that kind counts as relevant.
     """
-    terms = np.array([any(term_key(form) in keys for form in forms) for forms in task.forms], dtype=bool)
-    homes = np.array([book in books for book, _ in task.chapters], dtype=bool)
+    terms = np.array([any(term_key(form) in training.terms for form in forms) for forms in task.forms], dtype=bool)
+    books = np.array([book in training.books for book, _ in task.chapters], dtype=bool)
     by_term = terms[:, None] if task.by_term else terms[None, :]
-    return [*_split(task, "terms", task.relevant & by_term), *_split(task, "books", task.relevant & homes[:, None])]
+    return [*_split(task, SUBSETS[:2], by_term), *_split(task, SUBSETS[2:], books[:, None])]
 
 
-def _split(task: Task, what: str, seen: Mask) -> Sequence[Part]:
-    groups = (
-        task.part(f"{task.name}, seen {what}", seen),
-        task.part(f"{task.name}, unseen {what}", task.relevant & ~seen),
-    )
-    return groups if all(len(group.rows) >= ENOUGH_UNITS for group in groups) else ()
+def _split(task: RetrievalTask, names: Sequence[str], seen: Mask) -> Sequence[QuerySubset]:
+    masks = (task.relevant & seen, task.relevant & ~seen)
+    subsets = [task.subset(f"{task.name}, {name}", mask) for name, mask in zip(names, masks, strict=True)]
+    return subsets if all(len(subset.rows) >= ENOUGH_UNITS for subset in subsets) else ()

@@ -24,6 +24,7 @@ from tripletkit.publishing.encoder_scores import (
 )
 from tripletkit.publishing.markdown import PLACEHOLDER, citation, count, render_card
 from tripletkit.publishing.rights import DatasetLicense, combine_licenses, license_cell
+from tripletkit.settings import describe_loss
 from tripletkit.store import ENCODER, Manifest, Store, write_atomically
 
 CARD = "README.md"
@@ -127,17 +128,9 @@ def training_in_words(recipe: Mapping[str, Setting], steps: int) -> str:
     batch = int(recipe.get("batch_size") or 0) * int(recipe.get("gradient_accumulation_steps") or 1)
     pairs = recipe.get("in_batch_negatives") or recipe.get("loss") == "mnrl"
     return (
-        f"{loss_in_words(recipe)}, {count(steps, 'step')} of {count(batch, 'pair' if pairs else 'triplet')}, "
+        f"{describe_loss(recipe)}, {count(steps, 'step')} of {count(batch, 'pair' if pairs else 'triplet')}, "
         f"learning rate {recipe.get('learning_rate', '?')}."
     )
-
-
-def loss_in_words(recipe: Mapping[str, Setting]) -> str:
-    """The loss and its parameters."""
-    if recipe.get("loss") == "mnrl":
-        return f"MultipleNegativesRankingLoss (scale {recipe.get('scale', '?')})"
-    words = f"TripletLoss ({recipe.get('distance', '?')} distance, margin {recipe.get('margin', '?')})"
-    return f"{words} with all in-batch terms and anchors as negatives" if recipe.get("in_batch_negatives") else words
 
 
 def books_trained_on(tables: Tables) -> pl.DataFrame:

@@ -1,174 +1,146 @@
-"""Triplets → the tuned encoder, judged on the validation passages with the untouched encoder beside it."""
+"""Triplets to the fine-tuned encoder, scored on the validation passages beside the base encoder."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.encoding.resolve import EncoderFolder
-from tripletkit.errors import EncoderError, TableError
-from tripletkit.evaluation import Metrics, build_gold, score
+from tripletkit.errors import TableError
+from tripletkit.evaluation.gold import Gold, anchor_passages, build_gold
+from tripletkit.evaluation.metrics import Metrics
+from tripletkit.evaluation.report import (
+    LEADING_METRIC,
+    TERM_TO_PASSAGE,
+    ValidationScores,
+    describe_change,
+    few_terms,
+    not_better,
+)
+from tripletkit.evaluation.tasks import score
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.launch import is_first_process
-from tripletkit.mining.pool import Pool, build_pool
+from tripletkit.mining.pool import build_pool
 from tripletkit.stage import Job, Stage, StageResult
-from tripletkit.store import ENCODER, VALIDATION, write_atomically
-from tripletkit.training import HeldOut, Trained, train
+from tripletkit.store import ENCODER, VALIDATION
 from tripletkit.training.diagnostics import lint
 from tripletkit.training.false_negative_mask import known_terms, with_positives
 
-#: Standard deviation of nDCG@10 over the terms of a book, about; the mean over 50 terms then has a standard error of .05.
-NDCG_DEVIATION = 0.35
-ENOUGH_TERMS = 50
+if TYPE_CHECKING:
+    from tripletkit.training.trainer import TrainingResult, Validation
 
 
 def run(job: Job) -> StageResult:
-    """Train on the training split only. Not better on validation is said, and fails unless allowed."""
-    settings, place = job.settings.train, job.locate()
+    """Train on the training split only. Fails, unless allowed, if validation does not improve."""
+    settings, base = job.settings.train, job.locate()
     triplets = job.table("triplets").filter(split="train")
     if triplets.is_empty():
         raise TableError(
-            "train: triplets holds none of the train split", "Run `tripletkit mine`, or give train a larger share."
+            "train: the table triplets has none in the training split",
+            "Run `tripletkit mine`, or enlarge the training split.",
         )
     triplets = with_positives(triplets, job.tables, settings.positives)
-    notes = warned(job, triplets, place)
+    notes = _findings(job, triplets, base)
+    trained = _train(job, triplets, base)
+    counts = {"triplets": triplets.height, "steps": trained.steps, "saved step": trained.saved_step}
+    summary = f"{triplets.height:,} triplets, {_describe(trained)}"
+    if not is_first_process():
+        return StageResult(counts=counts, summary=summary)
     target = job.folder / ENCODER
-    trained = train(
+    fine_tuned = dataclasses.replace(base, name=str(target), folder=target)
+    before, after = judge(job, base, "validation"), judge(job, fine_tuned, "validation")
+    ValidationScores(before or {}, after or {}).write(job.folder / VALIDATION)
+    if before is None or after is None:
+        notes.append("no term has a relevant validation passage: only `evaluate` can score this encoder")
+        return StageResult(counts=counts, summary=summary, notes=tuple(notes))
+    return StageResult(
+        counts=counts,
+        summary=f"{summary}; validation {describe_change(before, after)}",
+        notes=(*notes, *few_terms(before[TERM_TO_PASSAGE]["queries"], "validation")),
+        failed=not_better(before, after, "validation"),
+    )
+
+
+def _train(job: Job, triplets: pl.DataFrame, base: EncoderFolder) -> TrainingResult:
+    # Importing torch takes seconds, which a run that is up to date need not wait for.
+    from tripletkit.training.trainer import train
+
+    settings, books = job.settings.train, dict(job.table("passages").select("passage_id", "book_id").iter_rows())
+    return train(
         list(triplets.select("anchor", "positive", "negative").iter_rows()),
-        place,
-        target,
+        base,
+        job.folder / ENCODER,
         settings,
         seed=job.settings.seed,
         progress=job.progress,
         precision=job.settings.precision,
-        known=known_terms(triplets, pool_of(job)) if settings.uses_batch else None,
-        books=books_of(triplets, job.table("passages")),
-        held_out=held_out(job, place),
-    )
-    counts = {"triplets": triplets.height, "steps": trained.steps, "saved step": trained.saved_step}
-    summary = f"{triplets.height:,} triplets, {in_words(trained)}"
-    if not is_first_process():
-        return StageResult(counts=counts, summary=summary)
-    tuned = dataclasses.replace(place, name=str(target), folder=target)
-    before, after = judge(job, place, "validation"), judge(job, tuned, "validation")
-    scores = json.dumps({"untouched": before or {}, "tuned": after or {}}, indent=1, ensure_ascii=False, sort_keys=True)
-    write_atomically(job.folder / VALIDATION, (scores + "\n").encode())
-    if before is None or after is None:
-        notes.append("no validation passage has an answer: only `evaluate` judges this encoder")
-        return StageResult(counts=counts, summary=summary, notes=tuple(notes))
-    summary += f"; validation {told(before, after)}"
-    notes += few_terms(before["term→passage"]["queries"], "validation")
-    return StageResult(
-        counts=counts, summary=summary, notes=tuple(notes), failed=not_better(before, after, "validation")
+        known=_known_terms(job, triplets) if settings.uses_batch else None,
+        books=[books[passage_id] for passage_id in triplets["passage_id"]],
+        validation=_validation(job, base),
     )
 
 
-def pool_of(job: Job) -> Pool:
-    """What the training split offers, as the miner saw it."""
-    return build_pool(
-        held_passages(job, "train"),
-        job.table("terms"),
-        job.table("mentions"),
-        page_margin=job.settings.mine.page_margin,
-    )
+def _known_terms(job: Job, triplets: pl.DataFrame) -> Sequence[frozenset[str]]:
+    """Per triplet, the terms that are no negatives for its anchor, by the guards of mining."""
+    tables = (_passages(job, "train"), job.table("terms"), job.table("mentions"))
+    return known_terms(triplets, build_pool(*tables, page_margin=job.settings.mine.page_margin))
 
 
-def books_of(triplets: pl.DataFrame, passages: pl.DataFrame) -> list[str]:
-    """Per triplet, its passage's book."""
-    homes = dict(passages.select("passage_id", "book_id").iter_rows())
-    return [homes[passage_id] for passage_id in triplets["passage_id"]]
-
-
-def warned(job: Job, triplets: pl.DataFrame, place: EncoderFolder) -> list[str]:
-    """What the linter finds: said before training; what could not be said then is returned, to be said after."""
-    findings = [f"note: {finding}" for finding in lint(triplets, job.table("mentions"), job.settings.train, place)]
+def _findings(job: Job, triplets: pl.DataFrame, base: EncoderFolder) -> list[str]:
+    """Problems of the triplets, shown before training; what a quiet run could not show is returned."""
+    findings = [f"note: {finding}" for finding in lint(triplets, job.table("mentions"), job.settings.train, base)]
     for finding in findings:
         job.progress.say(finding)
     return findings if job.progress.quiet else []
 
 
-def held_out(job: Job, place: EncoderFolder) -> HeldOut | None:
-    """The validation passages to look at while training: a sample of them, drawn by the seed. None where no term has an answer."""
-    passages = held_passages(job, "validation").sort("passage_id")
-    most = job.settings.train.eval_passages
-    if passages.height > most:
-        drawn = rng_for(job.settings.seed, "train", "held out").sample(range(passages.height), most)
-        passages = passages[sorted(drawn)]
+def _validation(job: Job, base: EncoderFolder) -> Validation | None:
+    """Validation runs on a random sample of the validation passages. None where no term has a relevant passage."""
+    from tripletkit.training.trainer import Validation
+
+    passages = _passages(job, "validation").sort("passage_id")
+    limit = job.settings.train.eval_passages
+    if passages.height > limit:
+        sample = rng_for(job.settings.seed, "train", "held out").sample(range(passages.height), limit)
+        passages = passages[sorted(sample)]
     gold = build_gold(passages, job.table("terms"), job.table("mentions"))
     if not gold.term_ids:
         return None
 
     def ndcg(encoder: Encoder) -> float:
-        return score(gold, encoder)["term→passage"]["nDCG@10"]
+        return score(gold, encoder)[TERM_TO_PASSAGE][LEADING_METRIC]
 
-    # The other processes wait for the first at the first step; its vectors are kept for the judgement at the end.
-    untouched = ndcg(job.encoder(place)) if is_first_process() else None
-    return HeldOut(ndcg, untouched, stable_id("held out", *gold.passage_ids, *gold.term_ids))
+    # The other processes wait for the first one at the first step; its vectors are cached for the scores at the end.
+    base_score = ndcg(job.encoder(base)) if is_first_process() else None
+    return Validation(ndcg, base_score, stable_id("held out", *gold.passage_ids, *gold.term_ids))
 
 
-def in_words(trained: Trained) -> str:
-    """Steps, loss, and how the batches' gap and active share moved."""
+def _describe(trained: TrainingResult) -> str:
+    """Steps and loss, and the batch statistics of the first and the last log entry, in words."""
     saved = f" (saved: step {trained.saved_step:,})" if trained.saved_step != trained.steps else ""
     text = f"{trained.steps:,} steps{saved}, mean loss {trained.loss:.4f}"
-    batches: Sequence[Mapping[str, float]] = [entry for entry in trained.history if "gap" in entry]
-    if batches:
-        first, last = batches[0], batches[-1]
-        text += f", gap {first['gap']:.3f} → {last['gap']:.3f}, active {first['active']:.0%} → {last['active']:.0%}"
-    return text
-
-
-def held_passages(job: Job, split: str) -> pl.DataFrame:
-    """The passages of a split that could be anchors."""
+    batches = [entry for entry in trained.history if "cosine_margin" in entry]
+    if not batches:
+        return text
+    first, last = batches[0], batches[-1]
     return (
-        job.table("passages")
-        .filter(pl.col("kind").is_in(job.settings.mine.kinds))
-        .join(job.table("splits").filter(split=split), on="passage_id", how="semi")
+        f"{text}, mean cos(pos) − cos(neg) {first['cosine_margin']:.3f} → {last['cosine_margin']:.3f}, "
+        f"triplets violating the margin {first['violation_rate']:.0%} → {last['violation_rate']:.0%}"
     )
 
 
-def judge(job: Job, place: EncoderFolder, split: str) -> dict[str, Metrics] | None:
-    """Scores of an encoder on a held-out split; None where no term has an answer there."""
-    gold = build_gold(held_passages(job, split), job.table("terms"), job.table("mentions"))
-    return score(gold, job.encoder(place)) if gold.term_ids else None
+def _passages(job: Job, split: str) -> pl.DataFrame:
+    return anchor_passages(job.table("passages"), job.table("splits"), kinds=job.settings.mine.kinds, split=split)
 
 
-def told(before: dict[str, Metrics], after: dict[str, Metrics]) -> str:
-    """The two leading metrics before and after, for a person."""
-
-    def change(task: str, metric: str) -> str:
-        a, b = before[task][metric], after[task][metric]
-        return f"{task} {metric} {a:.3f} → {b:.3f} ({(b - a) / max(a, 1e-9):+.1%})"
-
-    return f"{change('term→passage', 'nDCG@10')}, {change('passage→term', 'MAP')}"
-
-
-def not_better(before: dict[str, Metrics], after: dict[str, Metrics], split: str) -> EncoderError | None:
-    """The error to end with if the tuned encoder does not beat the untouched one in term→passage nDCG@10.
-
-    Over fewer than ENOUGH_TERMS queries a fall within the mean's standard error is chance, and only a larger one counts.
-    """
-    a, b = before["term→passage"]["nDCG@10"], after["term→passage"]["nDCG@10"]
-    queries = before["term→passage"].get("queries", ENOUGH_TERMS)
-    if b > a or (queries < ENOUGH_TERMS and a - b <= NDCG_DEVIATION / math.sqrt(max(queries, 1))):
-        return None
-    return EncoderError(
-        f"the tuned encoder is not better than the untouched one: {split} term→passage nDCG@10 {a:.4f} → {b:.4f}",
-        "Keep the untouched one, or change the triplets or the recipe; --allow-worse accepts it as it is.",
-    )
-
-
-def few_terms(terms: float, split: str) -> tuple[str, ...]:
-    """What a reader should know about scores over few queries."""
-    if terms >= ENOUGH_TERMS:
-        return ()
-    return (
-        f"only {terms:.0f} terms have an answer in {split}: small changes are chance; more books or a larger split tell more",
-    )
+def judge(job: Job, encoder: EncoderFolder, split: str) -> dict[str, Metrics] | None:
+    """Scores of an encoder on a split; None where no term has a relevant passage."""
+    gold: Gold = build_gold(_passages(job, split), job.table("terms"), job.table("mentions"))
+    return score(gold, job.encoder(encoder)) if gold.term_ids else None
 
 
 STAGE = Stage(
@@ -179,5 +151,5 @@ STAGE = Stage(
     settings=("train", "seed", "precision"),
     uses=frozenset({"encoder"}),
     files_out=(ENCODER, VALIDATION),
-    version=5,
+    version=6,
 )

@@ -1,5 +1,1 @@
-"""Triplets → a tuned encoder: losses, the trainer, the watch over held-out passages, and what to look at before."""
-
-from tripletkit.training.trainer import HeldOut, Trained, train
-
-__all__ = ["HeldOut", "Trained", "train"]
+"""Triplets to a fine-tuned encoder: losses, batches, the trainer, and what to check before training."""

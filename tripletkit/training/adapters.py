@@ -11,17 +11,17 @@ from tripletkit.errors import ConfigError
 
 
 def add_adapters(model: Any, rank: int) -> None:  # noqa: ANN401 - untyped library
-    """Adapters of this rank beside every linear layer, in place; nothing else trains. Raises ConfigError without peft."""
+    """Add adapters of this rank to every linear layer, in place; nothing else trains. Raises ConfigError without peft."""
     if find_spec("peft") is None:
-        raise ConfigError(f"train.lora = {rank}: peft is not installed", "pip install 'tripletkit[lora]'")
+        raise ConfigError(f"train.lora_rank = {rank}: peft is not installed", "pip install 'tripletkit[lora]'")
     from peft import LoraConfig
 
-    # alpha = 2 x rank is the habit that most published settings follow.
+    # alpha = 2 x rank is what most published settings use.
     model.add_adapter(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"))
 
 
-def merged(model: Any, place: EncoderFolder) -> Any:  # noqa: ANN401 - untyped library
-    """A model like the one in ``place`` with the adapters added to its weights: it loads without peft."""
+def merge_adapters(model: Any, base: EncoderFolder) -> Any:  # noqa: ANN401 - untyped library
+    """A model like ``base`` with the adapters added to its weights: it loads without peft."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     for layer in model.modules():
@@ -30,6 +30,6 @@ def merged(model: Any, place: EncoderFolder) -> Any:  # noqa: ANN401 - untyped l
     weights = {
         name.replace(".base_layer.", "."): value for name, value in model.state_dict().items() if ".lora_" not in name
     }
-    plain = load_model(place)
+    plain = load_model(base)
     plain.load_state_dict(weights)
     return plain

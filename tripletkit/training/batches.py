@@ -1,4 +1,4 @@
-"""Which rows make a batch: those of one book, whose terms are the negatives that its passages are searched among."""
+"""Batches of one book each, so that in-batch negatives are terms of the same book."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sentence_transformers.base.sampler import DefaultBatchSampler
 
 
 class BookBatches(DefaultBatchSampler):  # type: ignore[misc]
-    """Shuffled batches of one book each, whose anchors differ; what is left of each book is mixed. All but the last are full."""
+    """Shuffled full batches of one book each, with different anchors as far as possible; the rest of the books is mixed."""
 
     def __init__(self, dataset: Any, books: Sequence[str], anchors: Sequence[str], **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(dataset, **kwargs)
         self.books, self.anchors = books, anchors
 
     def __iter__(self) -> Iterator[list[int]]:
-        """As many batches as the default sampler's, other ones each epoch."""
+        """As many batches as the default sampler has, different ones in each epoch."""
         self.generator.manual_seed(self.seed + self.epoch)
         order = torch.randperm(len(self.books), generator=self.generator).tolist()
         full, last = batches_of(order, self.books, self.anchors, self.batch_size)
@@ -31,18 +31,18 @@ class BookBatches(DefaultBatchSampler):  # type: ignore[misc]
 def batches_of(
     order: Sequence[int], books: Sequence[str], anchors: Sequence[str], size: int
 ) -> tuple[list[list[int]], list[int]]:
-    """The full batches of the rows in ``order``, and the rows that are left.
+    """The full batches of the rows in ``order``, and the rows that are left over.
 
-    An anchor's second row comes after every first row of its book, its third after every second.
+    The second row of an anchor comes after every first row of its book, the third after every second.
     """
-    met = Counter[str]()
-    turns: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    seen = Counter[str]()
+    by_book: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for row in order:
-        turns[books[row]].append((met[anchors[row]], row))
-        met[anchors[row]] += 1
+        by_book[books[row]].append((seen[anchors[row]], row))
+        seen[anchors[row]] += 1
     full, left = list[list[int]](), list[int]()
-    for held in turns.values():
-        rows = [row for _, row in sorted(held, key=lambda turn: turn[0])]
+    for entries in by_book.values():
+        rows = [row for _, row in sorted(entries, key=lambda entry: entry[0])]
         whole = len(rows) // size * size
         full += [rows[i : i + size] for i in range(0, whole, size)]
         left += rows[whole:]

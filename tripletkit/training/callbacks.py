@@ -1,4 +1,4 @@
-"""What happens beside the steps: looks at held-out passages, the log, checkpoints, and when to stop. Imports transformers."""
+"""What happens beside the steps: validation runs, the log, checkpoints, and early stopping. Imports transformers."""
 
 from __future__ import annotations
 
@@ -7,103 +7,78 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
 from transformers.trainer_callback import TrainerCallback
 
-from tripletkit.encoding.encoder import Encoder, Vectors
-from tripletkit.encoding.precision import autocast
+from tripletkit.encoding.encoder import Encoder, ModelEncoder
 from tripletkit.progress import Advance
 from tripletkit.settings import TrainSettings
 from tripletkit.store import write_atomically
 
-#: The held-out figure's name in the trainer's log, which puts "eval_" before what an evaluator says.
-FIGURE = "ndcg"
-_LOGGED = ("step", "epoch", "loss", "gap", "active", "learning_rate", "grad_norm", f"eval_{FIGURE}")
-Entry = Mapping[str, float]
+#: The validation score in the trainer's log, where the library puts "eval_" before it.
+VALIDATION_METRIC = "ndcg"
+_EVAL_KEY = f"eval_{VALIDATION_METRIC}"
+_LOGGED = ("step", "epoch", "loss", "cosine_margin", "violation_rate", "learning_rate", "grad_norm", _EVAL_KEY)
+LogEntry = Mapping[str, float]
 
 
-class LiveEncoder:
-    """The model in training as an encoder. It changes with every step, so nothing of it is cached."""
+class ValidationEvaluator(SentenceEvaluator):  # type: ignore[misc]
+    """The validation score of the model in training."""
 
-    fingerprint = "in training"
-
-    def __init__(self, model: Any, precision: str) -> None:  # noqa: ANN401 - untyped library
-        self._model, self._precision = model, precision
-
-    def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
-        """One unit-length float32 row per text."""
-        # Autocast alone, no inference mode: what a module caches here must serve the next training step.
-        with autocast(self._model.device.type, self._precision):
-            rows = self._model.encode(list(texts), convert_to_tensor=True, show_progress_bar=False)
-        found: Vectors = rows.float().cpu().numpy()
-        unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
-        return unit
-
-
-class HeldOutEvaluator(SentenceEvaluator):  # type: ignore[misc]
-    """The held-out figure of the model in training."""
-
-    def __init__(self, judge: Callable[[Encoder], float], precision: str) -> None:
+    def __init__(self, score: Callable[[Encoder], float], precision: str) -> None:
         super().__init__()
-        self._judge, self._precision = judge, precision
+        self._score, self._precision = score, precision
 
     def __call__(self, model: Any, *_: object, **__: object) -> dict[str, float]:  # noqa: ANN401 - untyped library
-        """By the name that ``best`` and the log know it by."""
-        return {FIGURE: self._judge(LiveEncoder(model, self._precision))}
+        """By the name that the trainer's log has it under."""
+        return {VALIDATION_METRIC: self._score(ModelEncoder(model, self._precision))}
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
-    """Moves the bar, keeps the log file, saves what was judged, and stops when patience is at its end."""
+class TrainingMonitor(TrainerCallback):  # type: ignore[misc]
+    """Moves the progress bar, keeps the log file, saves a checkpoint at each validation run, and stops early."""
 
     def __init__(
-        self,
-        settings: TrainSettings,
-        log: Path,
-        untouched: float | None,
-        advance: Advance,
-        say: Callable[[str], None],
+        self, settings: TrainSettings, log: Path, base: float | None, advance: Advance, say: Callable[[str], None]
     ) -> None:
-        self._settings, self._log, self._untouched = settings, log, untouched
+        self._settings, self._log, self._base = settings, log, base
         self._advance, self._say = advance, say
 
     def on_step_end(self, args: object, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
-        """Whatever is looked at or saved is logged, so that the log of a resumed training has the same entries."""
+        """Log at each validation run and checkpoint, so that the log of a continued training has the same entries."""
         control.should_log |= control.should_evaluate or control.should_save
         self._advance(1)
 
     def on_evaluate(self, args: object, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
-        """What was judged is saved: it may be the best."""
+        """Save a checkpoint, as it may be the best one."""
         control.should_save = True
         control.should_training_stop |= out_of_patience(state.log_history, self._settings.patience)
         if state.is_world_process_zero:
-            self._say(told(state.log_history, self._untouched))
+            self._say(describe_validation(state.log_history, self._base))
 
     def on_log(self, args: object, state: Any, control: object, **_: object) -> None:  # noqa: ANN401
-        """The whole log each time: a resumed training's log has no gaps and nothing twice."""
+        """Write the whole log each time: that of a continued training has no gaps and no repetitions."""
         if state.is_world_process_zero:
-            write_log(self._log, state.log_history, self._untouched)
+            write_log(self._log, state.log_history, self._base)
 
 
-def looks(history: Sequence[Entry]) -> list[tuple[int, float]]:
-    """(step, held-out figure), in order."""
-    return [(int(entry["step"]), entry[f"eval_{FIGURE}"]) for entry in history if f"eval_{FIGURE}" in entry]
+def validation_runs(history: Sequence[LogEntry]) -> list[tuple[int, float]]:
+    """(step, validation score) of each run, in order."""
+    return [(int(entry["step"]), entry[_EVAL_KEY]) for entry in history if _EVAL_KEY in entry]
 
 
-def best_step(history: Sequence[Entry]) -> int | None:
-    """The first step with the highest held-out figure; None if there was no look."""
-    seen = looks(history)
-    return max(seen, key=lambda look: (look[1], -look[0]))[0] if seen else None
+def best_step(history: Sequence[LogEntry]) -> int | None:
+    """The first step with the best validation score; None without a validation run."""
+    runs = validation_runs(history)
+    return max(runs, key=lambda run: (run[1], -run[0]))[0] if runs else None
 
 
-def out_of_patience(history: Sequence[Entry], patience: int) -> bool:
-    """Whether the last ``patience`` looks (0: any number) brought nothing better. Known from the log, so a resumed run knows it too."""
-    seen = looks(history)
-    return 0 < patience <= sum(step > (best_step(history) or 0) for step, _ in seen)
+def out_of_patience(history: Sequence[LogEntry], patience: int) -> bool:
+    """Whether the last ``patience`` validation runs (0: any number) brought no new best score."""
+    return 0 < patience <= sum(step > (best_step(history) or 0) for step, _ in validation_runs(history))
 
 
-def mean_loss(history: Sequence[Entry]) -> float:
-    """Over all steps; an entry's loss is the mean since the entry before."""
+def mean_loss(history: Sequence[LogEntry]) -> float:
+    """The mean over all steps; an entry has the mean since the entry before it."""
     total, before = 0.0, 0.0
     for entry in history:
         if "loss" in entry:
@@ -112,18 +87,23 @@ def mean_loss(history: Sequence[Entry]) -> float:
     return total / before if before else 0.0
 
 
-def told(history: Sequence[Entry], untouched: float | None) -> str:
-    """The last look, and how the batches before it stood."""
-    step, figure = looks(history)[-1]
+def describe_validation(history: Sequence[LogEntry], base: float | None) -> str:
+    """The last validation run, and the batches before it, in words."""
+    step, score = validation_runs(history)[-1]
     last = next((entry for entry in reversed(history) if "loss" in entry), {})
-    start = f" (untouched {untouched:.3f})" if untouched is not None else ""
-    batches = f", loss {last['loss']:.4f}, gap {last['gap']:+.3f}, active {last['active']:.0%}" if "gap" in last else ""
-    return f"step {step:,}: held-out nDCG@10 {figure:.3f}{start}{batches}"
+    start = f" (base encoder {base:.3f})" if base is not None else ""
+    text = f"step {step:,}: validation nDCG@10 {score:.3f}{start}"
+    if "cosine_margin" not in last:
+        return text
+    return (
+        f"{text}, loss {last['loss']:.4f}, mean cos(pos) − cos(neg) {last['cosine_margin']:.3f}, "
+        f"{last['violation_rate']:.0%} of triplets violate the margin"
+    )
 
 
-def write_log(path: Path, history: Sequence[Entry], untouched: float | None) -> None:
-    """One JSON object a line, without clock times: equal trainings give equal logs. Step 0 is the untouched encoder."""
-    start = [{"step": 0, f"eval_{FIGURE}": untouched}] if untouched is not None else []
+def write_log(path: Path, history: Sequence[LogEntry], base: float | None) -> None:
+    """One JSON object per line, without times, so that equal trainings have equal logs. Step 0 is the base encoder."""
+    start = [{"step": 0, _EVAL_KEY: base}] if base is not None else []
     rows = [{name: entry[name] for name in _LOGGED if name in entry} for entry in (*start, *history)]
     lines = [json.dumps(row) for row in rows if len(row.keys() - {"step", "epoch"})]
     write_atomically(path, "".join(f"{line}\n" for line in lines).encode())

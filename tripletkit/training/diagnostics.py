@@ -1,4 +1,4 @@
-"""What is wrong with a margin or with the triplets, said before training spends an hour on it. No torch."""
+"""Checks of the margin and the triplets before a long training. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import polars as pl
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.settings import TrainSettings
 
-#: Largest distance between unit vectors: a margin at or over it can never be met, and the loss never rests.
+#: The largest distance between unit vectors: every triplet violates a margin that is as large.
 LARGEST_DISTANCE = {"cosine": 2.0, "euclidean": 2.0}
-#: Over this share of active triplets the loss is all but linear: it pushes everything and sorts nothing.
-MOST_ACTIVE = 0.98
-#: Under this share fewer than one triplet of a batch of 16 teaches anything, and the rest is heat.
-LEAST_ACTIVE = 0.05
-#: A positive that the encoder never reads teaches it to guess; one in a hundred is lost in the noise of index labels.
+#: If more triplets than this violate the margin, the loss is almost linear and does not tell hard from easy.
+MOST_VIOLATIONS = 0.98
+#: If fewer triplets than this violate the margin (less than one in a batch of 16), most triplets contribute no gradient.
+LEAST_VIOLATIONS = 0.05
+#: A positive beyond the length limit cannot be learned; one in a hundred is within the noise of index labels.
 MOST_TRUNCATED = 0.01
-#: A term that is only ever pushed away drifts off from its own passages. In seven mined books 1.4% to 6.9% were such terms.
+#: A term that is only a negative moves away from its own passages (usual shares: see docs/design-decisions.md).
 MOST_ONLY_NEGATIVE = 0.15
-#: Copies count their triplet twice; the mining stage makes none, a table from elsewhere may.
+#: Copies count twice. The mining stage makes none; a table from elsewhere may have some.
 MOST_COPIES = 0.01
 EXAMPLES = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong, with its figure, and how to mend it."""
+    """A problem with its figure, and how to solve it."""
 
     what: str
     mend: str
@@ -37,26 +37,20 @@ class Finding:
         return f"{self.what} ({self.mend})"
 
 
-def margin_problem(settings: TrainSettings) -> str | None:
-    """Why the margin cannot work on unit vectors, or None."""
-    finding = unmeetable_margin(settings)
-    return str(finding) if finding else None
-
-
 def unmeetable_margin(settings: TrainSettings) -> Finding | None:
-    """A margin that unit vectors cannot meet."""
+    """A margin that no pair of unit-length vectors can meet."""
     most = LARGEST_DISTANCE[settings.distance]
     if settings.loss != "triplet" or settings.margin < most:
         return None
     return Finding(
-        f"margin {settings.margin:g} in {settings.distance} distance can never be met: unit vectors are at most "
-        f"{most:g} apart, so the loss pushes for ever and collapses the space",
+        f"margin {settings.margin:g} in {settings.distance} distance can never be met: unit-length vectors are at most "
+        f"{most:g} apart, so the loss never becomes 0 and the vectors collapse",
         "use --margin 0.15 --distance cosine",
     )
 
 
-def active_share(triplets: pl.DataFrame, settings: TrainSettings) -> float:
-    """Share of triplets whose margin the encoder that mined them does not meet, by their cosines."""
+def violation_rate(triplets: pl.DataFrame, settings: TrainSettings) -> float:
+    """Fraction of triplets that violate the margin before training, by the cosines in the table."""
     near, far = (_distances(triplets[name].to_numpy(), settings.distance) for name in ("cos_ap", "cos_an"))
     return float(np.mean(far - near < settings.margin)) if len(near) else 0.0
 
@@ -66,20 +60,21 @@ def _distances(cosines: np.ndarray, distance: str) -> np.ndarray:
     return found
 
 
-def idle_or_blunt_margin(triplets: pl.DataFrame, settings: TrainSettings, fingerprint: str) -> Finding | None:
-    """A margin that all triplets violate, or none. Triplets mined by another encoder tell nothing about this one."""
+def unsuitable_margin(triplets: pl.DataFrame, settings: TrainSettings, fingerprint: str) -> Finding | None:
+    """A margin that nearly all or nearly no triplets violate. Triplets mined by another encoder are left out."""
     mined = triplets.filter(encoder=fingerprint)
     if settings.loss != "triplet" or mined.is_empty() or unmeetable_margin(settings):
         return None
-    share = active_share(mined, settings)
-    figure = f"{share:.1%} of {mined.height:,} triplets are active at step 0 under margin {settings.margin:g}"
-    if share > MOST_ACTIVE:
+    share = violation_rate(mined, settings)
+    figure = f"{share:.1%} of {mined.height:,} triplets violate margin {settings.margin:g} before training"
+    if share > MOST_VIOLATIONS:
         return Finding(
-            f"{figure}: nearly every triplet pushes", "a smaller --margin, or fewer near-synonyms among the terms"
+            f"{figure}: the loss cannot tell hard triplets from easy ones",
+            "use a smaller --margin, or fewer near-synonyms among the terms",
         )
-    if share < LEAST_ACTIVE:
+    if share < LEAST_VIOLATIONS:
         return Finding(
-            f"{figure}: nearly nothing is left to learn", "a larger --margin, or `tripletkit mine --hard-negatives`"
+            f"{figure}: most triplets contribute no gradient", "use a larger --margin, or mine hard negatives"
         )
     return None
 
@@ -87,7 +82,7 @@ def idle_or_blunt_margin(triplets: pl.DataFrame, settings: TrainSettings, finger
 def truncated_positives(
     triplets: pl.DataFrame, mentions: pl.DataFrame, visible: Callable[[Sequence[str]], list[int]], limit: int
 ) -> Finding | None:
-    """Positives that stand only where the encoder no longer reads. ``visible``: characters of each text that it reads."""
+    """Positives that are mentioned only beyond the length limit. ``visible``: how many characters of each text the encoder reads."""
     rows = triplets.filter(~pl.col("masked")).select("passage_id", "positive_id", "anchor")
     texts = rows["anchor"].unique().sort()
     seen = pl.DataFrame({"anchor": texts, "read": visible(texts.to_list())}, schema_overrides={"read": pl.Int64})
@@ -100,52 +95,58 @@ def truncated_positives(
     if not rows.height or cut.height / rows.height <= MOST_TRUNCATED:
         return None
     return Finding(
-        f"{cut.height:,} of {rows.height:,} triplets ({cut.height / rows.height:.1%}) say their positive only beyond the "
-        f"{limit} tokens that the encoder reads",
-        "an encoder that reads more, or extract again with this one, which keeps passages under its limit",
+        f"{cut.height:,} of {rows.height:,} triplets ({cut.height / rows.height:.1%}) mention their positive only beyond "
+        f"the length limit of the encoder, {limit} tokens",
+        "use an encoder with a higher limit, or extract again with this one, which makes shorter passages",
     )
 
 
 def only_negatives(triplets: pl.DataFrame) -> Finding | None:
-    """Terms that are pushed away in some triplets and drawn near in none."""
+    """Terms that are negatives in some triplets and positives in none."""
     used = triplets["negative_id"].unique()
-    lonely = triplets.join(triplets.select(negative_id="positive_id"), on="negative_id", how="anti")
-    names = lonely.group_by("negative_id", "negative").len().sort(["len", "negative"], descending=[True, False])
+    never_positive = triplets.join(triplets.select(negative_id="positive_id"), on="negative_id", how="anti")
+    names = never_positive.group_by("negative_id", "negative").len().sort(["len", "negative"], descending=[True, False])
     if not used.len() or names.height / used.len() <= MOST_ONLY_NEGATIVE:
         return None
     return Finding(
-        f"{names.height:,} of the {used.len():,} negative terms ({names.height / used.len():.1%}) are positives nowhere, "
+        f"{names.height:,} of the {used.len():,} negatives ({names.height / used.len():.1%}) never occur as a positive, "
         f"such as {', '.join(names['negative'].head(EXAMPLES))}",
         'raise mine.positives, train.positives = "all", or give the training split more passages',
     )
 
 
 def copies(triplets: pl.DataFrame) -> Finding | None:
-    """Triplets whose three texts stand twice, under whatever ids."""
-    twice = triplets.height - triplets.select("anchor", "positive", "negative").n_unique()
-    if not triplets.height or twice / triplets.height <= MOST_COPIES:
-        return None
-    return Finding(
-        f"{twice:,} of {triplets.height:,} triplets ({twice / triplets.height:.1%}) repeat another's three texts",
+    """Triplets with the same three texts as another, under whatever ids."""
+    copied = triplets.height - triplets.select("anchor", "positive", "negative").n_unique()
+    return _repeated(
+        copied,
+        triplets.height,
+        "triplets",
+        "repeat the three texts of another",
         "remove copies of a book, or mine again",
     )
 
 
 def copied_anchors(triplets: pl.DataFrame) -> Finding | None:
-    """Anchor texts with one positive text under several ids: copied passages, or one term known twice."""
+    """Pairs of anchor and positive with the same texts under several ids: copied passages, or two names of one concept."""
     pairs = triplets.select("passage_id", "positive_id", "anchor", "positive").unique()
-    twice = pairs.height - pairs.select("anchor", "positive").n_unique()
-    if not pairs.height or twice / pairs.height <= MOST_COPIES:
-        return None
-    return Finding(
-        f"{twice:,} of {pairs.height:,} (anchor, positive) pairs ({twice / pairs.height:.1%}) repeat another's two texts "
-        "under other ids",
+    return _repeated(
+        pairs.height - pairs.select("anchor", "positive").n_unique(),
+        pairs.height,
+        "(anchor, positive) pairs",
+        "repeat the two texts of another under other ids",
         "remove copies of a book, or merge the terms (aliases.extra.txt in --rules)",
     )
 
 
+def _repeated(copied: int, total: int, what: str, problem: str, solution: str) -> Finding | None:
+    if not total or copied / total <= MOST_COPIES:
+        return None
+    return Finding(f"{copied:,} of {total:,} {what} ({copied / total:.1%}) {problem}", solution)
+
+
 def visible_characters(place: EncoderFolder) -> Callable[[Sequence[str]], list[int]]:
-    """A function that tells how many characters of each text the encoder reads before it cuts."""
+    """A function that gives the number of characters of each text that fit into the length limit."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(place.folder / "tokenizer.json"))
@@ -157,10 +158,10 @@ def visible_characters(place: EncoderFolder) -> Callable[[Sequence[str]], list[i
 def lint(
     triplets: pl.DataFrame, mentions: pl.DataFrame, settings: TrainSettings, place: EncoderFolder
 ) -> Iterator[Finding]:
-    """Everything that is wrong with these training triplets, the margin first."""
+    """Every problem with the margin and these training triplets, the margin first."""
     findings = (
         unmeetable_margin(settings),
-        idle_or_blunt_margin(triplets, settings, place.fingerprint),
+        unsuitable_margin(triplets, settings, place.fingerprint),
         truncated_positives(triplets, mentions, visible_characters(place), place.max_tokens),
         only_negatives(triplets),
         copies(triplets),

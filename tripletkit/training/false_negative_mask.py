@@ -1,4 +1,4 @@
-"""Which terms a passage is known to be about: none of them is a negative for it, wherever it comes from."""
+"""The terms that a passage is known to be about, which no batch may use as its negatives."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import polars as pl
 from tripletkit.mining.pool import Pool
 from tripletkit.mining.relations import cited_pages
 
-#: By default so many cited (passage, positive) train alone: gone over four times they make 25 steps of 16. The first two thirds of
-#: ods-java have 188 (by the book's definitions, too), of econ-micro-openstax 781; trained on these, their last thirds' MAP rose by 61
-#: and 31 %, trained on 597 and 1,823 with what is merely said by 25 and 13 %, and nDCG@10 by 7 and 9 % beside 9 and 7 %.
+#: By default cited positives train alone if there are this many pairs: four epochs of them make 25 steps of 16 (for what this
+#: brings, see docs/design-decisions.md).
 ENOUGH_PAIRS = 100
 
 
 def with_positives(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame], wanted: str) -> pl.DataFrame:
-    """The triplets that train where ``wanted``, the setting `train.positives`, is auto, cited or all."""
+    """The triplets that train. ``wanted`` is the setting `train.positives`: auto, cited or all."""
     if wanted == "all":
         return triplets
     cited = only_cited(triplets, tables)
@@ -25,11 +24,10 @@ def with_positives(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame], want
 
 
 def only_cited(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Triplets whose positive the index cites on the anchor's pages; all of a book without a citing index, or if none is left.
+    """Triplets whose positive the index cites on the pages of the anchor; all of a book without an index, or if none is left.
 
-    What a passage says in passing teaches less than what it is about: after 120 steps on five books the MAP of two unseen ones
-    rose by 29 and 43 %, with all positives (100 steps) by 24 and 36 %. A user's own terms, which no index can cite, stay.
-    ``tables`` holds passages and terms.
+    A term mentioned in passing teaches less than one that the passage is about (docs/design-decisions.md). A user's own terms,
+    which no index can cite, stay. ``tables`` needs passages and terms.
     """
     pages: dict[str, set[int]] = {}
     indexed: set[str] = set()
@@ -50,11 +48,11 @@ def only_cited(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.Da
 
 
 def known_terms(triplets: pl.DataFrame, pool: Pool) -> list[frozenset[str]]:
-    """Per triplet, the terms that no batch may take as negatives of its anchor: what the miner's guards refuse there, by name.
+    """Per triplet, the names of the terms that no batch may use as negatives of its anchor: those that the guards of mining reject.
 
-    These are what its passage says or hints at, in any book's words, what the index cites near it, what is mined for it, and
-    whatever these positives are related to. ``pool`` is the split that the triplets are from; of a passage or term that it does
-    not hold, only what is mined is known.
+    These are the terms that the passage mentions or implies, those that the index cites near it, its mined positives, and
+    the terms related to these. ``pool`` is the split that the triplets are from; for a passage or term outside it, only the mined
+    positives are known.
     """
     passages = {passage_id: i for i, passage_id in enumerate(pool.passage_ids)}
     terms = {term_id: i for i, term_id in enumerate(pool.term_ids)}

@@ -1,4 +1,4 @@
-"""The losses, each telling how its batches stand. Imports torch and sentence-transformers: loaded only to train."""
+"""The losses, each with statistics of its batches. Imports torch and sentence-transformers: loaded only to train."""
 
 from __future__ import annotations
 
@@ -21,49 +21,47 @@ from torch.nn.functional import cross_entropy, softplus
 from tripletkit.settings import TrainSettings
 
 DISTANCES = {"cosine": TripletDistanceMetric.COSINE, "euclidean": TripletDistanceMetric.EUCLIDEAN}
-#: The exponent of what does not count: finite, as a row of infinities has no gradient.
-NOTHING = -1e4
-#: softplus pushes with a twentieth of its strength so far below 0.
-REST = math.log(19)
+#: The exponent of what is masked: finite, as a row of infinities has no gradient.
+MASKED_EXPONENT = -1e4
+#: The slope of softplus is 1/20 this far below 0.
+SOFT_MARGIN_OFFSET = math.log(19)
 
 
-class Tally:
-    """Means over the rows since they were last told. Sums stay on the device: no step waits for them."""
+class BatchStatistics:
+    """Means over the batches since they were last taken. The sums stay on the device, so that no step waits for them."""
 
     def __init__(self) -> None:
-        self._rows = self._active_of = 0
-        self._gap: Tensor | float = 0.0
-        self._active: Tensor | float = 0.0
+        self._batches: list[tuple[Tensor, int, Tensor, int]] = []
 
-    def add(self, gap: Tensor, active: Tensor) -> None:
-        """One batch: cos_ap - cos_an of each row and own negative, and whether they, or the rows, still push."""
-        self._rows += gap.numel()
-        self._active_of += active.numel()
-        self._gap = self._gap + gap.sum()
-        self._active = self._active + active.sum()
+    def add(self, margins: Tensor, violations: Tensor) -> None:
+        """One batch: cos(pos) - cos(neg) of each own negative, and whether that triplet (or row) violates the margin."""
+        self._batches.append((margins.sum(), margins.numel(), violations.sum(), violations.numel()))
 
-    def told(self) -> dict[str, float]:
-        """Mean gap and active share; the count begins anew."""
-        if not self._rows:
+    def take(self) -> dict[str, float]:
+        """Mean cosine margin and violation rate; the count starts again."""
+        if not self._batches:
             return {}
-        means = {"gap": float(self._gap) / self._rows, "active": float(self._active) / self._active_of}
-        self.__init__()  # type: ignore[misc]
-        return means
+        margin, of_margins, violations, of_violations = (sum(column) for column in zip(*self._batches, strict=True))
+        self._batches = []
+        return {
+            "cosine_margin": float(margin) / int(of_margins),
+            "violation_rate": float(violations) / int(of_violations),
+        }
 
 
 @dataclass(frozen=True)
-class Known:
-    """What each row of the training data is known to be about, so that no batch mate of it counts as a negative."""
+class KnownTerms:
+    """What each row of the training data is known to be about, so that no other row of the batch makes it a negative."""
 
     positives: Sequence[str]
-    negatives: Sequence[Sequence[str]]  # per row: its own, as many in each row
-    terms: Sequence[frozenset[str]]  # per row: other terms that are no negatives for its passage
+    negatives: Sequence[Sequence[str]]  # per row, as many in each
+    terms: Sequence[frozenset[str]]  # per row: other terms that are no negatives for its anchor
 
     def mask(self, rows: Sequence[int]) -> Tensor:
-        """bool, (rows, rows x (1 + negatives)): True where a term of another row is known for this row's passage.
+        """bool, shape (rows, rows x (1 + negatives)): True where a term of another row is known for the anchor of this row.
 
-        Columns are the rows' positives, then their first negatives, their second and so on. A row's own positive and own
-        negatives are never masked.
+        Columns are the positives of the rows, then their first negatives, their second and so on. The positive and the
+        negatives of the row itself are never masked.
         """
         columns = [[self.positives[row] for row in rows]]
         columns += map(list, zip(*(self.negatives[row] for row in rows), strict=True))
@@ -77,116 +75,119 @@ class Known:
         return hits
 
 
-class WatchedTripletLoss(TripletLoss):  # type: ignore[misc]
-    """TripletLoss; a row is active while its margin is not met."""
+class PlainTripletLoss(TripletLoss):  # type: ignore[misc]
+    """TripletLoss with statistics of its batches."""
 
     def __init__(self, model: Any, settings: TrainSettings) -> None:  # noqa: ANN401 - untyped library
         super().__init__(model, distance_metric=DISTANCES[settings.distance], triplet_margin=settings.margin)
-        self.tally = Tally()
+        self.statistics = BatchStatistics()
 
     def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor | None) -> Tensor:
         """The library's loss."""
         with torch.no_grad():
             anchors, positives, negatives = embeddings
             lead = self.distance_metric(anchors, negatives) - self.distance_metric(anchors, positives)
-            self.tally.add(_gap(embeddings), lead < self.triplet_margin)
+            self.statistics.add(_cosine_margins(embeddings), lead < self.triplet_margin)
         loss: Tensor = super().compute_loss_from_embeddings(embeddings, labels)
         return loss
 
 
 class BatchTripletLoss(TripletLoss):  # type: ignore[misc]
-    """TripletLoss with a soft margin against all that a batch holds, in both directions; a row is active by its own negatives.
+    """TripletLoss with a soft margin, against all in-batch terms and anchors, hardest weighted most, known positives masked.
 
-    For each row, of the terms of the batch that are not known for its anchor, and of the anchors for which its positive is not
-    known: softplus(scale x (margin + distance to the other of the pair - least distance to those) - REST). The least is a soft
-    minimum of that scale, so that the next nearest push too, and at the margin a twentieth of the push is left: a hinge on the
-    hardest with its corner rounded ("batch hard" and "soft margin" of arXiv:1703.07737, which has labels in place of knowledge).
-    Labels carry the rows' numbers.
+    In each row the anchor meets all terms of the batch that are not known for it, and the positive meets all anchors for which
+    it is not known. Either adds softplus(scale x (margin + d(anchor, positive) - d) - SOFT_MARGIN_OFFSET), with d the soft
+    minimum (logsumexp at this scale) of the distances to these. This is "batch hard" with "soft margin" of arXiv:1703.07737, with
+    masks instead of labels. The statistics count the row's own negatives. Labels are row numbers.
     """
 
-    def __init__(self, model: Any, settings: TrainSettings, known: Known) -> None:  # noqa: ANN401 - untyped library
+    def __init__(self, model: Any, settings: TrainSettings, known: KnownTerms) -> None:  # noqa: ANN401 - untyped library
         super().__init__(model, distance_metric=DISTANCES[settings.distance], triplet_margin=settings.margin)
-        self.known, self.tally, self.scale = known, Tally(), settings.scale
+        self.known, self.statistics, self.scale = known, BatchStatistics(), settings.scale
         self._cosine = settings.distance == "cosine"
 
     def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor) -> Tensor:
-        """The mean over rows of either direction, added up."""
+        """The sum of both directions, each a mean over rows."""
         anchors, *terms = embeddings
-        others = torch.cat(terms)
-        far = (1 - cos_sim(anchors, others) if self._cosine else torch.cdist(anchors, others)).float()
+        all_terms = torch.cat(terms)
+        far = (1 - cos_sim(anchors, all_terms) if self._cosine else torch.cdist(anchors, all_terms)).float()
         rows = len(anchors)
-        refused = self.known.mask(labels.tolist()).to(far.device)
-        refused.fill_diagonal_(fill_value=True)  # a row's own positive
+        masked = self.known.mask(labels.tolist()).to(far.device)
+        masked.fill_diagonal_(fill_value=True)  # the row's own positive
         near = far.diagonal()
         with torch.no_grad():
             own = [far[:, start : start + rows].diagonal() - near for start in range(rows, far.shape[1], rows)]
-            self.tally.add(_gap(embeddings), torch.stack(own) < self.triplet_margin)
-        forward = self._shortfall(near, far, refused)
-        loss: Tensor = forward + self._shortfall(near, far[:, :rows].T, refused[:, :rows].T)
+            self.statistics.add(_cosine_margins(embeddings), torch.stack(own) < self.triplet_margin)
+        forward = self._shortfall(near, far, masked)
+        loss: Tensor = forward + self._shortfall(near, far[:, :rows].T, masked[:, :rows].T)
         return loss
 
-    def _shortfall(self, near: Tensor, far: Tensor, refused: Tensor) -> Tensor:
-        """Mean over rows; a row all of whose others are refused adds nothing."""
-        least = -torch.logsumexp((-self.scale * far).masked_fill(refused, NOTHING), dim=1)
-        mean: Tensor = softplus(self.scale * (self.triplet_margin + near) - REST - least).mean()
+    def _shortfall(self, near: Tensor, far: Tensor, masked: Tensor) -> Tensor:
+        """Mean over rows; a row in which everything is masked adds nothing."""
+        least = -torch.logsumexp((-self.scale * far).masked_fill(masked, MASKED_EXPONENT), dim=1)
+        mean: Tensor = softplus(self.scale * (self.triplet_margin + near) - SOFT_MARGIN_OFFSET - least).mean()
         return mean
 
 
 class MaskedRankingLoss(MultipleNegativesRankingLoss):  # type: ignore[misc]
-    """MultipleNegativesRankingLoss in both directions without false negatives: what a row is known to be about leaves its softmax.
+    """MultipleNegativesRankingLoss in both directions, with the known terms of a row left out of its softmax.
 
-    A mask and not a choice of batch mates, because common terms are said in most passages of a book: batches without a
-    clash would be small, and rows left over. Labels carry the rows' numbers.
+    Batches without such false negatives would be small, because most passages of a book mention its common terms. Labels are row
+    numbers.
     """
 
-    def __init__(self, model: Any, settings: TrainSettings, known: Known) -> None:  # noqa: ANN401 - untyped library
+    def __init__(self, model: Any, settings: TrainSettings, known: KnownTerms) -> None:  # noqa: ANN401 - untyped library
         super().__init__(model, scale=settings.scale)
-        self.known, self.tally = known, Tally()
+        self.known, self.statistics = known, BatchStatistics()
 
     def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor) -> Tensor:
-        """Cross entropy of each anchor with its positive among all terms of the batch, and of each positive among all anchors."""
-        return ranking_loss(embeddings, self.known.mask(labels.tolist()), self.scale, self.tally)
+        """Cross entropy of each positive among all terms for its anchor, and of each anchor among all anchors for its positive."""
+        return ranking_loss(embeddings, self.known.mask(labels.tolist()), self.scale, self.statistics)
 
 
 class CachedMaskedRankingLoss(CachedMultipleNegativesRankingLoss):  # type: ignore[misc]
-    """The same loss and gradients, embedding ``settings.cached`` rows at a time (GradCache, arXiv:2101.06983)."""
+    """The same loss and gradients, encoding ``settings.mini_batch_size`` rows at a time (GradCache, arXiv:2101.06983)."""
 
-    def __init__(self, model: Any, settings: TrainSettings, known: Known) -> None:  # noqa: ANN401 - untyped library
-        super().__init__(model, scale=settings.scale, mini_batch_size=settings.cached)
-        self.known, self.tally = known, Tally()
+    def __init__(self, model: Any, settings: TrainSettings, known: KnownTerms) -> None:  # noqa: ANN401 - untyped library
+        super().__init__(model, scale=settings.scale, mini_batch_size=settings.mini_batch_size)
+        self.known, self.statistics = known, BatchStatistics()
 
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
     ) -> Tensor:
-        """Over the whole batch, whose embeddings come in pieces."""
+        """The loss of the whole batch, whose embeddings come in mini-batches."""
         assert labels is not None
         embeddings = [torch.cat(pieces) for pieces in reps]
-        loss = ranking_loss(embeddings, self.known.mask(labels.tolist()), self.scale, self.tally)
+        loss = ranking_loss(embeddings, self.known.mask(labels.tolist()), self.scale, self.statistics)
         if with_backward:
             loss.backward()  # type: ignore[no-untyped-call]
             return loss.detach()
         return loss
 
 
-def ranking_loss(embeddings: list[Tensor], mask: Tensor, scale: float, tally: Tally) -> Tensor:
-    """InfoNCE over cosines times ``scale``, in both directions; a row is active while its positive is not the first of its terms."""
+def ranking_loss(embeddings: list[Tensor], mask: Tensor, scale: float, statistics: BatchStatistics) -> Tensor:
+    """InfoNCE (arXiv:1807.03748) over cosines times ``scale``, in both directions; a violation is a positive that is not ranked first."""
     anchors, *terms = embeddings
     scores = (cos_sim(anchors, torch.cat(terms)) * scale).float().masked_fill(mask.to(anchors.device), -torch.inf)
     right = torch.arange(len(anchors), device=anchors.device)
     with torch.no_grad():
-        tally.add(_gap(embeddings), scores.argmax(dim=1) != right)
+        statistics.add(_cosine_margins(embeddings), scores.argmax(dim=1) != right)
     return cross_entropy(scores, right) + cross_entropy(scores[:, : len(anchors)].T, right)
 
 
-def make_loss(model: Any, settings: TrainSettings, known: Known) -> Any:  # noqa: ANN401 - untyped library
-    """The loss that the settings name."""
+def make_loss(model: Any, settings: TrainSettings, known: KnownTerms) -> Any:  # noqa: ANN401 - untyped library
+    """The loss that the settings ask for."""
     if settings.loss == "triplet":
-        return BatchTripletLoss(model, settings, known) if settings.in_batch else WatchedTripletLoss(model, settings)
-    return (CachedMaskedRankingLoss if settings.cached else MaskedRankingLoss)(model, settings, known)
+        return (
+            BatchTripletLoss(model, settings, known)
+            if settings.in_batch_negatives
+            else PlainTripletLoss(model, settings)
+        )
+    return (CachedMaskedRankingLoss if settings.mini_batch_size else MaskedRankingLoss)(model, settings, known)
 
 
-def _gap(embeddings: list[Tensor]) -> Tensor:
-    """cos_ap - cos_an of each row and own negative."""
+def _cosine_margins(embeddings: list[Tensor]) -> Tensor:
+    """cos(pos) - cos(neg) for each row and each of its own negatives."""
     anchors, positives, *negatives = (rows.detach() for rows in embeddings)
     near = pairwise_cos_sim(anchors, positives)
     return torch.stack([near - pairwise_cos_sim(anchors, rows) for rows in negatives])

@@ -1,65 +1,66 @@
-"""Triplets → a tuned SentenceTransformer folder, by SentenceTransformerTrainer."""
+"""Triplets to a fine-tuned SentenceTransformer folder, by SentenceTransformerTrainer. Imports torch: loaded only to train."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
+import random
 import shutil
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from datasets import Dataset
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from transformers.integrations import TensorBoardCallback, get_available_reporting_integrations
+from transformers.trainer_callback import PrinterCallback
+
 from tripletkit.encoding.encoder import Encoder, load_model
+from tripletkit.encoding.precision import choose_precision
+from tripletkit.encoding.quiet import hidden_progress_bars
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.launch import is_first_process, process_count
 from tripletkit.progress import Progress
 from tripletkit.settings import TrainSettings
+from tripletkit.training.adapters import add_adapters, merge_adapters
+from tripletkit.training.batches import BookBatches
+from tripletkit.training.callbacks import (
+    VALIDATION_METRIC,
+    TrainingMonitor,
+    ValidationEvaluator,
+    best_step,
+    mean_loss,
+    out_of_patience,
+)
+from tripletkit.training.examples import Example, TextTriplet, examples, planned_steps, validation_steps
+from tripletkit.training.losses import KnownTerms, make_loss
 from tripletkit.training.saving import save
 
-#: What a killed training loses at most.
+#: An interrupted training repeats at most this many steps.
 CHECKPOINT_STEPS = 50
-#: A line of the log sums up so many steps.
+#: Steps per line of the log.
 LOG_STEPS = 10
-#: So many looks at held-out passages per training, but none nearer than so many steps: they cost as much as some steps do.
-LOOKS = 4
-LOOK_STEPS = 25
-
-#: By default a small book is gone over again until so many steps are taken, but not more often than this.
-ENOUGH_STEPS, MOST_PASSES = 150, 4
-
-Triplet = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Example:
-    """A row of the training data. ``known``: terms that are no negatives for the anchor, beside its positive."""
+class Validation:
+    """What chooses the best checkpoint: ``score`` rates an encoder on passages that do not train, higher is better."""
 
-    anchor: str
-    positive: str
-    negatives: tuple[str, ...]
-    known: frozenset[str] = frozenset()
-    book: str = ""
+    score: Callable[[Encoder], float]
+    base: float | None  # the base encoder's score; None in processes that have not computed it
+    key: str  # equal for equal passages and gold labels
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What tells the best checkpoint: a figure (higher is better) of an encoder on passages that do not train."""
-
-    judge: Callable[[Encoder], float]
-    untouched: float | None  # the base encoder's figure, where this process knows it
-    key: str  # equal for equal passages and answers
-
-
-@dataclass(frozen=True)
-class Trained:
-    """How training went: steps taken, the mean loss over them, the step whose weights were saved, and the trainer's log."""
+class TrainingResult:
+    """Steps taken, mean loss over them, the step whose weights were saved, and the log of the trainer."""
 
     steps: int
     loss: float
@@ -67,21 +68,41 @@ class Trained:
     history: tuple[Mapping[str, float], ...] = ()
 
 
-def planned_steps(rows: int, settings: TrainSettings, processes: int = 1) -> int:
-    """Optimiser steps for so many rows."""
-    once = math.ceil(rows / (settings.batch_size * settings.accumulate * processes))
-    steps = math.ceil(once * settings.epochs) if settings.epochs else max(once, min(ENOUGH_STEPS, MOST_PASSES * once))
-    return max(1, min(steps, settings.max_steps or steps))
+@dataclass(frozen=True)
+class _Training:
+    """What all parts of one training need."""
+
+    base: EncoderFolder
+    target: Path
+    work: Path  # for checkpoints
+    settings: TrainSettings
+    seed: int
+    precision: str
+    validation: Validation | None
 
 
-def look_steps(steps: int, settings: TrainSettings) -> int:
-    """Steps between looks at held-out passages; the last step is always looked at."""
-    return settings.eval_steps or max(LOOK_STEPS, math.ceil(steps / LOOKS))
+class TripletTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
+    """The library's trainer, with batches of one book and the statistics of the loss in the log."""
+
+    def __init__(self, rows: Sequence[Example], settings: TrainSettings, **options: Any) -> None:  # noqa: ANN401
+        self._rows, self._uses_batch = rows, settings.uses_batch
+        super().__init__(train_dataset=Dataset.from_dict(_columns(rows, settings)), **options)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """The statistics go wherever the loss goes."""
+        super().log({**logs, **self.loss.statistics.take()} if "loss" in logs else logs, start_time)
+
+    def get_batch_sampler(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Batches of one book where negatives come from the batch."""
+        if not self._uses_batch:
+            return super().get_batch_sampler(dataset, *args, **kwargs)
+        books, anchors = [row.book for row in self._rows], [row.anchor for row in self._rows]
+        return BookBatches(dataset, books, anchors, *args, **kwargs)
 
 
 def train(
-    triplets: Sequence[Triplet],
-    place: EncoderFolder,
+    triplets: Sequence[TextTriplet],
+    base: EncoderFolder,
     target: Path,
     settings: TrainSettings,
     *,
@@ -90,130 +111,130 @@ def train(
     precision: str = "auto",
     known: Sequence[frozenset[str]] | None = None,
     books: Sequence[str] | None = None,
-    held_out: HeldOut | None = None,
-) -> Trained:
-    """Tune the encoder in ``place`` on (anchor, positive, negative) texts and write it to ``target``, whole or not at all.
+    validation: Validation | None = None,
+) -> TrainingResult:
+    """Fine-tune ``base`` on (anchor, positive, negative) texts and write it to ``target``, whole or not at all.
 
-    ``known``: per triplet, terms that are no negatives for its anchor (its own positive is one anyway); ``books``: per triplet,
-    where it is from; both count where what a batch holds are negatives. With ``held_out`` the best checkpoint is written, else
-    the last. A killed run continues from its last checkpoint, which lies beside ``target`` until the end, as does the log
-    (``target``.training.jsonl) for good. Of several processes the first writes.
+    ``known``: per triplet, terms that are no negatives for its anchor, beside its positive. ``books``: per triplet, its book.
+    Both matter only with negatives from the batch. With ``validation`` the best checkpoint is written, else the last.
+
+    An interrupted training continues from its last checkpoint, which lies beside ``target`` until the end. The log stays
+    (``target``.training.jsonl). Of several processes only the first writes.
+
+    Raises ConfigError for fewer rows than the processes need, for a precision, LoRA or logger that this machine lacks.
     """
-    from tripletkit.encoding.precision import choose_precision
-    from tripletkit.training.callbacks import HeldOutEvaluator, best_step, mean_loss
-
-    precision = choose_precision(precision)
     rows = examples(triplets, known, books, settings)
     if process_count() > 1 and len(rows) < process_count() * settings.batch_size:
         raise ConfigError(
             f"train: {len(rows):,} rows fill no batch of {settings.batch_size} for each of {process_count()} processes",
-            "Fewer processes, or a smaller --batch-size.",
+            "Use fewer processes, or a smaller --batch-size.",
         )
-    steps = planned_steps(len(rows), settings, process_count())
-    work = target.with_name(f"{target.name}.training") / _key_of(triplets, place, settings, seed, held_out)
+    training = _Training(
+        base=base,
+        target=target,
+        work=target.with_name(f"{target.name}.training") / _key(triplets, base, settings, seed, validation),
+        settings=settings,
+        seed=seed,
+        precision=choose_precision(precision),
+        validation=validation,
+    )
     rng_for(seed, "train").shuffle(rows)
-    model = _load(place, settings, seed)
+    with _restored_globals():
+        return _train(training, rows, progress)
+
+
+def _train(training: _Training, rows: Sequence[Example], progress: Progress) -> TrainingResult:
+    settings, target, validation = training.settings, training.target, training.validation
+    steps = planned_steps(len(rows), settings, process_count())
+    model = _load(training)
+    known = KnownTerms([row.positive for row in rows], [row.negatives for row in rows], [row.known for row in rows])
     with progress.bar("training", steps, "steps") as advance:
-        trainer = _trainer(
-            model,
+        trainer = TripletTrainer(
             rows,
             settings,
-            _arguments(work, settings, steps=steps, seed=seed, precision=precision, looks=held_out is not None),
-            HeldOutEvaluator(held_out.judge, precision) if held_out else None,
+            model=model,
+            args=_arguments(training, steps),
+            loss=make_loss(model, settings, known),
+            evaluator=ValidationEvaluator(validation.score, training.precision) if validation else None,
         )
-        trainer.add_callback(_watch(target, settings, held_out, advance, progress))
-        _report_beside(trainer, target)
-        history = _run(trainer, work, settings)
-    taken = int(history[-1]["step"])
-    chosen = (best_step(history) if settings.best else None) or taken
+        trainer.remove_callback(PrinterCallback)
+        log = target.with_name(f"{target.name}.training.jsonl")
+        base_score = validation.base if validation else None
+        trainer.add_callback(TrainingMonitor(settings, log, base_score, advance, progress.say))
+        _keep_tensorboard_files(trainer, target)
+        history = _run(trainer, training)
+    last = int(history[-1]["step"])
+    chosen = (best_step(history) if settings.keep_best else None) or last
     if is_first_process():
-        save(_weights(model, place, work, settings, chosen, taken), place, target, settings, chosen)
-        shutil.rmtree(work.parent, ignore_errors=True)
-    return Trained(taken, mean_loss(history), chosen, tuple(history))
+        if chosen != last:
+            best = load_model(replace(training.base, folder=training.work / f"checkpoint-{chosen}"))
+            model.load_state_dict(best.state_dict())
+        with hidden_progress_bars():
+            plain = merge_adapters(model, training.base) if settings.lora_rank else model
+            save(plain, training.base, target, settings, chosen)
+        shutil.rmtree(training.work.parent, ignore_errors=True)
+    return TrainingResult(last, mean_loss(history), chosen, tuple(history))
 
 
-def _load(place: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # noqa: ANN401 - untyped library
-    import torch
+@contextmanager
+def _restored_globals() -> Iterator[None]:
+    """Put back what the libraries change: random generators (of the CPU) and the environment."""
+    python, numpy, environment = random.getstate(), np.random.get_state(), dict(os.environ)  # noqa: NPY002 - the generator that they seed
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
 
-    model = load_model(place)
-    # load_model takes every core, which processes on one machine must share.
-    torch.set_num_threads(max(1, torch.get_num_threads() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-    # The library's card would show texts of the book; it also needs the network.
+
+def _load(training: _Training) -> Any:  # noqa: ANN401 - untyped library
+    model, settings = load_model(training.base), training.settings
+    # The library's card would quote texts of the book; it also needs the network.
     model.model_card_data.set_widget_examples = lambda _: None
     model.model_card_data.local_files_only = True
-    # Nor does a checkpoint need one: writing it takes as long as a step.
+    # Checkpoints need no card, and writing one takes as long as a step.
     model.save_pretrained = partial(model.save_pretrained, create_model_card=False)
     if settings.gradient_checkpointing:
         inner = model.transformers_model
         # The name since transformers 5.23, and the one before.
         enable = getattr(inner, "activation_checkpointing_enable", None) or inner.gradient_checkpointing_enable
         enable({"use_reentrant": False})
-    if settings.lora:
-        from tripletkit.training.adapters import add_adapters
-
-        # Adapters begin at random: without this, as the process left its generator.
-        torch.manual_seed(seed)
-        add_adapters(model, settings.lora)
+    if settings.lora_rank:
+        torch.manual_seed(training.seed)  # adapters begin with random weights
+        add_adapters(model, settings.lora_rank)
     return model
 
 
-def examples(
-    triplets: Sequence[Triplet],
-    known: Sequence[frozenset[str]] | None,
-    books: Sequence[str] | None,
-    settings: TrainSettings,
-) -> list[Example]:
-    """A row per triplet; where what a batch holds are negatives, a row per (anchor, positive), with as many negatives in each.
-
-    A row with fewer negatives than another has its own more than once.
-    """
-    of = [(known[i] if known else frozenset[str](), books[i] if books else "") for i in range(len(triplets))]
-    if not settings.uses_batch:
-        return [Example(a, p, (n,), *more) for (a, p, n), more in zip(triplets, of, strict=True)]
-    negatives: dict[tuple[str, str], list[str]] = defaultdict(list)
-    told: dict[tuple[str, str], tuple[frozenset[str], str]] = {}
-    for (anchor, positive, negative), (terms, book) in zip(triplets, of, strict=True):
-        negatives[anchor, positive].append(negative)
-        before, _ = told.setdefault((anchor, positive), (terms, book))
-        if before is not terms:  # a passage's pairs share one set, unless its text stands twice
-            told[anchor, positive] = before | terms, book
-    width = max(map(len, negatives.values()))
-    return [Example(*pair, tuple(islice(cycle(held), width)), *told[pair]) for pair, held in negatives.items()]
-
-
 def _columns(rows: Sequence[Example], settings: TrainSettings) -> dict[str, list[Any]]:
-    """What the trainer reads. A row's number goes along where the loss must know whose terms to mask."""
+    """The columns of the dataset. Labels are row numbers, by which the loss knows what to mask."""
     columns: dict[str, list[Any]] = {"anchor": [row.anchor for row in rows], "positive": [row.positive for row in rows]}
     for i in range(len(rows[0].negatives)):
         columns[f"negative_{i + 1}"] = [row.negatives[i] for row in rows]
     return columns | ({"label": list(range(len(rows)))} if settings.uses_batch else {})
 
 
-def _loss(model: Any, rows: Sequence[Example], settings: TrainSettings) -> Any:  # noqa: ANN401 - untyped library
-    from tripletkit.training.losses import Known, make_loss
-
-    known = Known([row.positive for row in rows], [row.negatives for row in rows], [row.known for row in rows])
-    return make_loss(model, settings, known)
-
-
-def _arguments(work: Path, settings: TrainSettings, *, steps: int, seed: int, precision: str, looks: bool) -> Any:  # noqa: ANN401
-    from sentence_transformers import SentenceTransformerTrainingArguments
-
-    from tripletkit.training.callbacks import FIGURE
-
-    watching = {"eval_strategy": "steps", "eval_steps": look_steps(steps, settings)} if looks else {}
-    if looks and settings.best:
-        # The library then spares the best checkpoint when it removes old ones.
-        watching |= {"metric_for_best_model": FIGURE, "greater_is_better": True}
+def _arguments(training: _Training, steps: int) -> SentenceTransformerTrainingArguments:
+    settings = training.settings
+    gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    evaluation: dict[str, Any] = {}
+    if training.validation:
+        evaluation = {"eval_strategy": "steps", "eval_steps": validation_steps(steps, settings)}
+        if settings.keep_best:
+            # The library then keeps the best checkpoint when it removes old ones.
+            evaluation |= {"metric_for_best_model": VALIDATION_METRIC, "greater_is_better": True}
     return SentenceTransformerTrainingArguments(
-        output_dir=str(work),
+        output_dir=str(training.work),
         max_steps=steps,
         per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulate,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
         learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup,
-        seed=seed,
-        data_seed=seed,
+        warmup_steps=settings.warmup_ratio,
+        seed=training.seed,
+        data_seed=training.seed,
         report_to=_reporters(settings.report_to),
         disable_tqdm=True,
         logging_strategy="steps",
@@ -221,134 +242,68 @@ def _arguments(work: Path, settings: TrainSettings, *, steps: int, seed: int, pr
         save_strategy="steps",
         save_steps=CHECKPOINT_STEPS,
         save_total_limit=1,
-        bf16=precision == "bfloat16",
-        fp16=precision == "float16",
+        bf16=training.precision == "bfloat16",
+        fp16=training.precision == "float16",
         dataloader_pin_memory=False,
-        use_cpu=not _has_gpu(),
-        ddp_backend="gloo" if process_count() > 1 and not _has_gpu() else None,
-        **watching,
+        use_cpu=not gpu,
+        ddp_backend="gloo" if process_count() > 1 and not gpu else None,
+        **evaluation,
     )
 
 
-def _trainer(model: Any, rows: Sequence[Example], settings: TrainSettings, arguments: Any, evaluator: Any) -> Any:  # noqa: ANN401
-    from datasets import Dataset
-    from sentence_transformers import SentenceTransformerTrainer
-    from transformers.trainer_callback import PrinterCallback
-
-    from tripletkit.training.batches import BookBatches
-
-    class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
-        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-            """The loss's own figures go wherever the loss goes."""
-            super().log({**logs, **self.loss.tally.told()} if "loss" in logs else logs, start_time)
-
-        def get_batch_sampler(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            """Of one book where what a batch holds are negatives."""
-            if not settings.uses_batch:
-                return super().get_batch_sampler(dataset, *args, **kwargs)
-            return BookBatches(dataset, [row.book for row in rows], [row.anchor for row in rows], *args, **kwargs)
-
-    dataset = Dataset.from_dict(_columns(rows, settings))
-    loss = _loss(model, rows, settings)
-    trainer = Trainer(model=model, args=arguments, train_dataset=dataset, loss=loss, evaluator=evaluator)
-    trainer.remove_callback(PrinterCallback)
-    return trainer
-
-
-def _run(trainer: Any, work: Path, settings: TrainSettings) -> list[Mapping[str, float]]:  # noqa: ANN401 - untyped library
-    """Train from the last checkpoint on, and return the whole log. What was finished, or stopped early, is not trained further."""
-    from tripletkit.training.callbacks import out_of_patience
-
-    last = _last_checkpoint(work)
+def _run(trainer: TripletTrainer, training: _Training) -> list[Mapping[str, float]]:
+    """Train from the last checkpoint on and return the whole log. A training that stopped early is not continued."""
+    last = _last_checkpoint(training.work)
     if last is not None:
-        state = json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))
-        if out_of_patience(state["log_history"], settings.patience):
-            trainer._load_from_checkpoint(last)
+        state = json.loads((last / "trainer_state.json").read_text(encoding="utf-8"))
+        if out_of_patience(state["log_history"], training.settings.patience):
+            trainer._load_from_checkpoint(str(last))
             return list(state["log_history"])
-    trainer.train(resume_from_checkpoint=last)
+    with hidden_progress_bars():
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     return list(trainer.state.log_history)
 
 
-def _weights(
-    model: Any,  # noqa: ANN401 - untyped library
-    place: EncoderFolder,
-    work: Path,
+def _key(
+    triplets: Sequence[TextTriplet],
+    base: EncoderFolder,
     settings: TrainSettings,
-    chosen: int,
-    taken: int,
-) -> Any:  # noqa: ANN401 - untyped library
-    """The model with the weights of step ``chosen``."""
-    if chosen != taken:
-        best = load_model(replace(place, folder=work / f"checkpoint-{chosen}"))
-        model.load_state_dict(best.state_dict())
-    if not settings.lora:
-        return model
-    from tripletkit.training.adapters import merged
-
-    return merged(model, place)
-
-
-def _key_of(
-    triplets: Sequence[Triplet], place: EncoderFolder, settings: TrainSettings, seed: int, held_out: HeldOut | None
+    seed: int,
+    validation: Validation | None,
 ) -> str:
-    """Checkpoints of another training are not continued."""
+    """The folder of the checkpoints: those of another training are not continued."""
     return stable_id(
         "training",
-        place.fingerprint,
+        base.fingerprint,
         settings.model_dump_json(exclude={"report_to"}),
         str(seed),
         str(process_count()),
-        held_out.key if held_out else "",
+        validation.key if validation else "",
         *(text for row in triplets for text in row),
     )
 
 
-def _has_gpu() -> bool:
-    import torch
-
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
-
-
 def _reporters(name: str) -> list[str]:
-    """The libraries that show a training. Raises ConfigError for one that is not installed."""
-    from transformers.integrations import get_available_reporting_integrations
-
+    """The libraries to log to. Raises ConfigError for one that is not installed."""
     if name == "none":
         return []
-    there = sorted(get_available_reporting_integrations())
-    if name not in there:
+    installed = sorted(get_available_reporting_integrations())
+    if name not in installed:
         raise ConfigError(
             f"train.report_to = {name!r}: not installed, or unknown",
-            f"pip install {'tensorboard' if name == 'tensorboard' else name}; installed here: {', '.join(there) or 'none'}.",
+            f"pip install {'tensorboard' if name == 'tensorboard' else name}; installed here: {', '.join(installed) or 'none'}.",
         )
     return [name]
 
 
-def _report_beside(trainer: Any, target: Path) -> None:  # noqa: ANN401 - untyped library
-    """TensorBoard's files would lie among the checkpoints, which are removed."""
-    from transformers.integrations import TensorBoardCallback
-
+def _keep_tensorboard_files(trainer: TripletTrainer, target: Path) -> None:
+    """By default TensorBoard's files lie among the checkpoints, which are removed."""
     for callback in trainer.callback_handler.callbacks:
         if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
             callback.logging_dir = str(target.with_name(f"{target.name}.tensorboard"))
 
 
-def _watch(
-    target: Path,
-    settings: TrainSettings,
-    held_out: HeldOut | None,
-    advance: Callable[[int], None],
-    progress: Progress,
-) -> Any:  # noqa: ANN401 - untyped library
-    from tripletkit.training.callbacks import Watch
-
-    untouched = held_out.untouched if held_out else None
-    return Watch(settings, target.with_name(f"{target.name}.training.jsonl"), untouched, advance, progress.say)
-
-
-def _last_checkpoint(work: Path) -> str | None:
-    """The newest checkpoint that was written to its end."""
-    if not work.is_dir():
-        return None
-    whole = [p for p in work.glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
-    return str(max(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]))) if whole else None
+def _last_checkpoint(work: Path) -> Path | None:
+    """The newest complete checkpoint."""
+    complete = [path for path in work.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    return max(complete, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)

@@ -1,0 +1,139 @@
+"""Scores each encoder and baseline on each task, with bootstrap confidence intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tripletkit.encoding.encoder import Encoder
+from tripletkit.evaluation.baselines import bm25
+from tripletkit.evaluation.bootstrap import Estimate, Resampling, resampling
+from tripletkit.evaluation.general import general_similarity
+from tripletkit.evaluation.gold import Gold
+from tripletkit.evaluation.metrics import METRICS, ScoreMatrix, metric_values
+from tripletkit.evaluation.report import (
+    BM25,
+    DEFINITION,
+    EXACT_MATCH,
+    NO_MENTION,
+    PASSAGE_TO_TERM,
+    TERM_TO_PASSAGE,
+    Difference,
+    EvaluationReport,
+    Figure,
+    RankerScores,
+    Sample,
+)
+from tripletkit.evaluation.seen_unseen import TrainingContent, seen_subsets
+from tripletkit.evaluation.tasks import RetrievalTask, build_tasks, encoder_scores
+
+
+@dataclass(frozen=True)
+class NamedEncoder:
+    """An encoder under evaluation. ``label`` is its name in the report, ``mask_token`` stands for a hidden term."""
+
+    label: str
+    encoder: Encoder
+    mask_token: str
+    name: str = ""
+
+
+#: By task and subset.
+_Estimates = Mapping[str, Estimate]
+
+
+def score_encoders(
+    gold: Gold, encoders: Sequence[NamedEncoder], *, split: str, seed: int, training: TrainingContent | None = None
+) -> EvaluationReport:
+    """Score exact match, BM25 and the encoders, the first of which the others are compared with.
+
+    With ``training`` the two whole tasks are also scored by terms and books that training has seen or not.
+    """
+    tasks = build_tasks(gold)
+    subsets = [task.whole for task in tasks]
+    for task in tasks:
+        if training is not None and task.name in (TERM_TO_PASSAGE, PASSAGE_TO_TERM):
+            subsets += seen_subsets(task, training)
+    samples = {subset.name: resampling(subset.chapters, seed) for subset in subsets}
+
+    def estimates(scores: Mapping[str, ScoreMatrix], ties: int | None = None) -> _Estimates:
+        return {
+            subset.name: samples[subset.name].estimate(
+                metric_values(scores[subset.task][subset.rows], subset.relevant, subset.ignored, ties=ties)
+            )
+            for subset in subsets
+        }
+
+    exact = estimates({task.name: task.mentioned().astype("float32") for task in tasks}, ties=seed)
+    words = estimates({task.name: bm25(task.queries, task.candidates) for task in tasks}, ties=seed)
+    found = {one.label: estimates(encoder_scores(tasks, one.encoder, one.mask_token)) for one in encoders}
+    general = {one.label: general_similarity(one.encoder, seed) for one in encoders}
+    first, *others = found
+    return EvaluationReport(
+        resampling={name: Sample(len(of.unit_of), of.by, of.units) for name, of in samples.items()},
+        baselines={EXACT_MATCH: _ranker(exact, samples), BM25: _ranker(words, samples)},
+        encoders={
+            one.label: replace(
+                _ranker(found[one.label], samples),
+                general=_figures(general[one.label], ["Spearman"])["Spearman"],
+                name=one.name,
+                fingerprint=one.encoder.fingerprint,
+            )
+            for one in encoders
+        },
+        differences={
+            name: _difference(first, found[first], found[name], general[first], general[name]) for name in others
+        },
+        terms=len(gold.terms),
+        passages=len(gold.passage_ids),
+        split=split,
+        gold=gold.source,
+        left_out=_left_out(gold, tasks),
+    )
+
+
+def _figures(estimate: Estimate, metrics: Sequence[str] = METRICS) -> dict[str, Figure]:
+    """By metric, to six digits."""
+    ends = np.stack(estimate.interval, axis=1).tolist() if estimate.interval else [None] * len(metrics)
+    return {
+        metric: Figure(round(value, 6), interval and (round(interval[0], 6), round(interval[1], 6)))
+        for metric, value, interval in zip(metrics, estimate.point.tolist(), ends, strict=True)
+    }
+
+
+def _ranker(estimates: _Estimates, samples: Mapping[str, Resampling]) -> RankerScores:
+    return RankerScores(
+        scores={
+            task: {"queries": float(len(samples[task].unit_of)), **dict(zip(METRICS, of.point.tolist(), strict=True))}
+            for task, of in estimates.items()
+        },
+        intervals={
+            task: {metric: figure.interval for metric, figure in _figures(of).items()} for task, of in estimates.items()
+        },
+    )
+
+
+def _difference(
+    first: str, before: _Estimates, after: _Estimates, general_before: Estimate, general_after: Estimate
+) -> Difference:
+    start, end = float(general_before.point[0]), float(general_after.point[0])
+    return Difference(
+        minus=first,
+        tasks={task: _figures(of.minus(before[task])) for task, of in after.items()},
+        general=_figures(general_after.minus(general_before), ["Spearman"])["Spearman"],
+        general_change=round((end - start) / max(abs(start), 1e-9), 6),
+    )
+
+
+def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:
+    """The tasks that have no query here, and why."""
+    reasons = {
+        f"{TERM_TO_PASSAGE}, {NO_MENTION}": "every page here that the index cites for a term mentions it"
+        if "index" in gold.source
+        else "no index says which pages are about a term that they do not mention",
+        DEFINITION: "no term here has a definition",
+    }
+    present = {task.name for task in tasks}
+    return {task: reason for task, reason in reasons.items() if task not in present}
