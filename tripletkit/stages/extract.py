@@ -1,30 +1,44 @@
-"""Books → pages, lines and passages.
+"""Books, and files of the user's own passages → pages, lines and passages.
 
-Each book is read in a process of its own, within bounds of time and memory, and kept, so that a killed run continues.
+Each PDF is read in a process of its own, within bounds of time and memory. Every file's part is kept, so that a killed
+run continues.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from tripletkit.books import REFUSED
+from tripletkit.books import REFUSED, is_passage_file
+from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
+from tripletkit.own_passages import cut_rows, repeated_ids, rows_to_books, sources_as_csv
+from tripletkit.passage_files import BAD_ROW, COLUMNS, read_passage_file
 from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.worker_task import BookTables, BookTask, read_book_task
 from tripletkit.pdf.workers import Bounds, Failure, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.store import write_atomically
 
 log = logging.getLogger(__name__)
 
 VERSION = 4
+#: Raise it when a file of passages gives other rows than before.
+OWN_VERSION = 1
+#: Which row of the user's files each passage came from, and the id it has there.
+PASSAGE_IDS = "passage_ids.csv"
+#: Notes name so many bad rows; all of them are in `dropped`.
+MOST_NAMED = 3
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
 
 
@@ -34,32 +48,47 @@ def run(job: Job) -> StageResult:
     for task, problem in _read_all([t for t in tasks if job.force or not (t.part / "done").exists()], job):
         if problem is not None:
             refused[task.path] = problem
+    own = _read_passage_files(job, refused)
     # In the order of the books, not in that of their ends.
     refused = {path: refused[path] for path in job.books if path in refused}
     read = [task for task in tasks if task.path not in refused]
-    if not read:
+    if not read and not own:
         raise SourceError(
-            "no book could be read:\n  " + "\n  ".join(refused.values()), "Give at least one PDF with a text layer."
+            "no book could be read:\n  " + "\n  ".join(refused.values()),
+            "Give at least one PDF with a text layer, or one file of passages with a column 'text'.",
         )
-    parts = {name: pl.concat([pl.read_parquet(task.part / f"{name}.parquet") for task in read]) for name in _PARTS}
+    parts = {
+        name: pl.concat([make_table(table, []), *(pl.read_parquet(task.part / f"{name}.parquet") for task in read)])
+        for name, table in _PARTS.items()
+    }
     dropped: list[Row] = parts["dropped"].to_dicts()
     dropped += [
         {"stage": "extract", "item": str(path), "related": None, "reason": REFUSED, "detail": why}
         for path, why in refused.items()
     ]
     books = make_table(BOOKS, [_book_row(task, job) for task in read])
-    return _result(books, parts, dropped, tuple(refused.values()))
+    if not own:
+        (job.folder / PASSAGE_IDS).unlink(missing_ok=True)
+        return _result(books, parts, dropped, tuple(refused.values()))
+    found = rows_to_books([(part.path, part.rows) for part in own], lambda path, book: _own_license(path, book, job))
+    write_atomically(job.folder / PASSAGE_IDS, sources_as_csv(found.sources))
+    parts |= {name: pl.concat([parts[name], getattr(found, name)]) for name in ("pages", "passages")}
+    dropped += [*found.repeated, *(row for part in own for row in part.dropped())]
+    notes = (
+        *refused.values(),
+        *_own_notes(own),
+        f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage",
+    )
+    return _result(pl.concat([books, found.books]), parts, dropped, notes, _cut_in_words(own))
 
 
 def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
-    place, settings = job.locate(), job.settings.extract
-    most = min(settings.max_tokens or place.max_tokens, place.max_tokens)
-    limits = PassageLimits(
-        max_tokens=most, target_tokens=min(settings.target_tokens, most), min_tokens=min(settings.min_tokens, most)
-    )
+    place, settings, limits = job.locate(), job.settings.extract, _limits(job)
     tasks: dict[str, BookTask] = {}
     refused: dict[Path, str] = {}
     for path in job.books:
+        if is_passage_file(path):
+            continue
         if not path.is_file():
             refused[path] = f"{path}: no such file"
             continue
@@ -81,6 +110,14 @@ def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
             path, book_id, job.folder / "cache" / "books" / key, place.folder, limits, job.rules, settings.backend
         )
     return list(tasks.values()), refused
+
+
+def _limits(job: Job) -> PassageLimits:
+    settings, most = job.settings.extract, job.locate().max_tokens
+    most = min(settings.max_tokens or most, most)
+    return PassageLimits(
+        max_tokens=most, target_tokens=min(settings.target_tokens, most), min_tokens=min(settings.min_tokens, most)
+    )
 
 
 def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str | None]]:
@@ -122,6 +159,94 @@ def _book_row(task: BookTask, job: Job) -> Row:
     }
 
 
+@dataclass(frozen=True)
+class _OwnPart:
+    """What one file of passages gave, as it is kept: rows as OWN_ROWS, skipped rows, columns that nobody reads."""
+
+    path: Path
+    rows: pl.DataFrame
+    skipped: pl.DataFrame
+    ignored: tuple[str, ...]
+
+    def dropped(self) -> list[Row]:
+        return [
+            {"stage": "extract", "item": f"{self.path}:{line}", "related": None, "reason": reason, "detail": detail}
+            for line, reason, detail in self.skipped.iter_rows()
+        ]
+
+
+def _read_passage_files(job: Job, refused: dict[Path, str]) -> list[_OwnPart]:
+    """Every file of passages among the books, from an earlier run if it is kept. Files that cannot be read go to ``refused``."""
+    paths = [path for path in job.books if is_passage_file(path)]
+    parts: dict[str, _OwnPart] = {}
+    with job.progress.bar("reading", len(paths), "files of passages") as advance:
+        for path in paths:
+            try:
+                sha = file_sha256(path)
+                if sha in parts:
+                    log.warning("%s is the same file as %s; it is read once", path, parts[sha].path)
+                else:
+                    parts[sha] = _own_part(path, sha, job)
+            except FileNotFoundError:
+                refused[path] = f"{path}: no such file"
+            except SourceError as error:
+                refused[path] = str(error)
+            advance(1)
+    return list(parts.values())
+
+
+def _own_part(path: Path, sha: str, job: Job) -> _OwnPart:
+    place, limits = job.locate(), _limits(job)
+    values = (sha, place.tokenizer_fingerprint, repr(limits), job.rules.fingerprint, str(OWN_VERSION))
+    part = job.folder / "cache" / "books" / stable_id("own", path.suffix.lower(), *values)
+    if job.force or not (part / "done").exists():
+        file = read_passage_file(path)
+        rows = cut_rows(file, limits, token_counter(place.folder), job.rules.words("abbreviations"))
+        part.mkdir(parents=True, exist_ok=True)
+        (part / "done").unlink(missing_ok=True)
+        rows.write_parquet(part / "rows.parquet", compression="lz4")
+        skipped = [(row.line, row.reason, row.detail) for row in file.skipped]
+        schema = {"line": pl.Int32, "reason": pl.String, "detail": pl.String}
+        pl.DataFrame(skipped, schema=schema, orient="row").write_parquet(part / "skipped.parquet")
+        (part / "done").write_text(json.dumps(file.ignored), encoding="utf-8")
+    ignored = json.loads((part / "done").read_text(encoding="utf-8"))
+    rows, skipped_rows = pl.read_parquet(part / "rows.parquet"), pl.read_parquet(part / "skipped.parquet")
+    return _OwnPart(path, rows, skipped_rows, tuple(ignored))
+
+
+def _own_license(path: Path, book: str | None, job: Job) -> str | None:
+    """The licence that the settings give to the value of ``book``, else the file's."""
+    named = job.settings.licenses
+    return named.get(book) or _license(path, named) if book else _license(path, named)
+
+
+def _own_notes(parts: Sequence[_OwnPart]) -> Iterator[str]:
+    """Per file: columns that are ignored, the first bad rows, ids on several rows."""
+    ignored: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    for part in parts:
+        ignored[part.ignored].append(part.path)
+        bad = part.skipped.filter(pl.col("reason").str.starts_with(BAD_ROW))
+        for line, reason, detail in bad.head(MOST_NAMED).iter_rows():
+            yield f"{part.path}:{line}: {reason} ({detail})"
+        if bad.height > MOST_NAMED:
+            yield f"{part.path}: and {bad.height - MOST_NAMED:,} more bad rows; all are in the table `dropped`"
+        if told := repeated_ids(part.path, part.rows):
+            yield told
+    for names, paths in ignored.items():
+        if names:
+            more = f" and {len(paths) - 1:,} more files" if len(paths) > 1 else ""
+            yield f"{paths[0]}{more}: columns ignored: {', '.join(names)} (read are {', '.join(COLUMNS)})"
+
+
+def _cut_in_words(parts: Sequence[_OwnPart]) -> str:
+    """How many texts were over the encoder's limit; "" if none was."""
+    cut = made = 0
+    for part in parts:
+        sizes = part.rows.group_by("line").len().filter(pl.col("len") > 1)["len"]
+        cut, made = cut + len(sizes), made + int(sizes.sum())
+    return f"; {cut:,} of your texts, over the encoder's limit, were cut into {made:,}" if cut else ""
+
+
 def _license(path: Path, named: dict[str, str]) -> str | None:
     """From the settings by file name, else from a file beside the book."""
     if path.name in named:
@@ -137,14 +262,14 @@ def _license(path: Path, named: dict[str, str]) -> str | None:
 
 
 def _result(
-    books: pl.DataFrame, parts: dict[str, pl.DataFrame], dropped: list[Row], notes: tuple[str, ...]
+    books: pl.DataFrame, parts: dict[str, pl.DataFrame], dropped: list[Row], notes: tuple[str, ...], cut: str = ""
 ) -> StageResult:
     passages, pages = parts["passages"], parts["pages"]
     kinds = dict(sorted(passages.group_by("kind").len().iter_rows(), key=lambda kind: (-kind[1], kind[0])))
     counts = {"books": books.height, "pages": pages.height, "lines": parts["lines"].height, "passages": passages.height}
     told = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
     read = f"{counts['books']:,} {'book' if books.height == 1 else 'books'}, {counts['pages']:,} pages"
-    summary = f"{read} → {counts['passages']:,} passages ({told})"
+    summary = f"{read} → {counts['passages']:,} passages ({told}){cut}"
     tables = {"books": books, **{name: parts[name] for name in ("pages", "lines", "passages")}}
     return StageResult(tables, dropped, counts, summary, notes)
 
