@@ -11,7 +11,7 @@ from pathlib import Path
 from tripletkit.books import find_books, is_passage_file
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import TableError, TripletkitError
-from tripletkit.passage_files import read_passage_file
+from tripletkit.passage_files import counted, read_passage_file
 from tripletkit.pdf.reader import open_pdf
 from tripletkit.rules import load_rules
 from tripletkit.settings import Settings, TrainSettings
@@ -107,9 +107,9 @@ def _passage_file(path: Path) -> Check:
     file = read_passage_file(path)
     if not file.bad:
         ignored = f"; columns ignored: {', '.join(file.ignored)}" if file.ignored else ""
-        return Check(True, f"{path}: {len(file.rows):,} passages{ignored}")
+        return Check(True, f"{path}: {counted(len(file.rows), 'passage')}{ignored}")
     first = file.bad[0]
-    what = f"{path}: {len(file.bad):,} bad rows beside {len(file.rows):,} good ones"
+    what = f"{path}: {counted(len(file.bad), 'bad row')}, {counted(len(file.rows), 'good row')}"
     return Check(False, f"{what}; line {first.line}: {first.reason} ({first.detail})", "Mend or remove them.")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from tripletkit.ids import stable_id
-from tripletkit.passage_files import SECTION_MARK, PassageFile, PassageRow
+from tripletkit.passage_files import SECTION_MARK, PassageFile, PassageRow, counted
 from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.tokens import CountTokens, counter_by_words
 from tripletkit.schemas import BOOKS, INT, PAGES, PASSAGES, TEXT, Table, check_table
@@ -142,7 +142,7 @@ def repeated_ids(path: Path, rows: pl.DataFrame) -> str | None:
     if not twice:
         return None
     name, held = next(iter(twice.items()))
-    more = f", and {len(twice) - 1:,} more ids" if len(twice) > 1 else ""
+    more = f", and {counted(len(twice) - 1, 'more id')}" if len(twice) > 1 else ""
     return f"{path}:{held[1]}: id {name!r} stands on line {held[0]} too{more}; each row stays a passage of its own"
 
 

@@ -34,6 +34,10 @@ _OTHER_NAMES = ("Text", "TEXT", "page_content", "content", "chunk", "chunk_text"
 Cells = Mapping[str, object]
 
 
+class _NoTextError(SourceError):
+    """A file that can be read, but has no column ``text``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """A row that gives no passage: ``line`` is a line of the file, in Parquet and JSON lists a row, from 1."""
@@ -70,6 +74,11 @@ class PassageFile:
         return [row for row in self.skipped if row.reason.startswith(BAD_ROW)]
 
 
+def counted(number: int, noun: str) -> str:
+    """The number and the noun, such as "1 row" or "1,200 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def read_passage_file(path: Path) -> PassageFile:
     """Every row of a file. Raises SourceError for a file of which no row can be used, with the reason and a cure."""
     rows: list[PassageRow] = []
@@ -96,6 +105,8 @@ def has_text_column(path: Path) -> bool:
         if path.suffix.lower() == ".parquet":
             return "text" in _parquet_names(path)
         first = next((cells for _, cells in _raw_rows(path) if not isinstance(cells, Skipped)), None)
+    except _NoTextError:
+        return False
     except SourceError:
         return True
     return first is None or "text" in first
@@ -148,7 +159,7 @@ def _parsed(line: int, text: str | None) -> Cells | Skipped:
     if text is None:
         return _too_long(line)
     try:
-        value = json.loads(text)
+        value = json.loads(text.rstrip("\r\n"))
     except ValueError as error:
         what = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         return Skipped(line, f"{BAD_ROW}: invalid JSON", what)
@@ -329,11 +340,11 @@ def _shown(value: object) -> str:
     return f"{type(value).__name__} {text[:60]}" + ("…" if len(text) > 60 else "")
 
 
-def _without_text(path: Path, names: Iterable[str]) -> SourceError:
+def _without_text(path: Path, names: Iterable[str]) -> _NoTextError:
     held = [name for name in names if name]
     other = next((name for name in _OTHER_NAMES if name in held), None)
     rename = f"Rename {other!r} to 'text'." if other else "Rename the column that holds the passages to 'text'."
-    return SourceError(
+    return _NoTextError(
         f"{path}: no column 'text'; it has {', '.join(map(repr, held[:20])) or 'none with a name'}",
         f"{rename} Optional columns: {', '.join(COLUMNS[1:])}.",
     )
@@ -344,7 +355,7 @@ def _without_rows(path: Path, skipped: Sequence[Skipped]) -> SourceError:
         return SourceError(f"{path}: holds no row", 'Write one passage a row, such as {"text": "Soil is …"}.')
     first = skipped[0]
     return SourceError(
-        f"{path}: none of its {len(skipped):,} rows can be used; line {first.line}: {first.reason} ({first.detail})",
+        f"{path}: none of its {counted(len(skipped), 'row')} can be used; line {first.line}: {first.reason} ({first.detail})",
         'Write one JSON object a line, such as {"text": "Soil is …", "page": 3}; or CSV or Parquet with a column \'text\'.',
     )
 

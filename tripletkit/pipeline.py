@@ -18,7 +18,7 @@ from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, SourceError, TableError, TripletkitError
 from tripletkit.ids import file_sha256
 from tripletkit.launch import is_first_process
-from tripletkit.passage_files import BAD_ROW
+from tripletkit.passage_files import BAD_ROW, counted
 from tripletkit.progress import Progress
 from tripletkit.publishing.rights import RightsError
 from tripletkit.rules import Rules, load_rules
@@ -228,7 +228,7 @@ class Runner:
         bad = sum(count for reason, count in dropped.items() if reason.startswith(BAD_ROW))
         if failed is None and bad:
             failed = SourceError(
-                f"{bad:,} rows of your passages could not be read; the others are done",
+                f"{counted(bad, 'row')} of your passages could not be read; the others are done",
                 "The table `dropped` has file, line and reason of each; mend or remove them and run again.",
             )
         return Report(

@@ -97,3 +97,36 @@ def test_chunks_become_a_dataset_and_a_trained_encoder(
     assert (
         ids.join(store.read("passages"), on="passage_id").filter(id="humus-0")["text"].item().startswith("A humus is")
     )
+
+
+def test_chunks_without_sections_pages_or_book_are_drawn_one_by_one(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = tmp_path / "bare.csv"
+    pl.DataFrame({"text": [row["text"] for row in chunk_rows()]}).write_csv(bare)
+    common = ["--output", str(tmp_path / "out"), "--encoder", str(tiny_encoder)]
+    assert code(["extract", str(bare), *common]) == 0
+    assert code(["split", *common]) == 0
+    told = capsys.readouterr()
+    assert "split: too few books and chapters to split by, and too few pages: passages are drawn one by one" in told.err
+    splits = Store(tmp_path / "out").read("splits")
+    assert splits.height == 54
+    assert {name for name, count in splits["split"].value_counts().iter_rows() if count >= 5} == {
+        "train",
+        "validation",
+        "test",
+    }
+
+
+def test_the_doctor_names_good_and_bad_files(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad, none = tmp_path / "good.csv", tmp_path / "bad.jsonl", tmp_path / "none.csv"
+    good.write_text("text,url\nA fjord is deep.,x\n", encoding="utf-8")
+    bad.write_text('{"text": "A delta grows."}\nno JSON\n', encoding="utf-8")
+    none.write_text("content\nA fjord is deep.\n", encoding="utf-8")
+    assert code(["doctor", *map(str, (good, bad, none)), "--encoder", str(tiny_encoder), "-o", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert f"ok    {good}: 1 passage; columns ignored: url" in told
+    assert f"FAIL  {bad}: 1 bad row, 1 good row; line 2: bad row: invalid JSON (Expecting value" in told
+    assert f"FAIL  {none}: no column 'text'; it has 'content'\n      Rename 'content' to 'text'." in told

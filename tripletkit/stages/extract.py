@@ -22,7 +22,7 @@ from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.own_passages import cut_rows, repeated_ids, rows_to_books, sources_as_csv
-from tripletkit.passage_files import BAD_ROW, COLUMNS, read_passage_file
+from tripletkit.passage_files import BAD_ROW, COLUMNS, counted, read_passage_file
 from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.worker_task import BookTables, BookTask, read_book_task
 from tripletkit.pdf.workers import Bounds, Failure, run_bounded
@@ -229,12 +229,12 @@ def _own_notes(parts: Sequence[_OwnPart]) -> Iterator[str]:
         for line, reason, detail in bad.head(MOST_NAMED).iter_rows():
             yield f"{part.path}:{line}: {reason} ({detail})"
         if bad.height > MOST_NAMED:
-            yield f"{part.path}: and {bad.height - MOST_NAMED:,} more bad rows; all are in the table `dropped`"
+            yield f"{part.path}: and {counted(bad.height - MOST_NAMED, 'more bad row')}; all are in the table `dropped`"
         if told := repeated_ids(part.path, part.rows):
             yield told
     for names, paths in ignored.items():
         if names:
-            more = f" and {len(paths) - 1:,} more files" if len(paths) > 1 else ""
+            more = f" and {counted(len(paths) - 1, 'more file')}" if len(paths) > 1 else ""
             yield f"{paths[0]}{more}: columns ignored: {', '.join(names)} (read are {', '.join(COLUMNS)})"
 
 
@@ -244,7 +244,7 @@ def _cut_in_words(parts: Sequence[_OwnPart]) -> str:
     for part in parts:
         sizes = part.rows.group_by("line").len().filter(pl.col("len") > 1)["len"]
         cut, made = cut + len(sizes), made + int(sizes.sum())
-    return f"; {cut:,} of your texts, over the encoder's limit, were cut into {made:,}" if cut else ""
+    return f"; {counted(cut, 'text')} over the encoder's limit cut into {made:,}" if cut else ""
 
 
 def _license(path: Path, named: dict[str, str]) -> str | None:
