@@ -176,7 +176,7 @@ def test_a_long_cell_is_read_and_the_librarys_limit_stays(tmp_path: Path) -> Non
         (
             "a.jsonl",
             lines({"page_content": "a", "metadata": {}}),
-            r"no column 'text'; it has 'page_content', 'metadata'\n  Rename 'page_content' to 'text'",
+            r"no column 'text'; it has 'page_content', 'metadata'\n  Rename 'page_content' to 'text'\. Lift page, section or book out of 'metadata'",
         ),
         ("a.csv", "Text,id\na,1\n", r"a\.csv: no column 'text'; it has 'Text', 'id'\n  Rename 'Text' to 'text'"),
         ("a.csv", "body;id\na;1\n", r"no column 'text'; it has 'body;id'|no column 'text'; it has 'body', 'id'"),
@@ -190,7 +190,7 @@ def test_a_long_cell_is_read_and_the_librarys_limit_stays(tmp_path: Path) -> Non
         (
             "a.json",
             '{\n "chunks": []\n}',
-            r"none of its 3 rows can be used; line 1: bad row: invalid JSON \(Expecting property name",
+            r"3 of its 3 rows cannot be used; line 1: bad row: invalid JSON \(Expecting property name",
         ),
         ("a.parquet", "PAR1 no", r"a\.parquet: not a readable Parquet file \("),
     ],
@@ -199,6 +199,16 @@ def test_a_bad_file_is_refused_with_a_cure(tmp_path: Path, name: str, text: str,
     with pytest.raises(SourceError, match=message) as raised:
         read_passage_file(write(tmp_path, name, text))
     assert raised.value.hint
+
+
+def test_a_file_of_mostly_bad_rows_is_refused(tmp_path: Path) -> None:
+    good, bad = "a,b\n" * 90, "a,b,c\n" * 101
+    path = write(tmp_path, "a.csv", f"text,id\n{good}{bad}")
+    with pytest.raises(
+        SourceError, match=r"101 of its 191 rows cannot be used; line 92: bad row: invalid CSV \(3 values"
+    ):
+        read_passage_file(path)
+    assert len(read_passage_file(write(tmp_path, "b.csv", f"text,id\n{good}{bad[6:]}")).bad) == 100
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
@@ -210,7 +220,7 @@ def test_another_encoding_is_refused_with_its_line(tmp_path: Path, name: str) ->
 
 def test_a_text_column_of_numbers_is_refused(tmp_path: Path) -> None:
     pl.DataFrame({"text": [1, 2]}).write_parquet(tmp_path / "a.parquet")
-    with pytest.raises(SourceError, match="none of its 2 rows can be used; line 1: bad row: text is not a string"):
+    with pytest.raises(SourceError, match="2 of its 2 rows cannot be used; line 1: bad row: text is not a string"):
         read_passage_file(tmp_path / "a.parquet")
     pl.DataFrame({"words": ["a"]}).write_parquet(tmp_path / "b.parquet")
     with pytest.raises(SourceError, match=r"b\.parquet: no column 'text'; it has 'words'"):

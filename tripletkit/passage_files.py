@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 COLUMNS = ("text", "id", "title", "section", "page", "book")
 #: A longer row is a whole book or a broken file, not a passage. Longer lines are not even parsed.
 MOST_CHARACTERS = 1_000_000
+#: A file with more bad rows than this, and more than good ones, is another kind of file than its name says.
+MOST_BAD = 100
 #: Every reason that starts so makes the command fail after all else is done.
 BAD_ROW = "bad row"
 EMPTY = "empty text"
@@ -94,9 +96,10 @@ def read_passage_file(path: Path) -> PassageFile:
         (rows if isinstance(row, PassageRow) else skipped).append(row)  # type: ignore[arg-type]
     if seen and "text" not in seen:
         raise _without_text(path, list(seen))
-    if not rows:
-        raise _without_rows(path, skipped)
-    return PassageFile(rows, skipped, tuple(name for name in seen if name not in COLUMNS))
+    file = PassageFile(rows, skipped, tuple(name for name in seen if name not in COLUMNS))
+    if not rows or len(file.bad) > max(len(rows), MOST_BAD):
+        raise _unusable(path, file)
+    return file
 
 
 def has_text_column(path: Path) -> bool:
@@ -344,19 +347,23 @@ def _without_text(path: Path, names: Iterable[str]) -> _NoTextError:
     held = [name for name in names if name]
     other = next((name for name in _OTHER_NAMES if name in held), None)
     rename = f"Rename {other!r} to 'text'." if other else "Rename the column that holds the passages to 'text'."
+    lift = " Lift page, section or book out of 'metadata'." if "metadata" in held else ""
     return _NoTextError(
         f"{path}: no column 'text'; it has {', '.join(map(repr, held[:20])) or 'none with a name'}",
-        f"{rename} Optional columns: {', '.join(COLUMNS[1:])}.",
+        f"{rename}{lift} Optional columns: {', '.join(COLUMNS[1:])}.",
     )
 
 
-def _without_rows(path: Path, skipped: Sequence[Skipped]) -> SourceError:
-    if not skipped:
+def _unusable(path: Path, file: PassageFile) -> SourceError:
+    if not file.skipped:
         return SourceError(f"{path}: holds no row", 'Write one passage a row, such as {"text": "Soil is …"}.')
-    first = skipped[0]
+    first = (file.bad or file.skipped)[0]
+    bad = len(file.bad) if file.rows else len(file.skipped)
+    what = f"{bad:,} of its {counted(len(file.rows) + len(file.skipped), 'row')} cannot be used"
     return SourceError(
-        f"{path}: none of its {counted(len(skipped), 'row')} can be used; line {first.line}: {first.reason} ({first.detail})",
-        'Write one JSON object a line, such as {"text": "Soil is …", "page": 3}; or CSV or Parquet with a column \'text\'.',
+        f"{path}: {what}; line {first.line}: {first.reason} ({first.detail})",
+        'Write one JSON object a line, such as {"text": "Soil is …", "page": 3} (pandas: orient="records", lines=True); '
+        "or CSV with quoted texts, or Parquet, with a column 'text'.",
     )
 
 

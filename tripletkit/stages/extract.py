@@ -268,7 +268,7 @@ def _result(
     kinds = dict(sorted(passages.group_by("kind").len().iter_rows(), key=lambda kind: (-kind[1], kind[0])))
     counts = {"books": books.height, "pages": pages.height, "lines": parts["lines"].height, "passages": passages.height}
     told = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
-    read = f"{counts['books']:,} {'book' if books.height == 1 else 'books'}, {counts['pages']:,} pages"
+    read = f"{counted(books.height, 'book')}, {counted(pages.height, 'page')}"
     summary = f"{read} → {counts['passages']:,} passages ({told}){cut}"
     tables = {"books": books, **{name: parts[name] for name in ("pages", "lines", "passages")}}
     return StageResult(tables, dropped, counts, summary, notes)
