@@ -176,7 +176,7 @@ def test_a_long_cell_is_read_and_the_librarys_limit_stays(tmp_path: Path) -> Non
         (
             "a.jsonl",
             lines({"page_content": "a", "metadata": {}}),
-            r"no column 'text'; it has 'page_content', 'metadata'\n  Rename 'page_content' to 'text'\. Lift page, section or book out of 'metadata'",
+            r"has 'page_content', 'metadata'\n  Rename 'page_content' to 'text'\. Lift page, section or book out of 'metadata'",
         ),
         ("a.csv", "Text,id\na,1\n", r"a\.csv: no column 'text'; it has 'Text', 'id'\n  Rename 'Text' to 'text'"),
         ("a.csv", "body;id\na;1\n", r"no column 'text'; it has 'body;id'|no column 'text'; it has 'body', 'id'"),
