@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from tripletkit.ids import stable_id
-from tripletkit.passage_files import SECTION_MARK, PassageFile, PassageRow, counted
+from tripletkit.passage_files import BAD_ROW, COLUMNS, SECTION_MARK, PassageFile, PassageRow, counted
 from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.tokens import CountTokens, counter_by_words
 from tripletkit.schemas import BOOKS, INT, PAGES, PASSAGES, TEXT, Table, check_table
@@ -39,7 +40,27 @@ OWN_ROWS = pl.Schema(
 #: A page given as a number is that physical page; a larger one is taken as a label.
 _NUMBER = r"^[1-9]\d{0,4}$"
 
+#: Notes name so many bad rows; all of them are in `dropped`.
+MOST_NAMED = 3
+
 Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class OwnPart:
+    """What one file gave: rows as OWN_ROWS, skipped rows (line, reason, detail), and the columns that nobody reads."""
+
+    path: Path
+    rows: pl.DataFrame
+    skipped: pl.DataFrame
+    ignored: tuple[str, ...]
+
+    def dropped(self) -> list[Row]:
+        """The skipped rows as rows of ``dropped``."""
+        return [
+            {"stage": "extract", "item": f"{self.path}:{line}", "related": None, "reason": reason, "detail": detail}
+            for line, reason, detail in self.skipped.iter_rows()
+        ]
 
 
 @dataclass(frozen=True)
@@ -51,6 +72,49 @@ class OwnBooks:
     passages: pl.DataFrame
     repeated: list[Row]
     sources: pl.DataFrame  # passage_id, id, file, line
+
+
+def keep_part(folder: Path, rows: pl.DataFrame, file: PassageFile) -> None:
+    """Write what a file gave into a folder of its own; the mark "done" comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "done").unlink(missing_ok=True)
+    rows.write_parquet(folder / "rows.parquet", compression="lz4")
+    skipped = [(row.line, row.reason, row.detail) for row in file.skipped]
+    schema = {"line": INT, "reason": TEXT, "detail": TEXT}
+    pl.DataFrame(skipped, schema=schema, orient="row").write_parquet(folder / "skipped.parquet")
+    (folder / "done").write_text(json.dumps(file.ignored), encoding="utf-8")
+
+
+def read_part(path: Path, folder: Path) -> OwnPart:
+    """What ``keep_part`` wrote for the file at ``path``."""
+    ignored = json.loads((folder / "done").read_text(encoding="utf-8"))
+    rows, skipped = (pl.read_parquet(folder / f"{name}.parquet") for name in ("rows", "skipped"))
+    return OwnPart(path, rows, skipped, tuple(ignored))
+
+
+def notes_on(parts: Sequence[OwnPart]) -> Iterator[str]:
+    """For the user, per file: the first bad rows, ids on several rows, columns that are ignored."""
+    ignored: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    for part in parts:
+        ignored[part.ignored].append(part.path)
+        bad = part.skipped.filter(pl.col("reason").str.starts_with(BAD_ROW))
+        for line, reason, detail in bad.head(MOST_NAMED).iter_rows():
+            yield f"{part.path}:{line}: {reason} ({detail})"
+        if bad.height > MOST_NAMED:
+            yield f"{part.path}: and {counted(bad.height - MOST_NAMED, 'more bad row')}; all are in the table `dropped`"
+        if told := repeated_ids(part.path, part.rows):
+            yield told
+    for names, paths in ignored.items():
+        if names:
+            more = f" and {counted(len(paths) - 1, 'more file')}" if len(paths) > 1 else ""
+            yield f"{paths[0]}{more}: columns ignored: {', '.join(names)} (read are {', '.join(COLUMNS)})"
+
+
+def cut_in_words(parts: Sequence[OwnPart]) -> str:
+    """How many texts were over the encoder's limit, as the end of a summary; "" if none was."""
+    sizes = [part.rows.group_by("line").len().filter(pl.col("len") > 1)["len"] for part in parts]
+    cut, made = sum(map(len, sizes)), sum(int(size.sum()) for size in sizes)
+    return f"; {counted(cut, 'text')} over the encoder's limit cut into {made:,}" if cut else ""
 
 
 def cut_rows(

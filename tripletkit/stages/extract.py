@@ -6,13 +6,10 @@ run continues.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -21,8 +18,17 @@ from tripletkit.books import REFUSED, is_passage_file
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
-from tripletkit.own_passages import cut_rows, repeated_ids, rows_to_books, sources_as_csv
-from tripletkit.passage_files import BAD_ROW, COLUMNS, counted, read_passage_file
+from tripletkit.own_passages import (
+    OwnPart,
+    cut_in_words,
+    cut_rows,
+    keep_part,
+    notes_on,
+    read_part,
+    rows_to_books,
+    sources_as_csv,
+)
+from tripletkit.passage_files import counted, read_passage_file
 from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.worker_task import BookTables, BookTask, read_book_task
 from tripletkit.pdf.workers import Bounds, Failure, run_bounded
@@ -32,13 +38,12 @@ from tripletkit.store import write_atomically
 
 log = logging.getLogger(__name__)
 
-VERSION = 4
 #: Raise it when a file of passages gives other rows than before.
 OWN_VERSION = 1
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
-#: Notes name so many bad rows; all of them are in `dropped`.
-MOST_NAMED = 3
+
+VERSION = 4
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
 
 
@@ -76,10 +81,10 @@ def run(job: Job) -> StageResult:
     dropped += [*found.repeated, *(row for part in own for row in part.dropped())]
     notes = (
         *refused.values(),
-        *_own_notes(own),
+        *notes_on(own),
         f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage",
     )
-    return _result(pl.concat([books, found.books]), parts, dropped, notes, _cut_in_words(own))
+    return _result(pl.concat([books, found.books]), parts, dropped, notes, cut_in_words(own))
 
 
 def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
@@ -159,26 +164,10 @@ def _book_row(task: BookTask, job: Job) -> Row:
     }
 
 
-@dataclass(frozen=True)
-class _OwnPart:
-    """What one file of passages gave, as it is kept: rows as OWN_ROWS, skipped rows, columns that nobody reads."""
-
-    path: Path
-    rows: pl.DataFrame
-    skipped: pl.DataFrame
-    ignored: tuple[str, ...]
-
-    def dropped(self) -> list[Row]:
-        return [
-            {"stage": "extract", "item": f"{self.path}:{line}", "related": None, "reason": reason, "detail": detail}
-            for line, reason, detail in self.skipped.iter_rows()
-        ]
-
-
-def _read_passage_files(job: Job, refused: dict[Path, str]) -> list[_OwnPart]:
+def _read_passage_files(job: Job, refused: dict[Path, str]) -> list[OwnPart]:
     """Every file of passages among the books, from an earlier run if it is kept. Files that cannot be read go to ``refused``."""
     paths = [path for path in job.books if is_passage_file(path)]
-    parts: dict[str, _OwnPart] = {}
+    parts: dict[str, OwnPart] = {}
     with job.progress.bar("reading", len(paths), "files of passages") as advance:
         for path in paths:
             try:
@@ -195,56 +184,21 @@ def _read_passage_files(job: Job, refused: dict[Path, str]) -> list[_OwnPart]:
     return list(parts.values())
 
 
-def _own_part(path: Path, sha: str, job: Job) -> _OwnPart:
+def _own_part(path: Path, sha: str, job: Job) -> OwnPart:
     place, limits = job.locate(), _limits(job)
     values = (sha, place.tokenizer_fingerprint, repr(limits), job.rules.fingerprint, str(OWN_VERSION))
     part = job.folder / "cache" / "books" / stable_id("own", path.suffix.lower(), *values)
     if job.force or not (part / "done").exists():
         file = read_passage_file(path)
         rows = cut_rows(file, limits, token_counter(place.folder), job.rules.words("abbreviations"))
-        part.mkdir(parents=True, exist_ok=True)
-        (part / "done").unlink(missing_ok=True)
-        rows.write_parquet(part / "rows.parquet", compression="lz4")
-        skipped = [(row.line, row.reason, row.detail) for row in file.skipped]
-        schema = {"line": pl.Int32, "reason": pl.String, "detail": pl.String}
-        pl.DataFrame(skipped, schema=schema, orient="row").write_parquet(part / "skipped.parquet")
-        (part / "done").write_text(json.dumps(file.ignored), encoding="utf-8")
-    ignored = json.loads((part / "done").read_text(encoding="utf-8"))
-    rows, skipped_rows = pl.read_parquet(part / "rows.parquet"), pl.read_parquet(part / "skipped.parquet")
-    return _OwnPart(path, rows, skipped_rows, tuple(ignored))
+        keep_part(part, rows, file)
+    return read_part(path, part)
 
 
 def _own_license(path: Path, book: str | None, job: Job) -> str | None:
     """The licence that the settings give to the value of ``book``, else the file's."""
     named = job.settings.licenses
     return named.get(book) or _license(path, named) if book else _license(path, named)
-
-
-def _own_notes(parts: Sequence[_OwnPart]) -> Iterator[str]:
-    """Per file: columns that are ignored, the first bad rows, ids on several rows."""
-    ignored: dict[tuple[str, ...], list[Path]] = defaultdict(list)
-    for part in parts:
-        ignored[part.ignored].append(part.path)
-        bad = part.skipped.filter(pl.col("reason").str.starts_with(BAD_ROW))
-        for line, reason, detail in bad.head(MOST_NAMED).iter_rows():
-            yield f"{part.path}:{line}: {reason} ({detail})"
-        if bad.height > MOST_NAMED:
-            yield f"{part.path}: and {counted(bad.height - MOST_NAMED, 'more bad row')}; all are in the table `dropped`"
-        if told := repeated_ids(part.path, part.rows):
-            yield told
-    for names, paths in ignored.items():
-        if names:
-            more = f" and {counted(len(paths) - 1, 'more file')}" if len(paths) > 1 else ""
-            yield f"{paths[0]}{more}: columns ignored: {', '.join(names)} (read are {', '.join(COLUMNS)})"
-
-
-def _cut_in_words(parts: Sequence[_OwnPart]) -> str:
-    """How many texts were over the encoder's limit; "" if none was."""
-    cut = made = 0
-    for part in parts:
-        sizes = part.rows.group_by("line").len().filter(pl.col("len") > 1)["len"]
-        cut, made = cut + len(sizes), made + int(sizes.sum())
-    return f"; {counted(cut, 'text')} over the encoder's limit cut into {made:,}" if cut else ""
 
 
 def _license(path: Path, named: dict[str, str]) -> str | None:

@@ -15,11 +15,12 @@ from tripletkit.schemas import SPLITS, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
 
 SEPARATOR = " › "
+Unit = TypeVar("Unit", bound=Hashable)
+
 #: Train, validation and test take a book or a chapter each.
 FEWEST_UNITS = 3
 #: From so many pages on, each of the three has some.
 FEWEST_PAGES = 10
-Unit = TypeVar("Unit", bound=Hashable)
 
 
 def run(job: Job) -> StageResult:
