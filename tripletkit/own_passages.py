@@ -173,16 +173,7 @@ def rows_to_books(
     return OwnBooks(
         _books(first),
         _pages(first),
-        _as_table(
-            first.with_columns(
-                page_first="number",
-                page_last="number",
-                label_first="label",
-                label_last="label",
-                kind=pl.lit("prose"),
-            ),
-            PASSAGES,
-        ),
+        _passages(first),
         _repeated(rows.filter(~pl.col("passage_id").is_first_distinct())),
         rows.select("passage_id", "id", "file", "line"),
     )
@@ -273,6 +264,11 @@ def _pages(rows: pl.DataFrame) -> pl.DataFrame:
         label=pl.col("label").first(), chars=pl.col("text").str.len_chars().sum().cast(INT)
     )
     return _as_table(pages.rename({"number": "page"}).with_columns(role=pl.lit("body")), PAGES)
+
+
+def _passages(rows: pl.DataFrame) -> pl.DataFrame:
+    place = {"page_first": "number", "page_last": "number", "label_first": "label", "label_last": "label"}
+    return _as_table(rows.with_columns(**place, kind=pl.lit("prose")), PASSAGES)
 
 
 def _as_table(rows: pl.DataFrame, table: Table) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.own_passages import (
+    OwnBooks,
     OwnPart,
     cut_in_words,
     cut_rows,
@@ -62,29 +63,28 @@ def run(job: Job) -> StageResult:
             "no book could be read:\n  " + "\n  ".join(refused.values()),
             "Give at least one PDF with a text layer, or one file of passages with a column 'text'.",
         )
-    parts = {
-        name: pl.concat([make_table(table, []), *(pl.read_parquet(task.part / f"{name}.parquet") for task in read)])
-        for name, table in _PARTS.items()
-    }
+    books, parts = make_table(BOOKS, [_book_row(task, job) for task in read]), _parts_of(read)
     dropped: list[Row] = parts["dropped"].to_dicts()
     dropped += [
         {"stage": "extract", "item": str(path), "related": None, "reason": REFUSED, "detail": why}
         for path, why in refused.items()
     ]
-    books = make_table(BOOKS, [_book_row(task, job) for task in read])
-    if not own:
-        (job.folder / PASSAGE_IDS).unlink(missing_ok=True)
-        return _result(books, parts, dropped, tuple(refused.values()))
-    found = rows_to_books([(part.path, part.rows) for part in own], lambda path, book: _own_license(path, book, job))
-    write_atomically(job.folder / PASSAGE_IDS, sources_as_csv(found.sources))
-    parts |= {name: pl.concat([parts[name], getattr(found, name)]) for name in ("pages", "passages")}
-    dropped += [*found.repeated, *(row for part in own for row in part.dropped())]
-    notes = (
-        *refused.values(),
-        *notes_on(own),
-        f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage",
-    )
-    return _result(pl.concat([books, found.books]), parts, dropped, notes, cut_in_words(own))
+    notes = tuple(refused.values())
+    found = _own_books(own, job)
+    if found is not None:
+        books = pl.concat([books, found.books])
+        parts |= {name: pl.concat([parts[name], getattr(found, name)]) for name in ("pages", "passages")}
+        dropped += [*found.repeated, *(row for part in own for row in part.dropped())]
+        notes += (*notes_on(own), f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage")
+    return _result(books, parts, dropped, notes, cut_in_words(own))
+
+
+def _parts_of(tasks: list[BookTask]) -> dict[str, pl.DataFrame]:
+    """What is kept of the PDFs, put together."""
+    return {
+        name: pl.concat([make_table(table, []), *(pl.read_parquet(task.part / f"{name}.parquet") for task in tasks)])
+        for name, table in _PARTS.items()
+    }
 
 
 def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
@@ -193,6 +193,16 @@ def _own_part(path: Path, sha: str, job: Job) -> OwnPart:
         rows = cut_rows(file, limits, token_counter(place.folder), job.rules.words("abbreviations"))
         keep_part(part, rows, file)
     return read_part(path, part)
+
+
+def _own_books(own: list[OwnPart], job: Job) -> OwnBooks | None:
+    """The tables of all files of passages, None without any. The file of ids is written, or removed."""
+    if not own:
+        (job.folder / PASSAGE_IDS).unlink(missing_ok=True)
+        return None
+    found = rows_to_books([(part.path, part.rows) for part in own], lambda path, book: _own_license(path, book, job))
+    write_atomically(job.folder / PASSAGE_IDS, sources_as_csv(found.sources))
+    return found
 
 
 def _own_license(path: Path, book: str | None, job: Job) -> str | None:
