@@ -39,7 +39,7 @@ OWNERS = {
 LAYERS = [
     {"errors", "__init__"},
     {"ids", "settings", "schemas", "rules", "progress", "launch"},
-    {"store", "language", "near_duplicates", "books", "passage_files"},
+    {"store", "language", "near_duplicates", "books", "passage_files", "row_formats"},
     {"pdf", "tagging", "encoding", "publishing"},
     {"terms", "mining", "training", "own_passages"},
     {"evaluation", "stage"},

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tripletkit.errors import SourceError
 from tripletkit.passage_files import (
-    MOST_CHARACTERS,
     PassageFile,
     PassageRow,
     has_text_column,
     read_passage_file,
 )
+from tripletkit.row_formats import MOST_CHARACTERS
 
 ROWS = [
     {"id": "a", "text": 'Humus, "black gold",\nis dark.', "section": "1 Soil", "page": "12", "book": "Earth"},
@@ -231,3 +233,25 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for name in ("a.csv", "a.jsonl", "a.parquet"):
         with pytest.raises(SourceError, match=rf"{name}: (cannot be read \(No such file|not a readable Parquet)"):
             read_passage_file(tmp_path / name)
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(
+    lambda text: bool(text.strip())
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(_TEXTS, st.none() | st.integers(0, 9999)), min_size=1, max_size=8))
+def test_what_is_written_is_read(tmp_path: Path, given_rows: list[tuple[str, int | None]]) -> None:
+    rows = [{"text": text, "page": page} for text, page in given_rows]
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["page", "text"], quoting=csv.QUOTE_ALL)
+        writer.writeheader()
+        writer.writerows(rows)
+    write(tmp_path, "a.jsonl", lines(*rows))
+    pl.DataFrame(rows, schema={"text": pl.String, "page": pl.Int64}).write_parquet(tmp_path / "a.parquet")
+    wanted = [(text.strip(), None if page is None else str(page)) for text, page in given_rows]
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        read = read_passage_file(tmp_path / name)
+        assert [(row.text, row.page) for row in read.rows] == wanted, name
+        assert not read.skipped

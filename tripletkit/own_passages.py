@@ -18,9 +18,10 @@ from pathlib import Path
 import polars as pl
 
 from tripletkit.ids import stable_id
-from tripletkit.passage_files import BAD_ROW, COLUMNS, SECTION_MARK, PassageFile, PassageRow, counted
+from tripletkit.passage_files import SECTION_MARK, PassageFile, PassageRow, counted
 from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.tokens import CountTokens, counter_by_words
+from tripletkit.row_formats import BAD_ROW, COLUMNS
 from tripletkit.schemas import BOOKS, INT, PAGES, PASSAGES, TEXT, Table, check_table
 
 #: Rows of a file that are cut and counted, ``part`` from 0 within each.

@@ -18,9 +18,10 @@ from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, SourceError, TableError, TripletkitError
 from tripletkit.ids import file_sha256
 from tripletkit.launch import is_first_process
-from tripletkit.passage_files import BAD_ROW, counted
+from tripletkit.passage_files import counted
 from tripletkit.progress import Progress
 from tripletkit.publishing.rights import RightsError
+from tripletkit.row_formats import BAD_ROW
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
