@@ -45,9 +45,9 @@ OWNERS = {
 LAYERS = [
     {"errors", "__init__"},
     {"ids", "settings", "schemas", "rules", "progress", "launch"},
-    {"store", "language", "near_duplicates", "books"},
+    {"store", "language", "near_duplicates", "books", "passage_files", "row_formats"},
     {"pdf", "tagging", "encoding", "publishing"},
-    {"terms", "mining", "training"},
+    {"terms", "mining", "training", "own_passages"},
     {"evaluation", "stage"},
     {"stages"},
     {"pipeline"},

@@ -1,18 +1,33 @@
-"""What the user calls books: files, folders and patterns → PDF paths in a fixed order."""
+"""What the user calls books: files, folders and patterns → paths of PDFs and of files of passages, in a fixed order."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from tripletkit.errors import SourceError
+from tripletkit.passage_files import has_text_column
+
+log = logging.getLogger(__name__)
 
 #: The reason under which a book that cannot be read stands in `dropped`.
 REFUSED = "book refused"
+#: Files that hold a user's own passages. A folder is not searched for .json: those are mostly other things.
+_FOUND_IN_FOLDERS = frozenset({".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"})
+_PASSAGE_FILES = _FOUND_IN_FOLDERS | {".json"}
+
+
+def is_passage_file(path: Path) -> bool:
+    """Whether the file's name says that it holds passages; anything else is read as a PDF."""
+    return path.suffix.lower() in _PASSAGE_FILES
 
 
 def find_books(given: Iterable[Path]) -> tuple[Path, ...]:
-    """Every PDF named, once, folders searched to any depth. Raises SourceError if a name matches nothing."""
+    """Every PDF and file of passages named, once, folders searched to any depth.
+
+    In a folder, a table without a column ``text`` is passed over with a warning. Raises SourceError if a name matches nothing.
+    """
     found: dict[Path, Path] = {}
     for name in given:
         for path in _expand(name):
@@ -20,16 +35,20 @@ def find_books(given: Iterable[Path]) -> tuple[Path, ...]:
     if not found:
         raise SourceError(
             "no book was given",
-            "Name a PDF, a folder or a pattern: `tripletkit run BOOK.pdf`, or `books = [...]` in tripletkit.toml.",
+            "Name a PDF, a file of passages, a folder or a pattern: `tripletkit run BOOK.pdf`, or `books = [...]` in "
+            "tripletkit.toml.",
         )
     return tuple(found.values())
 
 
 def _expand(name: Path) -> list[Path]:
     if name.is_dir():
-        inside = sorted(p for p in name.rglob("*") if p.suffix.lower() == ".pdf" and p.is_file())
+        inside = sorted(p for p in name.rglob("*") if _is_book(p, name))
         if not inside:
-            raise SourceError(f"{name}: the folder holds no PDF", "Check the path.")
+            raise SourceError(
+                f"{name}: the folder holds no PDF and no passages ({', '.join(sorted(_FOUND_IN_FOLDERS))} with a column 'text')",
+                "Check the path.",
+            )
         return inside
     if any(mark in str(name) for mark in "*?[") and not name.exists():
         base = Path(name.anchor) if name.is_absolute() else Path()
@@ -41,3 +60,20 @@ def _expand(name: Path) -> list[Path]:
         return matching
     # A file that is missing or no PDF is told by whoever reads it, so that the other books still finish.
     return [name]
+
+
+def _is_book(path: Path, folder: Path) -> bool:
+    """Whether a file found in ``folder`` is a PDF or a table of passages. What tripletkit itself made is neither."""
+    if path.suffix.lower() == ".pdf":
+        return path.is_file()
+    if path.suffix.lower() not in _FOUND_IN_FOLDERS or not path.is_file() or _is_output(path, folder):
+        return False
+    if not has_text_column(path):
+        log.warning("%s: passed over, it has no column 'text'; name the file itself to be told more", path)
+        return False
+    return True
+
+
+def _is_output(path: Path, within: Path) -> bool:
+    """Whether a file lies in an output folder, which holds tables with a column ``text`` too."""
+    return any((folder / "manifests").is_dir() for folder in path.parents if folder.is_relative_to(within))

@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from tripletkit.books import find_books
+from tripletkit.books import find_books, is_passage_file
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import TableError, TripletkitError
+from tripletkit.passage_files import counted, read_passage_file
 from tripletkit.pdf.reader import open_pdf
 from tripletkit.rules import load_rules
 from tripletkit.settings import Settings, TrainSettings
@@ -92,10 +94,23 @@ def _books(settings: Settings) -> Iterator[Check]:
         return
     for path in paths:
         try:
+            if is_passage_file(path):
+                yield _passage_file(path)
+                continue
             with open_pdf(path) as document:
                 yield Check(True, f"{path}: {len(document)} pages")
         except TripletkitError as error:
             yield Check(False, error.problem, error.hint)
+
+
+def _passage_file(path: Path) -> Check:
+    file = read_passage_file(path)
+    if not file.bad:
+        ignored = f"; columns ignored: {', '.join(file.ignored)}" if file.ignored else ""
+        return Check(True, f"{path}: {counted(len(file.rows), 'passage')}{ignored}")
+    first = file.bad[0]
+    what = f"{path}: {counted(len(file.bad), 'bad row')}, {counted(len(file.rows), 'good row')}"
+    return Check(False, f"{what}; line {first.line}: {first.reason} ({first.detail})", "Mend or remove them.")
 
 
 def _tables(store: Store) -> Iterator[Check]:

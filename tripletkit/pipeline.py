@@ -19,7 +19,9 @@ from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
 from tripletkit.ids import file_sha256
 from tripletkit.language.normalise import normalised_by
 from tripletkit.launch import is_first_process
+from tripletkit.passage_files import counted
 from tripletkit.progress import Progress
+from tripletkit.row_formats import BAD_ROW
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
@@ -224,6 +226,12 @@ class Runner:
             failed = SourceError(
                 f"{dropped[REFUSED]} of the books could not be read; the others are done",
                 "See `tripletkit report`, or the table `dropped`.",
+            )
+        bad = sum(count for reason, count in dropped.items() if reason.startswith(BAD_ROW))
+        if failed is None and bad:
+            failed = SourceError(
+                f"{counted(bad, 'row')} of your passages could not be read; the others are done",
+                "The table `dropped` has file, line and reason of each; mend or remove them and run again.",
             )
         return Report(
             stage.name,

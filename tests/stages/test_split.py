@@ -1,6 +1,14 @@
 import polars as pl
+import pytest
 
-from tripletkit.stages.split import pages_to_splits, passage_units, passages_to_pages, units_to_splits
+from tripletkit.stages.split import (
+    _unit_kind,
+    pages_to_splits,
+    passage_units,
+    passages_alone,
+    passages_to_pages,
+    units_to_splits,
+)
 
 
 def passages(rows: list[tuple[str, str, str | None]]) -> pl.DataFrame:
@@ -20,6 +28,51 @@ def test_of_two_books_the_larger_trains_whole() -> None:
         passages([("p1", "a", "1"), ("p2", "a", "2"), ("p3", "b", "1"), ("p4", "b", "2"), ("p5", "b", "2")]), "auto"
     )
     assert units == {"p1": ("a", "1"), "p2": ("a", "2"), "p3": "b", "p4": "b", "p5": "b"}
+
+
+def chunks(number: int, pages: int, *, section: str | None = None) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "passage_id": f"p{n}",
+                "book_id": "a",
+                "section": section,
+                "page_first": 1 + n % pages,
+                "page_last": 1 + n % pages,
+                "text": f"the text of passage number {n} stands alone in the world",
+            }
+            for n in range(number)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("pages", "by", "note"),
+    [(10, "pages", "so pages are split: the first of each book train"), (9, "passages", "are drawn one by one")],
+)
+@pytest.mark.parametrize("section", [None, "1 Soil"])
+def test_one_book_without_chapters_goes_by_pages_or_passages(
+    pages: int, by: str, note: str, section: str | None
+) -> None:
+    kind, (told,) = _unit_kind(chunks(30, pages, section=section), "auto")
+    assert kind == by
+    assert note in told
+    assert _unit_kind(chunks(30, pages), "chapter") == ("chapter", ())  # what the user says is done
+
+
+def test_three_chapters_are_enough() -> None:
+    table = chunks(30, 10).with_columns(section=pl.format("{} Soil", pl.col("page_last") % 3))
+    assert _unit_kind(table, "auto") == ("auto", ())
+
+
+def test_passages_alone_keep_copies_together() -> None:
+    table = pl.DataFrame(
+        {
+            "passage_id": ["p1", "p2", "p3"],
+            "text": ["rain falls on the hill and runs off", "snow", "rain falls on the hill and runs off"],
+        }
+    )
+    assert passages_alone(table) == {"p1": "p1", "p2": "p2", "p3": "p1"}
 
 
 def test_three_books_go_by_book() -> None:

@@ -1,6 +1,7 @@
-"""Books → pages, lines and passages.
+"""Books, and files of the user's own passages → pages, lines and passages.
 
-Each book is read in a process of its own, within bounds of time and memory, and kept, so that a killed run continues.
+Each PDF is read in a process of its own, within bounds of time and memory. Every file's part is kept, so that a killed
+run continues.
 """
 
 from __future__ import annotations
@@ -13,15 +14,34 @@ from pathlib import Path
 
 import polars as pl
 
-from tripletkit.books import REFUSED
+from tripletkit.books import REFUSED, is_passage_file
+from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
+from tripletkit.own_passages import (
+    OwnBooks,
+    OwnPart,
+    cut_in_words,
+    cut_rows,
+    keep_part,
+    notes_on,
+    read_part,
+    rows_to_books,
+    sources_as_csv,
+)
+from tripletkit.passage_files import counted, read_passage_file
 from tripletkit.pdf.book_task import BookTables, BookTask, PassageLimits
 from tripletkit.pdf.workers import Bounds, Failure, WorkerFunction, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.store import write_atomically
 
 log = logging.getLogger(__name__)
+
+#: Raise it when a file of passages gives other rows than before.
+OWN_VERSION = 1
+#: Which row of the user's files each passage came from, and the id it has there.
+PASSAGE_IDS = "passage_ids.csv"
 
 VERSION = 4
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
@@ -42,32 +62,46 @@ def run(job: Job) -> StageResult:
     for task, problem in _read_all([t for t in tasks if job.force or not (t.part / "done").exists()], job):
         if problem is not None:
             refused[task.path] = problem
+    own = _read_passage_files(job, refused)
     # In the order of the books, not in that of their ends.
     refused = {path: refused[path] for path in job.books if path in refused}
     read = [task for task in tasks if task.path not in refused]
-    if not read:
+    if not read and not own:
         raise SourceError(
-            "no book could be read:\n  " + "\n  ".join(refused.values()), "Give at least one PDF with a text layer."
+            "no book could be read:\n  " + "\n  ".join(refused.values()),
+            "Give at least one PDF with a text layer, or one file of passages with a column 'text'.",
         )
-    parts = {name: pl.concat([pl.read_parquet(task.part / f"{name}.parquet") for task in read]) for name in _PARTS}
+    books, parts = make_table(BOOKS, [_book_row(task, job) for task in read]), _parts_of(read)
     dropped: list[Row] = parts["dropped"].to_dicts()
     dropped += [
         {"stage": "extract", "item": str(path), "related": None, "reason": REFUSED, "detail": why}
         for path, why in refused.items()
     ]
-    books = make_table(BOOKS, [_book_row(task, job) for task in read])
-    return _result(books, parts, dropped, tuple(refused.values()))
+    notes = tuple(refused.values())
+    found = _own_books(own, job)
+    if found is not None:
+        books = pl.concat([books, found.books])
+        parts |= {name: pl.concat([parts[name], getattr(found, name)]) for name in ("pages", "passages")}
+        dropped += [*found.repeated, *(row for part in own for row in part.dropped())]
+        notes += (*notes_on(own), f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage")
+    return _result(books, parts, dropped, notes, cut_in_words(own))
+
+
+def _parts_of(tasks: list[BookTask]) -> dict[str, pl.DataFrame]:
+    """What is kept of the PDFs, put together."""
+    return {
+        name: pl.concat([make_table(table, []), *(pl.read_parquet(task.part / f"{name}.parquet") for task in tasks)])
+        for name, table in _PARTS.items()
+    }
 
 
 def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
-    place, settings = job.locate(), job.settings.extract
-    most = min(settings.max_tokens or place.max_tokens, place.max_tokens)
-    limits = PassageLimits(
-        max_tokens=most, target_tokens=min(settings.target_tokens, most), min_tokens=min(settings.min_tokens, most)
-    )
+    place, settings, limits = job.locate(), job.settings.extract, _limits(job)
     tasks: dict[str, BookTask] = {}
     refused: dict[Path, str] = {}
     for path in job.books:
+        if is_passage_file(path):
+            continue
         if not path.is_file():
             refused[path] = f"{path}: no such file"
             continue
@@ -89,6 +123,14 @@ def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
             path, book_id, job.folder / "cache" / "books" / key, place.folder, limits, job.rules, settings.backend
         )
     return list(tasks.values()), refused
+
+
+def _limits(job: Job) -> PassageLimits:
+    settings, most = job.settings.extract, job.locate().max_tokens
+    most = min(settings.max_tokens or most, most)
+    return PassageLimits(
+        max_tokens=most, target_tokens=min(settings.target_tokens, most), min_tokens=min(settings.min_tokens, most)
+    )
 
 
 def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str | None]]:
@@ -136,6 +178,53 @@ def _book_row(task: BookTask, job: Job) -> Row:
     }
 
 
+def _read_passage_files(job: Job, refused: dict[Path, str]) -> list[OwnPart]:
+    """Every file of passages among the books, from an earlier run if it is kept. Files that cannot be read go to ``refused``."""
+    paths = [path for path in job.books if is_passage_file(path)]
+    parts: dict[str, OwnPart] = {}
+    with job.progress.bar("reading", len(paths), "files of passages") as advance:
+        for path in paths:
+            try:
+                sha = file_sha256(path)
+                if sha in parts:
+                    log.warning("%s is the same file as %s; it is read once", path, parts[sha].path)
+                else:
+                    parts[sha] = _own_part(path, sha, job)
+            except FileNotFoundError:
+                refused[path] = f"{path}: no such file"
+            except SourceError as error:
+                refused[path] = str(error)
+            advance(1)
+    return list(parts.values())
+
+
+def _own_part(path: Path, sha: str, job: Job) -> OwnPart:
+    place, limits = job.locate(), _limits(job)
+    values = (sha, place.tokenizer_fingerprint, repr(limits), job.rules.fingerprint, str(OWN_VERSION))
+    part = job.folder / "cache" / "books" / stable_id("own", path.suffix.lower(), *values)
+    if job.force or not (part / "done").exists():
+        file = read_passage_file(path)
+        rows = cut_rows(file, limits, token_counter(place.folder), job.rules.words("abbreviations"))
+        keep_part(part, rows, file)
+    return read_part(path, part)
+
+
+def _own_books(own: list[OwnPart], job: Job) -> OwnBooks | None:
+    """The tables of all files of passages, None without any. The file of ids is written, or removed."""
+    if not own:
+        (job.folder / PASSAGE_IDS).unlink(missing_ok=True)
+        return None
+    found = rows_to_books([(part.path, part.rows) for part in own], lambda path, book: _own_license(path, book, job))
+    write_atomically(job.folder / PASSAGE_IDS, sources_as_csv(found.sources))
+    return found
+
+
+def _own_license(path: Path, book: str | None, job: Job) -> str | None:
+    """The licence that the settings give to the value of ``book``, else the file's."""
+    named = job.settings.licenses
+    return named.get(book) or _license(path, named) if book else _license(path, named)
+
+
 def _license(path: Path, named: dict[str, str]) -> str | None:
     """From the settings by file name, else from a file beside the book."""
     if path.name in named:
@@ -151,14 +240,14 @@ def _license(path: Path, named: dict[str, str]) -> str | None:
 
 
 def _result(
-    books: pl.DataFrame, parts: dict[str, pl.DataFrame], dropped: list[Row], notes: tuple[str, ...]
+    books: pl.DataFrame, parts: dict[str, pl.DataFrame], dropped: list[Row], notes: tuple[str, ...], cut: str = ""
 ) -> StageResult:
     passages, pages = parts["passages"], parts["pages"]
     kinds = dict(sorted(passages.group_by("kind").len().iter_rows(), key=lambda kind: (-kind[1], kind[0])))
     counts = {"books": books.height, "pages": pages.height, "lines": parts["lines"].height, "passages": passages.height}
     told = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
-    read = f"{counts['books']:,} {'book' if books.height == 1 else 'books'}, {counts['pages']:,} pages"
-    summary = f"{read} → {counts['passages']:,} passages ({told})"
+    read = f"{counted(books.height, 'book')}, {counted(pages.height, 'page')}"
+    summary = f"{read} → {counts['passages']:,} passages ({told}){cut}"
     tables = {"books": books, **{name: parts[name] for name in ("pages", "lines", "passages")}}
     return StageResult(tables, dropped, counts, summary, notes)
 

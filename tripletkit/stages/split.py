@@ -17,6 +17,11 @@ from tripletkit.stage import Job, Row, Stage, StageResult
 
 Unit = TypeVar("Unit", bound=Hashable)
 
+#: Train, validation and test take a book or a chapter each.
+FEWEST_UNITS = 3
+#: From so many pages on, each of the three has some.
+FEWEST_PAGES = 10
+
 
 def run(job: Job) -> StageResult:
     """Every passage gets a split, but for near-duplicates of a passage in another split, which are dropped.
@@ -26,10 +31,11 @@ def run(job: Job) -> StageResult:
     settings, seed = job.settings.split, job.settings.seed
     passages = job.table("passages")
     shares = {"validation": settings.validation, "test": settings.test}
-    if settings.by == "pages":
+    by, notes = _unit_kind(passages, settings.by)
+    if by == "pages":
         units, sides = passages_to_pages(passages), pages_to_splits(passages, shares)
     else:
-        units = passage_units(passages, settings.by)
+        units = passages_alone(passages) if by == "passages" else passage_units(passages, by)
         sides = units_to_splits(Counter(units.values()), shares, seed)
     split_of = {passage: sides[unit] for passage, unit in units.items()}
     dropped = _drop_copies(passages, split_of)
@@ -41,12 +47,26 @@ def run(job: Job) -> StageResult:
                 f"split: no passage is left for {name} ({len(set(units.values()))} units, by {settings.by})",
                 "Use --set split.by=chapter, other shares, or more books.",
             )
-    parts = ", ".join(
+    told = ", ".join(
         f"{name} {sizes[name]:,} ({sum(side == name for side in sides.values())})"
         for name in ("train", "validation", "test")
     )
-    what = "pages" if settings.by == "pages" else "chapters" if isinstance(next(iter(sides)), tuple) else "books"
-    return StageResult({"splits": splits}, dropped, dict(sizes), f"passages (and {what}): {parts}")
+    whole = "chapters" if isinstance(next(iter(sides)), tuple) else "books"
+    what = {"pages": "pages", "passages": "groups of them"}.get(by, whole)
+    return StageResult({"splits": splits}, dropped, dict(sizes), f"passages (and {what}): {told}", notes)
+
+
+def _unit_kind(passages: pl.DataFrame, by: str) -> tuple[str, tuple[str, ...]]:
+    """What is kept whole, with a note where "auto" finds too few books and chapters: pages, else single passages."""
+    if by != "auto" or len(set(passage_units(passages, by).values())) >= FEWEST_UNITS:
+        return by, ()
+    few = "split: too few books and chapters to split by"
+    if passages.select("book_id", "page_last").n_unique() >= FEWEST_PAGES:
+        return "pages", (f"{few}, so pages are split: the first of each book train, the last test",)
+    return "passages", (
+        f"{few}, and too few pages: passages are drawn one by one, copies together. Passages about one thing can be in "
+        "training and in test, so scores are higher than on a new text; a column book, section or page prevents this",
+    )
 
 
 def passage_units(passages: pl.DataFrame, by: str) -> dict[str, Hashable]:
@@ -69,6 +89,13 @@ def passage_units(passages: pl.DataFrame, by: str) -> dict[str, Hashable]:
         whole = by == "book" or (by == "auto" and (len(sizes) > 2 or book == largest))
         units[row["passage_id"]] = book if whole else (book, chapter_of(row["section"]))
     return units
+
+
+def passages_alone(passages: pl.DataFrame) -> dict[str, Hashable]:
+    """By passage: itself, or the first of those that repeat each other."""
+    texts = dict(passages.select("passage_id", "text").sort("passage_id").iter_rows())
+    units: dict[str, Hashable] = {passage: passage for passage in texts}
+    return units | {copy: group[0] for group in near_duplicate_groups(texts) for copy in group}
 
 
 def passages_to_pages(passages: pl.DataFrame) -> dict[str, Hashable]:

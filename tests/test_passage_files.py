@@ -1,0 +1,257 @@
+"""Files of passages as people have them: every format, and every way in which a row or a file can be bad."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tripletkit.errors import SourceError
+from tripletkit.passage_files import (
+    PassageFile,
+    PassageRow,
+    has_text_column,
+    read_passage_file,
+)
+from tripletkit.row_formats import MOST_CHARACTERS
+
+ROWS = [
+    {"id": "a", "text": 'Humus, "black gold",\nis dark.', "section": "1 Soil", "page": "12", "book": "Earth"},
+    {"id": "b", "text": "Loam drains wéll.", "section": "2 Loam", "page": "xii", "book": "Earth"},
+]
+
+
+def write(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+def lines(*rows: object) -> str:
+    return "".join(f"{json.dumps(row)}\n" for row in rows)
+
+
+def facts(file: PassageFile) -> list[tuple[str | None, ...]]:
+    return [(row.id, row.text, row.section, row.page, row.book) for row in file.rows]
+
+
+def as_csv(delimiter: str) -> str:
+    def quoted(value: str) -> str:
+        return '"' + value.replace('"', '""') + '"'
+
+    body = "\n".join(delimiter.join(map(quoted, row.values())) for row in ROWS)
+    return delimiter.join(ROWS[0]) + "\n" + body + "\n"
+
+
+def test_every_format_says_the_same(tmp_path: Path) -> None:
+    frame = pl.DataFrame(ROWS)
+    frame.write_parquet(tmp_path / "a.parquet")
+    frame.with_columns(pl.col("book").cast(pl.Categorical)).write_parquet(tmp_path / "b.parquet")
+    files = [
+        write(tmp_path, "a.jsonl", lines(*ROWS)),
+        write(tmp_path, "bom.jsonl", "\n" + lines(*ROWS), "utf-8-sig"),
+        write(tmp_path, "list.json", json.dumps(ROWS, indent=1)),
+        write(tmp_path, "list.jsonl", json.dumps(ROWS)),
+        write(tmp_path, "a.csv", as_csv(",")),
+        write(tmp_path, "excel.csv", as_csv(";"), "utf-8-sig"),
+        write(tmp_path, "unicode.csv", as_csv("\t"), "utf-16"),
+        write(tmp_path, "a.tsv", as_csv("\t")),
+        tmp_path / "a.parquet",
+        tmp_path / "b.parquet",
+    ]
+    wanted = [tuple(row[name] for name in ("id", "text", "section", "page", "book")) for row in ROWS]
+    for path in files:
+        assert facts(read_passage_file(path)) == wanted, path.name
+        assert has_text_column(path), path.name
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    table = write(tmp_path, "a.csv", 'text,id\n"two\nlines",a\n\nlast,b\n')
+    assert [(row.line, row.id) for row in read_passage_file(table).rows] == [(2, "a"), (5, "b")]
+    assert [row.line for row in read_passage_file(write(tmp_path, "a.jsonl", "\n" + lines(*ROWS))).rows] == [2, 3]
+
+
+def test_numbers_lists_and_gaps_become_text(tmp_path: Path) -> None:
+    rows = [
+        {"text": " a ", "id": 7, "page": 3.0, "section": ["1 Soil", "1.1 Humus"], "book": 2024},
+        {"text": "b", "id": None, "page": float("nan"), "section": "", "title": "  The   Earth "},
+    ]
+    read = read_passage_file(write(tmp_path, "a.jsonl", lines(*rows)))
+    assert read.rows == [
+        PassageRow(1, "a", id="7", page="3", section="1 Soil › 1.1 Humus", book="2024"),
+        PassageRow(2, "b", title="The Earth"),
+    ]
+    # pandas writes whole numbers with gaps as floats.
+    assert read_passage_file(write(tmp_path, "a.csv", "text,page\na,3.0\nb,\n")).rows[0].page == "3"
+
+
+def test_unknown_columns_are_named(tmp_path: Path) -> None:
+    rows = [{"text": "a", "source": "x"}, {"text": "b", "metadata": {}}]
+    assert read_passage_file(write(tmp_path, "a.jsonl", lines(*rows))).ignored == ("source", "metadata")
+    assert read_passage_file(write(tmp_path, "a.csv", ",text,score\n0,a,1\n")).ignored == (
+        "column 1 (no name)",
+        "score",
+    )
+    pl.DataFrame({"text": ["a"], "embedding": [[0.1]]}).write_parquet(tmp_path / "a.parquet")
+    assert read_passage_file(tmp_path / "a.parquet").ignored == ("embedding",)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason", "detail"),
+    [
+        ('{"text": "a"', "bad row: invalid JSON", "Expecting ',' delimiter at column 13"),
+        ("text: a", "bad row: invalid JSON", "Expecting value at column 1"),
+        ("[" * 100_000, "bad row: invalid JSON", "nested too deeply"),
+        ('["a"]', "bad row: not an object", "got list ['a']"),
+        ('{"id": "x"}', "bad row: no text", "it has 'id'"),
+        ("{}", "bad row: no text", "it has nothing"),
+        ('{"text": 5}', "bad row: text is not a string", "got int 5"),
+        ('{"text": ["a", "b"]}', "bad row: text is not a string", "got list ['a', 'b']"),
+        ('{"text": ""}', "empty text", "the row holds no text"),
+        ('{"text": " \\n "}', "empty text", "the row holds no text"),
+        ('{"text": null}', "empty text", "the row holds no text"),
+        ('{"text": NaN}', "empty text", "the row holds no text"),
+        ('{"text": "\\ud83d"}', "bad row: broken characters", r"half of a surrogate pair, \ud83d"),
+        (
+            '{"text": "a", "page": 3.5}',
+            "bad row: page",
+            "expected a page number or a printed label such as 'xii', got float 3.5",
+        ),
+        ('{"text": "a", "page": [1, 2]}', "bad row: page", "got list [1, 2]"),
+        ('{"text": "a", "page": true}', "bad row: page", "got bool True"),
+        ('{"text": "a", "page": "%s"}' % ("x" * 50), "bad row: page", "50 characters (str 'xxx"),
+        ('{"text": "a", "id": {"x": 1}}', "bad row: id", "expected a string or a whole number, got dict {'x': 1}"),
+        ('{"text": "a", "section": [1]}', "bad row: section", "got list [1]"),
+        (
+            '{"text": "%s"}' % ("x" * (MOST_CHARACTERS + 1)),
+            "bad row: too long",
+            "1,000,001 characters; at most 1,000,000",
+        ),
+        (
+            '{"text": "%s"}' % ("x" * 5 * MOST_CHARACTERS),
+            "bad row: too long",
+            "a line of more than 4,000,000 characters",
+        ),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_bad_line_costs_itself(tmp_path: Path, row: str, reason: str, detail: str) -> None:
+    path = write(tmp_path, "a.jsonl", '{"text": "first"}\n' + row + '\n{"text": "last"}\n')
+    read = read_passage_file(path)
+    assert [(r.line, r.text) for r in read.rows] == [(1, "first"), (3, "last")]
+    assert [(skipped.line, skipped.reason) for skipped in read.skipped] == [(2, reason)]
+    assert detail in read.skipped[0].detail
+    assert len(read.bad) == (reason != "empty text")
+
+
+@pytest.mark.parametrize(
+    ("row", "detail"),
+    [
+        ("a,1,x,y", '4 values in 2 columns; put a text that holds a delimiter in "quotes"'),
+        ('"a" b,1', "',' expected after '\"'; double a quote inside a quoted text"),
+    ],
+)
+def test_a_bad_row_of_csv_costs_itself(tmp_path: Path, row: str, detail: str) -> None:
+    read = read_passage_file(write(tmp_path, "a.csv", f"text,page\nfirst,1\n{row}\nlast,2\n"))
+    assert [row.text for row in read.rows] == ["first", "last"]
+    assert [(skipped.line, skipped.reason, skipped.detail) for skipped in read.skipped] == [
+        (3, "bad row: invalid CSV", detail)
+    ]
+
+
+def test_a_long_cell_is_read_and_the_librarys_limit_stays(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    read = read_passage_file(write(tmp_path, "a.csv", f"text\n{'word ' * 60_000}\n{'x' * (MOST_CHARACTERS + 1)}\n"))
+    assert [len(row.text) for row in read.rows] == [299_999]
+    assert [skipped.reason for skipped in read.skipped] == ["bad row: too long"]
+    assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.jsonl",
+            lines({"page_content": "a", "metadata": {}}),
+            r"has 'page_content', 'metadata'\n  Rename 'page_content' to 'text'\. Lift page, section or book out of 'metadata'",
+        ),
+        ("a.csv", "Text,id\na,1\n", r"a\.csv: no column 'text'; it has 'Text', 'id'\n  Rename 'Text' to 'text'"),
+        ("a.csv", "body;id\na;1\n", r"no column 'text'; it has 'body;id'|no column 'text'; it has 'body', 'id'"),
+        ("a.csv", "text,text\na,b\n", r"a\.csv:1: two columns are called 'text'"),
+        ("a.csv", 'text\n"a\nb\nc\n', r"a\.csv:2: a quote is opened here and never closed"),
+        ("a.csv", "", r"a\.csv: holds no row"),
+        ("a.csv", "text,id\n", r"a\.csv: holds no row"),
+        ("a.jsonl", "\n\n", r"a\.jsonl: holds no row"),
+        ("a.json", "[]", r"a\.json: holds no row"),
+        ("a.json", '[{"text": "a"},', r"a\.json: starts like a JSON list, but is not valid JSON \(Expecting value"),
+        (
+            "a.json",
+            '{\n "chunks": []\n}',
+            r"3 of its 3 rows cannot be used; line 1: bad row: invalid JSON \(Expecting property name",
+        ),
+        ("a.parquet", "PAR1 no", r"a\.parquet: not a readable Parquet file \("),
+    ],
+)
+def test_a_bad_file_is_refused_with_a_cure(tmp_path: Path, name: str, text: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message) as raised:
+        read_passage_file(write(tmp_path, name, text))
+    assert raised.value.hint
+
+
+def test_a_file_of_mostly_bad_rows_is_refused(tmp_path: Path) -> None:
+    good, bad = "a,b\n" * 90, "a,b,c\n" * 101
+    path = write(tmp_path, "a.csv", f"text,id\n{good}{bad}")
+    with pytest.raises(
+        SourceError, match=r"101 of its 191 rows cannot be used; line 92: bad row: invalid CSV \(3 values"
+    ):
+        read_passage_file(path)
+    assert len(read_passage_file(write(tmp_path, "b.csv", f"text,id\n{good}{bad[6:]}")).bad) == 100
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_another_encoding_is_refused_with_its_line(tmp_path: Path, name: str) -> None:
+    text = "text\nfirst\nwéll\n" if name == "a.csv" else '{"text": "first"}\n\n{"text": "wéll"}\n'
+    with pytest.raises(SourceError, match=rf"{name}:3: not UTF-8 text \(byte 0xe9\)\n  Save it as UTF-8: in Excel"):
+        read_passage_file(write(tmp_path, name, text, "cp1252"))
+
+
+def test_a_text_column_of_numbers_is_refused(tmp_path: Path) -> None:
+    pl.DataFrame({"text": [1, 2]}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match="2 of its 2 rows cannot be used; line 1: bad row: text is not a string"):
+        read_passage_file(tmp_path / "a.parquet")
+    pl.DataFrame({"words": ["a"]}).write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(SourceError, match=r"b\.parquet: no column 'text'; it has 'words'"):
+        read_passage_file(tmp_path / "b.parquet")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        with pytest.raises(SourceError, match=rf"{name}: (cannot be read \(No such file|not a readable Parquet)"):
+            read_passage_file(tmp_path / name)
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(
+    lambda text: bool(text.strip())
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(_TEXTS, st.none() | st.integers(0, 9999)), min_size=1, max_size=8))
+def test_what_is_written_is_read(tmp_path: Path, given_rows: list[tuple[str, int | None]]) -> None:
+    rows = [{"text": text, "page": page} for text, page in given_rows]
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["page", "text"], quoting=csv.QUOTE_ALL)
+        writer.writeheader()
+        writer.writerows(rows)
+    write(tmp_path, "a.jsonl", lines(*rows))
+    pl.DataFrame(rows, schema={"text": pl.String, "page": pl.Int64}).write_parquet(tmp_path / "a.parquet")
+    wanted = [(text.strip(), None if page is None else str(page)) for text, page in given_rows]
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        read = read_passage_file(tmp_path / name)
+        assert [(row.text, row.page) for row in read.rows] == wanted, name
+        assert not read.skipped
