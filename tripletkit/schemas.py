@@ -1,4 +1,4 @@
-"""Every table that a stage writes: columns, types, key, meaning. Every read and write is checked against this."""
+"""Every table that a stage writes: its columns, types, key and meaning. Tables are checked against this when read and written."""
 
 from __future__ import annotations
 
@@ -224,30 +224,29 @@ TABLES = {
 
 
 def make_table(table: Table, rows: Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]]) -> pl.DataFrame:
-    """Rows (or columns by name) as a checked table, sorted by its key; equal rows give an equal table whatever their order."""
+    """Rows (or columns by name) as a checked table, sorted by its key, so that the order of the rows does not matter."""
     held = {name: rows[name] for name in table.columns} if isinstance(rows, Mapping) else list(rows)
     return check_table(pl.DataFrame(held, schema=table.schema), table)
 
 
-def check_table(frame: pl.DataFrame, table: Table, source: str = "") -> pl.DataFrame:
-    """``frame`` sorted by its key. Raises TableError where columns, types, nulls or keys are not the table's."""
-    place = source or f"{table.name} table"
+def check_table(frame: pl.DataFrame, table: Table, source: str = "", hint: str = "") -> pl.DataFrame:
+    """``frame`` sorted by its key. Raises TableError if its columns, types, nulls or keys are not the table's.
+
+    ``source`` (a path) and ``hint`` (how to make the table again) are for the message.
+    """
+    place, hint = source or f"{table.name} table", hint or "Run its stage again with --force."
     if frame.schema != table.schema:
-        wrong = [name for name in {**table.schema, **frame.schema} if frame.schema.get(name) != table.schema.get(name)]
-        raise TableError(
-            f"{place}: not a tripletkit {table.name} table, differs in {', '.join(map(repr, sorted(wrong))) or 'column order'}",
-            "It was made by another version or by hand; run its stage again with --force.",
-        )
+        raise TableError(f"{place}: {_wrong_columns(frame.schema, table)}", hint)
     for name, column in table.columns.items():
         if not column.null and frame[name].null_count():
-            raise TableError(
-                f"{place}: column {name!r} has {frame[name].null_count()} empty values",
-                "Run its stage again with --force.",
-            )
+            raise TableError(f"{place}: column {name!r} has {frame[name].null_count()} empty values", hint)
     if table.name != "dropped" and frame.select(table.key).is_duplicated().any():
         twice = frame.filter(frame.select(table.key).is_duplicated()).row(0, named=True)
-        raise TableError(
-            f"{place}: two rows share {', '.join(f'{k}={twice[k]!r}' for k in table.key)}",
-            "Run its stage again with --force.",
-        )
+        raise TableError(f"{place}: two rows share {', '.join(f'{k}={twice[k]!r}' for k in table.key)}", hint)
     return frame.sort(table.key, nulls_last=False, maintain_order=True)
+
+
+def _wrong_columns(schema: pl.Schema, table: Table) -> str:
+    wrong = [name for name in {**table.schema, **schema} if schema.get(name) != table.schema.get(name)]
+    differs = f"it differs in {', '.join(map(repr, sorted(wrong)))}" if wrong else "its columns are in another order"
+    return f"not a tripletkit {table.name} table of this version: made by an earlier version, or by hand ({differs})"

@@ -31,7 +31,7 @@ def trained(folder: Path, *books: Book) -> Store:
     }
     (folder / "encoder/tripletkit.json").write_text(json.dumps(note))
     (folder / "validation.json").write_text(
-        json.dumps({"untouched": dict.fromkeys(TASKS, MEAN), "tuned": dict.fromkeys(TASKS, BETTER)})
+        json.dumps({"base": dict.fromkeys(TASKS, MEAN), "fine-tuned": dict.fromkeys(TASKS, BETTER)})
     )
     key = {"inputs": {"triplets.parquet": store.sha("triplets.parquet")}}
     store.write_manifest(Manifest("train", key, {"encoder": store.sha("encoder")}))

@@ -70,7 +70,7 @@ def read_validation(store: Store) -> tuple[Score, ...]:
     """The scores on validation that `train` ended with, without intervals; none where nothing could be asked."""
     path = store.place(VALIDATION)
     found = _json(path) if path.is_file() else {}
-    before, after = found.get("untouched"), found.get("tuned")
+    before, after = found.get("base"), found.get("fine-tuned")
     if not before or not after:
         return ()
     return tuple(

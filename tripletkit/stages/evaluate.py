@@ -16,7 +16,7 @@ from tripletkit.evaluation.panel import Judged, Panel, judge
 from tripletkit.evaluation.report import as_json, general_change, table_lines
 from tripletkit.evaluation.seen_unseen import seen_keys, seen_parts
 from tripletkit.evaluation.tasks import Part, Task, build_tasks
-from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.stages.train import few_terms, held_passages, not_better, told
 from tripletkit.store import write_atomically
 
@@ -152,7 +152,7 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("evaluate", "mine", "precision", "seed"),
-    uses=frozenset({"encoder", "against"}),
+    inputs=frozenset({Input.ENCODER, Input.COMPARED_ENCODERS}),
     files_in=("encoder",),
     files_out=("scores.json",),
     version=2,

@@ -20,7 +20,7 @@ from tripletkit.pdf.limits import PassageLimits
 from tripletkit.pdf.worker_task import BookTables, BookTask, read_book_task
 from tripletkit.pdf.workers import Bounds, Failure, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
-from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stage import Input, Job, Row, Stage, StageResult
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +155,6 @@ STAGE = Stage(
     writes=("books", "pages", "lines", "passages"),
     run=run,
     settings=("extract", "licenses"),
-    uses=frozenset({"books", "rules", "tokenizer"}),
+    inputs=frozenset({Input.BOOKS, Input.RULES, Input.TOKENIZER}),
     version=VERSION,
 )

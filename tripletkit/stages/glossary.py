@@ -13,7 +13,7 @@ import polars as pl
 from tripletkit.errors import SourceError
 from tripletkit.rules import Rules
 from tripletkit.schemas import TERMS, make_table
-from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.stages.tag import tag_passages
 from tripletkit.store import write_atomically
 from tripletkit.tagging.surfaces import surfaces_of, with_surfaces
@@ -129,7 +129,7 @@ STAGE = Stage(
     writes=("terms",),
     run=run,
     settings=("glossary",),
-    uses=frozenset({"rules", "user_terms"}),
+    inputs=frozenset({Input.RULES, Input.USER_TERMS}),
     files_out=(PROPOSALS,),
     version=3,
 )

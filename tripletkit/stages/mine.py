@@ -20,7 +20,7 @@ from tripletkit.mining.miner import Anchors, Mined, choose_positives, mine, with
 from tripletkit.mining.pool import Candidate, Pool, build_pool
 from tripletkit.schemas import TRIPLETS, check_table, make_table
 from tripletkit.settings import TrainSettings
-from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.stages.views import MinedViews, mine_views
 
 
@@ -265,6 +265,6 @@ STAGE = Stage(
     writes=("triplets", "views"),
     run=run,
     settings=("mine", "seed", "precision"),
-    uses=frozenset({"encoder"}),
+    inputs=frozenset({Input.ENCODER}),
     version=5,
 )

@@ -14,7 +14,7 @@ from tripletkit.publishing.checks import REVIEW, read_review
 from tripletkit.publishing.encoder import book_credits, dataset_title, encoder_trouble, with_license, write_model_card
 from tripletkit.publishing.folder import write_dataset
 from tripletkit.publishing.scores import SCORES, read_scores
-from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import Store
 
 TABLES = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "views", "dropped")
@@ -84,7 +84,8 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("publish", "seed"),
-    uses=frozenset({"encoder", "rules", "dropped"}),
+    inputs=frozenset({Input.ENCODER, Input.RULES}),
+    also_reads=("dropped",),
     files_in=(SCORES, REVIEW),
     files_out=("dataset",),
     version=2,

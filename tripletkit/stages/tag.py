@@ -9,7 +9,7 @@ import polars as pl
 
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import MENTIONS, make_table
-from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Match, Matcher
 from tripletkit.tagging.mentions import Parser, Tagged, Tagger
@@ -119,6 +119,6 @@ STAGE = Stage(
     writes=("mentions",),
     run=run,
     settings=("tag",),
-    uses=frozenset({"rules"}),
+    inputs=frozenset({Input.RULES}),
     version=3,
 )

@@ -14,9 +14,9 @@ from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import EncoderError, TableError
 from tripletkit.evaluation import Metrics, build_gold, score
 from tripletkit.ids import rng_for, stable_id
-from tripletkit.launch import is_first_process
 from tripletkit.mining.pool import Pool, build_pool
-from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.progress import is_first_process
+from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, VALIDATION, write_atomically
 from tripletkit.training import HeldOut, Trained, train
 from tripletkit.training.diagnostics import lint
@@ -56,7 +56,7 @@ def run(job: Job) -> StageResult:
         return StageResult(counts=counts, summary=summary)
     tuned = dataclasses.replace(place, name=str(target), folder=target)
     before, after = judge(job, place, "validation"), judge(job, tuned, "validation")
-    scores = json.dumps({"untouched": before or {}, "tuned": after or {}}, indent=1, ensure_ascii=False, sort_keys=True)
+    scores = json.dumps({"base": before or {}, "fine-tuned": after or {}}, indent=1, ensure_ascii=False, sort_keys=True)
     write_atomically(job.folder / VALIDATION, (scores + "\n").encode())
     if before is None or after is None:
         notes.append("no validation passage has an answer: only `evaluate` judges this encoder")
@@ -177,7 +177,7 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("train", "seed", "precision"),
-    uses=frozenset({"encoder"}),
+    inputs=frozenset({Input.ENCODER}),
     files_out=(ENCODER, VALIDATION),
     version=5,
 )

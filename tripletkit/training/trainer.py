@@ -18,8 +18,7 @@ from tripletkit.encoding.encoder import Encoder, load_model
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
 from tripletkit.ids import rng_for, stable_id
-from tripletkit.launch import is_first_process, process_count
-from tripletkit.progress import Progress
+from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.settings import TrainSettings
 from tripletkit.training.saving import save
 
