@@ -198,11 +198,10 @@ def run(call: Call) -> None:
 @command(app)
 def report(call: Call) -> None:
     """Print what each stage and round made. Rows that were dropped are counted by reason."""
-    from tripletkit.rounds import rounds_lines
-    from tripletkit.summaries import stage_lines, stage_rows
+    from tripletkit.summaries import report_lines
 
-    store = call.project().store
-    call.show(call.project().report(), (*stage_lines(stage_rows(store)), *rounds_lines(store.folder)))
+    project = call.project()
+    call.show(project.report(), report_lines(project.store))
 
 
 @command(app)

@@ -176,10 +176,9 @@ class Project:
 
     def report(self) -> list[dict[str, Any]]:
         """What each stage and each round made so far, with what was dropped. Raises TableError if no stage ran yet."""
-        from tripletkit.rounds import round_rows
-        from tripletkit.summaries import stage_rows
+        from tripletkit.summaries import report_rows
 
-        return [*stage_rows(self.store), *round_rows(self.store.folder)]
+        return report_rows(self.store)
 
     def checks(self) -> list[Check]:
         """Checks of the machine, the encoder, the books, the settings and the output folder, as `tripletkit doctor` prints."""

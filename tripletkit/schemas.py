@@ -57,7 +57,7 @@ PAGES = Table(
     ("book_id", "page"),
     {
         "book_id": Column(TEXT, "its book"),
-        "page": Column(INT, "physical, 1-based, as a PDF viewer counts"),
+        "page": Column(INT, "physical page, counted from 1 as a PDF viewer does"),
         "label": Column(TEXT, 'as printed, e.g. "xii" or "154"'),
         "role": Column(TEXT, "front, toc, body, glossary, index, bibliography, blank or image_only"),
         "chars": Column(INT, "characters of text"),
@@ -71,10 +71,12 @@ LINES = Table(
     {
         "book_id": Column(TEXT, "its book"),
         "page": Column(INT, "physical page"),
-        "line": Column(INT, "0-based, in reading order on its page"),
-        "column": Column(INT, "0-based from the left; -1 spans columns"),
-        "kind": Column(TEXT, "what the line is: a passage's kind, or heading, furniture, figure"),
-        "text": Column(TEXT, "as printed, white space made single"),
+        "line": Column(INT, "place in the reading order of its page, from 0"),
+        "column": Column(INT, "column, from 0 at the left; -1 if the line spans columns"),
+        "kind": Column(
+            TEXT, "what the line is: a passage's kind, or heading, furniture (running heads, page numbers), figure"
+        ),
+        "text": Column(TEXT, "as printed, with single spaces"),
         "styles": Column(TEXT, "one letter per word: r, b bold, i italic, z bold italic, m monospaced"),
         "x0": Column(REAL, "left edge, points"),
         "x1": Column(REAL, "right edge, points"),
@@ -85,16 +87,16 @@ LINES = Table(
         "col_x0": Column(REAL, "left edge of its column"),
         "col_x1": Column(REAL, "right edge of its column"),
     },
-    "Every printed line, with what became of it; what the glossary stage reads",
+    "Every printed line with its kind and position",
 )
 
 PASSAGES = Table(
     "passages",
     ("passage_id",),
     {
-        "passage_id": Column(TEXT, "from book, place and text"),
+        "passage_id": Column(TEXT, "from the book and the text"),
         "book_id": Column(TEXT, "its book"),
-        "section": Column(TEXT, 'heading path, "1 Intro › 1.2 Types"', null=True),
+        "section": Column(TEXT, 'headings above it, such as "1 Intro › 1.2 Types"', null=True),
         "page_first": Column(INT, "physical page of its first line"),
         "page_last": Column(INT, "physical page of its last line"),
         "label_first": Column(TEXT, "printed label of page_first"),
@@ -106,7 +108,7 @@ PASSAGES = Table(
         "text": Column(TEXT, "paragraphs joined by one line break"),
         "n_tokens": Column(INT, "by the encoder's tokenizer, special tokens included"),
     },
-    "Texts to mine, none over the encoder's token limit",
+    "Texts of a few sentences, none longer than the encoder can read",
 )
 
 TERMS = Table(
@@ -116,7 +118,7 @@ TERMS = Table(
         "term_id": Column(TEXT, "from book and canonical form"),
         "book_id": Column(TEXT, "its book; null for a term from a user's file", null=True),
         "term": Column(TEXT, "canonical form"),
-        "forms": Column(TEXTS, "every surface form, synonyms and acronyms included"),
+        "forms": Column(TEXTS, "every form that is tagged, with synonyms and acronyms"),
         "sources": Column(
             TEXTS,
             "index, index_head (cites no page), index_code (an identifier), glossary, bold, acronym, heading, automatic, user",
@@ -124,25 +126,27 @@ TERMS = Table(
         "definition": Column(TEXT, "from a glossary or the user", null=True),
         "parent_id": Column(TEXT, "term_id of the index entry above it", null=True),
         "see_also": Column(TEXTS, "term_ids"),
-        "locators": Column(LOCATORS, "pages that the index cites; page is physical, null if the label is unknown"),
+        "locators": Column(
+            LOCATORS, "pages that the index cites; page is the physical page, null if no page has that label"
+        ),
         "kept": Column(BOOL, "whether it is tagged and mined"),
         "reason": Column(TEXT, "why it is not kept", null=True),
     },
-    "The glossary: one row a concept",
+    "The terms: one row per concept",
 )
 
 MENTIONS = Table(
     "mentions",
     ("passage_id", "start", "end", "term_id"),
     {
-        "passage_id": Column(TEXT, "where"),
-        "term_id": Column(TEXT, "what"),
+        "passage_id": Column(TEXT, "the passage"),
+        "term_id": Column(TEXT, "the term"),
         "start": Column(INT, "character offset into the passage's text"),
         "end": Column(INT, "offset after the last character"),
         "surface": Column(TEXT, "text[start:end]"),
         "how": Column(TEXT, "exact; lemma: another number or spelling of the canonical form; form: another form"),
     },
-    "Kept terms said in passages",
+    "Where the kept terms are mentioned in passages",
 )
 
 SPLITS = Table(
@@ -152,7 +156,7 @@ SPLITS = Table(
         "passage_id": Column(TEXT, "its passage"),
         "split": Column(TEXT, "train, validation or test"),
     },
-    "Which passages train, choose and judge",
+    "Train / validation / test split of passages",
 )
 
 TRIPLETS = Table(
@@ -209,13 +213,13 @@ DROPPED = Table(
     "dropped",
     ("stage", "reason", "item", "related", "detail"),
     {
-        "stage": Column(TEXT, "who left it out"),
-        "item": Column(TEXT, "what: a path, an id or a text"),
-        "related": Column(TEXT, "to what, if anything", null=True),
-        "reason": Column(TEXT, "why, one of a few per stage"),
-        "detail": Column(TEXT, "figures or text behind the reason", null=True),
+        "stage": Column(TEXT, "the stage that left it out"),
+        "item": Column(TEXT, "what was left out: a path, an id or a text"),
+        "related": Column(TEXT, "an id that it was compared with, if any", null=True),
+        "reason": Column(TEXT, "why; each stage has a few reasons"),
+        "detail": Column(TEXT, "numbers or text behind the reason", null=True),
     },
-    "Everything that was left out, and why",
+    "Everything that was left out, with the reason",
 )
 
 TABLES = {

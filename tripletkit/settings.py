@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,22 +17,9 @@ from tripletkit.errors import ConfigError
 DEFAULT_ENCODER = "sentence-transformers/all-mpnet-base-v2"
 
 
-#: What a passage can be; see the column `kind` of the table `passages`.
-PassageKind = Literal[
-    "prose",
-    "list",
-    "exercise",
-    "summary",
-    "box",
-    "footnote",
-    "caption",
-    "code",
-    "table",
-    "equation",
-    "figure",
-    "heading",
-    "glossary",
-]
+#: Kinds of passage in which terms are tagged by default, and all kinds (column `kind` of the table `passages`).
+TaggedKind = Literal["prose", "list", "exercise", "summary", "box", "footnote", "caption"]
+PassageKind = Literal[TaggedKind, "code", "table", "equation", "figure", "heading", "glossary"]
 
 
 class Section(BaseModel):
@@ -69,9 +56,7 @@ class TagSettings(Section):
     """Which passages are searched for terms."""
 
     kinds: tuple[PassageKind, ...] = Field(
-        ("prose", "list", "exercise", "summary", "box", "footnote", "caption"),
-        min_length=1,
-        description="kinds of passage in which terms are tagged",
+        get_args(TaggedKind), min_length=1, description="kinds of passage in which terms are tagged"
     )
     nlp: str | None = Field(
         None, description="spaCy pipeline, such as en_core_web_sm, to leave out words used as verbs"

@@ -11,6 +11,7 @@ import polars as pl
 
 from tripletkit.errors import ConfigError, TableError
 from tripletkit.pipeline import STAGES
+from tripletkit.rounds import round_rows, rounds_lines
 from tripletkit.store import Store
 
 if TYPE_CHECKING:
@@ -33,12 +34,18 @@ def stage_rows(store: Store) -> list[dict[str, Any]]:
     return rows
 
 
-def stage_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """The same as text, one paragraph a stage."""
-    for row in rows:
+def report_rows(store: Store) -> list[dict[str, Any]]:
+    """What each stage and each round made."""
+    return [*stage_rows(store), *round_rows(store.folder)]
+
+
+def report_lines(store: Store) -> Iterator[str]:
+    """The same as text: one paragraph a stage, then the rounds, if there are several."""
+    for row in stage_rows(store):
         made = f"{row['summary']}  [{row['seconds']:.1f} s, {row['made']}]" if "made" in row else "not made yet"
         yield f"{row['stage']:9} {made}"
         yield from (f"          dropped {count:,}: {reason}" for reason, count in row["dropped"].items())
+    yield from rounds_lines(store.folder)
 
 
 def term_rows(store: Store, *, kept: bool = False) -> list[dict[str, Any]]:
