@@ -19,6 +19,9 @@ import pytest
 from tests.book import CHAPTERS, write_book
 from tripletkit.language.normalise import term_key
 
+#: Mining settings that accept any cosine: a random encoder finds all texts alike.
+ANY_COSINE = {"mine.synonym_bound": 1, "mine.relative_bound": 1}
+
 
 @pytest.fixture(autouse=True)
 def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:

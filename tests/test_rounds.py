@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ANY_COSINE
 from tripletkit import rounds
 from tripletkit.cli import main
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
@@ -32,18 +33,16 @@ SETTINGS = {
     "train.batch_size": 4,
     # A row per triplet: no knowledge of passages is needed to train again.
     "train.in_batch_negatives": False,
-    # A random encoder finds all texts alike.
-    "mine.synonym_threshold": 1,
-    "mine.relative_margin": 0,
+    **ANY_COSINE,
 }
 FLAGS = ["--allow-worse", "--license", "CC-BY-4.0", *(f"--set={name}={value}" for name, value in SETTINGS.items())]
-UNTOUCHED = 0.5
+BASE_SCORE = 0.5
 Judge = Callable[[Job, EncoderFolder, str], dict[str, Metrics]]
 
 
 def judge_by_round(values: Mapping[int, float]) -> Judge:
     def judge(job: Job, place: EncoderFolder, split: str) -> dict[str, Metrics]:
-        value = values[job.round] if Path(place.name).name == "encoder" else UNTOUCHED
+        value = values[job.round] if Path(place.name).name == "encoder" else BASE_SCORE
         return {task: {"queries": 100.0, "nDCG@10": value, "MAP": value} for task in ("term→passage", "passage→term")}
 
     return judge
@@ -156,8 +155,8 @@ def test_stages_by_themselves_find_all_fresh(
     output = copy_of(2)
     settings = [flag for flag in FLAGS if flag.startswith("--set")] + ["--encoder", str(tiny_encoder), "--json"]
     run_ok(["train", *settings], output)
-    run_ok(["publish", "--license", "CC-BY-4.0", "--set", "mine.hard_negatives=true", *settings], output)
-    run_ok(["evaluate", "--set", "mine.hard_negatives=true", "--allow-worse", *settings], output)
+    run_ok(["publish", "--license", "CC-BY-4.0", *settings], output)
+    run_ok(["evaluate", "--allow-worse", *settings], output)
     assert reports(capsys) == {"train": True, "publish": True, "evaluate": True}
 
 
@@ -215,11 +214,12 @@ def test_rounds_stop_when_training_changes_nothing(
     run_ok([*begin, "--rounds", "3", "--set", "train.learning_rate=1e-12"], copy_of(1))
     told = capsys.readouterr().out
     assert (
-        "1 of 3 rounds, round 1 is kept; stopped, as round 1 scored no higher on validation than the untouched" in told
+        "1 of 3 rounds, round 1 is kept; stopped, as round 1 scored no higher on validation than the base encoder"
+        in told
     )
 
 
-def test_a_kept_round_that_is_worse_than_the_untouched_fails(
+def test_a_kept_round_that_is_worse_than_the_base_encoder_fails(
     begin: list[str], copy_of: Callable[[int], Path], judged: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     judged(0.4)
@@ -274,8 +274,12 @@ class Killed(BaseException):
 POINTS: dict[str, tuple[Any, str, Callable[..., bool]]] = {
     "mining 2": (Store, "write", lambda store, name, _: name == "triplets" and store.folder.name == "2"),
     "training 2": (trainer, "save", lambda model, place, target, *_: target.parent.name == "2"),
-    "put aside": (Path, "rename", lambda path, target: path.name == "encoder" and path.parent.name == "2"),
-    "half handed over": (rounds, "_hand_over", lambda stage, source, _: source.folder.name == "2" and stage == "train"),
+    "moving the encoder": (Path, "rename", lambda path, target: path.name == "encoder" and path.parent.name == "2"),
+    "copying the round": (
+        rounds,
+        "_copy_results",
+        lambda stage, source, _: source.folder.name == "2" and stage == "train",
+    ),
 }
 
 
@@ -306,7 +310,7 @@ def test_a_broken_off_run_continues_to_the_same_bytes(
     run_ok([*begin, "--rounds", "2", "--json"], output)
     told = reports(capsys)
     assert told["train 1"]
-    assert told["train 2"] == (point in ("put aside", "half handed over"))
+    assert told["train 2"] == (point in ("moving the encoder", "copying the round"))
     assert digests(output) == digests(done[2])
 
 
@@ -327,7 +331,7 @@ def test_a_killed_run_continues_to_the_same_bytes(
     output = copy_of(1)
     arguments = [*begin, "--rounds", "2", "--quiet"]
     killed = subprocess.run(
-        [sys.executable, "-c", _KILLED, "put aside", *arguments, "--output", str(output)],
+        [sys.executable, "-c", _KILLED, "moving the encoder", *arguments, "--output", str(output)],
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         check=False,
         capture_output=True,
@@ -347,9 +351,9 @@ def test_random_negatives_need_no_rounds(begin: list[str], tmp_path: Path, capsy
 
 def test_the_report_tells_the_rounds(done: dict[int, Path], capsys: pytest.CaptureFixture[str]) -> None:
     run_ok(["report"], done[2])
-    head, untouched, first, second = capsys.readouterr().out.splitlines()[-4:]
+    head, base, first, second = capsys.readouterr().out.splitlines()[-4:]
     assert head.split()[:4] == ["round", "triplets", "nDCG@10", "MAP"]
-    assert untouched.split() == ["untouched", "0.500", "0.500"]
+    assert base.split() == ["base", "0.500", "0.500"]
     counts = [f"{RoundStore(done[2], number).read('triplets').height:,}" for number in (1, 2)]
     assert first.split() == ["1", counts[0], "0.600", "0.600"]
     assert second.split() == ["2", counts[1], "0.700", "0.700", "kept"]

@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from tripletkit.errors import ConfigError
-from tripletkit.report import settings_lines
-from tripletkit.settings import Settings, load_settings
+from tripletkit.settings import RENAMED, Settings, load_settings, settings_lines
 
 
 def test_flags_override_the_file(tmp_path: Path) -> None:
@@ -35,6 +34,20 @@ def test_paths_in_a_file_count_from_the_file(tmp_path: Path) -> None:
         ("[train]\nmargin = 0\n", r"train\.margin = 0: .*greater than 0"),
         ("[train]\ndistance = 'manhattan'\n", r"train\.distance = 'manhattan'"),
         ("[split\n", "not a readable TOML file"),
+        ('books = "a.pdf"\n', r"books = 'a\.pdf': .*\n.*It takes a list: books = \[\"a\.pdf\"\]"),
+        ("books = [1]\n", r"books\.0 = 1: "),
+        ("[train]\nlearning_rate = true\n", r"train\.learning_rate = true: input should be a valid number"),
+        ("[train]\nlearning_rate = '3e-5'\n", r"train\.learning_rate = '3e-5': input should be a valid number"),
+        ("[train]\nlearning_rate = inf\n", r"train\.learning_rate"),
+        ("allow_worse = 1\n", r"allow_worse = 1: input should be a valid boolean"),
+        ("seed = true\n", r"seed = true: input should be a valid integer"),
+        ("seed = 1.5\n", r"seed = 1\.5: input should be a valid integer"),
+        ("encoder = 5\n", r"encoder = 5: input should be a valid string"),
+        ("split = 3\n", r"split = 3: "),
+        ("[split]\nvalidation = 0.5\ntest = 0.5\n", r"split: validation = 0\.5 and test = 0\.5 leave no passages"),
+        ("[tag]\nkinds = ['poem']\n", r"tag\.kinds\.0 = 'poem': input should be 'prose', "),
+        ("[tag]\nkinds = []\n", r"tag\.kinds = \[\]: "),
+        ("[tag]\nkinds = 'prose'\n", r"tag\.kinds = 'prose': .*\n.*It takes a list: kinds = \[\"prose\"\]"),
     ],
 )
 def test_what_is_wrong_is_said_in_the_users_words(tmp_path: Path, text: str, message: str) -> None:
@@ -77,3 +90,27 @@ def test_every_setting_says_what_it_means() -> None:
         for name, info in getattr(model, "model_fields", {}).items():
             if not hasattr(info.annotation, "model_fields"):
                 assert info.description, f"{model}.{name} has no description"
+
+
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    file = tmp_path / "tripletkit.toml"
+    file.write_bytes(b"\xef\xbb\xbfseed = 5\n")
+    assert load_settings(file).seed == 5
+
+
+def test_a_setting_inside_a_value_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"setting 'seed\.x': 'seed' is not a section\n.*Sections: extract, "):
+        load_settings(None, {"seed": 1, "seed.x": 2})
+
+
+def test_every_setting_that_was_renamed_is_told_by_its_new_name() -> None:
+    for old, new in RENAMED.items():
+        if _field_exists(old):
+            continue
+        with pytest.raises(ConfigError, match=f"no setting is called '{old}'.*\n.*It is now called {new}"):
+            load_settings(None, {old: 1})
+
+
+def _field_exists(dotted: str) -> bool:
+    section, name = dotted.split(".")
+    return name in type(getattr(Settings(), section)).model_fields

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from tripletkit.errors import TableError
-from tripletkit.schemas import SPLITS, make_table
+from tripletkit.schemas import MENTIONS, SPLITS, make_table
 from tripletkit.store import Manifest, Store, write_atomically
 
 TABLE = make_table(SPLITS, [{"passage_id": "a", "split": "train"}])
@@ -62,7 +62,7 @@ def test_a_table_made_from_what_has_changed_is_stale(tmp_path: Path) -> None:
     store.write("splits", TABLE)
     store.write_manifest(Manifest("split", {"inputs": {"passages.parquet": "of another day"}}, {}))
     with pytest.raises(
-        TableError, match=r"splits\.parquet is stale: passages\.parquet changed.*\n.*`tripletkit split`"
+        TableError, match=r"splits\.parquet is out of date: passages\.parquet changed.*\n.*`tripletkit split`"
     ):
         store.check_current(("splits",))
 
@@ -76,3 +76,14 @@ def test_a_manifest_comes_back(tmp_path: Path) -> None:
     assert store.manifest("split") == manifest
     store.forget("split")
     assert store.manifest("split") is None
+
+
+def test_a_table_of_an_earlier_version_is_called_that(tmp_path: Path) -> None:
+    """Such as `mentions` with the column `how`, which is `match` now."""
+    store = Store(tmp_path)
+    make_table(MENTIONS, []).rename({list(MENTIONS.columns)[-1]: "said_how"}).write_parquet(store.path("mentions"))
+    assert not store.has_current_columns("mentions")
+    with pytest.raises(
+        TableError, match=r"mentions table of this version: made by an earlier version.*'said_how'.*\n.*`tripletkit tag"
+    ):
+        store.read("mentions")

@@ -1,159 +1,64 @@
-"""Commands: parse, call, print. ``main`` is the only place that turns an error into a message and an exit code."""
+"""The commands: each parses its options, calls Project, and prints. ``main`` turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
+import codecs
 import errno
-import inspect as introspection
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 import tripletkit
 from tripletkit.encoding.quiet import quiet_libraries
 from tripletkit.errors import ConfigError, TripletkitError
-from tripletkit.launch import is_first_process, process_count
+from tripletkit.options import Call, command, echo
+
+if TYPE_CHECKING:
+    from tripletkit.project import Project
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Textbook PDFs into a triplet dataset and a better sentence encoder.\n\n"
-    "`tripletkit run BOOK.pdf` does it all; each stage is a command of its own and is skipped while nothing it depends on has changed.",
+    help="Textbook PDFs into a triplet dataset and a better sentence encoder.\n\n`tripletkit run BOOK.pdf` does everything. "
+    "Each stage is also a command of its own; a stage is skipped while nothing that it depends on has changed.",
 )
 
-Books = Annotated[list[Path] | None, typer.Argument(help="PDF files, folders or patterns.", show_default=False)]
-HardNegatives = Annotated[
-    bool | None,
-    typer.Option(
-        "--hard-negatives/--random-negatives",
-        help="Nearest legal terms by the encoder, or random legal ones.",
-        show_default=False,
-    ),
-]
-CrossEncoder = Annotated[
-    str | None,
-    typer.Option(
-        "--cross-encoder", help="A CrossEncoder (folder or hub id) that may refuse negatives.", show_default=False
-    ),
-]
-Terms = Annotated[
-    Path | None,
-    typer.Option("--terms", help="Your own terms: CSV with a column 'term', JSONL, or TXT.", show_default=False),
-]
-License = Annotated[
-    str | None,
-    typer.Option(
-        "--license", help="Licence of every book that has none of its own, e.g. CC-BY-4.0.", show_default=False
-    ),
-]
-AllowWorse = Annotated[
-    bool | None,
-    typer.Option("--allow-worse", help="Succeed even if the tuned encoder is not better.", show_default=False),
-]
-Rounds = Annotated[
-    int | None,
-    typer.Option(
-        "--rounds",
-        min=1,
-        help="Mine and train so often, each time with the encoder just trained, while validation rises.",
-        show_default=False,
-    ),
-]
-Recipe = Annotated[
-    str | None, typer.Option("--recipe", help="default, or model-card: the original model card's.", show_default=False)
-]
-Loss = Annotated[
-    str | None,
-    typer.Option("--loss", help="triplet, or mnrl: in-batch negatives, known positives masked.", show_default=False),
-]
-Margin = Annotated[float | None, typer.Option("--margin", help="Margin of TripletLoss.", show_default=False)]
-Distance = Annotated[
-    str | None, typer.Option("--distance", help="Distance in TripletLoss: cosine or euclidean.", show_default=False)
-]
-Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the pairs.", show_default=False)]
-Rate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate.", show_default=False)]
-BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", help="Pairs with their negatives per batch.", show_default=False)
-]
-MaxSteps = Annotated[int | None, typer.Option("--max-steps", help="Stop after so many steps.", show_default=False)]
-Lora = Annotated[
-    int | None, typer.Option("--lora", metavar="RANK", help="Train LoRA adapters of this rank.", show_default=False)
-]
-ReportTo = Annotated[
-    str | None, typer.Option("--report-to", help="Also log to tensorboard, wandb, ….", show_default=False)
-]
-To = Annotated[Path | None, typer.Option("--to", help="Dataset folder (default: OUTPUT/dataset).", show_default=False)]
-Redact = Annotated[
-    bool | None, typer.Option("--redact", help="Publish ids, pages and offsets, no text.", show_default=False)
-]
-HaveTheRight = Annotated[
-    bool | None,
-    typer.Option(
-        "--i-have-the-right", help="Publish although a book's licence is missing or forbids it.", show_default=False
-    ),
-]
-Bold = Annotated[
-    bool | None,
-    typer.Option("--bold/--no-bold", help="Also take terms in bold where the text defines them.", show_default=False),
-]
-Headings = Annotated[
-    bool | None,
-    typer.Option("--headings/--no-headings", help="Also take terms from section titles.", show_default=False),
-]
-Automatic = Annotated[
-    int | None,
-    typer.Option("--automatic", help="So many terms by statistics, for a book with neither.", show_default=False),
-]
-ListTerms = Annotated[bool, typer.Option("--list", help="List the terms as they are; nothing is made.")]
-Kept = Annotated[bool, typer.Option("--kept", help="List only the terms that are kept.")]
+ListTerms = Annotated[bool, typer.Option("--list", help="Print the terms; change nothing.")]
+Kept = Annotated[bool, typer.Option("--kept", help="Print only the terms that are kept; change nothing.")]
 ShowPassage = Annotated[
     str | None,
-    typer.Option(
-        "--show", metavar="PASSAGE_ID", help="Show a passage with its terms; nothing is made.", show_default=False
-    ),
-]
-Nlp = Annotated[
-    str | None,
-    typer.Option("--nlp", help="A spaCy pipeline that refuses words used as verbs.", show_default=False),
+    typer.Option("--show", metavar="PASSAGE_ID", help="Print a passage with its terms marked; change nothing."),
 ]
 Book = Annotated[Path, typer.Argument(help="A PDF file.")]
-Page = Annotated[int, typer.Option("--page", "-p", min=1, help="Physical page, from 1.")]
+Page = Annotated[int, typer.Option("--page", "-p", min=1, help="Physical page, counted from 1.")]
 Picture = Annotated[
-    Path | None, typer.Option("--to", help="PNG to write (default: BOOK-PAGE.png).", show_default=False)
+    Path | None, typer.Option("--to", help="PNG file to write [default: BOOK-PAGE.png].", show_default=False)
 ]
 Encoders = Annotated[
     list[str] | None,
     typer.Option(
         "--encoder",
-        help="SentenceTransformer folder, hub id, or 'embedded'; give two or more to compare them with the first.",
+        help="SentenceTransformer folder, Hub id or 'embedded'. Give two or more to compare the others with the first.",
         show_default=False,
     ),
 ]
-Split = Annotated[
-    str | None,
-    typer.Option("--split", help="Held-out passages to judge on: test (default) or validation.", show_default=False),
-]
 Push = Annotated[
     str | None,
-    typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Push the dataset folder to the Hub.", show_default=False),
+    typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Upload it to this repository on the Hub."),
 ]
 PushModel = Annotated[
     str | None,
-    typer.Option("--push", metavar="OWNER/NAME", help="Push the tuned encoder to the Hub.", show_default=False),
+    typer.Option("--push", metavar="OWNER/NAME", help="Upload the fine-tuned encoder to this repository on the Hub."),
 ]
-TunedEncoder = Annotated[
-    bool,
-    typer.Option(
-        "--fine-tuned",
-        help="Not the dataset but the encoder that was trained; --encoder without a value means the same.",
-    ),
+FineTuned = Annotated[
+    bool, typer.Option("--fine-tuned", help="Publish the fine-tuned encoder with its card, not the dataset.")
 ]
 ReviewSample = Annotated[
     int | None,
@@ -161,493 +66,310 @@ ReviewSample = Annotated[
         "--review-sample",
         min=1,
         metavar="N",
-        help="Print so many triplets to read, as lines for OUTPUT/review.jsonl; nothing is made.",
-        show_default=False,
+        help="Print N random triplets to judge, as lines for OUTPUT/review.jsonl; change nothing.",
     ),
 ]
-Public = Annotated[bool, typer.Option("--public/--private", help="Who may see a repository that is made.")]
-Revision = Annotated[str, typer.Option("--revision", help="Branch to push to.")]
-Tag = Annotated[str | None, typer.Option("--tag", help="Tag for what is pushed, e.g. v1.", show_default=False)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="List files, sizes, repository and visibility; send nothing.")]
+Public = Annotated[bool, typer.Option("--public/--private", help="Visibility of the repository if it is new.")]
+Revision = Annotated[str, typer.Option("--revision", help="Branch to upload to.")]
+Tag = Annotated[str | None, typer.Option("--tag", help="Tag for the upload, such as v1.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be uploaded and where; upload nothing.")]
 Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or OWNER/NAME on the Hub.")]
-FillTo = Annotated[Path, typer.Option("--to", help="Folder for the filled dataset.")]
+FillTo = Annotated[Path, typer.Option("--to", help="Folder for the dataset with its text.")]
 
 
-@dataclass
-class Common:
-    """The options that every stage's command takes."""
-
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help="Folder for everything that is made (default: output).", show_default=False
-        ),
-    ] = None
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="Settings file (default: tripletkit.toml, if there).", show_default=False),
-    ] = None
-    encoder: Annotated[
-        str | None,
-        typer.Option("--encoder", help="SentenceTransformer folder, hub id, or 'embedded'.", show_default=False),
-    ] = None
-    rules: Annotated[
-        Path | None,
-        typer.Option("--rules", help="Folder of rules that replace or extend the packaged ones.", show_default=False),
-    ] = None
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Of everything drawn at random (default: 0).", show_default=False)
-    ] = None
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Any setting, e.g. --set mine.negatives=3; may be repeated.",
-            show_default=False,
-        ),
-    ] = None
-    force: Annotated[bool, typer.Option("--force", help="Run even if nothing has changed.")] = False
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per stage on standard output.")] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
-
-    def settings(self, **flags: object) -> Any:  # noqa: ANN401 - Settings, imported late
-        """Settings from file, --set and flags, in rising order of weight. ``a__b=value`` is setting ``a.b``."""
-        from tripletkit.settings import load_settings
-
-        given: dict[str, Any] = dict(_assignment(text) for text in self.set_ or ())
-        named = {"output": self.output, "encoder": self.encoder, "rules": self.rules, "seed": self.seed, **flags}
-        given |= {key.replace("__", "."): value for key, value in named.items() if value is not None and value != []}
-        file = self.config or (Path("tripletkit.toml") if Path("tripletkit.toml").is_file() else None)
-        return load_settings(file, given)
+@command(app, "books")
+def extract(call: Call) -> None:
+    """Read books or your own passages. Makes the tables books, pages, lines and passages."""
+    call.run("extract")
 
 
-_STATE = {"debug": False}
-
-
-def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Register a command whose first parameter is ``common``; its options are added to the command's own."""
-    from dataclasses import fields
-
-    own = list(introspection.signature(function, eval_str=True).parameters.values())[1:]
-    hints = introspection.get_annotations(Common, eval_str=True)
-    shared = [
-        introspection.Parameter(
-            f.name, introspection.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
-        )
-        for f in fields(Common)
-        if f.init and f.name not in {p.name for p in own}  # a command may take a common option in its own way
-    ]
-
-    def wrapper(**given: Any) -> None:  # noqa: ANN401
-        common = Common(**{p.name: given.pop(p.name) for p in shared})
-        _STATE["debug"] = common.debug
-        _set_up_logging(common)
-        function(common, **given)
-
-    parameters = [p.replace(kind=introspection.Parameter.KEYWORD_ONLY) for p in own] + shared
-    wrapper.__signature__ = introspection.Signature(parameters)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
-    app.command(function.__name__.rstrip("_"), help=function.__doc__)(wrapper)
-    return function
-
-
-@command
-def extract(common: Common, books: Books = None) -> None:
-    """Read PDFs: pages, lines and passages."""
-    _run(common, ["extract"], books=books)
-
-
-@command
-def glossary(
-    common: Common,
-    terms: Terms = None,
-    headings: Headings = None,
-    bold: Bold = None,
-    automatic: Automatic = None,
-    list_: ListTerms = False,
-    kept: Kept = False,
-) -> None:
-    """Harvest the books' index and glossary, and your own terms; or list what was harvested."""
-    if list_ or kept:
-        _list_terms(common, kept=kept)
+@command(app, "glossary.terms", "glossary.headings", "glossary.bold", "glossary.automatic")
+def glossary(call: Call, list_: ListTerms = False, kept: Kept = False) -> None:
+    """Collect or print the terms. They come from the books' indexes and glossaries and from your own file."""
+    if not (list_ or kept):
+        call.run("glossary")
         return
-    _run(
-        common,
-        ["glossary"],
-        glossary__terms=terms,
-        glossary__headings=headings,
-        glossary__bold=bold,
-        glossary__automatic=automatic,
-    )
+    from tripletkit.summaries import term_rows, term_table
+
+    rows = term_rows(call.project().store, kept=kept)
+    call.show(rows, _rich_lines(term_table(rows)))
 
 
-@command
-def tag(common: Common, nlp: Nlp = None, show: ShowPassage = None) -> None:
-    """Find the terms in the passages; or show one passage with its terms."""
-    if show is not None:
-        _show_passage(common, show)
+@command(app, "tag.nlp")
+def tag(call: Call, show: ShowPassage = None) -> None:
+    """Find the terms in the passages. With --show, print one passage with its terms marked."""
+    if show is None:
+        call.run("tag")
         return
-    _run(common, ["tag"], tag__nlp=nlp)
+    from tripletkit.summaries import passage_view, tagged_passage
+
+    passage = tagged_passage(call.project().store, show)
+    call.show([passage], _rich_lines(passage_view(passage)))
 
 
-@command
-def split(common: Common) -> None:
-    """Part passages into train, validation and test, by chapter or by book."""
-    _run(common, ["split"])
+@command(app)
+def split(call: Call) -> None:
+    """Divide passages: train, validation, test. By chapter for one book, by book for several."""
+    call.run("split")
 
 
-@command
-def mine(common: Common, hard_negatives: HardNegatives = None, cross_encoder: CrossEncoder = None) -> None:
-    """Choose (passage, term in it, negative term) triplets."""
-    _run(
-        common,
-        ["mine"],
-        mine__hard_negatives=hard_negatives,
-        mine__cross_encoder=cross_encoder,
-    )
+@command(app, "mine.hard_negatives", "mine.cross_encoder")
+def mine(call: Call) -> None:
+    """Choose triplets for training. Each is a passage, a term in it, and a negative term."""
+    call.run("mine")
 
 
-@command
+@command(app, "publish.to", "publish.license", "publish.redact", "publish.i_have_the_right")
 def publish(
-    common: Common,
-    to: To = None,
-    license_: License = None,
-    redact: Redact = None,
-    i_have_the_right: HaveTheRight = None,
+    call: Call,
     push_to_hub: Push = None,
     public: Public = False,
     revision: Revision = "main",
     tag: Tag = None,
     dry_run: DryRun = False,
-    tuned: TunedEncoder = False,
+    fine_tuned: FineTuned = False,
     review_sample: ReviewSample = None,
 ) -> None:
-    """Write the dataset folder and its card, or the trained encoder's card, and push it to the Hub if asked."""
-    flags = {"publish__license": license_, "publish__i_have_the_right": i_have_the_right}
+    """Write the dataset with its card; upload it. With --fine-tuned, the trained encoder instead."""
+    project = call.project()
     if review_sample is not None:
-        _print_review_sample(common, review_sample)
+        lines = project.review_sample(review_sample)
+        call.show(map(json.loads, lines), lines)
         return
-    if push_to_hub is None and dry_run:
-        raise ConfigError(
-            "--dry-run lists what a push would send, but no repository was named", "Add --push-to-hub OWNER/NAME."
-        )
-    if tuned:
-        if to is not None or redact:
-            raise ConfigError("--to and --redact are for datasets, not for an encoder", "Leave them out.")
-        folder, kind = _encoder_with_card(common.settings(**flags)), "model"
-    else:
-        settings = _run(common, ["publish"], publish__to=to, publish__redact=redact, **flags)
-        folder, kind = settings.publish.to or settings.output / "dataset", "dataset"
+    _check_publish_options(call, push_to_hub, dry_run=dry_run, fine_tuned=fine_tuned)
+    if not fine_tuned:
+        call.run("publish", project=project)
+    elif push_to_hub is None:
+        folder = project.write_model_card()
+        call.show([{"encoder": str(folder), "card": "README.md"}], [f"{folder}: wrote its card, README.md"])
     if push_to_hub is not None:
-        _push(folder, push_to_hub, kind, public=public, revision=revision, tag=tag, dry_run=dry_run)
-    elif tuned and not common.quiet:
-        typer.echo(f"{folder}: its card is README.md")
+        kind: Literal["dataset", "model"] = "model" if fine_tuned else "dataset"
+        _push(call, project, push_to_hub, kind, public=public, revision=revision, tag=tag, dry_run=dry_run)
 
 
-@command
-def fill(common: Common, dataset: Dataset, books: Books = None, to: FillTo = Path("filled")) -> None:
-    """Fill a redacted dataset with its text, from the PDFs it was made of."""
-    from tripletkit.publishing.fill import fill_dataset
-    from tripletkit.store import Store
-
-    folder = Path(dataset)
-    if not folder.is_dir():
-        from tripletkit.publishing.hub import fetch_dataset
-
-        folder = fetch_dataset(dataset)
-    store = Store(_run(common, ["extract", "glossary"], books=books).output)
-    typer.echo(fill_dataset(folder, {name: store.read(name) for name in ("passages", "terms")}, to).summary)
+@command(app, "books")
+def fill(call: Call, dataset: Dataset, to: FillTo = Path("filled")) -> None:
+    """Put the text back into a redacted dataset. It is read from the PDFs that the dataset was made of."""
+    filled = call.run("extract", "glossary").fill(dataset, to)
+    call.show([{"filled": str(to), "summary": filled.summary}], [filled.summary])
 
 
-@command
-def train(
-    common: Common,
-    recipe: Recipe = None,
-    loss: Loss = None,
-    margin: Margin = None,
-    distance: Distance = None,
-    epochs: Epochs = None,
-    lr: Rate = None,
-    batch_size: BatchSize = None,
-    max_steps: MaxSteps = None,
-    lora: Lora = None,
-    report_to: ReportTo = None,
-    allow_worse: AllowWorse = None,
-    push: PushModel = None,
-    public: Public = False,
-    dry_run: DryRun = False,
-) -> None:
-    """Tune the encoder on the triplets; fails if it is not better on validation passages."""
-    flags: dict[str, object] = {
-        "train__recipe": recipe,
-        "train__loss": loss,
-        "train__margin": margin,
-        "train__distance": distance,
-        "train__epochs": epochs,
-        "train__learning_rate": lr,
-        "train__batch_size": batch_size,
-        "train__max_steps": max_steps,
-        "train__lora_rank": lora,
-        "train__report_to": report_to,
-        "allow_worse": allow_worse,
-    }
+@command(
+    app,
+    "train.recipe",
+    "train.loss",
+    "train.margin",
+    "train.distance",
+    "train.epochs",
+    "train.learning_rate",
+    "train.batch_size",
+    "train.max_steps",
+    "train.lora",
+    "train.report_to",
+    "allow_worse",
+)
+def train(call: Call, push: PushModel = None, public: Public = False, dry_run: DryRun = False) -> None:
+    """Fine-tune the encoder on the triplets. Fails if it is not better on validation passages."""
+    from tripletkit.progress import is_first_process
+
+    project = call.project()
     if push is not None:
-        _check_rights(common.settings(**flags))  # before the long training
-    settings = _run(common, ["train"], **flags)
+        project.check_rights()  # before the long training
+    call.run("train", project=project)
     if push is not None and is_first_process():
-        folder = _encoder_with_card(settings)
-        _push(folder, push, "model", public=public, revision="main", tag=None, dry_run=dry_run)
+        _push(call, project, push, "model", public=public, dry_run=dry_run)
 
 
-@command
-def evaluate(common: Common, encoder: Encoders = None, split: Split = None, allow_worse: AllowWorse = None) -> None:
-    """Score the untouched and the tuned encoder, or any that you name, on held-out passages."""
-    common.encoder = encoder[0] if encoder else None
-    _run(
-        common, ["evaluate"], evaluate__compare=encoder and encoder[1:], evaluate__split=split, allow_worse=allow_worse
-    )
+@command(app, "evaluate.split", "allow_worse")
+def evaluate(call: Call, encoder: Encoders = None) -> None:
+    """Score encoders on held-out passages. The base and the fine-tuned one, or any that you name."""
+    named = {"encoder": encoder[0], "evaluate.against": encoder[1:]} if encoder else {}
+    call.run("evaluate", project=call.project(**named))
 
 
-@command
-def run(
-    common: Common,
-    books: Books = None,
-    terms: Terms = None,
-    license_: License = None,
-    rounds: Rounds = None,
-    allow_worse: AllowWorse = None,
-) -> None:
-    """Every stage in order, from books to scores, with hard negatives unless the settings say otherwise."""
+@command(app, "books", "glossary.terms", "mine.hard_negatives", "publish.license", "rounds", "allow_worse")
+def run(call: Call) -> None:
+    """Run all stages, from books to scores."""
     from tripletkit.pipeline import STAGES
 
-    _run(
-        common,
-        list(STAGES),
-        books=books,
-        glossary__terms=terms,
-        publish__license=license_,
-        rounds=rounds,
-        allow_worse=allow_worse,
-    )
+    call.run(*STAGES)
 
 
-@command
-def report(common: Common) -> None:
-    """What each stage and round made so far, and what was dropped, by reason."""
-    from tripletkit.report import report_lines
+@command(app)
+def report(call: Call) -> None:
+    """Print what each stage and round made. Rows that were dropped are counted by reason."""
+    from tripletkit.summaries import report_lines
 
-    for line in report_lines(common.settings().output):
-        typer.echo(line)
+    project = call.project()
+    call.show(project.report(), report_lines(project.store))
 
 
-@command
-def inspect(common: Common, book: Book, page: Page, to: Picture = None) -> None:
-    """Draw a page with what was found on it: kinds in colours, furniture struck out, reading order numbered."""
-    from tripletkit.pdf.inspect import draw_page
-    from tripletkit.rules import load_rules
-
+@command(app)
+def inspect(call: Call, book: Book, page: Page, to: Picture = None) -> None:
+    """Draw a page as it was understood. Lines are coloured by kind and numbered in reading order."""
     target = to or Path(f"{book.stem}-{page}.png")
-    draw_page(book, page, rules=load_rules(common.settings().rules)).save(target)
-    typer.echo(str(target))
+    call.project().draw_page(book, page).save(target)
+    call.show([{"book": str(book), "page": page, "picture": str(target)}], [str(target)])
 
 
-@command
-def doctor(common: Common, books: Books = None) -> None:
-    """Check the machine, the encoder, the books, the settings and the output folder."""
-    from tripletkit.doctor import examine
-
-    checks = list(examine(common.settings(books=books)))
-    for check in checks:
-        mark = "warn" if check.warning else "ok  " if check.fine else "FAIL"
-        typer.echo(f"{mark}  {check.what}" + (f"\n      {check.mend}" if check.mend else ""))
+@command(app, "books")
+def doctor(call: Call) -> None:
+    """Check everything before a long run. Machine, encoder, books, settings and output folder."""
+    checks = call.project().checks()
+    call.show([check.as_dict() for check in checks], (str(check) for check in checks))
     if not all(check.fine for check in checks):
         raise typer.Exit(1)
 
 
-@command
-def settings(common: Common) -> None:
-    """Every setting with its value and meaning, as a TOML file."""
-    from tripletkit.report import settings_lines
+@command(app)
+def settings(call: Call) -> None:
+    """Print all settings as a TOML file. Each comes with its value and meaning."""
+    from tripletkit.settings import settings_lines
 
-    for line in settings_lines(common.settings()):
-        typer.echo(line)
+    found = call.project().settings
+    call.show([found.model_dump(mode="json")], settings_lines(found))
 
 
 @app.callback(invoke_without_command=True)
 def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:
-        typer.echo(tripletkit.__version__)
+        echo(tripletkit.__version__)
         raise typer.Exit
 
 
-def _run(common: Common, stages: list[str], **flags: object) -> Any:  # noqa: ANN401 - Settings, imported late
-    from tripletkit.pipeline import STAGES, Runner
-    from tripletkit.progress import Progress
-    from tripletkit.rounds import run_rounds
-
-    if process_count() > 1 and stages != ["train"]:
+def _check_publish_options(call: Call, push_to_hub: str | None, *, dry_run: bool, fine_tuned: bool) -> None:
+    if dry_run and push_to_hub is None:
         raise ConfigError(
-            f"{process_count()} processes were launched, but only training can share its work",
-            "Launch `tripletkit train` alone with torchrun or accelerate; run the other stages without.",
+            "--dry-run prints what would be uploaded, but no repository was named", "Add --push-to-hub OWNER/NAME."
         )
-    if not is_first_process():  # it would print and report all that the first does
-        common = replace(common, quiet=True, as_json=False)
-    wanted = [stage for stage in STAGES if stage in stages]
-    whole = len(wanted) > 1
-    if whole and not any(text.startswith("mine.hard_negatives") for text in common.set_ or ()):
-        flags.setdefault("mine__hard_negatives", True)
-    runner = Runner(
-        common.settings(**flags), progress=Progress(quiet=common.quiet or common.as_json), force=common.force
+    if fine_tuned and (call.given["publish.to"] is not None or call.given["publish.redact"]):
+        raise ConfigError("--to and --redact are for the dataset, not for the encoder", "Leave them out.")
+
+
+def _push(
+    call: Call,
+    project: Project,
+    repository: str,
+    kind: Literal["dataset", "model"],
+    *,
+    dry_run: bool,
+    public: bool,
+    revision: str = "main",
+    tag: str | None = None,
+) -> None:
+    from tripletkit.publishing.hub import PushOptions, PushPlan
+
+    done = project.push(
+        repository, kind, options=PushOptions(private=not public, revision=revision, tag=tag), dry_run=dry_run
     )
-    repeated = wanted == list(STAGES) and runner.settings.rounds > 1
-    failures: list[Exception] = []
-    for outcome in run_rounds(runner) if repeated else runner.run(wanted, lenient=whole):
-        _print_report(outcome, common)
-        if outcome.failed is not None and not (outcome.forgivable and runner.settings.allow_worse):
-            failures.append(outcome.failed)
-    if failures:
-        raise TripletkitError("\n".join(str(failure) for failure in failures))
-    return runner.settings
+    if isinstance(done, PushPlan):
+        files = {"files": done.sizes, "sent": False}
+        row = {"kind": kind, "url": done.url, "private": not public, "revision": revision, "tag": tag, **files}
+        call.show([row], done.lines)
+    else:
+        row = {"kind": kind, "url": done.url, "private": done.private, "revision": revision, "tag": done.tag}
+        call.show([{**row, "sent": done.sent, "deleted": done.deleted, "commit": done.commit}], [done.summary])
 
 
-def _list_terms(common: Common, *, kept: bool) -> None:
-    from tripletkit.show import term_rows, term_table
-    from tripletkit.store import Store
-
-    rows = term_rows(Store(common.settings().output), kept=kept)
-    if common.as_json:
-        for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
-        return
-    _print_rich(term_table(rows))
-
-
-def _show_passage(common: Common, passage_id: str) -> None:
-    from tripletkit.show import passage_view, tagged_passage
-    from tripletkit.store import Store
-
-    passage = tagged_passage(Store(common.settings().output), passage_id)
-    if common.as_json:
-        typer.echo(json.dumps(passage, ensure_ascii=False))
-        return
-    _print_rich(passage_view(passage))
-
-
-def _print_rich(what: Any) -> None:  # noqa: ANN401 - a renderable, imported late
+def _rich_lines(what: Any) -> Iterable[str]:  # noqa: ANN401 - a renderable of rich, imported late
+    """What rich prints, line by line; wider than a pipe's 80 columns, which would break every row."""
     from rich.console import Console
 
-    # A pipe has no width of its own; 80 columns would break every row.
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(what)
-
-
-def _check_rights(settings: Any) -> None:  # noqa: ANN401 - Settings, imported late
-    from tripletkit.stages.publish import check_rights
-    from tripletkit.store import Store
-
-    check_rights(Store(settings.output), settings.publish)
-
-
-def _encoder_with_card(settings: Any) -> Path:  # noqa: ANN401 - Settings, imported late
-    from tripletkit.stages.publish import prepare_encoder
-    from tripletkit.store import Store
-
-    return prepare_encoder(Store(settings.output), settings.publish)
-
-
-def _print_review_sample(common: Common, number: int) -> None:
-    from tripletkit.publishing.negative_checks import review_sample
-    from tripletkit.store import Store
-
-    settings = common.settings()
-    for line in review_sample(Store(settings.output).read("triplets"), number, settings.seed):
-        typer.echo(line)
-
-
-def _push(folder: Path, repo: str, kind: Any, *, public: bool, revision: str, tag: str | None, dry_run: bool) -> None:  # noqa: ANN401
-    from tripletkit.publishing.hub import PushOptions, plan_push
-
-    plan = plan_push(folder, repo, kind, PushOptions(private=not public, revision=revision, tag=tag))
-    if dry_run:
-        for line in plan.lines:
-            typer.echo(line)
-        return
-    from tripletkit.publishing.hub import push
-
-    typer.echo(push(plan).summary)
-
-
-def _print_report(outcome: Any, common: Common) -> None:  # noqa: ANN401 - Report, imported late
-    if common.as_json:
-        typer.echo(json.dumps(outcome.as_dict(), ensure_ascii=False))
-        return
-    if common.quiet:
-        return
-    for line in outcome.lines():
-        typer.echo(line)
-    for note in outcome.notes:
-        typer.echo(note, err=not note.startswith(" "))
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    """The text "mine.negatives=3" as a key and a TOML value; what is no TOML value is a string."""
-    import tomllib
-
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {text!r}: expected KEY=VALUE", "For example --set mine.negatives=3.")
-    try:
-        return key.strip(), tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value
-
-
-def _set_up_logging(common: Common) -> None:
-    level = logging.ERROR if common.quiet else logging.INFO if common.verbose else logging.WARNING
-    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr, force=True)
-    logging.getLogger("tripletkit").setLevel(level)
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else 160, highlight=False, force_terminal=terminal)
+    with console.capture() as captured:
+        console.print(what)
+    yield captured.get().rstrip("\n")
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
-    """Run the app; an error that the user can act on becomes a message and exit code 1."""
+    """Run a command. An error that the user can act on becomes a message, as JSON with --json, and exit code 1."""
     quiet_libraries()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    _replace_signs_that_cannot_be_written()
+    _set_up_logging(given)
     try:
-        app(args=_without_value(list(sys.argv[1:] if arguments is None else arguments)))
+        raise SystemExit(app(args=given, prog_name="tripletkit", standalone_mode=False) or 0)
     except TripletkitError as error:
-        _die(str(error), error)
+        _end(given, error, error.problem, error.hint)
     except KeyboardInterrupt as error:
-        _die("stopped; what was finished is kept, run the same command to continue", error, 130)
+        _end(given, error, "stopped; finished stages are kept", "Run the same command to continue.", code=130)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _die(
-                f"the disk is full ({error.filename or 'while writing'})\n"
-                "  Free some space and run the same command: finished stages are kept.",
-                error,
-            )
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            _die(
-                f"{error.filename}: no right to write or read it ({error.strerror})\n  Choose another --output.", error
-            )
-        raise
+        problem = _problem_with_file(error)
+        if not problem:
+            raise
+        _end(given, error, *problem)
+    except Exception as error:
+        # Wrong options: Typer carries its own copy of click, so there is no class to catch.
+        if not hasattr(error, "format_message"):
+            raise
+        if "--json" not in given:
+            error.show()  # type: ignore[attr-defined]
+        _end(given, None, error.format_message(), "See --help.", code=error.exit_code)  # type: ignore[attr-defined]
 
 
-def _without_value(arguments: list[str]) -> list[str]:
-    """`publish --encoder` with no value after it is `publish --fine-tuned`: an option of Typer's has a value always or never."""
-    if arguments[:1] != ["publish"]:
-        return arguments
-    return [
-        "--fine-tuned" if one == "--encoder" and (after is None or after.startswith("-")) else one
-        for one, after in zip(arguments, [*arguments[1:], None], strict=True)
-    ]
+def _problem_with_file(error: OSError) -> tuple[str, str] | None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = error.filename or "while writing"
+        return f"the disk is full ({place})", "Free some space and run the same command: finished stages are kept."
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return f"{error.filename}: no right to write or read it ({error.strerror})", "Choose another --output."
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"{error.filename}: cannot make this folder ({error.strerror})", "Choose another --output."
+    return None
 
 
-def _die(message: str, error: BaseException, code: int = 1) -> None:
-    if _STATE["debug"]:
+def _end(arguments: list[str], error: BaseException | None, problem: str, hint: str, code: int = 1) -> None:
+    """Print an error and exit; with --json on standard output, so that all of it parses."""
+    if error is not None and "--debug" in arguments:
         raise error
-    typer.echo(f"error: {message}", err=True)
+    if "--json" in arguments:
+        echo(json.dumps({"error": problem, "hint": hint}, ensure_ascii=False))
+    elif error is not None:
+        echo(f"error: {problem}" + (f"\n  {hint}" if hint else ""), err=True)
     raise SystemExit(code) from None
+
+
+def _set_up_logging(arguments: list[str]) -> None:
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr, force=True)
+    quiet, verbose = ({*arguments} & {*names} for names in (("-q", "--quiet"), ("-v", "--verbose")))
+    logging.getLogger("tripletkit").setLevel(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
+
+
+#: Signs that have no letters to fall back on.
+_PLAIN = {
+    "→": "->",
+    "–": "-",
+    "—": "-",
+    "›": ">",
+    "‹": "<",
+    "“": '"',
+    "”": '"',
+    "‘": "'",
+    "’": "'",
+    "≥": ">=",
+    "≤": "<=",
+}
+
+
+def _plain_signs(error: UnicodeError) -> tuple[str, int]:
+    """A codec error handler: → becomes ->, ő becomes o, and a sign without a plain form becomes ?."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    plain = (
+        _PLAIN.get(sign) or unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode() or "?"
+        for sign in signs
+    )
+    return "".join(plain), error.end
+
+
+def _replace_signs_that_cannot_be_written() -> None:
+    """A pipe or an old terminal may be unable to write → or ő, which would end in a traceback."""
+    codecs.register_error("tripletkit-plain", _plain_signs)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="tripletkit-plain")
 
 
 if __name__ == "__main__":

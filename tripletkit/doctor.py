@@ -1,9 +1,9 @@
-"""What could go wrong, looked at before it does: machine, encoder, books, settings, output folder."""
+"""Checks before a long run: the machine, the encoder, the books, the settings and the output folder."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,22 +18,30 @@ from tripletkit.settings import Settings, TrainSettings
 from tripletkit.store import MAKERS, Store
 from tripletkit.training.diagnostics import lint, unmeetable_margin
 
-#: Tables, vectors and checkpoints of a few books fit in this.
+#: Room for tables, vectors and checkpoints of a few books.
 ENOUGH_DISK_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: whether it is fine, and how to mend it if not. A warning leaves the machine fit for work."""
+    """The result of one check. A warning is fine, but may lead to a poor result; ``mend`` says what to do."""
 
     fine: bool
     what: str
     mend: str = ""
     warning: bool = False
 
+    def __str__(self) -> str:
+        mark = "warn" if self.warning else "ok  " if self.fine else "FAIL"
+        return f"{mark}  {self.what}" + (f"\n      {self.mend}" if self.mend else "")
+
+    def as_dict(self) -> dict[str, object]:
+        """The same for --json."""
+        return {"check": self.what, "ok": self.fine, "warning": self.warning, "hint": self.mend}
+
 
 def examine(settings: Settings) -> Iterator[Check]:
-    """Every check in order; none of them writes anything."""
+    """All checks in order. None of them writes anything."""
     yield from _packages()
     yield _disk(settings)
     yield from _guarded("rules", lambda: f"{sum(map(len, load_rules(settings.rules).files.values()))} rules")
@@ -74,9 +82,9 @@ def _margin(settings: TrainSettings) -> Check:
     return Check(True, f"margin {settings.margin:g} ({settings.distance}) can be met")
 
 
-def _guarded(what: str, look: object) -> Iterator[Check]:
+def _guarded(what: str, look: Callable[[], str]) -> Iterator[Check]:
     try:
-        yield Check(True, f"{what}: {look()}")  # type: ignore[operator]
+        yield Check(True, f"{what}: {look()}")
     except TripletkitError as error:
         yield Check(False, f"{what}: {error.problem}", error.hint)
 
@@ -125,16 +133,16 @@ def _tables(store: Store) -> Iterator[Check]:
 
 
 def _triplets(store: Store, settings: Settings) -> Iterator[Check]:
-    """What the linter says of the training triplets; a margin that cannot be met was said before."""
+    """Findings about the training triplets, except a margin that cannot be met, which has a check of its own."""
     try:
         triplets = store.read("triplets").filter(split="train")
         mentions, place = store.read("mentions"), resolve_encoder(settings.encoder)
     except TripletkitError:
-        return  # said before
+        return  # the checks before this one report it
     findings = list(lint(triplets, mentions, settings.train, place))
     problem = unmeetable_margin(settings.train)
     for finding in findings:
         if finding != problem:
             yield Check(True, finding.what, f"{finding.mend[:1].upper()}{finding.mend[1:]}.", warning=True)
     if not findings:
-        yield Check(True, f"{triplets.height:,} training triplets: nothing amiss")
+        yield Check(True, f"{triplets.height:,} training triplets: no problem found")

@@ -1,11 +1,11 @@
-"""The stages in order; which are stale; running one, or all."""
+"""The stages in order, which of them are out of date, and running one or all."""
 
 from __future__ import annotations
 
 import importlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any
 import tripletkit
 from tripletkit.books import REFUSED, find_books
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
-from tripletkit.errors import EncoderError, RightsError, SourceError, TableError, TripletkitError
+from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
 from tripletkit.ids import file_sha256
 from tripletkit.language.normalise import normalised_by
-from tripletkit.launch import is_first_process
 from tripletkit.passage_files import counted
-from tripletkit.progress import Progress
+from tripletkit.progress import Progress, is_first_process
 from tripletkit.row_formats import BAD_ROW
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
-from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.stage import Input, Job, Stage, StageReport, StageResult
 from tripletkit.store import Manifest, Store
 
 if TYPE_CHECKING:
@@ -36,64 +35,16 @@ STAGES = ("extract", "glossary", "tag", "split", "mine", "publish", "train", "ev
 
 
 def find_stage(name: str) -> Stage:
-    """The stage called ``name``. Its module is loaded here: reading a book needs no numpy, tagging no PDFium."""
+    """The stage called ``name``. Its module is imported here: reading a book needs no numpy, tagging needs no PDFium."""
     stage: Stage = importlib.import_module(f"tripletkit.stages.{name}").STAGE
     return stage
 
 
-@dataclass(frozen=True)
-class Report:
-    """How one stage went."""
-
-    stage: str
-    fresh: bool  # nothing had changed, nothing was done
-    summary: str
-    counts: dict[str, int]
-    dropped: dict[str, int]
-    seconds: float
-    made: tuple[Path, ...]
-    notes: tuple[str, ...] = ()
-    failed: TripletkitError | None = None
-    forgivable: bool = False  # --allow-worse accepts it
-    round: int | None = None  # of several
-
-    def lines(self) -> list[str]:
-        """For a person: the summary, what was dropped, where it lies."""
-        name = self.stage if self.round is None else f"{self.stage} {self.round}"
-        time = "fresh, skipped" if self.fresh else f"{self.seconds:.1f} s"
-        told = ", ".join(f"{reason} {count:,}" for reason, count in self.dropped.items())
-        # One folder, then the names in it.
-        folder = self.made[0].parent if self.made else Path()
-        made = f"{folder}/ " + " ".join(path.name if path.parent == folder else str(path) for path in self.made)
-        return (
-            [f"{name:9} {self.summary}  [{time}]"]
-            + ([f"          dropped: {told}"] if told else [])
-            + ([f"          → {made}"] if self.made else [])
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a machine."""
-        return {
-            "stage": self.stage,
-            "fresh": self.fresh,
-            "summary": self.summary,
-            "counts": self.counts,
-            "dropped": self.dropped,
-            "seconds": round(self.seconds, 2),
-            "made": [str(path) for path in self.made],
-            "notes": list(self.notes),
-            "failed": str(self.failed) if self.failed else None,
-        } | ({} if self.round is None else {"round": self.round})
-
-
-class Runner:
-    """Runs stages on one output folder with one set of settings. Tools are made once, when first used."""
-
-    round = 1
+class Tools:
+    """Rules, books and encoders: each is loaded when first used, then shared by all stages and rounds."""
 
     def __init__(self, settings: Settings, *, progress: Progress, force: bool = False) -> None:
         self.settings, self.progress, self.force = settings, progress, force
-        self.store = Store(settings.output)
         self._encoders: dict[str, Encoder] = {}
 
     @cached_property
@@ -103,30 +54,18 @@ class Runner:
 
     @cached_property
     def books(self) -> tuple[Path, ...]:
-        """The books to read: those named now, else those that this output folder was made from."""
-        if self.settings.books:
-            return find_books(self.settings.books)
-        made = self.store.manifest("extract")
-        if made is None:
-            return find_books(())
-        return tuple(Path(path) for path in made.key["books"])
+        """The books to read: those in the settings, else those that this output folder was made from."""
+        made = None if self.settings.books else Store(self.settings.output).manifest("extract")
+        return find_books(self.settings.books) if made is None else tuple(Path(path) for path in made.key["books"])
 
     @cached_property
-    def place(self) -> EncoderFolder:
-        """The base encoder. "auto" stays with the encoder that this output folder was begun with."""
+    def base_encoder(self) -> EncoderFolder:
+        """The encoder of the settings. For "auto", the encoder that this output folder was begun with, if there is one."""
         name = self.settings.encoder
-        made = self.store.manifest("extract")
+        made = Store(self.settings.output).manifest("extract")
         if name == "auto" and made is not None and not self.force:
             name = str(made.key.get("encoder_name", name))
         return resolve_encoder(name)
-
-    def locate(self, stage: Stage) -> EncoderFolder:
-        """The encoder that a stage begins with."""
-        return self.place
-
-    def fingerprint(self, stage: Stage) -> str:
-        """That encoder's, whether or not it lies there now."""
-        return self.place.fingerprint
 
     def encoder(self, place: EncoderFolder) -> Encoder:
         """Vectors by the encoder in ``place``, cached in the output folder."""
@@ -139,10 +78,28 @@ class Runner:
             )
         return self._encoders[place.fingerprint]
 
-    def run(self, stages: Iterable[str], *, lenient: bool = False) -> Iterator[Report]:
-        """Run each stage that is not fresh, and report it when it is done.
 
-        ``lenient``: a dataset that may not be published is said, and the stages after it go on: training needs no licence.
+@dataclass(frozen=True, kw_only=True)
+class MiningEncoder:
+    """The encoder that mines a later round: where it is when it is needed, and its fingerprint even when it is not there."""
+
+    locate: Callable[[], EncoderFolder]
+    fingerprint: Callable[[], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Runs stages with one set of tools, keeping what they make in one store."""
+
+    tools: Tools
+    store: Store
+    round: int = 1
+    miner: MiningEncoder | None = None  # None: the base encoder mines
+
+    def run(self, stages: Iterable[str], *, lenient: bool = False) -> Iterator[StageReport]:
+        """Run each stage that is out of date; yield its report when it is done.
+
+        ``lenient``: if a licence forbids the dataset, report that and go on with the later stages; training needs no licence.
         """
         refused = False
         names = list(stages)
@@ -153,15 +110,15 @@ class Runner:
                 if not lenient:
                     raise
                 refused = True
-                yield Report(name, False, "not written: no licence allows it", {}, {}, 0.0, (), (f"{error}",))
-        # The dataset is there before the long training; its card tells the scores when there are any.
+                yield StageReport(stage=name, summary="not written: no licence allows it", notes=(f"{error}",))
+        # The dataset is written before the long training, and its card once more when there are scores.
         if {"publish", "evaluate"} <= set(names) and not refused and not self.fresh(publish := find_stage("publish")):
             yield self.run_stage(publish)
 
-    def run_stage(self, stage: Stage) -> Report:
-        """Run one stage unless it is fresh. Its manifest goes first and comes last, so that a killed stage runs again."""
+    def run_stage(self, stage: Stage) -> StageReport:
+        """Run one stage unless it is up to date. Its manifest is removed first and written last: a killed stage runs again."""
         started = time.monotonic()
-        # Read first: a missing or stale input is the user's first question, before any hash or encoder.
+        # Before any hash or encoder: a missing or stale table is what the user should hear of first.
         self.store.check_current(stage.reads)
         for name in stage.reads:
             if not self.store.has(name):
@@ -170,56 +127,82 @@ class Runner:
         made = self._fresh(stage, key)
         if made is not None:
             failed = EncoderError(made.failed) if made.failed else None
-            return self._report(
-                stage, StageResult(counts=made.counts, summary=made.summary, failed=failed), 0.0, fresh=True
-            )
-        tables = {
-            name: self.store.read(name) for name in stage.reads + (("dropped",) if "dropped" in stage.uses else ())
-        }
+            return self._report(stage, StageResult(counts=made.counts, summary=made.summary, failed=failed), fresh=True)
+        tables = {name: self.store.read(name) for name in stage.reads + stage.also_reads}
         if is_first_process():
             self.store.forget(stage.name)
-        with normalised_by(self.rules):
-            result = stage.run(
-                Job(
-                    tables,
-                    self.settings,
-                    self.rules,
-                    self.store.folder,
-                    self.progress,
-                    self.books if "books" in stage.uses else (),
-                    self.force,
-                    lambda: self.locate(stage),
-                    self.encoder,
-                    self.round,
-                )
-            )
+        with normalised_by(self.tools.rules):
+            result = stage.run(self._job(stage, tables))
         seconds = time.monotonic() - started
-        if not is_first_process():  # the first writes
-            return self._report(stage, result, seconds, fresh=False)
-        return self._keep(stage, result, key, seconds)
+        if is_first_process():  # the others only compute
+            self._keep(stage, result, key, seconds)
+        return self._report(stage, result, seconds)
 
     def fresh(self, stage: Stage) -> bool:
         """Whether nothing that the stage depends on has changed since it ran, and all that it made is there."""
         return self._fresh(stage, self._key(stage)) is not None
 
+    def still_there(self, stage: str, made: Manifest) -> bool:
+        """Whether all that the stage made is there. Raises TableError for a file that was changed since."""
+        for file, sha in made.outputs.items():
+            now = self.store.sha(file)
+            if now and now != sha:
+                raise TableError(
+                    f"{self.store.folder / file} is not what `tripletkit {stage}` made: it was changed since",
+                    "Keep a copy if you need it, then remove it, or add --force to make everything again.",
+                )
+            if not now:
+                return False
+        return True
+
+    def locate(self, stage: Stage) -> EncoderFolder:
+        """The encoder that a stage begins with."""
+        return self.miner.locate() if self.miner and stage.name == "mine" else self.tools.base_encoder
+
+    def fingerprint(self, stage: Stage) -> str:
+        """That encoder's fingerprint."""
+        return self.miner.fingerprint() if self.miner and stage.name == "mine" else self.tools.base_encoder.fingerprint
+
+    def _job(self, stage: Stage, tables: dict[str, Any]) -> Job:
+        tools = self.tools
+        return Job(
+            tables=tables,
+            settings=tools.settings,
+            rules=tools.rules,
+            folder=self.store.folder,
+            progress=tools.progress,
+            books=tools.books if Input.BOOKS in stage.inputs else (),
+            force=tools.force,
+            locate=lambda: self.locate(stage),
+            encoder=tools.encoder,
+            round=self.round,
+        )
+
     def _fresh(self, stage: Stage, key: dict[str, Any]) -> Manifest | None:
         made = self.store.manifest(stage.name)
-        return made if made and made.key == key and not self.force and self.still_there(stage.name, made) else None
+        if self.tools.force or made is None or made.key != key or not self.still_there(stage.name, made):
+            return None
+        return made if all(self.store.has_current_columns(name) for name in stage.writes) else None
 
-    def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], seconds: float) -> Report:
-        make_table(DROPPED, list(result.dropped))
+    def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], seconds: float) -> None:
+        make_table(DROPPED, list(result.dropped))  # checked before anything is written
         for name in stage.writes:
             self.store.write(name, result.tables[name])
         self.store.write_dropped(stage.name, list(result.dropped))
-        outputs = {file: self.store.sha(file) for file in self._files(stage)}
-        failed = str(result.failed) if result.failed else ""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         self.store.write_manifest(
-            Manifest(stage.name, key, outputs, result.counts, result.summary, round(seconds, 2), now, failed)
+            Manifest(
+                stage=stage.name,
+                key=key,
+                outputs={file: self.store.sha(file) for file in self._files(stage)},
+                counts=result.counts,
+                summary=result.summary,
+                seconds=round(seconds, 2),
+                made=datetime.now(UTC).isoformat(timespec="seconds"),
+                failed=str(result.failed) if result.failed else "",
+            )
         )
-        return self._report(stage, result, seconds, fresh=False)
 
-    def _report(self, stage: Stage, result: StageResult, seconds: float, *, fresh: bool) -> Report:
+    def _report(self, stage: Stage, result: StageResult, seconds: float = 0.0, *, fresh: bool = False) -> StageReport:
         dropped = self._dropped(stage.name)
         failed = result.failed
         if failed is None and REFUSED in dropped:
@@ -233,61 +216,36 @@ class Runner:
                 f"{counted(bad, 'row')} of your passages could not be read; the others are done",
                 "The table `dropped` has file, line and reason of each; mend or remove them and run again.",
             )
-        return Report(
-            stage.name,
-            fresh,
-            result.summary,
-            result.counts,
-            dropped,
-            seconds,
-            self._made(stage),
-            result.notes,
-            failed,
+        return StageReport(
+            stage=stage.name,
+            fresh=fresh,
+            summary=result.summary,
+            counts=result.counts,
+            dropped=dropped,
+            seconds=seconds,
+            made=tuple(self.store.folder / file for file in self._files(stage)),
+            notes=result.notes,
+            failed=failed,
             forgivable=result.failed is not None,
         )
 
     def _key(self, stage: Stage) -> dict[str, Any]:
-        """Everything that the stage's result depends on."""
-        settings = self.settings.model_dump(mode="json")
+        """Everything that the stage's result depends on. Equal keys mean equal results."""
+        settings = self.tools.settings.model_dump(mode="json")
         key: dict[str, Any] = {
             "code": f"{tripletkit.__version__}/{stage.version}",
             "settings": {name: settings[name] for name in stage.settings},
-            "inputs": {f"{name}.parquet": self.store.sha(f"{name}.parquet") for name in stage.reads}
-            | {f: self.store.sha(f) for f in stage.files_in},
+            "inputs": {
+                file: self.store.sha(file) for file in (*(f"{name}.parquet" for name in stage.reads), *stage.files_in)
+            },
         }
-        if "rules" in stage.uses:
-            key["rules"] = self.rules.fingerprint
-        if "books" in stage.uses:
-            key["books"] = {str(path): file_sha256(path) if path.is_file() else "" for path in self.books}
-        if "tokenizer" in stage.uses:
-            key["tokenizer"], key["encoder_name"] = self.place.tokenizer_fingerprint, self.place.name
-        if "encoder" in stage.uses:
-            key["encoder"] = self.fingerprint(stage)
-        if "round" in stage.uses:
-            key["round"] = self.round
-        if "compare" in stage.uses:
-            key["compare"] = [resolve_encoder(name).fingerprint for name in self.settings.evaluate.compare]
-        terms = self.settings.glossary.terms
-        if "user_terms" in stage.uses and terms is not None:
-            key["user_terms"] = file_sha256(terms) if terms.is_file() else ""
-        return key
-
-    def still_there(self, stage: str, made: Manifest) -> bool:
-        """Whether all that the stage made lies as it left it. What somebody changed is not overwritten without being told."""
-        for file, sha in made.outputs.items():
-            now = self.store.sha(file)
-            if now and now != sha:
-                raise TableError(
-                    f"{self.store.folder / file} is not what `tripletkit {stage}` made: it was changed since",
-                    "Keep a copy if you need it, then remove it, or add --force to make everything again.",
-                )
-            if not now:
-                return False
-        return True
+        for one in sorted(stage.inputs):
+            key |= _INPUT_KEYS[one](self.tools)
+        return key | ({"encoder": self.fingerprint(stage)} if Input.ENCODER in stage.inputs else {})
 
     def _files(self, stage: Stage) -> list[str]:
         files = [f"{name}.parquet" for name in stage.writes]
-        to = self.settings.publish.to
+        to = self.tools.settings.publish.to
         return files + ([str(to.absolute())] if stage.name == "publish" and to is not None else list(stage.files_out))
 
     def _dropped(self, stage: str) -> dict[str, int]:
@@ -296,5 +254,27 @@ class Runner:
         rows = self.store.read("dropped").filter(stage=stage)
         return dict(sorted(Counter(rows["reason"].to_list()).items()))
 
-    def _made(self, stage: Stage) -> tuple[Path, ...]:
-        return tuple(self.store.folder / file for file in self._files(stage))
+
+def _user_terms(tools: Tools) -> dict[str, Any]:
+    file = tools.settings.glossary.terms
+    return {} if file is None else {"user_terms": _sha_if_there(file)}
+
+
+def _sha_if_there(path: Path) -> str:
+    return file_sha256(path) if path.is_file() else ""
+
+
+#: What each input adds to a stage's key. The encoder depends on the round too, so the runner adds it.
+_INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
+    Input.BOOKS: lambda tools: {"books": {str(path): _sha_if_there(path) for path in tools.books}},
+    Input.RULES: lambda tools: {"rules": tools.rules.fingerprint},
+    Input.TOKENIZER: lambda tools: {
+        "tokenizer": tools.base_encoder.tokenizer_fingerprint,
+        "encoder_name": tools.base_encoder.name,
+    },
+    Input.ENCODER: lambda _: {},
+    Input.COMPARED_ENCODERS: lambda tools: {
+        "compared_encoders": [resolve_encoder(name).fingerprint for name in tools.settings.evaluate.compare]
+    },
+    Input.USER_TERMS: _user_terms,
+}

@@ -1,13 +1,14 @@
-"""What a user sees while a stage works: a rich bar on a terminal, plain lines elsewhere, nothing when quiet."""
+"""Progress of a running stage: a bar on a terminal, plain lines elsewhere, nothing when quiet; and which process shows it."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Seconds between plain lines when the output is no terminal.
+#: Seconds between plain lines when the output is not a terminal.
 PLAIN_EVERY_S = 15.0
 
 Advance = Callable[[int], None]
@@ -20,14 +21,14 @@ class Progress:
         self.quiet = quiet
 
     def say(self, text: str) -> None:
-        """A line of its own, above a bar if one is drawn."""
+        """Print a line, above the bar if one is drawn."""
         if not self.quiet:
             sys.stderr.write(f"  {text}\n")
             sys.stderr.flush()
 
     @contextmanager
     def bar(self, what: str, total: int, unit: str) -> Iterator[Advance]:
-        """A bar of ``total`` units; the yielded function moves it on by so many."""
+        """Show a bar of ``total`` units; call the yielded function with the number of units just done."""
         if self.quiet or total <= 0:
             yield lambda _: None
         elif sys.stderr.isatty():
@@ -58,7 +59,7 @@ class _PlainBar:
 
 @contextmanager
 def _rich_bar(what: str, total: int, unit: str) -> Iterator[Advance]:
-    # rich is slow to import; a terminal that shows no bar never pays for it.
+    # rich is slow to import, so it is imported only when a bar is drawn.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
@@ -80,3 +81,13 @@ def _rich_bar(what: str, total: int, unit: str) -> Iterator[Advance]:
             bars.update(task, rate=f"{speed:,.1f}/s" if speed else "")
 
         yield advance
+
+
+def process_count() -> int:
+    """Number of processes that train together, as torchrun and accelerate set it in the environment; 1 without them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_first_process() -> bool:
+    """Whether this process writes and prints. The other processes only compute."""
+    return os.environ.get("RANK", "0") == "0"

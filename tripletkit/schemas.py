@@ -1,4 +1,4 @@
-"""Every table that a stage writes: columns, types, key, meaning. Every read and write is checked against this."""
+"""Every table that a stage writes: its columns, types, key and meaning. Tables are checked against this when read and written."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ PAGES = Table(
     ("book_id", "page"),
     {
         "book_id": Column(TEXT, "its book"),
-        "page": Column(INT, "physical, 1-based, as a PDF viewer counts"),
+        "page": Column(INT, "physical page, counted from 1 as a PDF viewer does"),
         "label": Column(TEXT, 'as printed, e.g. "xii" or "154"'),
         "role": Column(TEXT, "front, toc, body, glossary, index, bibliography, blank or image_only"),
         "chars": Column(INT, "characters of text"),
@@ -76,10 +76,12 @@ LINES = Table(
     {
         "book_id": Column(TEXT, "its book"),
         "page": Column(INT, "physical page"),
-        "line": Column(INT, "0-based, in reading order on its page"),
-        "column": Column(INT, "0-based from the left; -1 spans columns"),
-        "kind": Column(TEXT, "what the line is: a passage's kind, or heading, furniture, figure"),
-        "text": Column(TEXT, "as printed, white space made single"),
+        "line": Column(INT, "place in the reading order of its page, from 0"),
+        "column": Column(INT, "column, from 0 at the left; -1 if the line spans columns"),
+        "kind": Column(
+            TEXT, "what the line is: a passage's kind, or heading, furniture (running heads, page numbers), figure"
+        ),
+        "text": Column(TEXT, "as printed, with single spaces"),
         "styles": Column(TEXT, "one letter per word: r, b bold, i italic, z bold italic, m monospaced"),
         "x0": Column(REAL, "left edge, points"),
         "x1": Column(REAL, "right edge, points"),
@@ -90,7 +92,7 @@ LINES = Table(
         "col_x0": Column(REAL, "left edge of its column"),
         "col_x1": Column(REAL, "right edge of its column"),
     },
-    "Every printed line, with what became of it; what the glossary stage reads",
+    "Every printed line with its kind and position",
 )
 
 PASSAGES = Table(
@@ -99,7 +101,7 @@ PASSAGES = Table(
     {
         "passage_id": Column(TEXT, "from the book and the text"),
         "book_id": Column(TEXT, "its book"),
-        "section": Column(TEXT, 'heading path, "1 Intro › 1.2 Types"', null=True),
+        "section": Column(TEXT, 'headings above it, such as "1 Intro › 1.2 Types"', null=True),
         "page_first": Column(INT, "physical page of its first line"),
         "page_last": Column(INT, "physical page of its last line"),
         "label_first": Column(TEXT, "printed label of page_first"),
@@ -108,7 +110,7 @@ PASSAGES = Table(
         "text": Column(TEXT, "paragraphs joined by one line break"),
         "n_tokens": Column(INT, "by the encoder's tokenizer, special tokens included"),
     },
-    "Texts to mine, none over the encoder's token limit",
+    "Texts of a few sentences, none longer than the encoder can read",
 )
 
 TERMS = Table(
@@ -118,7 +120,7 @@ TERMS = Table(
         "term_id": Column(TEXT, "from book and canonical form"),
         "book_id": Column(TEXT, "its book; null for a term from a user's file", null=True),
         "term": Column(TEXT, "canonical form"),
-        "forms": Column(TEXTS, "every surface form, synonyms and acronyms included"),
+        "forms": Column(TEXTS, "every form that is tagged, with synonyms and acronyms"),
         "sources": Column(
             TEXTS,
             "index, index_head (cites no page), index_code (an identifier), glossary, bold, acronym, definition, heading, "
@@ -127,25 +129,27 @@ TERMS = Table(
         "definition": Column(TEXT, "from a glossary or the user", null=True),
         "parent_id": Column(TEXT, "term_id of the index entry above it", null=True),
         "see_also": Column(TEXTS, "term_ids"),
-        "locators": Column(LOCATORS, "pages that the index cites; page is physical, null if the label is unknown"),
+        "locators": Column(
+            LOCATORS, "pages that the index cites; page is the physical page, null if no page has that label"
+        ),
         "kept": Column(BOOL, "whether it is tagged and mined"),
         "reason": Column(TEXT, "why it is not kept", null=True),
     },
-    "The glossary: one row a concept",
+    "The terms: one row per concept",
 )
 
 MENTIONS = Table(
     "mentions",
     ("passage_id", "start", "end", "term_id"),
     {
-        "passage_id": Column(TEXT, "where"),
-        "term_id": Column(TEXT, "what"),
+        "passage_id": Column(TEXT, "the passage"),
+        "term_id": Column(TEXT, "the term"),
         "start": Column(INT, "character offset into the passage's text"),
         "end": Column(INT, "offset after the last character"),
         "surface": Column(TEXT, "text[start:end]"),
         "match": Column(TEXT, "exact; variant: another number or spelling of the canonical form; form: another form"),
     },
-    "Where kept terms occur in passages",
+    "Where the kept terms are mentioned in passages",
 )
 
 SPLITS = Table(
@@ -155,7 +159,7 @@ SPLITS = Table(
         "passage_id": Column(TEXT, "its passage"),
         "split": Column(TEXT, "train, validation or test"),
     },
-    "Which passages train, choose and judge",
+    "Train / validation / test split of passages",
 )
 
 TRIPLETS = Table(
@@ -188,43 +192,42 @@ DROPPED = Table(
     "dropped",
     ("stage", "reason", "item", "related", "detail"),
     {
-        "stage": Column(TEXT, "who left it out"),
-        "item": Column(TEXT, "what: a path, an id or a text"),
-        "related": Column(TEXT, "to what, if anything", null=True),
-        "reason": Column(TEXT, "why, one of a few per stage"),
-        "detail": Column(TEXT, "figures or text behind the reason", null=True),
+        "stage": Column(TEXT, "the stage that left it out"),
+        "item": Column(TEXT, "what was left out: a path, an id or a text"),
+        "related": Column(TEXT, "an id that it was compared with, if any", null=True),
+        "reason": Column(TEXT, "why; each stage has a few reasons"),
+        "detail": Column(TEXT, "numbers or text behind the reason", null=True),
     },
-    "Everything that was left out, and why",
+    "Everything that was left out, with the reason",
 )
 
 TABLES = {table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, DROPPED)}
 
 
 def make_table(table: Table, rows: Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]]) -> pl.DataFrame:
-    """Rows (or columns by name) as a checked table, sorted by its key; equal rows give an equal table whatever their order."""
+    """Rows (or columns by name) as a checked table, sorted by its key, so that the order of the rows does not matter."""
     held = {name: rows[name] for name in table.columns} if isinstance(rows, Mapping) else list(rows)
     return check_table(pl.DataFrame(held, schema=table.schema), table)
 
 
-def check_table(frame: pl.DataFrame, table: Table, source: str = "") -> pl.DataFrame:
-    """``frame`` sorted by its key. Raises TableError where columns, types, nulls or keys are not the table's."""
-    place = source or f"{table.name} table"
+def check_table(frame: pl.DataFrame, table: Table, source: str = "", hint: str = "") -> pl.DataFrame:
+    """``frame`` sorted by its key. Raises TableError if its columns, types, nulls or keys are not the table's.
+
+    ``source`` (a path) and ``hint`` (how to make the table again) are for the message.
+    """
+    place, hint = source or f"{table.name} table", hint or "Run its stage again with --force."
     if frame.schema != table.schema:
-        wrong = [name for name in {**table.schema, **frame.schema} if frame.schema.get(name) != table.schema.get(name)]
-        raise TableError(
-            f"{place}: not a tripletkit {table.name} table, differs in {', '.join(map(repr, sorted(wrong))) or 'column order'}",
-            "It was made by another version or by hand; run its stage again with --force.",
-        )
+        raise TableError(f"{place}: {_wrong_columns(frame.schema, table)}", hint)
     for name, column in table.columns.items():
         if not column.null and frame[name].null_count():
-            raise TableError(
-                f"{place}: column {name!r} has {frame[name].null_count()} empty values",
-                "Run its stage again with --force.",
-            )
+            raise TableError(f"{place}: column {name!r} has {frame[name].null_count()} empty values", hint)
     if table.name != "dropped" and frame.select(table.key).is_duplicated().any():
         twice = frame.filter(frame.select(table.key).is_duplicated()).row(0, named=True)
-        raise TableError(
-            f"{place}: two rows share {', '.join(f'{k}={twice[k]!r}' for k in table.key)}",
-            "Run its stage again with --force.",
-        )
+        raise TableError(f"{place}: two rows share {', '.join(f'{k}={twice[k]!r}' for k in table.key)}", hint)
     return frame.sort(table.key, nulls_last=False, maintain_order=True)
+
+
+def _wrong_columns(schema: pl.Schema, table: Table) -> str:
+    wrong = [name for name in {**table.schema, **schema} if schema.get(name) != table.schema.get(name)]
+    differs = f"it differs in {', '.join(map(repr, sorted(wrong)))}" if wrong else "its columns are in another order"
+    return f"not a tripletkit {table.name} table of this version: made by an earlier version, or by hand ({differs})"

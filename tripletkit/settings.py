@@ -1,12 +1,13 @@
-"""Settings: one TOML file, checked by pydantic, overridden by flags. Unknown keys are refused in the user's words."""
+"""Settings: one TOML file, checked by pydantic, overridden by options. An error names the file, the setting and its value."""
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -15,74 +16,80 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     ValidationError,
-    ValidationInfo,
     field_validator,
+    model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from tripletkit.errors import ConfigError
-from tripletkit.schemas import PASSAGE_KINDS
 
-#: The base model of the original model card; used when the Hub or its cache can be reached.
+#: The base encoder where the Hub or its cache can be reached.
 DEFAULT_ENCODER = "sentence-transformers/all-mpnet-base-v2"
+
+#: Kinds of passage in which terms are tagged by default, and all kinds (column `kind` of the table `passages`).
+TaggedKind = Literal["prose", "list", "exercise", "summary", "box", "footnote", "caption"]
+PassageKind = Literal[TaggedKind, "code", "table", "equation", "figure", "heading", "glossary"]
 
 
 class Section(BaseModel):
-    """Frozen, without unknown keys, and without true or false where a number belongs."""
+    """A group of settings. It cannot be changed once made, and refuses names that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_boolean_for_a_number(cls, value: object, info: ValidationInfo) -> object:
-        field = cls.model_fields[info.field_name or ""]
-        if isinstance(value, bool) and {int, float} & {field.annotation, *get_args(field.annotation)}:
-            raise PydanticCustomError("boolean_for_number", "input should be a number, not true or false")
-        return value
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ExtractSettings(Section):
-    """How books become passages."""
+    """How books are read and cut into passages."""
 
-    target_tokens: int = Field(160, ge=16, description="aim for passages of about this many tokens")
-    min_tokens: int = Field(24, ge=1, description="join shorter passages to a neighbour where one is in reach")
-    max_tokens: int | None = Field(None, ge=16, description="hard limit; the encoder's own by default")
-    backend: Literal["pdfium", "pdfplumber"] = Field("pdfium", description="which library reads the PDF")
-    book_seconds: float = Field(600, gt=0, description="a book that takes longer to read is refused")
-    book_memory_mb: int = Field(4096, ge=256, description="a book that needs more memory is refused (not on Windows)")
+    target_tokens: int = Field(160, ge=16, description="length of a passage to aim for, in tokens")
+    min_tokens: int = Field(
+        24, ge=1, description="passages shorter than this are joined to a neighbour if there is one"
+    )
+    max_tokens: int | None = Field(None, ge=16, description="longest passage; by default, what the encoder can read")
+    backend: Literal["pdfium", "pdfplumber"] = Field("pdfium", description="library that reads the PDF")
+    book_seconds: float = Field(600, gt=0, description="time limit for reading one book")
+    book_memory_mb: int = Field(4096, ge=256, description="memory limit for reading one book (not on Windows)")
 
 
 class GlossarySettings(Section):
-    """Where terms come from."""
+    """Where terms come from, beside the books' own indexes and glossaries."""
 
-    terms: Path | None = Field(None, description="your own terms: CSV, JSONL or TXT")
-    bold: bool = Field(False, description="also take terms in bold or italic where the text defines them")
-    headings: bool = Field(False, description="also take terms from section titles, where the prose says them too")
+    terms: Path | None = Field(None, description="your own terms: CSV with a column 'term', JSONL or TXT")
+    bold: bool = Field(False, description="also take terms in bold or italics where the text defines them")
+    headings: bool = Field(False, description="also take terms from section headings if the text uses them too")
     automatic: int = Field(
-        0, ge=0, description="so many terms by statistics for a book with neither index nor glossary"
+        0, ge=0, description="extract this many terms by C-value when the book has no index or glossary"
     )
 
 
 class TagSettings(Section):
-    """Which texts are searched for terms."""
+    """Which passages are searched for terms."""
 
-    kinds: tuple[str, ...] = Field(
-        ("prose", "list", "exercise", "summary", "box", "footnote", "caption"), description="kinds of passage to tag"
+    kinds: tuple[PassageKind, ...] = Field(
+        get_args(TaggedKind), min_length=1, description="kinds of passage in which terms are tagged"
     )
     nlp: str | None = Field(
-        None, description="a spaCy pipeline, such as en_core_web_sm, that refuses words used as verbs"
+        None, description="spaCy pipeline, such as en_core_web_sm, to leave out words used as verbs"
     )
 
 
 class SplitSettings(Section):
-    """Which passages train and which judge."""
+    """Train / validation / test split of passages."""
 
     by: Literal["auto", "book", "chapter", "pages"] = Field(
         "auto",
-        description="auto: by chapter for one book, by book for several; pages: a book's first pages train, its last judge",
+        description="unit of the split; auto: chapters of one book, whole books of several; "
+        "pages: the first pages of each book train, the last ones test",
     )
-    validation: float = Field(0.15, ge=0, lt=1, description="share of passages that chooses")
-    test: float = Field(0.25, ge=0, lt=1, description="share of passages that judges")
+    validation: float = Field(0.15, ge=0, lt=1, description="fraction of passages in the validation split")
+    test: float = Field(0.25, ge=0, lt=1, description="fraction of passages in the test split")
+
+    @model_validator(mode="after")
+    def _leaves_training_passages(self) -> SplitSettings:
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"validation = {self.validation:g} and test = {self.test:g} leave no passages to train on: "
+                "their sum must be below 1"
+            )
+        return self
 
 
 class MineSettings(Section):
@@ -96,7 +103,9 @@ class MineSettings(Section):
         description="mix: nearest, sibling (same head word, parent or chapter) and rank window in turn; top: the nearest; "
         "weighted: drawn at random, nearer terms more often",
     )
-    kinds: tuple[str, ...] = Field(("prose", "box"), min_length=1, description="kinds of passage that become anchors")
+    kinds: tuple[PassageKind, ...] = Field(
+        ("prose", "box"), min_length=1, description="kinds of passage that become anchors"
+    )
     positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
     negatives: int = Field(6, ge=1, description="negatives per positive")
     weak_positives: bool = Field(
@@ -141,14 +150,6 @@ class MineSettings(Section):
         description="its score of a negative is below its positive's by at least this fraction of it",
     )
     memory_mb: int = Field(256, ge=1, description="memory for cosines of passages and terms; vectors come on top")
-
-    @field_validator("kinds")
-    @classmethod
-    def _known_kinds(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [kind for kind in kinds if kind not in PASSAGE_KINDS]
-        if unknown:
-            raise ValueError(f"no kind of passage is called {unknown[0]!r}; known: {', '.join(PASSAGE_KINDS)}")
-        return kinds
 
     @field_validator("window")
     @classmethod
@@ -258,24 +259,28 @@ class PublishSettings(Section):
 
 
 class Settings(Section):
-    """Everything a run needs to know."""
+    """All settings of a run."""
 
-    books: tuple[Path, ...] = Field((), description="PDF files, folders or patterns")
-    licenses: dict[str, str] = Field(default_factory=dict, description="file name of a book: its licence")
-    output: Path = Field(Path("output"), description="where tables, encoder and scores go")
+    books: tuple[Path, ...] = Field((), description="PDF files, folders or patterns; or files of your own passages")
+    licenses: dict[str, str] = Field(default_factory=dict, description="licence of a book, by its file name")
+    output: Path = Field(Path("output"), description="folder for everything that is made")
     encoder: str = Field(
-        "auto", description="folder or hub id; auto: all-mpnet-base-v2, or the embedded MiniLM without a network"
+        "auto",
+        description="base encoder: a SentenceTransformer folder, a Hub id or 'embedded' (MiniLM as a package); "
+        "auto: all-mpnet-base-v2, or embedded without a network",
     )
     rules: Path | None = Field(None, description="folder of rules that replace or extend the packaged ones")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="auto: bfloat16 where the hardware is faster with it, float16 on older GPUs"
+        "auto", description="number format; auto: bfloat16 where the hardware is faster with it, float16 on older GPUs"
     )
-    seed: int = Field(0, ge=0, description="of everything drawn at random")
-    workers: int = Field(0, ge=0, description="processes that read books; 0 = one per core")
+    seed: int = Field(0, ge=0, description="seed of all random draws")
+    workers: int = Field(0, ge=0, description="processes that read books; 0: one per core")
     rounds: int = Field(
-        1, ge=1, description="`run` mines and trains so often, with the encoder just trained, while validation rises"
+        1,
+        ge=1,
+        description="maximum rounds of mining and training in `run`; stops when validation nDCG@10 no longer improves",
     )
-    allow_worse: bool = Field(False, description="succeed even if the tuned encoder is not better")
+    allow_worse: bool = Field(False, description="succeed even if the fine-tuned encoder is not better")
     extract: ExtractSettings = ExtractSettings()
     glossary: GlossarySettings = GlossarySettings()
     tag: TagSettings = TagSettings()
@@ -311,26 +316,71 @@ def describe_loss(recipe: Mapping[str, Any]) -> str:
     return f"{text} with in-batch negatives" if recipe.get("in_batch_negatives") else text
 
 
-def load_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:
-    """Settings from a TOML file (none: defaults), then ``overrides`` by dotted key. Raises ConfigError.
+#: Settings of earlier versions: old name → new name.
+RENAMED = {
+    "mine.synonym_bound": "mine.synonym_threshold",
+    "mine.negative_cap": "mine.max_negative_share",
+    "mine.relative_bound": "mine.relative_margin, which is 1 - relative_bound",
+    "mine.cross_encoder_bound": "mine.cross_encoder_margin, which is 1 - cross_encoder_bound",
+    "train.accumulate": "train.gradient_accumulation_steps",
+    "train.warmup": "train.warmup_ratio",
+    "train.cached": "train.mini_batch_size",
+    "train.lora": "train.lora_rank",
+    "train.in_batch": "train.in_batch_negatives",
+    "train.best": "train.keep_best",
+    "evaluate.general_loss": "evaluate.max_general_drop",
+    "evaluate.against": "evaluate.compare",
+}
 
-    Paths in the file count from the file's own folder, paths in flags from the working directory.
+
+def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from a TOML file (none: the defaults), then ``overrides`` by dotted name, such as "mine.negatives".
+
+    Relative paths in the file start from the file's folder, those in ``overrides`` from the working directory.
+    Raises ConfigError for a file that cannot be read, a name that is not known, and a value that cannot be used.
     """
     values = _read(file) if file is not None else {}
-    for dotted, value in overrides.items():
-        _place(values, dotted, value)
+    for dotted, value in (overrides or {}).items():
+        _set(values, dotted, value)
     train = values.get("train", {})
     if isinstance(train, dict) and train.get("recipe") == "model-card":
         values["train"] = {**MODEL_CARD_RECIPE, **train}
     try:
-        return Settings.model_validate(values)
+        # As JSON, because only there pydantic's strict mode still takes a list for a tuple and a string for a path.
+        return Settings.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         raise _explain(error, file) from None
 
 
+def settings_lines(settings: Settings) -> Iterator[str]:
+    """A TOML file with exactly these settings and their meanings."""
+    flat = [name for name in Settings.model_fields if not isinstance(getattr(settings, name), Section)]
+    yield from _toml_lines(settings, flat)
+    for name in Settings.model_fields:
+        section = getattr(settings, name)
+        if isinstance(section, Section):
+            yield f"\n[{name}]"
+            yield from _toml_lines(section, list(type(section).model_fields))
+
+
+def _toml_lines(section: Section, names: list[str]) -> Iterator[str]:
+    values = section.model_dump(mode="json")
+    for name in names:
+        meaning, value = type(section).model_fields[name].description, values[name]
+        # JSON's strings, numbers, lists and booleans are valid TOML; TOML has no null.
+        text = f"# {name} =" if value is None else f"{name} = {_toml(value)}"
+        yield f"{text}  # {meaning}"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors put a byte order mark first
     except FileNotFoundError:
         raise ConfigError(f"{file}: no such settings file", "Leave --config out to use the defaults.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -341,9 +391,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _paths_from(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
-    """Relative paths that the file names, seen from where the file lies; the output folder stays the caller's."""
+    """Make relative paths start from ``folder``, except the output folder, which starts from the working directory."""
     if isinstance(values.get("books"), list):
-        values["books"] = [str(folder / str(book)) for book in values["books"]]
+        values["books"] = [str(folder / book) if isinstance(book, str) else book for book in values["books"]]
     if isinstance(values.get("rules"), str):
         values["rules"] = str(folder / values["rules"])
     glossary = values.get("glossary")
@@ -352,22 +402,25 @@ def _paths_from(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _place(values: dict[str, Any], dotted: str, value: Any) -> None:  # noqa: ANN401 - any TOML value
+def _set(values: dict[str, Any], dotted: str, value: Any) -> None:  # noqa: ANN401 - any TOML value
     *sections, key = dotted.split(".")
     for name in sections:
         inner = values.setdefault(name, {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {dotted}: {name!r} is not a section", "Sections: " + ", ".join(_sections()))
+            raise ConfigError(
+                f"setting {dotted!r}: {name!r} is not a section", "Sections: " + ", ".join(section_names())
+            )
         values = inner
     values[key] = value
 
 
-def _sections() -> list[str]:
-    return [
-        name
-        for name, info in Settings.model_fields.items()
-        if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
-    ]
+def section_names() -> list[str]:
+    """The names of the sections, such as "mine"."""
+    return [name for name, info in Settings.model_fields.items() if _is_section(info.annotation)]
+
+
+def _is_section(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 def _explain(error: ValidationError, file: Path | None) -> ConfigError:
@@ -375,21 +428,34 @@ def _explain(error: ValidationError, file: Path | None) -> ConfigError:
     place = ".".join(str(part) for part in first["loc"])
     source = f"{file}: " if file is not None else ""
     if first["type"] == "extra_forbidden":
-        known = _keys_beside(first["loc"])
-        close = get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
-        return ConfigError(f"{source}no setting is called {place!r}", hint)
+        return ConfigError(f"{source}no setting is called {place!r}", _suggest(first["loc"]))
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
     given = first.get("input")
-    message = first["msg"][:1].lower() + first["msg"][1:]
-    return ConfigError(
-        f"{source}{place} = {given!r}: {message}", "`tripletkit settings` lists every setting with its default."
-    )
+    shown = repr(given) if isinstance(given, str) else json.dumps(given)
+    value = "" if isinstance(given, dict) else f" = {shown}"
+    return ConfigError(f"{source}{place}{value}: {message}", _cure(first["loc"], given))
 
 
-def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
+def _suggest(place: tuple[int | str, ...]) -> str:
+    if new := RENAMED.get(".".join(map(str, place))):
+        return f"It is now called {new}."
+    known = sorted(_section_of(place).model_fields)
+    close = get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+
+
+def _cure(place: tuple[int | str, ...], given: object) -> str:
+    info = _section_of(place).model_fields.get(str(place[-1]))
+    if info is not None and get_origin(info.annotation) is tuple and isinstance(given, str):
+        return f"It takes a list: {place[-1]} = [{json.dumps(given, ensure_ascii=False)}]"
+    return "`tripletkit settings` lists every setting with its meaning and default."
+
+
+def _section_of(place: tuple[int | str, ...]) -> type[BaseModel]:
     model: type[BaseModel] = Settings
     for part in place[:-1]:
         info = model.model_fields.get(str(part))
         if info is not None and isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             model = info.annotation
-    return sorted(model.model_fields)
+    return model

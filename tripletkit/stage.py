@@ -1,11 +1,12 @@
-"""The shape that every stage has: named tables in, named tables out, what was dropped, and one line to say so."""
+"""The shape that every stage has: tables in; tables out, dropped rows with their reasons, and a one-line summary."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -21,50 +22,116 @@ if TYPE_CHECKING:
 Row = dict[str, object]
 
 
+class Input(StrEnum):
+    """What a stage may depend on beside its tables and settings. If one of its inputs changes, the stage runs again."""
+
+    BOOKS = "books"  # the files that are read
+    RULES = "rules"
+    TOKENIZER = "tokenizer"  # of the base encoder, with its token limit; not its weights
+    ENCODER = "encoder"  # all of the encoder that the stage begins with
+    COMPARED_ENCODERS = "compared_encoders"  # the encoders that `evaluate` compares
+    USER_TERMS = "user_terms"  # the user's own file of terms
+
+
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage made. ``counts`` go to the manifest, ``summary`` to the user, ``failed`` is said after all is written."""
+    """What a stage made. ``failed`` is set if it was made but is not good enough; it is raised after all is written."""
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     dropped: list[Row] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     summary: str = ""
     notes: tuple[str, ...] = ()
-    failed: TripletkitError | None = None  # made, but not good enough
+    failed: TripletkitError | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a stage is handed: its tables, the settings, and the tools, each made only when it is used."""
+    """What a stage is given: its tables, the settings, and tools, each of which is loaded when first used."""
 
     tables: dict[str, pl.DataFrame]
     settings: Settings
     rules: Rules
     folder: Path
     progress: Progress
-    books: tuple[Path, ...]
-    force: bool  # use nothing that an earlier run kept
-    locate: Callable[[], EncoderFolder]  # the base encoder; for mining, the one that mines
-    encoder: Callable[[EncoderFolder], Encoder]  # with the cache of this output folder
+    books: tuple[Path, ...] = ()
+    force: bool = False  # reuse nothing that an earlier run kept
+    locate: Callable[[], EncoderFolder]  # the base encoder; for mining from round 2 on, the last round's
+    encoder: Callable[[EncoderFolder], Encoder]  # its vectors, cached in the output folder
     round: int = 1  # of mining and training
 
     def table(self, name: str) -> pl.DataFrame:
-        """A table that the stage declared it reads; a stage that reads another is a mistake of ours."""
+        """A table that the stage declared in ``reads``. Raises TableError for any other, which is a fault in the stage."""
         if name not in self.tables:
-            raise TableError(f"table {name!r} was not declared", "This is a fault in tripletkit; please report it.")
+            raise TableError(
+                f"the stage reads table {name!r} but does not declare it",
+                "This is a fault in tripletkit; please report it.",
+            )
         return self.tables[name]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the flow. ``settings`` names the sections it depends on, ``uses`` what else: books, rules, round, tokenizer, encoder."""
+    """One step of the pipeline, with all that its result depends on.
+
+    The result depends on the tables in ``reads``, the files in ``files_in``, the sections of the settings in ``settings``,
+    the ``inputs``, and ``version``. Tables in ``also_reads`` are handed over too, but a change in them runs nothing again.
+    """
 
     name: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     run: Callable[[Job], StageResult]
     settings: tuple[str, ...] = ()
-    uses: frozenset[str] = frozenset()
+    inputs: frozenset[Input] = frozenset()
+    also_reads: tuple[str, ...] = ()
     files_in: tuple[str, ...] = ()  # files or folders beside the tables, such as "encoder"
     files_out: tuple[str, ...] = ()
     version: int = 1  # raise it when the stage's code gives other results
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageReport:
+    """How one stage went. ``print(report)`` shows what a command prints."""
+
+    stage: str
+    fresh: bool = False  # nothing had changed, so nothing was done
+    summary: str
+    counts: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)  # rows left out, by reason
+    seconds: float = 0.0
+    made: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+    failed: TripletkitError | None = None
+    forgivable: bool = False  # whether --allow-worse accepts the failure
+    round: int | None = None  # of mining and training, where there are several
+
+    def lines(self) -> list[str]:
+        """The summary, what was dropped, and the files that were made."""
+        name = self.stage if self.round is None else f"{self.stage} {self.round}"
+        time = "fresh, skipped" if self.fresh else f"{self.seconds:.1f} s"
+        dropped = ", ".join(f"{reason} {count:,}" for reason, count in self.dropped.items())
+        folder = self.made[0].parent if self.made else Path()
+        made = " ".join(path.name if path.parent == folder else str(path) for path in self.made)
+        return (
+            [f"{name:9} {self.summary}  [{time}]"]
+            + ([f"          dropped: {dropped}"] if dropped else [])
+            + ([f"          → {folder}/ {made}"] if self.made else [])
+        )
+
+    def __str__(self) -> str:
+        return "\n".join([*self.lines(), *self.notes])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for --json."""
+        return {
+            "stage": self.stage,
+            "fresh": self.fresh,
+            "summary": self.summary,
+            "counts": self.counts,
+            "dropped": self.dropped,
+            "seconds": round(self.seconds, 2),
+            "made": [str(path) for path in self.made],
+            "notes": list(self.notes),
+            "failed": str(self.failed) if self.failed else None,
+        } | ({} if self.round is None else {"round": self.round})

@@ -1,4 +1,4 @@
-"""The output folder: tables that are whole or absent, and what each stage read and made."""
+"""The output folder: tables that are either complete or absent, and a manifest of what each stage read and made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import polars as pl
 
 from tripletkit.errors import TableError
 from tripletkit.ids import file_sha256
-from tripletkit.schemas import DROPPED, TABLES, Table, check_table, make_table
+from tripletkit.schemas import DROPPED, TABLES, check_table, make_table
 
 #: Which stage makes which table.
 MAKERS = {
@@ -28,8 +28,10 @@ MAKERS = {
     "splits": "split",
     "triplets": "mine",
 }
-#: What `train` makes: a SentenceTransformer folder, and what it and the untouched encoder score on validation.
+#: What `train` makes: a SentenceTransformer folder, and the scores of both encoders on validation.
 ENCODER, VALIDATION = "encoder", "validation.json"
+#: What these two encoders are called in validation.json and scores.json.
+BASE, FINE_TUNED = "base", "fine-tuned"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Manifest:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside, flush to disk, then rename: nobody ever reads half a file."""
+    """Write a draft beside the file, flush it to disk, then rename it: nobody ever reads half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -61,7 +63,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def replace_folder(source: Path, target: Path) -> None:
-    """Move a folder to where another may be. Killed at any point, the new one is whole in one of the two places."""
+    """Move a folder, replacing what is there. If this is killed, the new folder is complete in one of the two places."""
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
@@ -77,11 +79,11 @@ class Store:
         self.folder = folder
 
     def place(self, file: str) -> Path:
-        """Where a table's file, a manifest or a stage's other output lies."""
+        """The path of a table's file, a manifest or another output of a stage."""
         return self.folder / file
 
     def path(self, name: str) -> Path:
-        """Where table ``name`` lies."""
+        """The path of table ``name``."""
         return self.place(f"{name}.parquet")
 
     def has(self, name: str) -> bool:
@@ -89,20 +91,22 @@ class Store:
         return self.path(name).is_file()
 
     def read(self, name: str) -> pl.DataFrame:
-        """A table, checked. Raises TableError that names the command which makes it."""
-        path = self.path(name)
+        """A table, checked. Raises TableError with the command that makes it if it is missing, damaged or of another version."""
+        path, maker = self.path(name), MAKERS.get(name, "run")
         if not path.is_file():
-            raise TableError(
-                f"{path}: not there yet", f"Make it with `tripletkit {MAKERS.get(name, 'run')}` (same --output)."
-            )
+            raise TableError(f"{path}: not there yet", f"Make it with `tripletkit {maker}` (same --output).")
         try:
             frame = pl.read_parquet(path)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise TableError(
                 f"{path}: not a readable parquet file ({str(error).splitlines()[0]})",
-                f"Make it again with `tripletkit {MAKERS.get(name, 'run')} --force`.",
+                f"Make it again with `tripletkit {maker} --force`.",
             ) from error
-        return check_table(frame, TABLES[name], str(path))
+        return check_table(frame, TABLES[name], str(path), f"Make it again with `tripletkit {maker} --force`.")
+
+    def has_current_columns(self, name: str) -> bool:
+        """Whether table ``name`` has the columns of this version. An earlier version may have named them otherwise."""
+        return pl.read_parquet_schema(self.path(name)) == TABLES[name].schema
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
         """Check, sort and write a table, whole or not at all."""
@@ -118,14 +122,14 @@ class Store:
             draft.unlink(missing_ok=True)
 
     def write_dropped(self, stage: str, rows: list[dict[str, object]]) -> None:
-        """Put ``rows`` in the place of what ``stage`` had dropped before; other stages' rows stay."""
+        """Replace the rows that ``stage`` dropped before by ``rows``; other stages' rows stay."""
         table = make_table(DROPPED, rows)
         if self.has("dropped"):
             table = pl.concat([self.read("dropped").filter(pl.col("stage") != stage), table])
         self.write("dropped", table)
 
     def sha(self, file: str) -> str:
-        """sha256 of a file or, for a folder, of its files' names and hashes; "" if it is not there."""
+        """sha256 of a file or, for a folder, of its files' names and contents; "" if it is not there."""
         path = self.place(file)
         if path.is_file():
             return file_sha256(path)
@@ -144,19 +148,19 @@ class Store:
             return None
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Last act of a stage: what it made counts from now on."""
+        """The last thing a stage does: from now on what it made counts."""
         text = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False, default=str)
         write_atomically(self._manifest_path(manifest.stage), text.encode())
 
     def forget(self, stage: str) -> None:
-        """First act of a stage: what it made before no longer counts."""
+        """The first thing a stage does: what it made before no longer counts."""
         self._manifest_path(stage).unlink(missing_ok=True)
 
     def _manifest_path(self, stage: str) -> Path:
         return self.place(f"manifests/{stage}.json")
 
-    def check_current(self, names: Mapping[str, Table] | tuple[str, ...]) -> None:
-        """Raise TableError if a table was made from tables that have changed since."""
+    def check_current(self, names: Iterable[str]) -> None:
+        """Raise TableError if one of the tables was made from tables that have changed since."""
         for name in names:
             maker = self.manifest(MAKERS.get(name, ""))
             if maker is None:
@@ -164,13 +168,13 @@ class Store:
             for source, sha in maker.key.get("inputs", {}).items():
                 if self.sha(source) != sha:
                     raise TableError(
-                        f"{self.path(name)} is stale: {source} changed after it was made",
+                        f"{self.path(name)} is out of date: {source} changed after it was made",
                         f"Run `tripletkit {maker.stage}` (or `tripletkit run`), then try again.",
                     )
 
 
 def folder_sha256(folder: Path) -> str:
-    """One hash for a folder's files, by name and content; hidden files and read-mes left aside."""
+    """One hash of a folder's files, by name and content, without hidden files and Markdown."""
     digest = hashlib.sha256()
     for path in sorted(
         p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".md"

@@ -8,13 +8,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from tests.book import CHAPTERS, write_book
-from tripletkit.cli import main
+from tests.conftest import ANY_COSINE
+from tripletkit.cli import app, main
 from tripletkit.store import Store
 
 TABLES = ("books", "pages", "lines", "passages", "terms", "mentions", "splits", "triplets", "dropped")
@@ -26,11 +28,7 @@ FLAGS = [
     "--allow-worse",
     "--license",
     "CC-BY-4.0",
-    # A random encoder finds all texts alike.
-    "--set",
-    "mine.synonym_threshold=1",
-    "--set",
-    "mine.relative_margin=0",
+    *(f"--set={name}={value}" for name, value in ANY_COSINE.items()),
 ]
 
 
@@ -245,7 +243,7 @@ elif point == "dataset":
 else:
     write = store.Store.write
     store.Store.write = lambda self, name, frame: kill() if name == point else write(self, name, frame)
-from tripletkit.cli import main
+from tripletkit.cli import app, main
 main(arguments)
 """
 
@@ -290,11 +288,11 @@ def test_a_removed_table_is_made_again(book: Path, tiny_encoder: Path, output: P
 
 def test_a_stale_table_is_refused(tiny_encoder: Path, output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main_ok(["split", "--output", str(output), "--encoder", str(tiny_encoder), "--set", "split.test=0.6"])
-    main_ok(["mine", "--output", str(output), "--encoder", str(tiny_encoder), *FLAGS[-4:]])
+    main_ok(["mine", "--output", str(output), "--encoder", str(tiny_encoder), *FLAGS[-2:]])
     capsys.readouterr()
     main_ok(["split", "--output", str(output), "--encoder", str(tiny_encoder)])
     assert main_fails(["train", "--output", str(output), "--encoder", str(tiny_encoder)]) == 1
-    assert "triplets.parquet is stale: splits.parquet changed" in capsys.readouterr().err
+    assert "triplets.parquet is out of date: splits.parquet changed" in capsys.readouterr().err
 
 
 def test_a_missing_input_names_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -402,6 +400,66 @@ def test_an_encoder_that_got_worse_ends_the_command(
     )
     assert main_fails(arguments) == 1  # fresh, and still worse
     main_ok([*arguments, "--allow-worse"])
+
+
+def test_a_folder_of_an_earlier_version_is_made_again_or_named(
+    book: Path, tiny_encoder: Path, output: Path, done: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table has a column of another name, and its manifest fits it, as an earlier version left them."""
+    store = Store(output)
+    mentions = store.read("mentions")
+    mentions.rename({mentions.columns[-1]: "said_how"}).write_parquet(store.path("mentions"))
+    manifest = store.manifest("tag")
+    assert manifest is not None
+    store.write_manifest(replace(manifest, outputs={"mentions.parquet": store.sha("mentions.parquet")}))
+    arguments = ["--output", str(output), "--encoder", str(tiny_encoder)]
+    assert main_fails(["mine", *arguments, *FLAGS[-2:]]) == 1
+    error = capsys.readouterr().err
+    assert "made by an earlier version" in error
+    assert "Make it again with `tripletkit tag --force`" in error
+    main_ok(["run", str(book), *arguments, "--quiet", *FLAGS])
+    assert digests(output) == digests(done)
+
+
+def test_every_commands_json_parses(
+    book: Path,
+    tiny_encoder: Path,
+    output: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    passage = Store(output).read("passages")["passage_id"][0]
+    stages = ("extract", "glossary", "tag", "split", "mine", "train", "evaluate")
+    push = ["--push-to-hub", "me/earth", "--dry-run"]
+    calls = [
+        *([stage, *(["--allow-worse"] if stage in ("train", "evaluate") else [])] for stage in stages),
+        ["run", str(book), "--allow-worse"],
+        ["glossary", "--list"],
+        ["tag", "--show", passage],
+        ["publish", *push],
+        ["publish", "--fine-tuned"],
+        ["publish", "--fine-tuned", *push],
+        ["publish", "--review-sample", "3"],
+        ["publish", "--redact", "--to", "redacted"],
+        ["fill", "redacted", str(book), "--to", "filled"],
+        ["report"],
+        ["inspect", str(book), "--page", "3"],
+        ["doctor"],
+        ["settings"],
+    ]
+    assert {call[0] for call in calls} == {command.name for command in app.registered_commands}
+    shared = ["--output", str(output), "--encoder", str(tiny_encoder), "--json"]
+    settings = [f"--set={flag.removeprefix('--set=')}" for flag in FLAGS if "=" in flag]
+    for call in calls:
+        with pytest.raises(SystemExit):
+            main([*call, *shared, *settings, "--set=publish.license=CC-BY-4.0"])
+        lines = capsys.readouterr().out.splitlines()
+        assert lines, call
+        for line in lines:
+            assert isinstance(json.loads(line), dict), call
+            assert "error" not in json.loads(line), line
 
 
 def test_two_books_with_one_title_stay_apart(tiny_encoder: Path, tmp_path: Path) -> None:

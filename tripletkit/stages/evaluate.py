@@ -21,7 +21,7 @@ from tripletkit.evaluation.report import (
 )
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
 from tripletkit.evaluation.seen_unseen import training_content
-from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER
 
 
@@ -124,7 +124,7 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("evaluate", "mine", "precision", "seed"),
-    uses=frozenset({"encoder", "compare", "rules"}),
+    inputs=frozenset({Input.ENCODER, Input.COMPARED_ENCODERS, Input.RULES}),
     files_in=("encoder",),
     files_out=("scores.json",),
     version=3,

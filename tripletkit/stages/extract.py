@@ -33,7 +33,7 @@ from tripletkit.passage_files import counted, read_passage_file
 from tripletkit.pdf.book_task import BookTables, BookTask, PassageLimits
 from tripletkit.pdf.workers import Bounds, Failure, WorkerFunction, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
-from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.store import write_atomically
 
 log = logging.getLogger(__name__)
@@ -258,6 +258,6 @@ STAGE = Stage(
     writes=("books", "pages", "lines", "passages"),
     run=run,
     settings=("extract", "licenses"),
-    uses=frozenset({"books", "rules", "tokenizer"}),
+    inputs=frozenset({Input.BOOKS, Input.RULES, Input.TOKENIZER}),
     version=VERSION,
 )

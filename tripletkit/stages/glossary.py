@@ -13,7 +13,7 @@ from tripletkit.language.section_paths import section_titles
 from tripletkit.rules import Rules
 from tripletkit.schemas import TERMS, make_table
 from tripletkit.settings import GlossarySettings
-from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import write_atomically
 from tripletkit.tagging.mentions import surfaces_of, with_surfaces
 from tripletkit.tagging.tag_texts import tag_passages
@@ -131,7 +131,7 @@ STAGE = Stage(
     writes=("terms",),
     run=run,
     settings=("glossary",),
-    uses=frozenset({"rules", "user_terms"}),
+    inputs=frozenset({Input.RULES, Input.USER_TERMS}),
     files_out=(PROPOSALS,),
     version=4,
 )

@@ -13,7 +13,7 @@ from tripletkit.mining.miner import MinedPool, Tools, check_any_triplet, mine_po
 from tripletkit.mining.pool import build_pool
 from tripletkit.schemas import TRIPLETS, check_table
 from tripletkit.settings import TrainSettings
-from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stage import Input, Job, Row, Stage, StageResult
 
 #: Each further line of the report is indented so far.
 INDENT = " " * 10
@@ -121,6 +121,6 @@ STAGE = Stage(
     writes=("triplets",),
     run=run,
     settings=("mine", "seed", "precision"),
-    uses=frozenset({"encoder", "rules"}),
+    inputs=frozenset({Input.ENCODER, Input.RULES}),
     version=6,
 )

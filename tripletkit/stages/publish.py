@@ -22,7 +22,7 @@ from tripletkit.publishing.model_card import books_trained_on, encoder_problem, 
 from tripletkit.publishing.negative_checks import REVIEW, read_review
 from tripletkit.publishing.rights import refuse_weights_without_rights
 from tripletkit.settings import PublishSettings
-from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, Store
 
 READS = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets")
@@ -143,7 +143,8 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("publish", "seed"),
-    uses=frozenset({"encoder", "rules", "dropped"}),
+    inputs=frozenset({Input.ENCODER, Input.RULES}),
+    also_reads=("dropped",),
     files_in=(SCORES, REVIEW),
     files_out=("dataset",),
     version=3,

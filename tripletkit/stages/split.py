@@ -13,7 +13,7 @@ from tripletkit.ids import rng_for
 from tripletkit.language.section_paths import chapter_of
 from tripletkit.near_duplicates import near_duplicate_groups
 from tripletkit.schemas import SPLITS, make_table
-from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stage import Input, Job, Row, Stage, StageResult
 
 Unit = TypeVar("Unit", bound=Hashable)
 
@@ -174,6 +174,6 @@ STAGE = Stage(
     writes=("splits",),
     run=run,
     settings=("split", "seed"),
-    uses=frozenset({"rules"}),  # near-duplicates are compared by normalised words
+    inputs=frozenset({Input.RULES}),  # near-duplicates are compared by normalised words
     version=2,
 )

@@ -7,7 +7,7 @@ from collections import Counter
 import polars as pl
 
 from tripletkit.schemas import MENTIONS, make_table
-from tripletkit.stage import Job, Row, Stage, StageResult
+from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.tagging.nlp import load_parser
 from tripletkit.tagging.tag_texts import mention_rows, tag_passages
 
@@ -66,6 +66,6 @@ STAGE = Stage(
     writes=("mentions",),
     run=run,
     settings=("tag",),
-    uses=frozenset({"rules"}),
+    inputs=frozenset({Input.RULES}),
     version=4,
 )

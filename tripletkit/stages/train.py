@@ -23,9 +23,9 @@ from tripletkit.evaluation.report import (
 )
 from tripletkit.evaluation.tasks import score
 from tripletkit.ids import rng_for, stable_id
-from tripletkit.launch import is_first_process
 from tripletkit.mining.pool import build_pool
-from tripletkit.stage import Job, Stage, StageResult
+from tripletkit.progress import is_first_process
+from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, VALIDATION
 from tripletkit.training.diagnostics import lint
 from tripletkit.training.false_negative_mask import known_terms, with_positives
@@ -149,7 +149,7 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("train", "seed", "precision"),
-    uses=frozenset({"encoder"}),
+    inputs=frozenset({Input.ENCODER}),
     files_out=(ENCODER, VALIDATION),
     version=6,
 )

@@ -26,8 +26,7 @@ from tripletkit.encoding.quiet import hidden_progress_bars
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
 from tripletkit.ids import rng_for, stable_id
-from tripletkit.launch import is_first_process, process_count
-from tripletkit.progress import Progress
+from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.settings import TrainSettings
 from tripletkit.training.adapters import add_adapters, merge_adapters
 from tripletkit.training.batches import BookBatches

@@ -1,14 +1,17 @@
-"""What the tables hold, for a person's eyes: the terms of the glossary, and one passage with its mentions."""
+"""What an output folder holds, to be read by people: what each stage made, the terms, and one passage with its mentions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tripletkit.errors import ConfigError
+from tripletkit.errors import ConfigError, TableError
+from tripletkit.pipeline import STAGES
+from tripletkit.rounds import round_rows, rounds_lines
 from tripletkit.store import Store
 
 if TYPE_CHECKING:
@@ -17,8 +20,36 @@ if TYPE_CHECKING:
 _COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
+def stage_rows(store: Store) -> list[dict[str, Any]]:
+    """Each stage: what it made, when, in how many seconds, and its dropped rows by reason. Raises TableError if none ran."""
+    made = {stage: store.manifest(stage) for stage in STAGES}
+    if not any(made.values()):
+        raise TableError(f"{store.folder}: nothing was made here yet", "Start with `tripletkit run BOOK.pdf`.")
+    dropped = store.read("dropped") if store.has("dropped") else None
+    rows = []
+    for stage, of in made.items():
+        reasons = Counter(dropped.filter(stage=stage)["reason"].to_list()) if dropped is not None else Counter()
+        row = {"summary": of.summary, "counts": of.counts, "seconds": of.seconds, "made": of.made} if of else {}
+        rows.append({"stage": stage, **row, "dropped": dict(reasons.most_common())})
+    return rows
+
+
+def report_rows(store: Store) -> list[dict[str, Any]]:
+    """What each stage and each round made."""
+    return [*stage_rows(store), *round_rows(store.folder)]
+
+
+def report_lines(store: Store) -> Iterator[str]:
+    """The same as text: one paragraph a stage, then the rounds, if there are several."""
+    for row in stage_rows(store):
+        made = f"{row['summary']}  [{row['seconds']:.1f} s, {row['made']}]" if "made" in row else "not made yet"
+        yield f"{row['stage']:9} {made}"
+        yield from (f"          dropped {count:,}: {reason}" for reason, count in row["dropped"].items())
+    yield from rounds_lines(store.folder)
+
+
 def term_rows(store: Store, *, kept: bool = False) -> list[dict[str, Any]]:
-    """Terms by name, with the printed pages that the index cites; only those kept if ``kept``."""
+    """The terms in alphabetical order, with the printed pages that the index cites; with ``kept`` only those that are kept."""
     terms = store.read("terms")
     rows = (terms.filter("kept") if kept else terms).to_dicts()
     return sorted((_term(row) for row in rows), key=lambda row: (row["term"].casefold(), row["term_id"]))
@@ -31,7 +62,7 @@ def _term(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def term_table(rows: list[dict[str, Any]]) -> RenderableType:
-    """The rows as a table; a term that is not kept is dim and says why."""
+    """The rows as a table. A term that is not kept is dim, with the reason."""
     from rich.table import Table
 
     table = Table("term", "forms", "sources", "pages", "kept", box=None, header_style="bold", padding=(0, 2, 0, 0))
@@ -48,7 +79,7 @@ def term_table(rows: list[dict[str, Any]]) -> RenderableType:
 
 
 def ranges(labels: list[str]) -> list[str]:
-    """Printed pages in their order, three and more in a row as a range: 3, 7–9, xi."""
+    """Printed pages in the given order; three or more consecutive pages become a range: 3, 7–9, xi."""
     runs: list[list[str]] = []
     for before, label in pairwise(["", *labels]):
         if runs and before.isdigit() and label.isdigit() and int(label) == int(before) + 1:
@@ -59,7 +90,7 @@ def ranges(labels: list[str]) -> list[str]:
 
 
 def tagged_passage(store: Store, passage_id: str) -> dict[str, Any]:
-    """The passage whose id begins so, with its mentions in order of place. Raises ConfigError if none or several do."""
+    """The passage whose id begins with ``passage_id``, with its mentions in order. Raises ConfigError if it is not one."""
     store.check_current(("mentions",))
     passages, mentions, terms = (store.read(name) for name in ("passages", "mentions", "terms"))
     found = passages.filter(pl.col("passage_id").str.starts_with(passage_id)) if passage_id else passages.clear()
@@ -74,16 +105,18 @@ def tagged_passage(store: Store, passage_id: str) -> dict[str, Any]:
 def _no_one_passage(wanted: str, found: list[str], known: list[str]) -> ConfigError:
     if found:
         some = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
-        return ConfigError(f"{len(found)} passages have an id that begins with {wanted!r}: {some}", "Give more of it.")
+        return ConfigError(
+            f"{len(found)} passages have an id that begins with {wanted!r}: {some}", "Give more characters of the id."
+        )
     example = f", such as {known[0]}" if known else ""
     return ConfigError(
         f"no passage has an id that begins with {wanted!r}",
-        f"Ids stand in passages.parquet, column passage_id{example}; the beginning of one is enough.",
+        f"The ids are in passages.parquet, column passage_id{example}; the beginning of an id is enough.",
     )
 
 
 def passage_view(passage: Mapping[str, Any]) -> RenderableType:
-    """The passage's place, its text with each term in a colour, and the mentions below."""
+    """The passage's id, pages and section, its text with each term in a colour, and a table of its mentions."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

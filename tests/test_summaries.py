@@ -9,8 +9,8 @@ import pytest
 
 from tests.publishing.tables import ALPHA, small_tables
 from tripletkit.cli import main
-from tripletkit.show import ranges
 from tripletkit.store import Store
+from tripletkit.summaries import ranges
 
 
 @pytest.fixture

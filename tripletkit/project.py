@@ -1,0 +1,284 @@
+"""``Project``: one output folder, its settings, and everything that can be done with them, from Python or the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tripletkit.errors import ConfigError, TableError, TripletkitError
+from tripletkit.pipeline import STAGES, Runner, Tools
+from tripletkit.progress import Progress, is_first_process, process_count
+from tripletkit.rounds import run_rounds
+from tripletkit.schemas import TABLES
+from tripletkit.settings import Section, Settings, load_settings, section_names
+from tripletkit.store import ENCODER, Store, write_atomically
+
+if TYPE_CHECKING:
+    import polars as pl
+    from datasets import DatasetDict
+    from PIL.Image import Image
+    from sentence_transformers import SentenceTransformer
+
+    from tripletkit.doctor import Check
+    from tripletkit.publishing.fill import FillReport
+    from tripletkit.publishing.hub import PushOptions, PushPlan, PushReport
+    from tripletkit.stage import StageReport
+
+#: Passages given as Python objects are written to this file in the output folder, and read from there.
+OWN_PASSAGES = "own-passages.jsonl"
+
+
+class Project:
+    """One output folder and the settings that make it.
+
+    ``books``: PDF files, folders or patterns. ``passages``: your own texts instead of, or beside, books: a JSONL, CSV or
+    Parquet file; or a list of strings, a list of dicts or a data frame with a column ``text`` and, if you have them, ``id``,
+    ``title``, ``section``, ``page`` and ``book``. ``encoder``: a SentenceTransformer folder, a Hub id, or "embedded".
+    ``config``: a TOML file of settings. Further settings by keyword, which override the file: ``seed=1``,
+    ``mine={"negatives": 3}``. ``progress``: show progress on standard error.
+
+    Making a project reads the settings and nothing else. Raises ConfigError for settings that cannot be used.
+    """
+
+    def __init__(
+        self,
+        output: str | Path | None = None,
+        *,
+        books: str | Path | Iterable[str | Path] = (),
+        passages: object = None,
+        encoder: str | Path | None = None,
+        config: str | Path | None = None,
+        progress: bool = False,
+        **settings: Any,  # noqa: ANN401 - any setting
+    ) -> None:
+        named = {"output": output, "encoder": str(encoder) if encoder else None}
+        given = _by_dotted_name(settings) | {name: value for name, value in named.items() if value is not None}
+        sources: list[str | Path] = [books] if isinstance(books, str | Path) else list(books)
+        loaded = load_settings(Path(config) if config else None, given | ({"books": sources} if sources else {}))
+        self._own = None
+        if isinstance(passages, str | Path):
+            sources.append(passages)
+        elif passages is not None:
+            self._own = own_passages(passages)
+            sources.append(loaded.output / OWN_PASSAGES)
+        self.settings: Settings = loaded.model_copy(update={"books": tuple(map(Path, sources))}) if sources else loaded
+        self.store = Store(self.settings.output)
+        self._progress = Progress(quiet=not progress or not is_first_process())
+        if self.settings.output.exists() and not self.settings.output.is_dir():
+            raise ConfigError(f"output {str(self.settings.output)!r} is a file, not a folder", "Name another folder.")
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.settings.output)!r})"
+
+    def run(self, *, force: bool = False) -> list[StageReport]:
+        """Run all stages in order, from books to scores. Stages for which nothing has changed are skipped unless ``force``.
+
+        Raises TripletkitError at the first stage that cannot be done, or, when all is done, if a book could not be read or
+        the fine-tuned encoder is not better than the base encoder (unless ``allow_worse``).
+        """
+        return list(self.stages(*STAGES, force=force))
+
+    def extract(self, *, force: bool = False) -> StageReport:
+        """Read the books (or your own passages): tables ``books``, ``pages``, ``lines`` and ``passages``."""
+        return self._run_one("extract", force)
+
+    def glossary(self, *, force: bool = False) -> StageReport:
+        """Collect terms from the books' indexes and glossaries, and from your own file: table ``terms``."""
+        return self._run_one("glossary", force)
+
+    def tag(self, *, force: bool = False) -> StageReport:
+        """Find the terms in the passages: table ``mentions``."""
+        return self._run_one("tag", force)
+
+    def split(self, *, force: bool = False) -> StageReport:
+        """Divide the passages into train, validation and test: table ``splits``."""
+        return self._run_one("split", force)
+
+    def mine(self, *, force: bool = False) -> StageReport:
+        """Choose (passage, term in it, negative term) triplets: table ``triplets``."""
+        return self._run_one("mine", force)
+
+    def publish(self, *, force: bool = False) -> StageReport:
+        """Write the dataset folder and its card. To upload it, use ``push``."""
+        return self._run_one("publish", force)
+
+    def train(self, *, force: bool = False) -> StageReport:
+        """Fine-tune the encoder on the triplets. Raises EncoderError if it is not better on validation passages."""
+        return self._run_one("train", force)
+
+    def evaluate(self, *, force: bool = False) -> StageReport:
+        """Score the base and the fine-tuned encoder on held-out passages: scores.json."""
+        return self._run_one("evaluate", force)
+
+    def stages(self, *names: str, force: bool = False) -> Iterator[StageReport]:
+        """Run these stages in their order; yield each report when it is done. Raises TripletkitError at the end, as ``run``."""
+        if process_count() > 1 and names != ("train",):
+            raise ConfigError(
+                f"{process_count()} processes were launched, but only training can share its work",
+                "Launch `tripletkit train` alone with torchrun or accelerate; run the other stages without.",
+            )
+        wanted = [stage for stage in STAGES if stage in names]
+        if self._own is not None and "extract" in wanted:
+            _write_if_changed(self.store.place(OWN_PASSAGES), self._own)
+        runner = Runner(tools=Tools(self.settings, progress=self._progress, force=force), store=self.store)
+        repeated = wanted == list(STAGES) and self.settings.rounds > 1
+        failures: list[TripletkitError] = []
+        for report in run_rounds(runner) if repeated else runner.run(wanted, lenient=len(wanted) > 1):
+            yield report
+            if report.failed is not None and not (report.forgivable and self.settings.allow_worse):
+                failures.append(report.failed)
+        if failures:
+            raise failures[0] if len(failures) == 1 else TripletkitError("\n".join(map(str, failures)))
+
+    def _run_one(self, name: str, force: bool) -> StageReport:
+        (report,) = self.stages(name, force=force)
+        return report
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A table as a polars data frame. Raises TableError if it was not made yet, ConfigError if there is no such table."""
+        if name not in TABLES:
+            raise ConfigError(f"no table is called {name!r}", f"Tables: {', '.join(TABLES)}.")
+        return self.store.read(name)
+
+    def dataset(self, config: str = "triplet") -> DatasetDict:
+        """A configuration of the dataset that ``publish`` wrote. Raises TableError if it was not written yet."""
+        if not self.dataset_folder.is_dir():
+            raise TableError(f"{self.dataset_folder}: not there yet", "Make it with `tripletkit publish`.")
+        from datasets import load_dataset
+
+        return load_dataset(str(self.dataset_folder), config)
+
+    @property
+    def dataset_folder(self) -> Path:
+        """Where ``publish`` writes the dataset."""
+        return self.settings.publish.to or self.store.place("dataset")
+
+    def scores(self) -> Any:  # noqa: ANN401 - the typed report, where evaluation.report has one
+        """What ``evaluate`` found. Raises TableError if it did not run yet."""
+        from tripletkit.evaluation import report
+
+        path = self.store.place("scores.json")
+        if not path.is_file():
+            raise TableError(f"{path}: not there yet", "Make it with `tripletkit evaluate`.")
+        return getattr(report, "read_report", _read_json)(path)
+
+    def encoder(self) -> SentenceTransformer:
+        """The fine-tuned encoder. Raises TableError if it was not trained yet."""
+        folder = self.store.place(ENCODER)
+        if not folder.is_dir():
+            raise TableError(f"{folder}: not there yet", "Make it with `tripletkit train`.")
+        from tripletkit.encoding.encoder import load_model
+        from tripletkit.encoding.resolve import resolve_encoder
+
+        return load_model(resolve_encoder(str(folder)))
+
+    def report(self) -> list[dict[str, Any]]:
+        """What each stage and each round made so far, with what was dropped. Raises TableError if no stage ran yet."""
+        from tripletkit.summaries import report_rows
+
+        return report_rows(self.store)
+
+    def checks(self) -> list[Check]:
+        """Checks of the machine, the encoder, the books, the settings and the output folder, as `tripletkit doctor` prints."""
+        from tripletkit.doctor import examine
+
+        return list(examine(self.settings))
+
+    def draw_page(self, book: Path, page: int) -> Image:
+        """A picture of a page (counted from 1) with its lines coloured by kind and numbered in reading order."""
+        from tripletkit.pdf.inspect import draw_page
+        from tripletkit.rules import load_rules
+
+        picture: Image = draw_page(book, page, rules=load_rules(self.settings.rules))
+        return picture
+
+    def review_sample(self, number: int) -> list[str]:
+        """``number`` random triplets as JSON lines, to be judged and saved as review.jsonl in the output folder."""
+        from tripletkit.publishing.negative_checks import review_sample
+
+        return list(review_sample(self.store.read("triplets"), number, self.settings.seed))
+
+    def check_rights(self) -> None:
+        """Raise RightsError if an encoder trained on these books may not be published."""
+        from tripletkit.stages.publish import check_rights
+
+        check_rights(self.store, self.settings.publish)
+
+    def write_model_card(self) -> Path:
+        """Write the fine-tuned encoder's card; returns its folder. Raises RightsError as ``check_rights``."""
+        from tripletkit.stages.publish import prepare_encoder
+
+        return prepare_encoder(self.store, self.settings.publish)
+
+    def push(
+        self,
+        repository: str,
+        kind: Literal["dataset", "model"] = "dataset",
+        *,
+        options: PushOptions | None = None,
+        dry_run: bool = False,
+    ) -> PushPlan | PushReport:
+        """Upload the dataset folder, or the fine-tuned encoder with its card, to ``OWNER/NAME`` on the Hub.
+
+        With ``dry_run`` returns what would be sent and sends nothing. Raises HubError if the Hub refuses.
+        """
+        from tripletkit.publishing.hub import plan_push, push
+
+        folder = self.dataset_folder if kind == "dataset" else self.write_model_card()
+        plan = plan_push(folder, repository, kind, options)
+        return plan if dry_run else push(plan)
+
+    def fill(self, dataset: str | Path, to: str | Path) -> FillReport:
+        """Put the text back into a redacted dataset (a folder or a Hub id), from this project's passages and terms."""
+        from tripletkit.publishing.fill import fill_dataset
+
+        folder = Path(dataset)
+        if not folder.is_dir():
+            from tripletkit.publishing.hub import fetch_dataset
+
+            folder = fetch_dataset(str(dataset))
+        return fill_dataset(folder, {name: self.store.read(name) for name in ("passages", "terms")}, Path(to))
+
+
+def own_passages(given: object) -> bytes:
+    """Strings, dicts or a data frame as JSON lines with at least ``text``. Raises ConfigError for anything else."""
+    if hasattr(given, "to_dicts"):  # polars
+        rows = given.to_dicts()
+    elif hasattr(given, "iterrows"):  # pandas
+        rows = [row.dropna().to_dict() for _, row in given.iterrows()]
+    elif isinstance(given, Iterable):
+        rows = [{"text": row} if isinstance(row, str) else row for row in given]
+    else:
+        rows = [given]
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping):
+            raise ConfigError(
+                f"passages: item {number} is of type {type(row).__name__}",
+                "Give a path, a list of strings, a list of dicts with 'text', or a data frame with a column 'text'.",
+            )
+    return "".join(json.dumps(dict(row), ensure_ascii=False, default=str) + "\n" for row in rows).encode()
+
+
+def _write_if_changed(path: Path, data: bytes) -> None:
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomically(path, data)
+
+
+def _by_dotted_name(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with sections taken apart: ``mine={"negatives": 3}`` becomes ``{"mine.negatives": 3}``."""
+    sections: Sequence[str] = section_names()
+    dotted: dict[str, Any] = {}
+    for name, value in settings.items():
+        inner = value.model_dump(exclude_unset=True) if isinstance(value, Section) else value
+        if name in sections and isinstance(inner, Mapping):
+            dotted |= {f"{name}.{key}": of for key, of in inner.items()}
+        else:
+            dotted[name] = value
+    return dotted
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
