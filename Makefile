@@ -59,7 +59,7 @@ reference: env
 
 # The documentation as a site in build/site; a broken link or a page that no menu names is an error.
 docs: .venv/docs-ready
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # dist/: the source distribution, and the wheel built from it; what they hold is checked.
 dist: env
