@@ -317,7 +317,7 @@ def _box(top: int, step: dict[str, str], *, last: bool) -> Iterator[str]:
     colour = _COLOURS.get(folder, "#475569")
     yield f'<rect x="{_LEFT}" y="{top}" width="{_BOX}" height="34" rx="6" fill="{colour}"/>'
     yield f'<text class="m" x="{_LEFT + 12}" y="{top + 22}" font-size="13">{escape(step["at"])}</text>'
-    lines = wrap(step["does"], 66)[:2]
+    lines = wrap(step["does"], 62)[:2]
     for number, line in enumerate(lines):
         y = top + 22 + (0 if len(lines) == 1 else 18 * number - 9)
         yield f'<text class="t" x="{_LEFT + _BOX + 18}" y="{y}">{escape(line)}</text>'
