@@ -231,7 +231,7 @@ def test_every_module_and_function_that_a_document_names_exists() -> None:
 
 @merged
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md", "docs/own-passages.md"])
 def test_python_of_the_documents_runs(
     page: str, book: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +243,7 @@ def test_python_of_the_documents_runs(
         source = block.replace('"embedded"', f'"{tiny_encoder}", allow_worse=True, train={{"max_steps": 2}}')
         source = source.replace('"sentence-transformers/all-MiniLM-L6-v2"', f'"{tiny_encoder}"')
         exec(compile(source, page, "exec"), names)
-    assert names["triplets"].height > 0
+    assert "triplets" not in names or names["triplets"].height > 0
 
 
 @merged
