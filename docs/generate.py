@@ -7,6 +7,7 @@ the committed pages with what this module makes, so an old page fails ``make tes
 from __future__ import annotations
 
 import inspect
+import re
 import tomllib
 import typing
 from collections.abc import Iterator, Sequence
@@ -235,7 +236,7 @@ def _python_lines() -> Iterator[str]:
         if not callable(thing):
             yield from (f"## {name}", "", "The version of the package." if name == "__version__" else "", "")
             continue
-        yield from (f"## {name}", "", *_signature(name, thing), inspect.getdoc(thing) or "", "")
+        yield from (f"## {name}", "", *_signature(name, thing), *docstring(thing), "")
         if inspect.isclass(thing) and not issubclass(thing, BaseModel | Exception):
             for method, function in vars(thing).items():
                 if not method.startswith("_") and (callable(function) or isinstance(function, property | classmethod)):
@@ -258,7 +259,28 @@ def _method(owner: str, name: str, function: Any) -> Iterator[str]:  # noqa: ANN
     plain = function.__func__ if isinstance(function, classmethod) else function
     if not isinstance(function, property):
         yield from ("```python", _shown(name, plain), "```", "")
-    yield from (inspect.getdoc(plain) or "", "")
+    yield from (*docstring(plain), "")
+
+
+_SECTIONS = ("Args:", "Returns:", "Raises:", "Yields:")
+
+
+def docstring(thing: object) -> list[str]:
+    """A docstring as Markdown: its sections (Args, Returns, Raises) become headed lists."""
+    lines: list[str] = []
+    section = ""
+    for line in (inspect.getdoc(thing) or "").splitlines():
+        item = re.fullmatch(r"    (\w+): (.*)", line)
+        if line in _SECTIONS:
+            section = line
+            lines += ["", f"**{line.rstrip(':')}**", ""]
+        elif section and line.startswith(" " * 5):
+            lines[-1] += " " + line.strip()
+        elif section in ("Args:", "Raises:") and item:
+            lines.append(f"- `{item[1]}`: {item[2]}")
+        else:
+            lines.append(line.strip() if section else line)
+    return lines
 
 
 def trips_page(trips: Sequence[dict[str, Any]]) -> str:

@@ -148,6 +148,24 @@ def test_generated_pages_are_up_to_date() -> None:
         assert path.read_text(encoding="utf-8") == text, f"docs/{name} is old: run `make reference`"
 
 
+def test_sections_of_a_docstring_become_lists() -> None:
+    def documented() -> None:
+        """Does it.
+
+        Args:
+            name: What it is
+                called.
+
+        Raises:
+            ValueError: Never.
+
+        """
+
+    assert load(DOCS / "generate.py").docstring(documented) == [
+        "Does it.", "", "", "**Args**", "", "- `name`: What it is called.", "", "", "**Raises**", "", "- `ValueError`: Never."
+    ]  # fmt: skip
+
+
 def test_the_settings_page_has_every_setting_and_the_tables_page_every_column() -> None:
     from tripletkit.schemas import TABLES
 
