@@ -6,6 +6,7 @@ the committed pages with what this module makes, so an old page fails ``make tes
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import tomllib
@@ -22,6 +23,7 @@ from pydantic.fields import FieldInfo
 
 import tripletkit
 from tripletkit.cli import app
+from tripletkit.pipeline import STAGES
 from tripletkit.rules import KINDS
 from tripletkit.schemas import TABLES
 from tripletkit.settings import Settings
@@ -184,13 +186,17 @@ def tables_page() -> str:
 
 
 def _table_lines() -> Iterator[str]:
+    stages = [importlib.import_module(f"tripletkit.stages.{name}").STAGE for name in STAGES]
     for one in TABLES.values():
+        written = [f"`{stage.name}`" for stage in stages if one.name in stage.writes]
+        read = [f"`{stage.name}`" for stage in stages if one.name in stage.reads]
         yield from (
             f"## {one.name}",
             "",
             f"{one.meaning}.",
             "",
             "Key: " + ", ".join(f"`{key}`" for key in one.key) + ".",
+            f"Written by {', '.join(written) or 'every stage'}; read by {', '.join(read) or 'you'}.",
             "",
         )
         rows = [
