@@ -17,6 +17,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+import polars as pl
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -24,6 +25,7 @@ from pydantic.fields import FieldInfo
 import tripletkit
 from tripletkit.cli import app
 from tripletkit.pipeline import STAGES
+from tripletkit.publishing import configs
 from tripletkit.rules import KINDS
 from tripletkit.schemas import TABLES
 from tripletkit.settings import Settings
@@ -41,6 +43,7 @@ def pages() -> dict[str, str]:
         "reference/cli.md": cli_page(),
         "reference/settings.md": settings_page(),
         "reference/tables.md": tables_page(),
+        "reference/dataset.md": dataset_page(),
         "reference/rules.md": rules_page(),
         "reference/python.md": python_page(),
         "trips.md": trips_page(trips),
@@ -204,6 +207,34 @@ def _table_lines() -> Iterator[str]:
             for name, column in one.columns.items()
         ]
         yield from table(("column", "type", "", "meaning"), rows)
+
+
+def dataset_page() -> str:
+    """Every configuration of a published dataset: what a row is, and what each column holds."""
+    empty = {name: pl.DataFrame(schema=one.schema) for name, one in TABLES.items()}
+    return page(
+        "Dataset",
+        "The configurations of a dataset folder that `tripletkit publish` writes. Each is opened by its name: "
+        '`load_dataset("output/dataset", "triplet")`.',
+        _configuration_lines(_open_configurations(empty)),
+    )
+
+
+def _open_configurations(tables: dict[str, pl.DataFrame]) -> Sequence[Any]:
+    name = "open_configurations" if hasattr(configs, "open_configurations") else "open_views"
+    opened: Sequence[Any] = getattr(configs, name)(tables)
+    return opened
+
+
+def _configuration_lines(configurations: Sequence[Any]) -> Iterator[str]:
+    for one in configurations:
+        yield from (
+            f"## {one.name}",
+            "",
+            f"A row is {one.meaning.replace('its 1 nearest negatives', 'its nearest negatives')}.",
+            "",
+        )
+        yield from table(("column", "meaning"), [(f"`{name}`", meaning) for name, meaning in one.columns.items()])
 
 
 def rules_page() -> str:
