@@ -228,12 +228,8 @@ def _open_configurations(tables: dict[str, pl.DataFrame]) -> Sequence[Any]:
 
 def _configuration_lines(configurations: Sequence[Any]) -> Iterator[str]:
     for one in configurations:
-        yield from (
-            f"## {one.name}",
-            "",
-            f"A row is {one.meaning.replace('its 1 nearest negatives', 'its nearest negatives')}.",
-            "",
-        )
+        meaning = re.sub(r"its \d+ nearest", "its nearest", one.meaning)  # empty tables know of one
+        yield from (f"## {one.name}", "", f"One row: {meaning}.", "")
         yield from table(("column", "meaning"), [(f"`{name}`", meaning) for name, meaning in one.columns.items()])
 
 
