@@ -5,7 +5,7 @@ Run: python examples/quickstart.py [ENCODER]. ENCODER is a folder, a Hub id or "
 
 import sys
 
-from tripletkit import Project, mine_triplets
+from tripletkit import mine_triplets
 
 PASSAGES = [
     "A stack is a list that removes the element added last. A queue removes the element added first.",
@@ -29,8 +29,7 @@ TERMS = [
 
 def main(encoder: str) -> None:
     """Print each triplet: the passage's beginning, the term in it, the term that it is not about."""
-    model = Project("output/quickstart", encoder=encoder).base_encoder()
-    for row in mine_triplets(PASSAGES, TERMS, model).iter_rows(named=True):
+    for row in mine_triplets(PASSAGES, TERMS, encoder, negatives=2).iter_rows(named=True):
         print(f"{row['anchor'][:40]}…  + {row['positive']:20} - {row['negative']}")
 
 

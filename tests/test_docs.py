@@ -17,6 +17,7 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import BaseModel
 
 from tripletkit.cli import app, main
+from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.settings import Settings
 from tripletkit.store import Store
 
@@ -264,14 +265,14 @@ def test_every_module_and_function_that_a_document_names_exists() -> None:
 def test_python_of_the_documents_runs(
     page: str, book: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it stands, but with the small book, an encoder of random weights, two steps, and an encoder allowed to be worse."""
+    """As it stands, but the project with the small book, random weights and two steps, the model from its package."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "book.pdf").symlink_to(book)
     (tmp_path / "quick.toml").write_text(QUICK, encoding="utf-8")
     names: dict[str, Any] = {}
     for block in blocks((ROOT / page).read_text(encoding="utf-8"), "python"):
         source = block.replace('"embedded"', f'"{tiny_encoder}", config="quick.toml"')
-        source = source.replace('"sentence-transformers/all-MiniLM-L6-v2"', f'"{tiny_encoder}"')
+        source = source.replace("sentence-transformers/all-MiniLM-L6-v2", str(resolve_encoder("embedded").folder))
         exec(compile(source, page, "exec"), names)
     assert "triplets" not in names or names["triplets"].height > 0
 
@@ -308,10 +309,10 @@ def exit_code(words: list[str]) -> int:
 @merged
 @pytest.mark.slow
 def test_the_quickstart_runs(
-    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    load(ROOT / "examples/quickstart.py").main(str(tiny_encoder))
+    load(ROOT / "examples/quickstart.py").main("embedded")
     assert " + " in capsys.readouterr().out
 
 
