@@ -6,6 +6,7 @@ the committed pages with what this module makes, so an old page fails ``make tes
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -31,7 +32,7 @@ from tripletkit.schemas import TABLES
 from tripletkit.settings import Settings
 
 DOCS = Path(__file__).parent
-RULES = DOCS.parent / "rules"
+RULES, PACKAGE = DOCS.parent / "rules", DOCS.parent / "tripletkit"
 NOTE = "<!-- Written by docs/generate.py (`make reference`); do not edit. -->"
 
 
@@ -234,14 +235,29 @@ def _configuration_lines(configurations: Sequence[Any]) -> Iterator[str]:
 
 
 def rules_page() -> str:
-    """Every rules file: how its entries are written, and what its own first comment says."""
-    rows = [(f"`{name}.txt`", kind, _first_comment(RULES / f"{name}.txt")) for name, kind in KINDS.items()]
+    """Every rules file: how its entries are written, and what its own first comment says. Then the modules of language/."""
     return page(
-        "Rules",
+        "Rules and language",
+        "Everything English is here: in rules files, which a user can change, and in the modules of `tripletkit/language/`, which "
+        "belong to the code around them.",
+        _rules_lines(),
+    )
+
+
+def _rules_lines() -> Iterator[str]:
+    yield from (
+        "## Rules files",
+        "",
         "Text files in `rules/`, one entry a line, `#` starts a comment line. `--rules DIR` names a folder of your own: `NAME.txt` in it "
         "replaces a file, `NAME.extra.txt` adds to it. See [how to add a rule](../extending.md#add-a-rule).",
-        table(("file", "entries", "meaning"), rows),
+        "",
     )
+    rows = [(f"`{name}.txt`", kind, _first_comment(RULES / f"{name}.txt")) for name, kind in KINDS.items()]
+    yield from table(("file", "entries", "meaning"), rows)
+    yield from ("## Modules of language", "", "Each says what a second language must bring.", "")
+    for path in sorted((PACKAGE / "language").glob("[a-z]*.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        yield from (f"### language/{path.name}", "", docstring, "")
 
 
 def _first_comment(file: Path) -> str:
