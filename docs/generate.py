@@ -299,8 +299,18 @@ def _signature(name: str, thing: Any) -> Iterator[str]:  # noqa: ANN401 - a func
 
 
 def _shown(name: str, thing: Any) -> str:  # noqa: ANN401 - a function or class
-    text = name + str(inspect.signature(thing)).replace("'", "")
-    return text if len(text) <= 100 else text.replace("(", "(\n    ", 1).replace(", ", ",\n    ").replace(")", "\n)", 1)
+    """The call of a function or class: on one line, or a parameter a line."""
+    signature = inspect.signature(thing)
+    parts: list[str] = []
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not any(part.startswith("*") for part in parts):
+            parts.append("*")
+        if parameter.name != "self":
+            parts.append(str(parameter).replace("'", ""))
+    result = signature.return_annotation
+    returns = "" if inspect.isclass(thing) or result is signature.empty else f" -> {result}".replace("'", "")
+    line = f"{name}({', '.join(parts)}){returns}"
+    return line if len(line) <= 90 else f"{name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){returns}"
 
 
 def _method(owner: str, name: str, function: Any) -> Iterator[str]:  # noqa: ANN401 - a method or property
