@@ -53,6 +53,11 @@ def test_the_wheel_holds_the_package_and_the_rules_and_nothing_else(wheel: Path,
     assert {f"tripletkit/publishing/templates/{path.name}" for path in templates} <= names
 
 
+def test_the_documents_name_the_wheel_as_it_is_called(wheel: Path) -> None:
+    for page in ("README.md", "docs/getting-started.md"):
+        assert f"pip install 'dist/{wheel.name}[embedded]'" in (ROOT / page).read_text(encoding="utf-8"), page
+
+
 def test_the_source_distribution_can_be_built_and_tested(dist: Path, check_dist: ModuleType) -> None:
     (source,) = dist.glob("*.tar.gz")
     assert check_dist.source_faults(source) == []
