@@ -8,6 +8,7 @@ from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Matcher
 from tripletkit.tagging.mentions import Tagger, fold, surfaces_of, with_surfaces
 
+CONTEXT = Context(load_rules())
 FORMS = {
     "vertex": ["vertex"],
     "split": ["divide-and-conquer"],
@@ -33,7 +34,7 @@ WORDS = (
 
 def tagger(forms: dict[str, list[str]]) -> Tagger:
     rows = [Form(term_id, form, form == held[0]) for term_id, held in forms.items() for form in held]
-    return Tagger(Matcher(rows), Context(load_rules()))
+    return Tagger(Matcher(rows), CONTEXT)
 
 
 def observed(*texts: str) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ import polars as pl
 from tripletkit import schemas
 from tripletkit.pdf.lines import Line
 from tripletkit.rules import Rules, load_rules
-from tripletkit.terms.book import Book, tables_to_book
+from tripletkit.terms.book_text import Book, tables_to_book
 from tripletkit.terms.harvest import Harvest, harvest_book
 
 WIDTH, PITCH, SIZE, LEFT, TOP = 5.0, 12.0, 10.0, 50.0, 80.0

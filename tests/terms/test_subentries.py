@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tripletkit.terms.book import Corpus
+from tripletkit.terms.book_text import Corpus
 from tripletkit.terms.subentries import category_of, subentry_forms
 
 CORPUS = Corpus(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tripletkit.language.normalise import term_key
 from tripletkit.rules import Rules
-from tripletkit.terms.book import Corpus
+from tripletkit.terms.book_text import Corpus
 from tripletkit.terms.merge import (
     Concept,
     TermCandidate,

@@ -16,7 +16,7 @@ from tripletkit.language.term_words import ARTICLE_AT_START, ONLY_REFERS, OTHER_
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.roles import title_label
 from tripletkit.rules import Rules
-from tripletkit.terms.book import Book
+from tripletkit.terms.book_text import Book
 from tripletkit.terms.columns import SAME_EDGE, PrintedRow, lines_to_rows
 from tripletkit.terms.index import Leftover
 from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators

@@ -11,7 +11,7 @@ import polars as pl
 from tripletkit.rules import Rules
 from tripletkit.terms.acronyms import Pair, find_pairs, unambiguous
 from tripletkit.terms.aliases import accept_aliases
-from tripletkit.terms.book import Book, Corpus, tables_to_book
+from tripletkit.terms.book_text import Book, Corpus, tables_to_book
 from tripletkit.terms.concept_rows import Row, concepts_to_rows, dropped_row, term_row
 from tripletkit.terms.glossary_entries import Definition, parse_glossaries
 from tripletkit.terms.index import IndexEntry, parse_index

@@ -23,7 +23,7 @@ from tripletkit.language.term_words import (
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.roles import title_label
 from tripletkit.rules import Rules
-from tripletkit.terms.book import Book
+from tripletkit.terms.book_text import Book
 from tripletkit.terms.columns import lines_to_rows
 from tripletkit.terms.index_rows import LEADER, Item, plain, rows_to_items
 from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators

@@ -18,7 +18,7 @@ from tripletkit.language.term_words import (
     SEE_AT_END,
     SIGN_GROUP,
 )
-from tripletkit.terms.book import Book
+from tripletkit.terms.book_text import Book
 from tripletkit.terms.columns import SAME_EDGE, PrintedRow
 from tripletkit.terms.locators import LOCATOR_LIST
 

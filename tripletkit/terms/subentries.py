@@ -23,7 +23,7 @@ from tripletkit.language.term_words import (
     SUBENTRY_LINKS,
 )
 from tripletkit.rules import Rules
-from tripletkit.terms.book import Book, Corpus
+from tripletkit.terms.book_text import Book, Corpus
 from tripletkit.terms.index import IndexEntry
 from tripletkit.terms.merge import TermCandidate, own_forms
 

@@ -27,7 +27,7 @@ from tripletkit.language.term_words import (
     TITLE_JOINT,
 )
 from tripletkit.rules import Rules
-from tripletkit.terms.book import Book
+from tripletkit.terms.book_text import Book
 
 #: A phrase of a title that occurs less often in prose names no term of the text.
 FEWEST_IN_PROSE = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.terms.layout import book, page
-from tripletkit.terms.book import Corpus, repair_accents
+from tripletkit.terms.book_text import Corpus, repair_accents
 
 
 def test_no_phrase_runs_over_a_pause() -> None:
