@@ -146,7 +146,7 @@ MENTIONS = Table(
         "surface": Column(TEXT, "text[start:end]"),
         "how": Column(TEXT, "exact; lemma: another number or spelling of the canonical form; form: another form"),
     },
-    "Where the kept terms are mentioned in passages",
+    "Kept terms said in passages",
 )
 
 SPLITS = Table(
