@@ -35,6 +35,7 @@ SETTINGS = {
     "train.in_batch_negatives": False,
     **ANY_COSINE,
 }
+pytestmark = pytest.mark.slow
 FLAGS = ["--allow-worse", "--license", "CC-BY-4.0", *(f"--set={name}={value}" for name, value in SETTINGS.items())]
 BASE_SCORE = 0.5
 Judge = Callable[[Job, EncoderFolder, str], dict[str, Metrics]]

@@ -164,7 +164,7 @@ def fill(call: Call, dataset: Dataset, to: FillTo = Path("filled")) -> None:
     "train.learning_rate",
     "train.batch_size",
     "train.max_steps",
-    "train.lora",
+    "train.lora_rank",
     "train.report_to",
     "allow_worse",
 )
@@ -183,7 +183,7 @@ def train(call: Call, push: PushModel = None, public: Public = False, dry_run: D
 @command(app, "evaluate.split", "allow_worse")
 def evaluate(call: Call, encoder: Encoders = None) -> None:
     """Score encoders on held-out passages. The base and the fine-tuned one, or any that you name."""
-    named = {"encoder": encoder[0], "evaluate.against": encoder[1:]} if encoder else {}
+    named = {"encoder": encoder[0], "evaluate.compare": encoder[1:]} if encoder else {}
     call.run("evaluate", project=call.project(**named))
 
 

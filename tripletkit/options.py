@@ -28,7 +28,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "output": ("--output", "-o"),
     "mine.hard_negatives": ("--hard-negatives/--random-negatives",),
     "train.learning_rate": ("--lr",),
-    "train.lora": ("--lora",),
+    "train.lora_rank": ("--lora",),
 }
 #: Settings that every command takes as options.
 SHARED = ("output", "encoder", "rules", "seed")

@@ -149,7 +149,7 @@ MENTIONS = Table(
         "surface": Column(TEXT, "text[start:end]"),
         "match": Column(TEXT, "exact; variant: another number or spelling of the canonical form; form: another form"),
     },
-    "Where the kept terms are mentioned in passages",
+    "Kept terms said in passages",
 )
 
 SPLITS = Table(

@@ -19,6 +19,7 @@ from tests.conftest import ANY_COSINE
 from tripletkit.cli import app, main
 from tripletkit.store import Store
 
+pytestmark = pytest.mark.slow
 TABLES = ("books", "pages", "lines", "passages", "terms", "mentions", "splits", "triplets", "dropped")
 FLAGS = [
     "--set",
