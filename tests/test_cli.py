@@ -116,7 +116,7 @@ def test_doctor_warns_of_triplets_that_teach_little(capsys: pytest.CaptureFixtur
     store.write("triplets", triplets([{"positive_id": "c"}, {"positive_id": "c", "anchor": "other"}]))
     store.write("mentions", mentions(("p", "c", 0)))
     text = out(["doctor", "--encoder", "embedded", "--output", str(tmp_path)], capsys)
-    assert "warn  1 of the 1 negative terms (100.0%) are positives nowhere, such as fjord" in text
+    assert "warn  1 of the 1 negatives (100.0%) never occur as a positive, such as fjord" in text
     assert "Raise mine.positives" in text
 
 

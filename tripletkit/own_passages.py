@@ -17,10 +17,10 @@ from pathlib import Path
 
 import polars as pl
 
+from tripletkit.encoding.tokens import CountTokens, counter_by_words
 from tripletkit.ids import stable_id
 from tripletkit.passage_files import SECTION_MARK, PassageFile, PassageRow, counted
 from tripletkit.pdf.book_task import PassageLimits
-from tripletkit.pdf.passages import CountTokens, counter_by_words
 from tripletkit.row_formats import BAD_ROW, COLUMNS
 from tripletkit.schemas import BOOKS, INT, PAGES, PASSAGES, TEXT, Table, check_table
 

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pdf.make import count_characters, count_words
+from tripletkit.encoding.tokens import counter_by_words
 from tripletkit.errors import ConfigError
 from tripletkit.pdf.book_task import PassageLimits
 from tripletkit.pdf.paragraphs import Paragraph
-from tripletkit.pdf.passages import counter_by_words, paragraphs_to_passages
+from tripletkit.pdf.passages import paragraphs_to_passages
 
 WORDS_AND_BREAKS = ["One two three.", "Four five", "six\nseven eight"]
 SMALL = PassageLimits(max_tokens=22, target_tokens=14, min_tokens=6)

@@ -150,7 +150,7 @@ def _add_passage(rows: dict[str, Rows], book: Book, number: int, split: str) -> 
             "start": at,
             "end": at + len(term),
             "surface": term,
-            "how": "exact",
+            "match": "exact",
         }
         for at in places
     ]

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 
-from tripletkit.encoding.tokens import token_counter
+from tripletkit.encoding.tokens import CountTokens, token_counter
 from tripletkit.errors import SourceError, TripletkitError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.book_task import BookTables, BookTask, Columns, PassageLimits, Rows
 from tripletkit.pdf.headings import PATH_MARK
 from tripletkit.pdf.layout import MarkedBook, book_passages, mark_book
 from tripletkit.pdf.pages import RawBook, read_book
-from tripletkit.pdf.passages import CountTokens, Passage
+from tripletkit.pdf.passages import Passage
 from tripletkit.rules import Rules
 
 _LINE_VALUES = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")

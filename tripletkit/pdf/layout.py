@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tripletkit.encoding.tokens import CountTokens
 from tripletkit.pdf.book_task import PassageLimits
 from tripletkit.pdf.contents import PART_PAGE_LINES, Entry, book_entries, contents_entries
 from tripletkit.pdf.furniture import find_furniture
@@ -19,7 +20,7 @@ from tripletkit.pdf.labels import page_labels
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook
 from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
-from tripletkit.pdf.passages import CountTokens, Passage, paragraphs_to_passages
+from tripletkit.pdf.passages import Passage, paragraphs_to_passages
 from tripletkit.pdf.roles import page_roles, section_role, title_label
 from tripletkit.pdf.running_text import text_metrics, text_size, with_column_edges
 from tripletkit.rules import Rules

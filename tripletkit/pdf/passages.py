@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby
 
+from tripletkit.encoding.tokens import CountTokens, counter_by_words
 from tripletkit.language.sentences import ends_sentence, sentence_spans
 from tripletkit.pdf.book_task import PassageLimits
 from tripletkit.pdf.paragraphs import Paragraph
-
-CountTokens = Callable[[Sequence[str]], list[int]]
-
-#: So many of a book's texts are a sample of whether token counts add up over words.
-SAMPLE = 50
-#: A text of at least this share of the limit is counted as a whole: the limit must hold whatever the sample says.
-NEAR_LIMIT = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,42 +175,3 @@ def _passages(
             yield from _passages(half, text, count_tokens([text])[0], head, most, count_tokens)
         return
     yield Passage(head.kind, head.path, text, min(p.page_first for p in run), max(p.page_last for p in run), count)
-
-
-def counter_by_words(count_tokens: CountTokens, texts: Sequence[str], limit: int) -> CountTokens:
-    """A function that counts like ``count_tokens`` and tokenises each different word of ``texts`` only once.
-
-    Most tokenizers cut at white space first, so that a text has the tokens of its words. Where a sample of ``texts``
-    shows otherwise, ``count_tokens`` itself is returned.
-    """
-    special = count_tokens([""])[0]
-    known = _Known(count_tokens, list(dict.fromkeys(chain.from_iterable(map(str.split, texts)))), special)
-
-    def summed(text: str) -> int:
-        return sum(map(known.__getitem__, text.split())) + special
-
-    sample = list(texts[:: max(1, len(texts) // SAMPLE)])
-    sample += [" ".join(sample), "\n".join(sample)]
-    if [summed(text) for text in sample] != count_tokens(sample):
-        return count_tokens
-
-    def count(texts: Sequence[str]) -> list[int]:
-        counts = [summed(text) for text in texts]
-        near = [i for i, value in enumerate(counts) if value >= NEAR_LIMIT * limit]
-        for i, value in zip(near, count_tokens([texts[i] for i in near]) if near else (), strict=True):
-            counts[i] = value
-        return counts
-
-    return count
-
-
-class _Known(dict[str, int]):
-    """Tokens of words, special ones not counted; a word that is asked for the first time is counted then."""
-
-    def __init__(self, count_tokens: CountTokens, words: Sequence[str], special: int) -> None:
-        super().__init__(zip(words, (count - special for count in count_tokens(words)), strict=True))
-        self._count_tokens, self._special = count_tokens, special
-
-    def __missing__(self, word: str) -> int:
-        self[word] = self._count_tokens([word])[0] - self._special
-        return self[word]
