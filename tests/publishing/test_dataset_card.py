@@ -11,7 +11,6 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from tests.publishing.tables import ALPHA, BETA, DETAILS, SCORES, Book, small_tables, unlicensed
-from tripletkit.publishing.card_statistics import card_statistics, shingles
 from tripletkit.publishing.dataset_folder import write_dataset
 from tripletkit.publishing.markdown import plain
 from tripletkit.publishing.negative_checks import Review
@@ -107,7 +106,7 @@ def test_similarities_equal_the_tables(tmp_path: Path) -> None:
     assert margins == [f"{median(differences.to_list()):.3f}"]
 
 
-def test_leaks_are_counted(tmp_path: Path) -> None:
+def test_what_the_splits_share_is_counted(tmp_path: Path) -> None:
     checks = rows_of(card_of(tmp_path), "check")
     assert checks["books with passages in more than one split"] == ["1"]
     assert checks["passages that another split has too, word for word"] == ["0"]
@@ -123,32 +122,7 @@ def test_leaks_are_counted(tmp_path: Path) -> None:
     assert checks["… that are positives of training too"] == ["2"]
 
 
-def test_a_copied_passage_is_a_leak() -> None:
-    tables = small_tables()
-    texts = tables["passages"].join(tables["splits"], on="passage_id")
-    source = texts.filter(pl.col("split") == "train")["text"][0]
-    target = texts.filter(pl.col("split") == "test")["passage_id"][0]
-    copied = (
-        pl.when(pl.col("passage_id") == target)
-        .then(pl.lit(source.upper() + " "))
-        .otherwise(pl.col("text"))
-        .alias("text")
-    )
-    before, after = (
-        card_statistics(tables).leakage,
-        card_statistics({**tables, "passages": tables["passages"].with_columns(copied)}).leakage,
-    )
-    assert (before.copies, after.copies) == (0, 2)
-    assert after.near_copies == before.near_copies + 1
-
-
-def test_shingles_by_hand() -> None:
-    assert len(shingles("a b c d e f g h i")) == 2  # a–h, b–i
-    assert shingles("a b c") == set()
-    assert shingles("a b c d e f g h") < shingles("a b c d e f g h i")
-
-
-def test_facts_are_told(tmp_path: Path) -> None:
+def test_details_are_on_the_card(tmp_path: Path) -> None:
     card = card_of(
         tmp_path,
         review=Review(good=180, false_negative=5, trivial=15),
@@ -189,7 +163,7 @@ def test_checked_negatives_equal_the_tables(tmp_path: Path) -> None:
     }
 
 
-def test_secrets_and_places_stay_out(tmp_path: Path) -> None:
+def test_secrets_and_folders_are_not_on_the_card(tmp_path: Path) -> None:
     settings = {"publish.hub_token": "hf_verysecret", "glossary.terms": "/home/ann/terms.csv", "train.max_tokens": 256}
     card_of(tmp_path, settings=settings)
     told = "".join((tmp_path / "set" / name).read_text() for name in ("README.md", "tripletkit.json"))

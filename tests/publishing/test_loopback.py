@@ -122,6 +122,7 @@ def result(process: subprocess.Popen[str]) -> dict[str, Any]:
     return dict(json.loads(out.splitlines()[-1]))
 
 
+@pytest.mark.slow
 def test_push_then_load_every_configuration(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     got = result(start(hub, PUSH_AND_LOAD, tmp_path / "home", folder))
     assert got["changed"] == [True, False]
@@ -143,6 +144,7 @@ def test_push_then_load_every_configuration(hub: LoopbackHub, folder: Path, tmp_
     assert {"README.md", "tripletkit.json", "triplet"} <= set(got["fetched"])
 
 
+@pytest.mark.slow
 def test_a_push_that_was_killed_goes_on_where_it_was(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     process = start(hub, PUSH, tmp_path / "home", folder)
     arrived: list[str] = []
@@ -169,6 +171,7 @@ def test_a_push_that_was_killed_goes_on_where_it_was(hub: LoopbackHub, folder: P
     } == files
 
 
+@pytest.mark.slow
 def test_model_goes_up_comes_back_and_trains_by_the_card(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
     got = result(start(hub, MODEL, tmp_path / "home", folder))
     assert got["commits"][0] == got["commits"][1]

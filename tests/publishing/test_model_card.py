@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from huggingface_hub import ModelCard
 
@@ -18,7 +17,7 @@ from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.errors import RightsError, TableError
 from tripletkit.publishing.encoder_scores import read_scores
 from tripletkit.settings import PublishSettings, describe_loss
-from tripletkit.stages.publish import book_authors, prepare_encoder
+from tripletkit.stages.publish import prepare_encoder
 from tripletkit.store import Store
 
 
@@ -64,7 +63,7 @@ def test_card_names_data_recipe_and_scores(tmp_path: Path) -> None:
     assert 'SentenceTransformer("OWNER/NAME")' in card
 
 
-def test_without_test_scores_it_tells_validation(tmp_path: Path) -> None:
+def test_without_test_scores_the_card_shows_validation_scores(tmp_path: Path) -> None:
     card = card_of(trained(tmp_path))
     assert "On the validation split, which may have been used to choose settings" in card
     assert "| term→passage | nDCG@10 | 76 | – | 0.500 | 0.612 | +0.112 |" in card
@@ -77,22 +76,7 @@ def test_card_leaves_the_encoder_as_it_was(tmp_path: Path) -> None:
     assert store.sha("encoder") == before
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"encoders": {"/home/ann/a": {}, "/home/ann/b": {}}},  # somebody's comparison
-        {"encoders": {"base": {}, "fine-tuned": {"fingerprint": "another"}}},
-    ],
-)
-def test_scores_of_another_encoder_are_not_told(tmp_path: Path, changes: dict[str, Any]) -> None:
-    store = trained(tmp_path)
-    score(store)
-    assert read_scores(store) is not None
-    score(store, **changes)
-    assert read_scores(store) is None
-
-
-def test_scores_of_older_triplets_are_not_told(tmp_path: Path) -> None:
+def test_scores_of_older_triplets_are_not_shown(tmp_path: Path) -> None:
     store = trained(tmp_path)
     score(store)
     store.write("triplets", store.read("triplets").head(30))
@@ -111,7 +95,7 @@ def test_an_encoder_that_train_did_not_make_is_refused(tmp_path: Path) -> None:
         prepare_encoder(store, PublishSettings())
 
 
-def test_weights_need_the_right_too(tmp_path: Path) -> None:
+def test_weights_need_a_licence_too(tmp_path: Path) -> None:
     store = trained(tmp_path, unlicensed(ALPHA, "All rights reserved"), unlicensed(BETA))
     with pytest.raises(
         RightsError, match=r"weights trained on the text of 1 of 1 books\n +'The alpha book'"
@@ -123,7 +107,7 @@ def test_weights_need_the_right_too(tmp_path: Path) -> None:
     assert "license: cc-by-4.0" in card_of(trained(tmp_path / "two", unlicensed(ALPHA)), license="CC BY 4.0")
 
 
-def test_no_word_of_the_text_is_in_the_folder(tmp_path: Path) -> None:
+def test_the_folder_holds_no_text_of_the_books(tmp_path: Path) -> None:
     store = trained(tmp_path, unlicensed(ALPHA))
     score(store)
     card_of(store, i_have_the_right=True)
@@ -146,7 +130,7 @@ def test_command_lists_what_would_be_sent(tmp_path: Path, capsys: pytest.Capture
     assert not (tmp_path / "dataset").exists()
 
 
-def test_command_refuses_what_is_for_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_refuses_dataset_options_for_an_encoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained(tmp_path, unlicensed(ALPHA))
     assert publish("--output", str(tmp_path), "--redact", "--fine-tuned") == 1
     assert "--redact are for datasets" in capsys.readouterr().err
@@ -161,26 +145,6 @@ def test_command_prints_triplets_to_review(tmp_path: Path, capsys: pytest.Captur
     assert publish("--output", str(tmp_path), "--review-sample", "5") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [set(line) for line in lines] == [{"triplet_id", "anchor", "positive", "negative", "verdict"}] * 5
-
-
-def write_pdf_by(path: Path, author: str) -> str:
-    """A PDF of one empty page; PDFium does without its table of contents."""
-    page = (
-        "2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>endobj\n"
-    )
-    info = f"4 0 obj<</Author({author})>>endobj\ntrailer<</Root 1 0 R/Info 4 0 R>>\n"
-    path.write_text(f"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n{page}{info}%%EOF\n")
-    return str(path)
-
-
-def test_authors_come_from_the_settings_else_from_the_file(tmp_path: Path) -> None:
-    paths = [write_pdf_by(tmp_path / f"{author}.pdf", author) for author in ("Ann", "Bea", "Administrator")]
-    books = pl.DataFrame({"book_id": ["a", "b", "c", "d"], "path": [*paths, str(tmp_path / "gone.pdf")]})
-    assert book_authors(books, {"Bea.pdf": "Bea Author", "gone.pdf": "Cid"}) == {
-        "a": "Ann",
-        "b": "Bea Author",
-        "d": "Cid",
-    }
 
 
 def test_card_says_what_a_batch_counts() -> None:

@@ -156,7 +156,7 @@ def _cosines(triplets: pl.DataFrame) -> Iterable[tuple[str, tuple[float, ...]]]:
 
 
 def leakage(tables: Tables) -> Leakage:
-    """What the splits share. Near copies are looked for from train to validation to test."""
+    """What the splits share. Near copies are counted in validation against train, and in test against both."""
     passages = tables["passages"].join(tables["splits"], on="passage_id", maintain_order="left")
     by_split = {name: passages.filter(split=name)["text"].to_list() for name in SPLIT_NAMES}
     plain = {name: [" ".join(text.casefold().split()) for text in texts] for name, texts in by_split.items()}

@@ -51,7 +51,7 @@ class CardDetails:
     version: str  # tripletkit's
     encoder: str  # name of the encoder that mined
     fingerprint: str  # hash of its weights, tokenizer, pooling, length and prompt
-    mask_token: str = "[MASK]"  # what stands in masked anchors for the positive
+    mask_token: str = "[MASK]"  # replaces the positive in masked anchors
     repo: str = PLACEHOLDER
     license: str | None = None  # the dataset's own; None: what the books' licences allow
     language: tuple[str, ...] = ("en",)
@@ -68,7 +68,7 @@ class CardDetails:
 
 @dataclass(frozen=True)
 class PublishedSplit:
-    """One split of one configuration as it lies in the folder."""
+    """One split of one configuration, as written to the folder."""
 
     split: str
     rows: int
@@ -79,7 +79,7 @@ class PublishedSplit:
 
 @dataclass(frozen=True)
 class PublishedConfiguration:
-    """One configuration as it lies in the folder."""
+    """One configuration, as written to the folder."""
 
     name: str
     meaning: str

@@ -120,17 +120,17 @@ def _license(books: pl.DataFrame, details: CardDetails, redact: bool) -> Dataset
 
 def _manifest(tables: Tables, content: DatasetCardContent) -> str:
     details = content.details
-    told = {
+    values = {
         "format": FORMAT,
         "redacted": content.redacted,
         "local_only": details.local_only,
         "rows": {one.name: one.rows for one in content.configurations},
-        # No path: where a book lay on the publisher's disk is nobody's business.
+        # Not the path, which shows folders of the publisher's machine.
         "books": tables["books"].select("book_id", "title", "pages", "license").to_dicts(),
         "dropped": tables["dropped"].group_by("stage", "reason").len("rows").sort("stage", "reason").to_dicts(),
         "details": {**asdict(details), "settings": public_settings(details.settings)},
     }
-    return json.dumps(told, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+    return json.dumps(values, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
 
 
 def _notes(one: Configuration) -> Iterable[str]:

@@ -11,7 +11,7 @@ from huggingface_hub import DatasetCard, ModelCard
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-#: Stands in a card where the repository's name will stand once it is pushed.
+#: Used in a card for the repository's name; a push replaces it.
 PLACEHOLDER = "OWNER/NAME"
 
 

@@ -48,7 +48,7 @@ def text_hash(text: str) -> str:
 def redacted_configurations(tables: Tables, mask_token: str) -> tuple[Configuration, ...]:
     """``full``, ``corpus``, ``terms`` and ``mentions``, with hashes in the place of text.
 
-    ``mask_token`` is what stands in masked anchors for the positive.
+    ``mask_token`` replaces the positive in masked anchors.
     Raises TableError where a column of fixed words may hold text of a book.
     """
     corpus, terms = configs.corpus(tables), configs.terms(tables)

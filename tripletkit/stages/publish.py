@@ -28,7 +28,7 @@ from tripletkit.store import ENCODER, Store
 READS = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets")
 #: The tables that an encoder's card is made from.
 ENCODER_TABLES = ("books", "passages", "terms", "splits", "triplets")
-#: What programs write where an author should stand.
+#: What programs write into a PDF in the place of an author.
 NO_AUTHOR = frozenset({"", "admin", "administrator", "author", "owner", "unknown", "user", "windows user"})
 
 Tables = Mapping[str, pl.DataFrame]

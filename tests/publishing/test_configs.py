@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.publishing.tables import ALPHA, DETAILS, small_tables, unlicensed
+from tripletkit.errors import TableError
+from tripletkit.publishing.dataset_folder import write_dataset
+
+
+def test_negatives_of_a_tuple_are_sorted_by_nearness(tmp_path: Path) -> None:
+    tables = small_tables()
+    write_dataset(tables, tmp_path / "set", details=DETAILS)
+    cosines = {(row["anchor"], row["negative"]): row["cos_an"] for row in tables["triplets"].to_dicts()}
+    rows = pl.read_parquet(tmp_path / "set/n-tuple").to_dicts()
+    gaps = [cosines[row["anchor"], row["negative_1"]] - cosines[row["anchor"], row["negative_2"]] for row in rows]
+    assert min(gaps) >= 0
+    assert max(gaps) > 0
+
+
+SIDES = ("positive", "negative")
+
+
+def test_labelled_pairs_and_scored_lists_hold_every_term_of_an_anchor_once(tmp_path: Path) -> None:
+    tables = small_tables()
+    report = write_dataset(tables, tmp_path / "set", details=DETAILS)
+    triplets = tables["triplets"]
+    wanted = {(row["split"], row["anchor"], row[side]): side for row in triplets.to_dicts() for side in SIDES}
+    pairs = pl.concat(
+        pl.read_parquet(path).with_columns(split=pl.lit(path.name.split("-")[0]))
+        for path in sorted((tmp_path / "set/labelled-pairs").iterdir())
+    )
+    assert pairs.height == len(wanted) == sum(report.rows["labelled-pairs"].values())
+    assert {(row["split"], row["anchor"], row["text"]): SIDES[1 - row["label"]] for row in pairs.to_dicts()} == wanted
+    lists = pl.read_parquet(tmp_path / "set/scored-list")
+    assert lists.height == triplets.select("split", "anchor").n_unique()
+    assert lists["texts"].list.len().sum() == len(wanted)
+    assert all(row["scores"] == sorted(row["scores"], reverse=True) for row in lists.to_dicts())
+
+
+def test_spans_point_at_the_positive(tmp_path: Path) -> None:
+    write_dataset(small_tables(), tmp_path / "set", details=DETAILS)
+    full = pl.read_parquet(tmp_path / "set/full/train-*.parquet").filter(~pl.col("masked"))
+    assert full.height == 16
+    for row in full.iter_rows(named=True):
+        assert [row["anchor"][span["start"] : span["end"]] for span in row["spans"]] == [row["positive"]] * 2
+
+
+def test_a_term_is_in_the_earliest_split_that_mentions_it(tmp_path: Path) -> None:
+    book = unlicensed(ALPHA, "CC BY 4.0")
+    tables = small_tables(book)
+    # Passages 0 to 7 train and say the five terms in turn; were only 0 and 1 to train, "epoch" would first be said
+    # in validation.
+    later = tables["splits"].join(tables["passages"], on="passage_id").filter(pl.col("page_first") > 2)["passage_id"]
+    moved = (
+        pl.when(pl.col("passage_id").is_in(later.implode()))
+        .then(pl.lit("validation"))
+        .otherwise(pl.col("split"))
+        .alias("split")
+    )
+    tables = {
+        **tables,
+        "splits": tables["splits"].with_columns(moved),
+        "triplets": tables["triplets"].with_columns(moved),
+    }
+    write_dataset(tables, tmp_path / "set", details=DETAILS)
+    terms = {
+        split: set(pl.read_parquet(tmp_path / f"set/terms/{split}-*.parquet")["term"])
+        for split in ("train", "validation")
+    }
+    assert terms == {
+        "train": {"gradient xylophone", "loss function xylophone"},
+        "validation": {"epoch xylophone", "layer xylophone", "kernel xylophone"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "match"),
+    [
+        ("terms", pl.col("term_id") != "", "mentions: term_id"),
+        ("passages", pl.lit(value=True), "splits: passage_id"),
+        ("splits", pl.col("split") == "test", "triplets: passage_id"),
+        ("triplets", pl.lit(value=True), "triplets: the table is empty"),
+    ],
+)
+def test_tables_that_do_not_fit(tmp_path: Path, name: str, change: pl.Expr, match: str) -> None:
+    tables = small_tables()
+    with pytest.raises(TableError, match=match):
+        write_dataset({**tables, name: tables[name].filter(~change)}, tmp_path / "set", details=DETAILS)
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_triplet_outside_its_passages_split_is_refused(tmp_path: Path) -> None:
+    tables = small_tables()
+    torn = {**tables, "triplets": tables["triplets"].with_columns(pl.lit("train").alias("split"))}
+    with pytest.raises(TableError, match=r"not in its passage's split \(21 such rows\)"):
+        write_dataset(torn, tmp_path / "set", details=DETAILS)
+
+
+def test_passages_without_a_split_are_counted_not_published(tmp_path: Path) -> None:
+    tables = small_tables()
+    idle = tables["triplets"].filter(pl.col("split") == "test")["passage_id"].unique().sort().head(2).implode()
+    rest = {name: tables[name].filter(~pl.col("passage_id").is_in(idle)) for name in ("splits", "triplets")}
+    report = write_dataset({**tables, **rest}, tmp_path / "set", details=DETAILS)
+    assert report.rows["corpus"]["test"] == 3
+    assert any("corpus: 2 of 15 passages belong to no split" in note for note in report.notes)
+    assert report.notes[-1] in (tmp_path / "set/README.md").read_text()
