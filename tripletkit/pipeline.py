@@ -250,6 +250,8 @@ class Runner:
         }
         if "rules" in stage.uses:
             key["rules"] = self.rules.fingerprint
+        if "word_rules" in stage.uses:
+            key["word_rules"] = self.rules.word_fingerprint
         if "books" in stage.uses:
             key["books"] = {str(path): file_sha256(path) if path.is_file() else "" for path in self.books}
         if "tokenizer" in stage.uses:

@@ -265,6 +265,6 @@ STAGE = Stage(
     writes=("triplets", "views"),
     run=run,
     settings=("mine", "seed", "precision"),
-    uses=frozenset({"encoder", "rules"}),
+    uses=frozenset({"encoder", "word_rules"}),
     version=5,
 )

@@ -147,6 +147,6 @@ STAGE = Stage(
     writes=("splits",),
     run=run,
     settings=("split", "seed"),
-    uses=frozenset({"rules"}),  # near-duplicates are compared by normalised words
+    uses=frozenset({"word_rules"}),  # near-duplicates are compared by normalised words
     version=2,
 )
