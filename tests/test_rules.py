@@ -39,6 +39,9 @@ def test_a_folder_replaces_and_extends(tmp_path: Path) -> None:
     assert rules.starts("captions", "Abbildung 3")
     assert rules.starts("captions", "Figure 3")
     assert rules.fingerprint != load_rules().fingerprint
+    assert rules.word_fingerprint == load_rules().word_fingerprint
+    (tmp_path / "plurals.extra.txt").write_text("kine: cow\n")
+    assert load_rules(tmp_path).word_fingerprint != rules.word_fingerprint
 
 
 @pytest.mark.parametrize(

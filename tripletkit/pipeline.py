@@ -268,6 +268,7 @@ def _sha_if_there(path: Path) -> str:
 _INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
     Input.BOOKS: lambda tools: {"books": {str(path): _sha_if_there(path) for path in tools.books}},
     Input.RULES: lambda tools: {"rules": tools.rules.fingerprint},
+    Input.WORD_RULES: lambda tools: {"word_rules": tools.rules.word_fingerprint},
     Input.TOKENIZER: lambda tools: {
         "tokenizer": tools.base_encoder.tokenizer_fingerprint,
         "encoder_name": tools.base_encoder.name,

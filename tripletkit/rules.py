@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,6 +65,11 @@ class Rules:
         """The entries of a ``words`` file, lower case."""
         return self._words[name]
 
+    @property
+    def word_fingerprint(self) -> str:
+        """A hash of the rules by which all words are compared: plurals and variants."""
+        return _fingerprint({name: self.files[name] for name in ("plurals", "variants")})
+
     @cached_property
     def _words(self) -> dict[str, frozenset[str]]:
         files = ((name, rules) for name, rules in self.files.items() if KINDS[name] == "words")
@@ -102,8 +107,12 @@ def load_rules(extra: Path | None = None) -> Rules:
         if more is not None and more.exists():
             rules += _read(more, name)
         files[name] = tuple(rules)
+    return Rules(files, _fingerprint(files))
+
+
+def _fingerprint(files: Mapping[str, Sequence[Rule]]) -> str:
     payload = repr([(name, [(r.label, r.text) for r in rules]) for name, rules in files.items()])
-    return Rules(files, hashlib.sha256(payload.encode()).hexdigest()[:16])
+    return hashlib.sha256(payload.encode()).hexdigest()[:16]
 
 
 def _refuse_unknown(folder: Path) -> None:

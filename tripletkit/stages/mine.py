@@ -121,6 +121,6 @@ STAGE = Stage(
     writes=("triplets",),
     run=run,
     settings=("mine", "seed", "precision"),
-    inputs=frozenset({Input.ENCODER, Input.RULES}),
+    inputs=frozenset({Input.ENCODER, Input.WORD_RULES}),
     version=6,
 )

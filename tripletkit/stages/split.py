@@ -174,6 +174,6 @@ STAGE = Stage(
     writes=("splits",),
     run=run,
     settings=("split", "seed"),
-    inputs=frozenset({Input.RULES}),  # near-duplicates are compared by normalised words
+    inputs=frozenset({Input.WORD_RULES}),  # near-duplicates are compared by normalised words
     version=2,
 )
