@@ -25,8 +25,12 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "tripletkit"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-#: What people read, but for the change log, which also names what there was before.
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples/README.md", *sorted(DOCS.rglob("*.md"))]
+#: What people read, but for the pages that also name what there was before.
+OLD_NAMES = [ROOT / "CHANGELOG.md", DOCS / "upgrading.md"]
+PAGES = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples/README.md"),
+    *sorted(set(DOCS.rglob("*.md")) - set(OLD_NAMES)),
+]
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 #: Options of typer's own, and of other programs that the documents call.
 FOREIGN = {
@@ -198,7 +202,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_every_link_resolves() -> None:
-    for page in [*PAGES, ROOT / "CHANGELOG.md"]:
+    for page in [*PAGES, *OLD_NAMES]:
         text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
         for link in re.findall(r"\]\(([^)\s]+)\)", text):
             if link.startswith(("http://", "https://")):
