@@ -185,7 +185,7 @@ TRIPLETS = Table(
         "round": Column(INT, "of mining, from 1"),
         "encoder": Column(TEXT, "fingerprint of the encoder that mined it"),
     },
-    "(anchor, positive, hard negative): training data",
+    "Training data",
 )
 
 DROPPED = Table(

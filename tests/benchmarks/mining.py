@@ -224,12 +224,12 @@ def compare_on_a_book(output: Path, encoder: str) -> None:
             for engine, task in ENGINES.items()
         }
     say(
-        f"{output}, encoder {encoder}\n{'':44}  triplets  passages  said  cited  search s  peak MB  cold s (by the clock)\n"
+        f"{output}, encoder {encoder}\n{'':44}  triplets  passages  mentioned  cited  search s  peak MB  cold s (by the clock)\n"
     )
     for engine, found in known.items():
         whole = f"{cold[engine]['cpu']:7.1f} ({cold[engine]['wall']:.1f})" if engine in cold else ""
         say(
-            f"{engine:44} {found['triplets']:9,} {found['passages']:9,} {found['said']:5.1%} {found['cited']:6.1%} "
+            f"{engine:44} {found['triplets']:9,} {found['passages']:9,} {found['mentioned']:10.1%} {found['cited']:6.1%} "
             f"{found['seconds']:9.3f} {found['peak_mb']:8.0f} {whole}\n"
         )
     own = cold["tripletkit"]
@@ -370,19 +370,19 @@ def faults(output: str, found: Iterable[tuple[Pool, Sequence[tuple[int, int]]]])
     store = Store(Path(output))
     terms = {row["term_id"]: row for row in store.read("terms").to_dicts()}
     places = {row["passage_id"]: row for row in store.read("passages").to_dicts()}
-    triplets = said = cited = passages = 0
+    triplets = mentioned = cited = passages = 0
     for pool, negatives in found:
         passages += len({passage for passage, _ in negatives})
         for passage, negative in negatives:
             term, place = terms[pool.term_ids[negative]], places[pool.passage_ids[passage]]
             triplets += 1
-            said += any(is_said(form, place["text"]) for form in {term["term"], *term["forms"]})
+            mentioned += any(is_mentioned(form, place["text"]) for form in {term["term"], *term["forms"]})
             pages = range(place["page_first"], place["page_last"] + 1)
             cited += term["book_id"] == place["book_id"] and not cited_pages(term).isdisjoint(pages)
-    return {"triplets": triplets, "passages": passages, "said": said / triplets, "cited": cited / triplets}
+    return {"triplets": triplets, "passages": passages, "mentioned": mentioned / triplets, "cited": cited / triplets}
 
 
-def is_said(form: str, text: str) -> bool:
+def is_mentioned(form: str, text: str) -> bool:
     """Whether the form stands in the text, in any case and number."""
     words = [re.escape(word) for word in re.sub(r"s$", "", form.casefold()).replace("-", " ").split()]
     return re.search(r"(?<!\w)" + r"[\s-]+".join(words) + r"(e?s)?(?!\w)", text.casefold()) is not None
@@ -415,12 +415,12 @@ def synthetic(passages: int, terms: int, mined: int) -> tuple[Vectors, Vectors, 
     """Unit vectors of 384 dimensions: a passage leans to its three terms. The first ``mined`` passages have terms."""
     rng = np.random.default_rng(0)
     of_terms = unit(rng.standard_normal((terms, 384), dtype=np.float32))
-    said = rng.integers(0, terms, (passages, 3))
+    mentioned = rng.integers(0, terms, (passages, 3))
     vectors = rng.standard_normal((passages, 384), dtype=np.float32)
     for start in range(0, passages, 10_000):
         part = slice(start, start + 10_000)
-        vectors[part] = unit(unit(vectors[part]) + 0.5 * of_terms[said[part]].sum(axis=1))
-    return vectors, of_terms, [sorted(set(row)) for row in said[:mined].tolist()]
+        vectors[part] = unit(unit(vectors[part]) + 0.5 * of_terms[mentioned[part]].sum(axis=1))
+    return vectors, of_terms, [sorted(set(row)) for row in mentioned[:mined].tolist()]
 
 
 def unit(rows: Vectors) -> Vectors:
@@ -431,16 +431,16 @@ def unit(rows: Vectors) -> Vectors:
 
 def synthetic_own(passages: int, terms: int, mined: int) -> dict[str, float]:
     """Our miner: families of twenty terms, chapters of two hundred passages, one more term cited on each page."""
-    vectors, of_terms, said = synthetic(passages, terms, mined)
+    vectors, of_terms, mentioned = synthetic(passages, terms, mined)
     same_head = [numbers(range(start, min(start + 20, terms))) for start in range(0, terms, 20)]
-    chapters = [numbers(t for row in said[start : start + 200] for t in row) for start in range(0, passages, 200)]
+    chapters = [numbers(t for row in mentioned[start : start + 200] for t in row) for start in range(0, passages, 200)]
     pool = Pool(
         passage_ids=tuple(f"p{i}" for i in range(passages)),
         texts=tuple(f"text {i}" for i in range(passages)),
         term_ids=tuple(f"t{i}" for i in range(terms)),
         names=tuple(f"term {i}" for i in range(terms)),
-        candidates=tuple(Candidate(p, t, 1.0) for p, row in enumerate(said) for t in row),
-        mentioned=(*map(numbers, said), *[numbers([])] * (passages - mined)),
+        candidates=tuple(Candidate(p, t, 1.0) for p, row in enumerate(mentioned) for t in row),
+        mentioned=(*map(numbers, mentioned), *[numbers([])] * (passages - mined)),
         cited=tuple(numbers([i % terms]) for i in range(passages)),
         related=tuple(numbers([i]) for i in range(terms)),
         same_head=tuple(same_head[i // 20] for i in range(terms)),
@@ -460,8 +460,8 @@ def synthetic_peer(passages: int, terms: int, mined: int) -> dict[str, float]:
     """The peer on the same vectors and pairs."""
     from sentence_transformers.util import mine_hard_negatives  # noqa: F401
 
-    vectors, of_terms, said = synthetic(passages, terms, mined)
-    rows = [(f"p{p}", f"t{t}") for p, row in enumerate(said) for t in row]
+    vectors, of_terms, mentioned = synthetic(passages, terms, mined)
+    rows = [(f"p{p}", f"t{t}") for p, row in enumerate(mentioned) for t in row]
     corpus = [f"t{t}" for t in range(terms)]
     model = KnownVectors(Rows(vectors, of_terms))
     before, start = peak_mb(), time.process_time()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tests.benchmarks.mining import PEER, mine_by_peer
-from tests.mining.test_miner import at, pool
+from tests.mining.pools import at, pool
 from tripletkit.mining.cosines import Vectors
 from tripletkit.mining.pool import Candidate
 from tripletkit.mining.positives import Anchors

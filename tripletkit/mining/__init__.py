@@ -1,1 +1,1 @@
-"""Triplets: which positives, which legal negatives, and why."""
+"""Triplets: which positives, which allowed negatives, and why."""
