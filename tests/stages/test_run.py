@@ -346,7 +346,7 @@ def test_a_book_without_a_glossary_says_what_was_sought(
     path = write_pdf(tmp_path / "plain.pdf", [page] * 3)
     assert main_fails(["run", str(path), "--output", str(tmp_path / "o"), "--encoder", str(tiny_encoder)]) == 1
     error = capsys.readouterr().err
-    assert "no glossary was found" in error
+    assert "no terms were found" in error
     assert "--terms FILE" in error
 
 
