@@ -49,7 +49,7 @@ OWNERS = {
 LAYERS = [
     {"errors", "__init__"},
     {"ids", "settings", "schemas", "rules", "progress"},
-    {"store", "language", "near_duplicates", "row_formats", "passage_files", "books"},
+    {"store", "language", "near_duplicates", "user_rows", "books"},
     {"pdf", "tagging", "encoding", "publishing", "terms", "mining", "training", "evaluation"},
     {"own_passages"},
     {"stage"},

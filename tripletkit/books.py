@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tripletkit.errors import SourceError
-from tripletkit.passage_files import has_text_column
+from tripletkit.user_rows import has_text_column
 
 log = logging.getLogger(__name__)
 

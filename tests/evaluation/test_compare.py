@@ -89,8 +89,12 @@ def test_pairs_by_text(tiny_encoder: Path) -> None:
     [
         ({"encoders": []}, ConfigError, "no encoder is given"),
         ({"encoders": ["./nowhere"]}, EncoderError, "no such folder"),
-        ({"passages": pl.DataFrame({"body": ["a"]})}, SourceError, "no column 'text' among body"),
-        ({"passages": pl.DataFrame({"text": ["a", "b"], "passage_id": [1, 1]})}, SourceError, "passage_id 1 occurs"),
+        ({"passages": pl.DataFrame({"body": ["a"]})}, SourceError, r"passages: row 0: no text \(it has 'body'"),
+        (
+            {"passages": pl.DataFrame({"text": ["a", "b"], "passage_id": [1, 1]})},
+            SourceError,
+            "passage_id '1' occurs twice",
+        ),
         ({"terms": ["no such term"]}, SourceError, r"none of the 1 terms has a relevant passage"),
         ({"gold": [("nothing", TERMS[0])]}, SourceError, "unknown passage 'nothing'"),
         ({"gold": [(TEXTS[0], "nothing")]}, SourceError, "unknown term 'nothing'"),

@@ -18,7 +18,7 @@ from tripletkit.terms.index import IndexEntry, parse_index
 from tripletkit.terms.merge import TermCandidate, concept_ids, form_key, merge, own_forms
 from tripletkit.terms.subentries import index_candidates
 from tripletkit.terms.text_terms import Scored, c_values, defined_terms, emphasised_terms
-from tripletkit.terms.user_terms import UserTerm
+from tripletkit.user_rows import UserTerm
 
 #: An acronym that no index or glossary knows becomes a term if the text uses it at least so often.
 FEWEST_ACRONYM_USES = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -13,13 +13,13 @@ from tripletkit.language.normalise import normalised_by
 from tripletkit.language.section_paths import section_titles
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import LINES, PAGES, TERMS, make_table
-from tripletkit.tagging.tag_texts import Rows, read_rows
 from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages
 from tripletkit.terms.text_terms import heading_terms
+from tripletkit.user_rows import Given, PassageRow, read_rows, with_ids
 
 
 def harvest_terms(
-    source: Path | str | Rows,
+    source: Path | str | Given,
     *,
     automatic: int = 0,
     headings: bool = False,
@@ -28,8 +28,8 @@ def harvest_terms(
 ) -> pl.DataFrame:
     """The terms that a textbook or a list of texts holds, one row a concept.
 
-    ``source`` is the path of a PDF, or texts, or a frame or mappings with ``text`` and perhaps ``passage_id`` (or
-    ``id``) and ``section`` (titles of headings, joined by " › "). A PDF gives the entries of its index and glossary and
+    ``source`` is the path of a PDF, or texts, or rows (dictionaries or a frame) with ``text`` and perhaps ``section``
+    (titles of headings, joined by " › "). A PDF gives the entries of its index and glossary and
     the acronyms that it introduces. Texts give the phrases that a sentence defines and the text uses again ("X is called
     Y", "A Y is a …"), and the acronyms that they introduce.
 
@@ -41,8 +41,8 @@ def harvest_terms(
     (list), ``sources`` (list), ``definition``, ``locators`` (pages that an index cites), ``kept``, and ``reason`` where
     it is not kept. It may be empty. ``tag_terms`` takes it as it is, and leaves out what is not kept.
 
-    Raises SourceError for a PDF that cannot be read, TableError for a row without a text or ids that are not unique,
-    ConfigError for a negative ``automatic`` or ``bold`` with texts, and RulesError for faulty rules.
+    Raises SourceError for a PDF that cannot be read, a bad row or an id that occurs twice, ConfigError for a negative
+    ``automatic`` or ``bold`` with texts, and RulesError for faulty rules.
     """
     if automatic < 0:
         raise ConfigError(f"automatic = {automatic}: must be 0 or more", "It is the number of phrases to add.")
@@ -57,10 +57,10 @@ def harvest_terms(
     return make_table(TERMS, found.terms)
 
 
-def _of_texts(source: Rows, rules: Rules, *, headings: bool, automatic: int) -> Harvest:
-    rows = read_rows(source, "text", "passage_id").values()
-    texts = [str(row["text"]) for row in rows]
-    titles = _titles([row.get("section") for row in rows], texts, rules) if headings else None
+def _of_texts(source: Given, rules: Rules, *, headings: bool, automatic: int) -> Harvest:
+    rows = with_ids(read_rows(source, PassageRow, "texts"), "passage_id", pl.col("place"))
+    texts = rows["text"].to_list()
+    titles = _titles(rows["section"], texts, rules) if headings else None
     return harvest_passages(None, texts, rules, headings=titles, automatic=automatic)
 
 
@@ -80,7 +80,7 @@ def _of_pdf(path: Path, rules: Rules, *, bold: bool, headings: bool, automatic: 
     return harvest_book(book_id, lines, pages, rules, bold=bold, headings=titles, automatic=automatic)
 
 
-def _titles(sections: Sequence[object], texts: Sequence[str], rules: Rules) -> list[str]:
+def _titles(sections: Iterable[object], texts: Sequence[str], rules: Rules) -> list[str]:
     return heading_terms({title for section in sections for title in section_titles(section)} - {""}, texts, rules)
 
 
