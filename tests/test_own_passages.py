@@ -10,7 +10,7 @@ import polars as pl
 
 from tripletkit.own_passages import OwnBooks, cut_rows, repeated_ids, rows_to_books
 from tripletkit.pdf.book_task import PassageLimits
-from tripletkit.schemas import INT
+from tripletkit.schemas import INT, TEXT
 from tripletkit.user_rows import PassageFile, PassageRow
 
 LIMITS = PassageLimits(max_tokens=20, target_tokens=12, min_tokens=3)
@@ -23,7 +23,7 @@ def passage(line: int, text: str, **cells: str) -> dict[str, object]:
 
 
 def cut_file(count: CountWords, *rows: dict[str, object], name: str = "a.jsonl") -> PassageFile:
-    held = pl.DataFrame(list(rows), {"line": INT, **PassageRow.schema_of_frame})
+    held = pl.DataFrame(list(rows), {"line": INT, **dict.fromkeys(PassageRow.model_fields, TEXT)})
     return cut_rows(PassageFile(Path(name), held, [], ()), LIMITS, count, frozenset())
 
 

@@ -9,11 +9,11 @@ import csv
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, Annotated, Any, ClassVar, NamedTuple
+from typing import IO, Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 import polars as pl
 from pydantic import (
@@ -44,6 +44,9 @@ MOST_IN_TERM = 200
 TERM_FILES = (".csv", ".jsonl", ".txt")
 #: What other programs call the column `text`.
 _OTHER_NAMES = ("Text", "TEXT", "page_content", "content", "chunk", "chunk_text", "passage", "body", "document")
+
+#: The columns of the models that are no text, for polars.
+_TYPES: dict[str, Any] = {**TERMS.schema, **MENTIONS.schema, "cited_pages": pl.List(INT), "line": INT}
 
 #: A list of texts or dictionaries, a data frame of polars, pandas, pyarrow or datasets, or the path of a file.
 Given = Any
@@ -116,73 +119,56 @@ def _encodable(value: str) -> str:
 
 Text = Annotated[str, Strict(), AfterValidator(_encodable)]
 Label = Annotated[Text | None, BeforeValidator(_one_line)]
-
-
-def _either(*names: str) -> Any:  # noqa: ANN401 - a field
-    """A column with several names, of which the first that is there is read."""
-    return Field(None, validation_alias=AliasChoices(*names))
+Item = TypeVar("Item")
+Listed = Annotated[list[Item], BeforeValidator(_listed)]
 
 
 class UserRow(BaseModel):
-    """A row of a user: the column that it must have, those that a file may have, an example, and the types for polars."""
+    """A row of a user: the columns that a file may have, of which it must have the first, and an example."""
 
     model_config = ConfigDict(loc_by_alias=False)
-    main: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
     example: ClassVar[str]
-    schema_of_frame: ClassVar[dict[str, Any]]
 
 
 class PassageRow(UserRow):
     """A passage. From Python, columns may have the names of the table ``passages``."""
 
-    main = "text"
     columns = ("text", "id", "title", "section", "page", "book")
     example = 'Give texts, or rows such as {"text": "Soil is …", "page": 3}.'
-    schema_of_frame = dict.fromkeys((*columns, "page_last"), TEXT)
 
     text: Text
-    id: Label = _either("passage_id", "id")
+    id: Label = Field(None, validation_alias=AliasChoices("passage_id", "id"))
     title: Label = None
     section: Label = None
-    page: Label = _either("page_first", "page")
+    page: Label = Field(None, validation_alias=AliasChoices("page_first", "page"))
     page_last: Label = None
-    book: Label = _either("book_id", "book")
+    book: Label = Field(None, validation_alias=AliasChoices("book_id", "book"))
 
 
 class TermRow(UserRow):
     """A term. From Python, columns may have the names of the table ``terms``."""
 
-    main = "term"
     columns = ("term", "forms", "definition")
     example = 'Such as {"term": "entropy", "forms": ["H"], "definition": "a measure"}; all but term may be left out.'
-    schema_of_frame: ClassVar[dict[str, Any]] = {
-        **{name: TERMS.schema[name] for name in ("term", "forms", "definition", "kept", "parent_id", "see_also")},
-        "locators": TERMS.schema["locators"],
-        "id": TEXT,
-        "book": TEXT,
-        "cited_pages": pl.List(INT),
-    }
 
     term: Annotated[Text, BeforeValidator(_not_blank)]
-    id: Label = _either("term_id", "id")
-    book: Label = _either("book_id", "book")
-    forms: Annotated[list[Text], BeforeValidator(_listed), AfterValidator(_filled)] = []
+    id: Label = Field(None, validation_alias=AliasChoices("term_id", "id"))
+    book: Label = Field(None, validation_alias=AliasChoices("book_id", "book"))
+    forms: Annotated[Listed[Text], AfterValidator(_filled)] = []
     definition: Text | None = None
     kept: bool = True
     parent_id: Label = None
-    see_also: Annotated[list[Any], BeforeValidator(_listed)] = []
-    cited_pages: Annotated[list[int], BeforeValidator(_listed)] = []
-    locators: Annotated[list[Any], BeforeValidator(_listed)] = []
+    see_also: Listed[Any] = []
+    cited_pages: Listed[int] = []
+    locators: Listed[Any] = []
 
 
 class MentionRow(UserRow):
     """A mention of a term in a passage: offsets of characters into its text."""
 
-    main = "passage_id"
     columns = ("passage_id", "term_id", "start", "end")
     example = f"Needed: {', '.join(columns)}."
-    schema_of_frame: ClassVar[dict[str, Any]] = dict(list(MENTIONS.schema.items())[:4])
 
     passage_id: Annotated[str, BeforeValidator(_one_line)]
     term_id: Annotated[str, BeforeValidator(_one_line)]
@@ -225,7 +211,7 @@ def read_passage_file(path: Path) -> PassageFile:
         row = _trimmed(line, _checked(line, cells, PassageRow, in_file=True))
         skipped.append(row) if isinstance(row, Skipped) else rows.append((line, row))
     if seen and "text" not in seen:
-        raise _without_column(path, list(seen), "text")
+        raise _without_column(path, seen, PassageRow)
     ignored = tuple(name for name in seen if name not in PassageRow.columns)
     file = PassageFile(path, _as_frame(rows, PassageRow), skipped, ignored)
     if not rows or len(file.bad) > max(len(rows), MOST_BAD):
@@ -251,19 +237,18 @@ def read_user_terms(path: Path) -> list[UserTerm]:
             f"{path}: terms are read from .csv, .jsonl or .txt, not {path.suffix or 'a file without an ending'}",
             "CSV needs a header with 'term', and may have 'forms' (separated by |) and 'definition'.",
         )
-    terms = []
-    for place, term, forms, definition in read_rows(path, TermRow, "").select("place", *TermRow.columns).iter_rows():
-        name = " ".join(term.split())
-        if len(name) > MOST_IN_TERM:
-            problem = f"{place}: a term of {len(name)} characters ({name[:40]!r}…)"
-            raise SourceError(problem, "Definitions go into the column 'definition'.")
-        others = dict.fromkeys(" ".join(form.split()) for form in forms)
-        terms.append(
-            UserTerm(name, tuple(f for f in others if f != name), " ".join((definition or "").split()) or None, place)
-        )
-    if not terms:
+    rows = read_rows(path, TermRow, "").select(*TermRow.columns, "place")
+    if rows.is_empty():
         raise SourceError(f"{path}: holds no term", "Write one term a line, or a CSV with a header 'term'.")
-    return terms
+    return [_user_term(*row) for row in rows.iter_rows()]
+
+
+def _user_term(term: str, forms: list[str], definition: str | None, place: str) -> UserTerm:
+    name, *others = dict.fromkeys(" ".join(form.split()) for form in (term, *forms))
+    if len(name) > MOST_IN_TERM:
+        problem = f"{place}: a term of {len(name)} characters ({name[:40]!r}…)"
+        raise SourceError(problem, "Definitions go into the column 'definition'.")
+    return UserTerm(name, tuple(others), " ".join((definition or "").split()) or None, place)
 
 
 def read_rows(given: Given, model: type[UserRow], what: str) -> pl.DataFrame:
@@ -276,15 +261,15 @@ def read_rows(given: Given, model: type[UserRow], what: str) -> pl.DataFrame:
     rows = []
     for line, cells in _raw_rows(given, model) if in_file else enumerate(_items(given, model, what)):
         row = _checked(line, cells, model, in_file=in_file)
-        unknown = (
-            [name for name in cells if name not in model.columns] if in_file and isinstance(cells, Mapping) else []
-        )
-        if unknown:
-            row = Skipped(line, f"{BAD_ROW}: unknown column {unknown[0]!r}", f"known are {', '.join(model.columns)}")
+        if (
+            in_file
+            and isinstance(cells, Mapping)
+            and (unknown := [name for name in cells if name not in model.columns])
+        ):
+            row = Skipped(line, f"unknown column {unknown[0]!r}", f"known are {', '.join(model.columns)}")
         if isinstance(row, Skipped):
-            raise SourceError(
-                f"{prefix}{line}: {row.reason.removeprefix(BAD_ROW + ': ')} ({row.detail})", model.example
-            )
+            reason = row.reason.removeprefix(f"{BAD_ROW}: ")
+            raise SourceError(f"{prefix}{line}: {reason} ({row.detail})", model.example)
         rows.append((line, row))
     return _as_frame(rows, model).with_columns(place=prefix + pl.col("line").cast(TEXT))
 
@@ -307,19 +292,20 @@ def _items(given: Given, model: type[UserRow], what: str) -> Iterator[object]:
         given = given.to_pylist()
     elif hasattr(given, "columns"):  # pandas
         given = given.to_dict("records")
-    return ({model.main: row} if isinstance(row, str) else row for row in given)
+    return ({model.columns[0]: row} if isinstance(row, str) else row for row in given)
 
 
 def _as_frame(rows: list[tuple[int, UserRow]], model: type[UserRow]) -> pl.DataFrame:
-    columns = {name: [getattr(row, name) for _, row in rows] for name in model.schema_of_frame}
-    return pl.DataFrame({"line": [line for line, _ in rows], **columns}, {"line": INT, **model.schema_of_frame})
+    columns = {name: [getattr(row, name) for _, row in rows] for name in model.model_fields}
+    types = {name: _TYPES.get(name, TEXT) for name in ("line", *columns)}
+    return pl.DataFrame({"line": [line for line, _ in rows], **columns}, types)
 
 
 def _checked(line: int, cells: object, model: type[UserRow], *, in_file: bool) -> UserRow | Skipped:
     if isinstance(cells, Skipped):
         return cells
     if not isinstance(cells, Mapping):
-        what = f'expected {{"{model.main}": …}}, got {_shown(cells)}'
+        what = f'expected {{"{model.columns[0]}": …}}, got {_shown(cells)}'
         return Skipped(line, f"{BAD_ROW}: not an object", what)
     held = {name: value for name, value in cells.items() if not _is_missing(value)}
     held = {name: held[name] for name in model.columns if name in held} if in_file else held
@@ -329,8 +315,8 @@ def _checked(line: int, cells: object, model: type[UserRow], *, in_file: bool) -
         first = error.errors(include_url=False)[0]
     field, value = str(first["loc"][0]), first["input"]
     match first["type"]:
-        case "missing" if model.main in cells:
-            return Skipped(line, EMPTY, f"the row holds no {model.main}")
+        case "missing" if model.columns[0] in cells:
+            return Skipped(line, EMPTY, f"the row holds no {model.columns[0]}")
         case "missing":
             return Skipped(line, f"{BAD_ROW}: no {field}", f"it has {', '.join(map(repr, cells)) or 'nothing'}")
         case "string_type":
@@ -361,12 +347,7 @@ def _too_long(line: int, what: str) -> Skipped:
 
 def _raw_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
     """Each row of a file with its line, unchecked; what cannot be parsed is a Skipped."""
-    readers: dict[str, Callable[[Path, type[UserRow]], Iterator[tuple[int, object]]]] = {
-        ".parquet": _parquet_rows,
-        ".csv": _csv_rows,
-        ".tsv": _csv_rows,
-        ".txt": _txt_rows,
-    }
+    readers = {".parquet": _parquet_rows, ".csv": _csv_rows, ".tsv": _csv_rows, ".txt": _txt_rows}
     try:
         yield from readers.get(path.suffix.lower(), _json_rows)(path, model)
     except UnicodeDecodeError as error:
@@ -386,28 +367,24 @@ def _txt_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
     with _open(path) as file:
         for number, line in enumerate(file, 1):
             if line.strip() and not line.lstrip().startswith("#"):
-                yield number, {model.main: line.strip()}
+                yield number, {model.columns[0]: line.strip()}
 
 
 def _json_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
     with _open(path) as file:
         lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
         first = next(lines, (0, ""))
-        if first[1].lstrip().startswith("["):
-            yield from enumerate(_json_list(path, first[1] + file.read()), 1)
-        elif first[1]:
-            yield from ((number, _parsed(number, line)) for number, line in chain([first], lines))
-
-
-def _json_list(path: Path, text: str) -> Iterable[object]:
-    try:
-        values: list[object] = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SourceError(
-            f"{path}: starts like a JSON list, but is not valid JSON ({error})",
-            "Write one JSON object a line (JSON lines), then one bad line costs only itself.",
-        ) from error
-    return values
+        if not first[1].lstrip().startswith("["):
+            yield from ((number, _parsed(number, line)) for number, line in chain([first], lines) if number)
+            return
+        try:
+            values = json.loads(first[1] + file.read())
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise SourceError(
+                f"{path}: starts like a JSON list, but is not valid JSON ({error})",
+                "Write one JSON object a line (JSON lines), then one bad line costs only itself.",
+            ) from error
+        yield from enumerate(values, 1)
 
 
 def _parsed(line: int, text: str) -> object:
@@ -429,7 +406,7 @@ def _csv_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
     limit = csv.field_size_limit(2**31 - 1)
     try:
         with _open(path) as file:
-            delimiter = _delimiter_of(next((line for line in file if line.strip()), ""), model.main)
+            delimiter = _delimiter_of(next((line for line in file if line.strip()), ""), model.columns[0])
         with _open(path) as file:
             yield from _csv_cells(path, csv.reader(file, delimiter=delimiter, strict=True), model)
     finally:
@@ -466,8 +443,8 @@ def _header(place: str, path: Path, row: list[str], model: type[UserRow]) -> lis
     twice = next((name for name in model.columns if names.count(name) > 1), None)
     if twice:
         raise SourceError(f"{place}: two columns are called {twice!r}", "Rename or remove one of them.")
-    if model.main not in names:
-        raise _without_column(path, names, model.main)
+    if model.columns[0] not in names:
+        raise _without_column(path, names, model)
     return [name or f"column {number} (no name)" for number, name in enumerate(names, 1)]
 
 
@@ -480,8 +457,8 @@ def _delimiter_of(header: str, main: str) -> str:
 def _parquet_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
     try:
         names = list(pl.read_parquet_schema(path))
-        if model.main not in names:
-            raise _without_column(path, names, model.main)
+        if model.columns[0] not in names:
+            raise _without_column(path, names, model)
         frame = pl.read_parquet(path, columns=[name for name in model.columns if name in names])
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceError(
@@ -499,13 +476,13 @@ class _NoColumnError(SourceError):
     """A file that can be read, but has no column ``text``."""
 
 
-def _without_column(path: Path, names: Iterable[str], main: str) -> SourceError:
+def _without_column(path: Path, names: Iterable[str], model: type[UserRow]) -> SourceError:
     """The error for a file with these columns, and what to rename."""
+    main, *optional = model.columns
     held = [name for name in names if name]
     other = next((name for name in _OTHER_NAMES if name in held and main == "text"), None)
     rename = f"Rename {other!r} to {main!r}." if other else f"Rename the column that holds the {main}s to {main!r}."
     lift = " Lift page, section or book out of 'metadata'." if "metadata" in held and main == "text" else ""
-    optional = PassageRow.columns[1:] if main == "text" else TermRow.columns[1:]
     return _NoColumnError(
         f"{path}: no column {main!r}; it has {', '.join(map(repr, held[:20])) or 'none with a name'}",
         f"{rename}{lift} Optional columns: {', '.join(optional)}.",

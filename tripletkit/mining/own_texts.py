@@ -13,7 +13,7 @@ from tripletkit.mining.cross_encoder import load_cross_encoder
 from tripletkit.mining.miner import Rejection, Tools, check_any_triplet, mine_pool
 from tripletkit.mining.pool import build_pool
 from tripletkit.rules import load_rules
-from tripletkit.schemas import INT, TEXT, TRIPLETS
+from tripletkit.schemas import INT, LOCATORS, TEXT, TRIPLETS
 from tripletkit.settings import MineSettings, load_settings
 from tripletkit.tagging.tag_texts import find_mentions
 from tripletkit.user_rows import Given, MentionRow, PassageRow, TermRow, read_rows, with_ids
@@ -29,14 +29,7 @@ ONE_BOOK = "own texts"
 
 @overload
 def mine_triplets(
-    passages: Given,
-    terms: Given,
-    model: Given,
-    *,
-    mentions: Given = ...,
-    seed: int = ...,
-    return_rejected: Literal[False] = ...,
-    **settings: Given,
+    passages: Given, terms: Given, model: Given, *, return_rejected: Literal[False] = ..., **settings: Given
 ) -> pl.DataFrame: ...
 
 
@@ -158,13 +151,13 @@ def _terms(given: Given, passages: pl.DataFrame) -> pl.DataFrame:
         raise SourceError(f"terms: {name!r} has cited_pages, but it is not known of which passages", f"Give {what}.")
     rows = rows.with_columns(
         book_id=pl.when(cites).then(pl.lit(homes[0])).otherwise("book"),
-        locators=pl.when(pl.col("cited_pages").list.len() > 0)
-        .then(
-            pl.col("cited_pages").list.eval(
-                pl.struct(label=pl.element().cast(TEXT), page=pl.element(), range_end=pl.lit(None, TEXT))
-            )
-        )
-        .otherwise("locators"),
+        locators=pl.Series(
+            [
+                [{"label": str(page), "page": page, "range_end": None} for page in cited] or given
+                for cited, given in rows.select("cited_pages", "locators").iter_rows()
+            ],
+            dtype=LOCATORS,
+        ),
     )
     ids = [stable_id("t", str(book), name) for book, name in rows.select("book_id", "term").iter_rows()]
     return with_ids(rows, "term_id", pl.Series(ids, dtype=TEXT))
