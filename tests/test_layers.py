@@ -16,7 +16,6 @@ OWNERS = {
     "pdfplumber": {"pdf/plumber.py"},
     "sentence_transformers": {
         "encoding/encoder.py",
-        "evaluation/compare.py",
         "mining/cross_encoder.py",
         "training/batches.py",
         "training/losses.py",

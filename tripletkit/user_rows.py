@@ -254,19 +254,13 @@ def _user_term(term: str, forms: list[str], definition: str | None, place: str) 
 def read_rows(given: Given, model: type[UserRow], what: str) -> pl.DataFrame:
     """Rows of a file or object, as the model has them, with ``line`` and ``place``. Raises SourceError at the first bad row.
 
-    ``what`` names an object in messages, such as "passages". A file may have the model's columns only.
+    ``what`` names an object in messages, such as "passages". A file of terms may have the model's columns only.
     """
     in_file = isinstance(given, Path)
     prefix = f"{given}:" if in_file else f"{what}: row "
     rows = []
     for line, cells in _raw_rows(given, model) if in_file else enumerate(_items(given, model, what)):
         row = _checked(line, cells, model, in_file=in_file)
-        if (
-            in_file
-            and isinstance(cells, Mapping)
-            and (unknown := [name for name in cells if name not in model.columns])
-        ):
-            row = Skipped(line, f"unknown column {unknown[0]!r}", f"known are {', '.join(model.columns)}")
         if isinstance(row, Skipped):
             reason = row.reason.removeprefix(f"{BAD_ROW}: ")
             raise SourceError(f"{prefix}{line}: {reason} ({row.detail})", model.example)
@@ -308,7 +302,11 @@ def _checked(line: int, cells: object, model: type[UserRow], *, in_file: bool) -
         what = f'expected {{"{model.columns[0]}": …}}, got {_shown(cells)}'
         return Skipped(line, f"{BAD_ROW}: not an object", what)
     held = {name: value for name, value in cells.items() if not _is_missing(value)}
-    held = {name: held[name] for name in model.columns if name in held} if in_file else held
+    if in_file:
+        unknown = sorted(cells.keys() - set(model.columns)) if model is TermRow else []
+        if unknown:
+            return Skipped(line, f"{BAD_ROW}: unknown column {unknown[0]!r}", f"known are {', '.join(model.columns)}")
+        held = {name: held[name] for name in model.columns if name in held}
     try:
         return model.model_validate(held)
     except ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,14 +19,11 @@ from tripletkit.evaluation.report import EvaluationReport
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
 from tripletkit.user_rows import Given, PassageRow, TermRow, read_rows, with_ids
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
 _Row = dict[str, Any]
 
 
 def evaluate_encoders(
-    encoders: Sequence[str | Path | SentenceTransformer] | Mapping[str, str | Path | SentenceTransformer],
+    encoders: Sequence[Given] | Mapping[str, Given],
     passages: Given,
     terms: Given,
     *,
@@ -39,11 +36,12 @@ def evaluate_encoders(
     value has a 95 % bootstrap interval (from five queries on), and each task is repeated with the terms masked.
 
     Args:
-        encoders: SentenceTransformer objects, folders or Hub ids; at least one. A mapping names them in the report.
-        passages: Texts, or rows (dictionaries or a frame) with ``text`` and, if you have them, ``passage_id``, ``book_id`` and
-            ``section``: intervals are then taken over whole books or chapters.
-        terms: Terms, or rows with ``term`` and, if you have them, ``term_id``, ``forms`` (other ways to
-            write the term, as lists) and ``definition`` (which adds the task of finding a term by its definition).
+        encoders: SentenceTransformer objects (or others with ``encode``), folders or Hub ids; at least one. A mapping
+            names them in the report.
+        passages: Texts, or rows (dictionaries or a frame) with ``text`` and, if you have them, ``passage_id``,
+            ``book_id`` and ``section``: intervals are then taken over whole books or chapters.
+        terms: Terms, or rows with ``term`` and, if you have them, ``term_id``, ``forms`` (other ways to write it) and
+            ``definition`` (which adds the task of finding a term by its definition).
         gold: Pairs of a passage and a term that is relevant to it, each given by its id or, without ids, its text.
             Without pairs every passage that mentions a term is relevant to it; exact match then wins by construction, so
             look at the masked tasks.
@@ -55,8 +53,7 @@ def evaluate_encoders(
     Raises:
         ConfigError: No encoder is given, or one is given twice.
         EncoderError: An encoder cannot be loaded.
-        SourceError: A row is bad or an id occurs twice, a pair names an unknown passage or term, or no term
-            has a relevant passage.
+        SourceError: A row is bad, an id occurs twice, a pair is unknown, or no term has a relevant passage.
 
     """
     named = _named(encoders)
@@ -73,9 +70,9 @@ def _named(encoders: Sequence[Any] | Mapping[str, Any]) -> list[NamedEncoder]:
             (str(of) if isinstance(of, str | Path) else f"encoder {n}", of) for n, of in enumerate(encoders, start=1)
         ]
     labels = [label for label, _ in labelled]
-    repeated = next((label for label in labels if labels.count(label) > 1), None)
-    if repeated is not None or not labels:
-        problem = "no encoder is given" if repeated is None else f"encoder {repeated!r} is given twice"
+    twice = [label for label in labels if labels.count(label) > 1]
+    if twice or not labels:
+        problem = f"encoder {twice[0]!r} is given twice" if twice else "no encoder is given"
         raise ConfigError(f"evaluate_encoders: {problem}", "Give each encoder once, the base encoder first.")
     return [_load(label, encoder) for label, encoder in labelled]
 

@@ -133,10 +133,8 @@ def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
     if isinstance(outcome, Failure):
         if outcome.cause == "fault":
             log.debug("reading %s failed\n%s", task.path, outcome.traceback)
-            return (
-                f"{task.path}: a fault in tripletkit, not in the file ({outcome.why})\n"
-                "  Please report it, with the PDF if you may share it."
-            )
+            cure = "Please report it, with the PDF if you may share it."
+            return f"{task.path}: a fault in tripletkit, not in the file ({outcome.why})\n  {cure}"
         return f"{task.path}: reading it {outcome.why}\n  {_CURES[outcome.cause]}"
     if isinstance(outcome, str):
         return outcome
@@ -150,15 +148,9 @@ def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
 
 
 def _book_row(task: BookTask, job: Job) -> Row:
-    title = (task.part / "done").read_text(encoding="utf-8")
-    pages = pl.read_parquet(task.part / "pages.parquet").height
-    return {
-        "book_id": task.book_id,
-        "path": str(task.path),
-        "title": title or task.path.stem,
-        "pages": pages,
-        "license": _license(task.path, job.settings.licenses),
-    }
+    title = (task.part / "done").read_text(encoding="utf-8") or task.path.stem
+    pages, license_ = pl.read_parquet(task.part / "pages.parquet").height, _license(task.path, job.settings.licenses)
+    return {"book_id": task.book_id, "path": str(task.path), "title": title, "pages": pages, "license": license_}
 
 
 def _read_passage_files(job: Job, refused: dict[Path, str]) -> list[PassageFile]:
