@@ -18,7 +18,9 @@ from tripletkit.user_rows import (
     PassageRow,
     has_text_column,
     read_passage_file,
+    read_rows,
     read_user_terms,
+    with_ids,
 )
 
 ROWS = [
@@ -288,6 +290,29 @@ def test_terms_of_another_encoding_are_named_by_line(tmp_path: Path) -> None:
     path.write_bytes(b"entropy\nna\xefve Bayes\n")
     with pytest.raises(SourceError, match=r"a\.txt:2: not UTF-8"):
         read_user_terms(path)
+
+
+def test_lists_frames_and_files_give_the_same_rows(tmp_path: Path) -> None:
+    frame = pl.DataFrame(ROWS)
+    wanted = read_rows(ROWS, PassageRow, "passages")
+    assert wanted["place"].to_list() == ["passages: row 0", "passages: row 1"]
+    assert wanted.select("id", "text", "section", "page", "book").rows() == [
+        tuple(row[name] for name in ("id", "text", "section", "page", "book")) for row in ROWS
+    ]
+    renamed = frame.rename({"id": "passage_id", "book": "book_id", "page": "page_first"})
+    for given_rows in (frame, frame.to_arrow(), frame.to_pandas(), renamed):
+        assert read_rows(given_rows, PassageRow, "passages").equals(wanted)
+    path = write(tmp_path, "a.jsonl", lines(*ROWS))
+    in_file = read_rows(path, PassageRow, "")
+    assert in_file.drop("line", "place").equals(wanted.drop("line", "place"))
+    assert in_file["place"].to_list() == [f"{path}:1", f"{path}:2"]
+
+
+def test_ids_are_given_where_there_is_none_and_may_not_occur_twice() -> None:
+    rows = read_rows([{"text": "a", "id": 7}, {"text": "b"}], PassageRow, "passages")
+    assert with_ids(rows, "passage_id", pl.col("text"))["passage_id"].to_list() == ["7", "b"]
+    with pytest.raises(SourceError, match="passages: row 1: passage_id '7' occurs twice"):
+        with_ids(rows, "passage_id", pl.lit("7"))
 
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(

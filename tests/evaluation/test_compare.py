@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from tests.book import CHAPTERS
-from tests.conftest import make_tiny_encoder
+from tests.conftest import HashEncoder, make_tiny_encoder
 from tripletkit.encoding.encoder import load_model
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError, EncoderError, SourceError
@@ -52,6 +52,12 @@ def test_an_object_scores_as_its_folder_does(tiny_encoder: Path, other_encoder: 
     assert not unnamed.differences
     assert "1.000 1.000" in str(unnamed)
     assert "difference" not in str(unnamed)
+
+
+def test_any_object_that_encodes_can_be_scored(hash_encoder: HashEncoder) -> None:
+    report = evaluate_encoders({"hash": hash_encoder}, [*TEXTS, TEXTS[0]], TERMS)
+    assert report.passages == len(TEXTS)  # equal texts without ids are one
+    assert "term→passage" in report.encoders["hash"].scores
 
 
 def test_frames_bring_ids_chapters_forms_and_definitions(tiny_encoder: Path) -> None:
