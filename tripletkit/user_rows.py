@@ -1,6 +1,7 @@
 """Reads a user's rows, passages or terms: JSON lines, a JSON list, CSV, Parquet and TXT files, lists and data frames.
 
-Each row is checked by a model. A file of passages loses its bad rows only; terms, and rows from Python, are refused at the first.
+Each row is checked by a model. A file of passages loses its bad rows only; terms, and rows from Python, are refused
+at the first bad row.
 """
 
 from __future__ import annotations
@@ -187,7 +188,7 @@ class UserTerm(NamedTuple):
 
 @dataclass(frozen=True)
 class PassageFile:
-    """What a file holds: usable rows in order, with their lines, the others with their reasons, and the columns nobody reads."""
+    """What a file holds: usable rows with their lines, the others with their reasons, and the columns nobody reads."""
 
     path: Path
     rows: pl.DataFrame
@@ -252,7 +253,7 @@ def _user_term(term: str, forms: list[str], definition: str | None, place: str) 
 
 
 def read_rows(given: Given, model: type[UserRow], what: str) -> pl.DataFrame:
-    """Rows of a file or object, as the model has them, with ``line`` and ``place``. Raises SourceError at the first bad row.
+    """Rows as the model has them, with ``line`` and ``place``. Raises SourceError at the first bad row.
 
     ``what`` names an object in messages, such as "passages". A file of terms may have the model's columns only.
     """
@@ -269,7 +270,7 @@ def read_rows(given: Given, model: type[UserRow], what: str) -> pl.DataFrame:
 
 
 def with_ids(rows: pl.DataFrame, name: str, default: pl.Expr | pl.Series) -> pl.DataFrame:
-    """The rows with their ids, or ``default`` where there is none, as column ``name``. Raises SourceError if one occurs twice."""
+    """Rows with their id, else ``default``, as column ``name``. Raises SourceError if one occurs twice."""
     rows = rows.with_columns(pl.coalesce("id", default).alias(name))
     again = rows.filter(~pl.col(name).is_first_distinct())
     if not again.is_empty():
@@ -411,7 +412,7 @@ def _csv_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
         csv.field_size_limit(limit)
 
 
-def _csv_cells(path: Path, reader: Any, model: type[UserRow]) -> Iterator[tuple[int, object]]:  # noqa: ANN401 - csv.reader
+def _csv_cells(path: Path, reader: Any, model: type[UserRow]) -> Iterator[tuple[int, object]]:  # noqa: ANN401
     header: list[str] = []
     while True:
         line = reader.line_num + 1

@@ -1,4 +1,4 @@
-"""The encoder that a caller gives: the folder or hub id of one, a SentenceTransformer, or any object with ``encode``."""
+"""The encoder that a caller gives: a folder, a hub id, a SentenceTransformer, or any object with ``encode``."""
 
 from __future__ import annotations
 

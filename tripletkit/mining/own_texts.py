@@ -111,7 +111,7 @@ def mine_triplets(
 
 
 def _passages(given: Given) -> pl.DataFrame:
-    """With the columns that the pool reads, and ``page_known`` if they have pages; otherwise pages count the passages."""
+    """As the pool reads them, with ``page_known`` if they have pages; otherwise pages count the passages."""
     rows = _not_empty(read_rows(given, PassageRow, "passages"), "passages")
     blank = rows.filter(pl.col("text").str.strip_chars() == "")
     if not blank.is_empty():
