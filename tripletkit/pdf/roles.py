@@ -18,7 +18,6 @@ from tripletkit.language.layout_words import APPENDIX_LETTER, INDEX_ENTRY, INDEX
 from tripletkit.pdf.headings import styled_headings
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.reader import Bookmark
-from tripletkit.pdf.running_text import text_size as text_size  # for terms/
 from tripletkit.rules import Rules
 
 #: Share of a page's letters that a span must hold to give the page its role.
