@@ -11,12 +11,19 @@ from dataclasses import dataclass
 
 from tripletkit.encoding.tokens import CountTokens
 from tripletkit.pdf.book_task import PassageLimits
-from tripletkit.pdf.contents import PART_PAGE_LINES, Entry, book_entries, contents_entries
-from tripletkit.pdf.furniture import find_furniture
-from tripletkit.pdf.headings import chapter_outlines, find_headings, heading_lines, section_paths
+from tripletkit.pdf.furniture import find_furniture, page_labels
+from tripletkit.pdf.headings import (
+    PART_PAGE_LINES,
+    Entry,
+    book_entries,
+    chapter_outlines,
+    contents_entries,
+    find_headings,
+    heading_lines,
+    section_paths,
+)
 from tripletkit.pdf.hyphens import book_vocabulary
 from tripletkit.pdf.kinds import line_kinds
-from tripletkit.pdf.labels import page_labels
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook
 from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
@@ -120,13 +127,9 @@ def _entries(book: RawBook, facts: PageFacts, body: Sequence[Line], rules: Rules
     pages_of: dict[str, list[int]] = {}
     for number, label in enumerate(facts.labels, 1):
         pages_of.setdefault(label, []).append(number)
-    entries = book_entries(book.outline, contents_entries(contents, pages_of), _title_pages(body))
+    texts: dict[int, list[str]] = {}
+    for line in body:
+        texts.setdefault(line.page, []).append(line.text)
+    first_texts = {page: held[0] for page, held in texts.items() if len(held) <= PART_PAGE_LINES}
+    entries = book_entries(book.outline, contents_entries(contents, pages_of), first_texts)
     return [entry for entry in entries if facts.roles[entry.page - 1] == "body"]
-
-
-def _title_pages(lines: Sequence[Line]) -> dict[int, str]:
-    """The first text of every page with few lines."""
-    held: dict[int, list[str]] = {}
-    for line in lines:
-        held.setdefault(line.page, []).append(line.text)
-    return {page: texts[0] for page, texts in held.items() if len(texts) <= PART_PAGE_LINES}
