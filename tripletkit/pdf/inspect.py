@@ -9,7 +9,7 @@ import pypdfium2 as pdfium
 from PIL import Image, ImageDraw, ImageFont
 
 from tripletkit.errors import SourceError
-from tripletkit.pdf.layout import mark_book
+from tripletkit.pdf.book_tables import mark_book
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import read_book
 from tripletkit.rules import Rules

@@ -19,9 +19,9 @@ from tripletkit.pdf.reader import (
     RawPage,
     Word,
     open_pdf,
+    read_metadata,
     read_outline,
     read_page,
-    read_title,
     style_of,
     word_text,
 )
@@ -83,7 +83,7 @@ def read_book(path: Path, backend: str = "pdfium") -> RawBook:
     if backend not in BACKENDS:
         raise ConfigError(f"backend {backend!r} is not known", f"Known: {', '.join(BACKENDS)}.")
     with open_pdf(path) as document:
-        return RawBook(read_title(document), _read_pages(path, document, backend), read_outline(document))
+        return RawBook(read_metadata(document, "Title"), _read_pages(path, document, backend), read_outline(document))
 
 
 def _read_pages(path: Path, document: Document, backend: str) -> list[ReadPage]:
