@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -44,30 +43,20 @@ _LINE_VALUES = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom",
 
 def read_book_task(task: BookTask) -> BookTables | str:
     """What the book holds, or what the user should know if it cannot be read. Worker processes call this."""
-    with _without_garbage_collector():
-        try:
-            return extract_book(
-                task.path,
-                book_id=task.book_id,
-                limits=task.limits,
-                count_tokens=token_counter(task.encoder),
-                rules=task.rules,
-                backend=task.backend,
-            )
-        except TripletkitError as error:
-            return str(error)
-
-
-@contextmanager
-def _without_garbage_collector() -> Iterator[None]:
-    """A book makes a million objects and no cycles; looking for cycles would take a tenth of the time."""
-    was = gc.isenabled()
-    gc.disable()
+    gc.disable()  # a book makes a million objects and no cycles; looking for cycles takes a tenth of the time
     try:
-        yield
+        return extract_book(
+            task.path,
+            book_id=task.book_id,
+            limits=task.limits,
+            count_tokens=token_counter(task.encoder),
+            rules=task.rules,
+            backend=task.backend,
+        )
+    except TripletkitError as error:
+        return str(error)
     finally:
-        if was:
-            gc.enable()
+        gc.enable()
 
 
 def extract_book(

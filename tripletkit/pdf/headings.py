@@ -29,7 +29,7 @@ BIGGER = 1.12
 MOST_LINES = 4
 #: The title page of a part has at most this many lines.
 PART_PAGE_LINES = 8
-#: In a book of this many pages, a style of headings is used more than once or twice.
+#: In a book of this many pages, a style of headings without numbers is used three times or more.
 LONG_BOOK_PAGES = 40
 
 _DEPTH = re.compile(r"(?:[A-Z]|\d+)((?:\.\d+)+)\.?\s+(?=[^\W\d_])")
@@ -151,9 +151,11 @@ def find_headings(
         if heading is not None and heading.first not in found:
             found[heading.first] = heading
     styled = list(styled_headings(lines, body_size, rules, heading_lines(list(found.values()))))
-    common = _common_styles([*found.values(), *styled], lines)
+    # A single big text is a label in a figure, or a motto.
+    times = Counter(_style(lines[heading.first]) for heading in [*found.values(), *styled] if heading.count)
+    least = 3 if lines and lines[-1].page - lines[0].page >= LONG_BOOK_PAGES else 1
     for heading in styled:
-        if heading.level >= 0 or _style(lines[heading.first]) in common:
+        if heading.level >= 0 or times[_style(lines[heading.first])] >= least:
             found.setdefault(heading.first, heading)
     headings = [found[i] for i in sorted(found)]
     if not any(heading.named for heading in headings):
@@ -287,13 +289,6 @@ def styled_headings(
 
 def _style(line: Line) -> tuple[int, str]:
     return round(line.size * 2), line.styles[0]
-
-
-def _common_styles(headings: Sequence[Heading], lines: Sequence[Line]) -> set[tuple[int, str]]:
-    """Styles of letters that several headings have: a single big text is a label in a figure, or a motto."""
-    counts = Counter(_style(lines[heading.first]) for heading in headings if heading.count)
-    least = 3 if lines and lines[-1].page - lines[0].page >= LONG_BOOK_PAGES else 1
-    return {style for style, times in counts.items() if times >= least}
 
 
 def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: Rules) -> bool:

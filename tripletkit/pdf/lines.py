@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise
 from statistics import median
 
 from tripletkit.language.layout_words import ONE_LETTER_WORDS
@@ -241,8 +241,7 @@ def _rows(fragments: Sequence[_Fragment]) -> list[list[_Fragment]]:
     """Fragments on one baseline are one row."""
     rows: list[list[_Fragment]] = []
     for f in sorted(fragments, key=lambda f: (f.baseline, f.x0)):
-        same = rows and abs(f.baseline - rows[-1][0].baseline) <= 0.25 * max(f.size, rows[-1][0].size)
-        if same:
+        if rows and abs(f.baseline - rows[-1][0].baseline) <= 0.25 * max(f.size, rows[-1][0].size):
             rows[-1].append(f)
         else:
             rows.append([f])
@@ -311,11 +310,6 @@ def _opens_note(word: Word, after: Word) -> bool:
 
 def _usual_size(words: Sequence[Word]) -> float:
     """Median size by characters."""
-    sizes = {word.size for word in words}
-    if len(sizes) == 1:
+    if len({word.size for word in words}) == 1:
         return words[0].size
-    # A loop over the words: a line has ten times as many characters.
-    by_characters: list[float] = []
-    for word in words:
-        by_characters += [word.size] * len(word.text)
-    return median(by_characters)
+    return median(chain.from_iterable([word.size] * len(word.text) for word in words))

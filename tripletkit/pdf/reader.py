@@ -230,25 +230,23 @@ def _address(pointer: Any) -> int:  # noqa: ANN401
 
 
 def _quick(function: Any, result: type, *arguments: type) -> Callable[..., Any]:  # noqa: ANN401 - of pypdfium2, untyped
-    """The same function of PDFium, called with plain numbers for pointers and without giving up Python's lock: half the time."""
+    """The same function of PDFium, called without giving up Python's lock: half the time, or a quarter without ``arguments``.
+
+    Then ctypes takes what it is given as it is: ints, and pointers by `_pointer`. Else plain numbers are pointers.
+    """
     return ctypes.PYFUNCTYPE(result, *arguments)(_address(function))
-
-
-def _raw(function: Any, result: type) -> Callable[..., Any]:  # noqa: ANN401
-    """The same function, whose arguments ctypes takes as they are: ints, and pointers by `_pointer`. A quarter of the time."""
-    return ctypes.PYFUNCTYPE(result)(_address(function))
 
 
 _pointer: Callable[[int], Any] = ctypes.c_void_p.from_param
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int
-_get_box = _raw(raw.FPDFText_GetCharBox, _INT)
-_get_object = _raw(raw.FPDFText_GetTextObject, _POINTER)
-_get_origin = _raw(raw.FPDFText_GetCharOrigin, _INT)
-_get_matrix = _raw(raw.FPDFText_GetMatrix, _INT)
-_get_size = _raw(raw.FPDFText_GetFontSize, ctypes.c_double)
-_get_weight = _raw(raw.FPDFText_GetFontWeight, _INT)
-_get_unicode = _raw(raw.FPDFText_GetUnicode, ctypes.c_uint)
-_get_page_object = _raw(raw.FPDFPage_GetObject, _POINTER)
+_get_box = _quick(raw.FPDFText_GetCharBox, _INT)
+_get_object = _quick(raw.FPDFText_GetTextObject, _POINTER)
+_get_origin = _quick(raw.FPDFText_GetCharOrigin, _INT)
+_get_matrix = _quick(raw.FPDFText_GetMatrix, _INT)
+_get_size = _quick(raw.FPDFText_GetFontSize, ctypes.c_double)
+_get_weight = _quick(raw.FPDFText_GetFontWeight, _INT)
+_get_unicode = _quick(raw.FPDFText_GetUnicode, ctypes.c_uint)
+_get_page_object = _quick(raw.FPDFPage_GetObject, _POINTER)
 _get_font = _quick(raw.FPDFTextObj_GetFont, _POINTER, _POINTER)
 _get_type = _quick(raw.FPDFPageObj_GetType, _INT, _POINTER)
 _get_bounds = _quick(raw.FPDFPageObj_GetBounds, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)

@@ -68,7 +68,7 @@ def page_roles(
     roles = _spanned(pages, headings)
     _settle_index(roles, shares, [len(lines) for lines in pages])
     _settle_contents(roles, pages)
-    _settle_front(roles, first_chapter(headings, roles, labels, rules))
+    _settle_front(roles, headings, labels, rules)
     return roles
 
 
@@ -209,15 +209,6 @@ def _is_prose(lines: Sequence[Line]) -> bool:
     return entries <= 0.15 * len(lines) and full >= 0.5 * len(lines)
 
 
-def first_chapter(headings: Sequence[PageHeading], roles: Sequence[str], labels: Sequence[str], rules: Rules) -> int:
-    """Index of the page where the text proper begins; 0 if nothing tells front matter apart."""
-    last = int(FRONT_SHARE * len(roles))
-    found = _first_heading(headings, roles, rules)
-    start = found if found is not None and found <= last else 0
-    # Roman numbers are for front matter: the text begins with page 1, or later.
-    return max(start, next((page for page, label in enumerate(labels[: last + 1]) if label == "1"), 0))
-
-
 def _first_heading(headings: Sequence[PageHeading], roles: Sequence[str], rules: Rules) -> int | None:
     """The first numbered heading outside the contents, else the first heading after them that is no front matter."""
     outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
@@ -228,7 +219,13 @@ def _first_heading(headings: Sequence[PageHeading], roles: Sequence[str], rules:
     return next((h.page for h in outside if contents and h.page > contents[-1] and not h.label), None)
 
 
-def _settle_front(roles: list[str], first: int) -> None:
+def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], rules: Rules) -> None:
+    """What stands before the page where the text proper begins is front matter, and nothing after it is."""
+    last = int(FRONT_SHARE * len(roles))
+    start = _first_heading(headings, roles, rules)
+    # Roman numbers are for front matter: the text begins with page 1, or later.
+    one = next((page for page, label in enumerate(labels[: last + 1]) if label == "1"), 0)
+    first = max(start if start is not None and start <= last else 0, one)
     for page in range(first):
         if roles[page] == "body":
             roles[page] = "front"
