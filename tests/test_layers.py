@@ -13,7 +13,7 @@ PACKAGE = Path(tripletkit.__file__).parent
 #: Heavy or awkward libraries, and the modules that may import them.
 OWNERS = {
     "pypdfium2": {"pdf/reader.py", "pdf/inspect.py"},
-    "pdfplumber": {"pdf/plumber.py"},
+    "pdfplumber": {"pdf/pages.py"},
     "sentence_transformers": {
         "encoding/encoder.py",
         "mining/cross_encoder.py",

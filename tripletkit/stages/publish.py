@@ -14,7 +14,7 @@ import polars as pl
 
 import tripletkit
 from tripletkit.errors import SourceError, TableError
-from tripletkit.pdf.reader import open_pdf, read_author
+from tripletkit.pdf.reader import open_pdf, read_metadata
 from tripletkit.publishing.dataset_card import CardDetails, dataset_title
 from tripletkit.publishing.dataset_folder import write_dataset
 from tripletkit.publishing.encoder_scores import SCORES, read_scores
@@ -131,7 +131,7 @@ def book_authors(books: pl.DataFrame, authors: Mapping[str, str]) -> dict[str, s
 def _author(path: Path) -> str:
     try:
         with open_pdf(path) as document:
-            author = read_author(document)
+            author = read_metadata(document, "Author")
     except SourceError:
         return ""
     return "" if author.casefold() in NO_AUTHOR else author
