@@ -17,7 +17,7 @@ from tripletkit.errors import HubError
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables
 from tripletkit.publishing.dataset_card import CardDetails
 from tripletkit.publishing.dataset_folder import FORMAT, DatasetReport, read_manifest, write_dataset
-from tripletkit.publishing.redaction import mask, text_hash
+from tripletkit.publishing.redaction import mask, text_hash, text_hashes
 from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TERMS, TRIPLETS, make_table
 
 
@@ -34,16 +34,12 @@ class FillReport:
         missing = ", ".join(f"{n:,} {kind}" for kind, n in self.unfilled.items())
         return f"{self.dataset.summary}; not filled: {missing or 'nothing'}"
 
-    def as_dict(self) -> dict[str, Any]:
-        """The same as JSON takes it."""
-        return {"dataset": self.dataset.as_dict(), "unfilled": dict(self.unfilled)}
-
 
 def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     """Fill ``redacted`` with the ``passages`` of its books, cut by the settings on its card, and with their ``terms``.
 
     Without ``terms`` only those terms are filled whose canonical form some passage mentions, and no definitions.
-    ``books`` and ``pages`` are used if they are given. The result is for this machine: ``push_dataset`` refuses it.
+    ``books`` and ``pages`` are used if they are given. The result is for this machine: a push refuses it.
     Raises HubError if the books are others, or gave other passages.
     """
     manifest = read_manifest(redacted)
@@ -66,8 +62,9 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         "triplets": parts["full"].height - triplets.height,
     }
     unfilled = {kind: n for kind, n in unfilled.items() if n}
+    paths = _paths(tables)
     filled = {
-        "books": _books(manifest, tables),
+        "books": make_table(BOOKS, [{**book, "path": paths.get(book["book_id"], "")} for book in manifest["books"]]),
         "pages": tables.get("pages", make_table(PAGES, [])),
         "passages": passages.select(*PASSAGES.columns),
         "terms": terms.select(*TERMS.columns),
@@ -76,8 +73,7 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         "triplets": triplets.select(*TRIPLETS.columns),
         "dropped": _dropped(manifest, unfilled),
     }
-    # The licence, if one was chosen, was for ids and hashes.
-    details = replace(TypeAdapter(CardDetails).validate_python(manifest["details"]), license=None, local_only=True)
+    details = replace(TypeAdapter(CardDetails).validate_python(manifest["details"]), local_only=True)
     report = write_dataset(filled, output, details=details)
     return FillReport(report, unfilled)
 
@@ -99,8 +95,7 @@ def _check_books(manifest: Mapping[str, Any], tables: Tables) -> None:
     known = {book["book_id"]: book["title"] for book in manifest["books"]}
     strange = sorted(set(tables["passages"]["book_id"]) - set(known))
     if strange:
-        paths = dict(tables["books"].select("book_id", "path").iter_rows()) if "books" in tables else {}
-        name = PurePath(paths.get(strange[0], strange[0])).name
+        name = PurePath(_paths(tables).get(strange[0], strange[0])).name
         raise HubError(
             f"{name} is none of the books that the dataset was made from",
             "It must be the same file, byte for byte, as one of: " + "; ".join(known.values()),
@@ -115,8 +110,9 @@ def _rows(folder: Path, name: str) -> pl.DataFrame:
 
 def _passages(corpus: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
     """Those of ``given`` that have the id and the hash of a passage in ``corpus``."""
-    hashes = pl.Series([text_hash(text) for text in given["text"]], dtype=pl.String)
-    return given.with_columns(text_sha256=hashes).join(corpus, on=["passage_id", "text_sha256"], how="semi")
+    return given.with_columns(text_sha256=text_hashes(given["text"])).join(
+        corpus, on=["passage_id", "text_sha256"], how="semi"
+    )
 
 
 def _mentions(redacted: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
@@ -151,13 +147,13 @@ def _triplets(redacted: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFram
         .join(names.rename({"term": "negative"}), left_on="negative_id", right_on="term_id")
     )
     anchors = [mask(text, spans, mask_token) for text, spans in rows.select("text", "masked_spans").iter_rows()]
-    rows = rows.with_columns(anchor=pl.Series(anchors, dtype=pl.String))
-    return rows.filter(pl.Series([text_hash(anchor) for anchor in anchors], dtype=pl.String) == rows["anchor_sha256"])
+    filled = rows.with_columns(anchor=pl.Series(anchors, dtype=pl.String))
+    return filled.filter(text_hashes(anchors) == filled["anchor_sha256"])
 
 
-def _books(manifest: Mapping[str, Any], tables: Tables) -> pl.DataFrame:
-    paths = dict(tables["books"].select("book_id", "path").iter_rows()) if "books" in tables else {}
-    return make_table(BOOKS, [{**book, "path": paths.get(book["book_id"], "")} for book in manifest["books"]])
+def _paths(tables: Tables) -> dict[str, str]:
+    """book_id → the book's file, if the table is there."""
+    return dict(tables["books"].select("book_id", "path").iter_rows()) if "books" in tables else {}
 
 
 def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.DataFrame:
