@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, TypeAlias
+from typing import Any
 
 from huggingface_hub import DatasetCard, ModelCard
 
 from tripletkit.publishing.rights import DatasetLicense, objection, parse_license
-
-Setting: TypeAlias = str | int | float | bool | None
 
 CARD = "README.md"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -64,19 +62,21 @@ def unlicensed_titles(books: Iterable[Mapping[str, Any]]) -> list[str]:
     return [plain(book["title"]) for book in books if objection(book["license"])]
 
 
-def setting_rows(settings: Mapping[str, Setting]) -> list[tuple[str, str]]:
+def setting_rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Settings as rows of a card's table."""
     return [(f"`{name}`", f"`{value}`") for name, value in sorted(public_settings(settings).items())]
 
 
-def public_settings(settings: Mapping[str, Setting]) -> dict[str, Setting]:
+def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that may be shown to anybody: no secrets, and of a path on this machine only the file's name."""
-    return {name: _file_name(value) for name, value in settings.items() if not _SECRET.search(name)}
+    return {name: _public(value) for name, value in settings.items() if not _SECRET.search(name)}
 
 
-def _file_name(value: Setting) -> Setting:
+def _public(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, list | tuple):
+        return ", ".join(str(_public(one)) for one in value)
     is_path = isinstance(value, str) and (PurePath(value).is_absolute() or value.startswith("~"))
-    return PurePath(str(value)).name if is_path else value
+    return PurePath(value).name if is_path else value
 
 
 def render_card(card: type[DatasetCard | ModelCard], data: Any, template: str, **values: Any) -> str:  # noqa: ANN401

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from tripletkit.publishing.card_statistics import QUANTILES, SHINGLE_WORDS, CardStatistics
-from tripletkit.publishing.cards import Setting, license_head, render_card
+from tripletkit.publishing.cards import license_head, render_card
 from tripletkit.publishing.configs import SPLIT_NAMES
 from tripletkit.publishing.encoder_scores import EncoderScores
 from tripletkit.publishing.negative_checks import Review
@@ -29,7 +30,7 @@ class CardDetails:
     encoder: str  # name of the encoder that mined
     fingerprint: str  # hash of its weights, tokenizer, pooling, length and prompt
     mask_token: str = "[MASK]"  # replaces the positive in masked anchors
-    settings: Mapping[str, Setting] = field(default_factory=dict)  # "mine.negatives": 2
+    settings: Mapping[str, Any] = field(default_factory=dict)  # "mine.negatives": 2
     rules: str = ""  # fingerprint of the rules folder
     libraries: Mapping[str, str] = field(default_factory=dict)  # name: version
     authors: Mapping[str, str] = field(default_factory=dict)  # book_id: authors, as the licence wants them named

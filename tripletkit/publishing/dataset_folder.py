@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from pydantic import TypeAdapter
 
 from tripletkit.errors import HubError
 from tripletkit.publishing.card_statistics import card_statistics
@@ -94,17 +95,12 @@ def write_dataset(
 def read_manifest(folder: Path) -> dict[str, Any]:
     """What ``write_dataset`` noted beside the data. Raises HubError if ``folder`` is not a dataset of tripletkit."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return TypeAdapter(dict[str, Any]).validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValueError) as error:
         raise HubError(
             f"{folder}: not a dataset folder of tripletkit ({type(error).__name__} at {MANIFEST})",
             "Make one with `tripletkit publish --to DIR`.",
         ) from error
-    if not isinstance(manifest, dict):
-        raise HubError(
-            f"{folder / MANIFEST}: not a JSON object", "Make the folder again with `tripletkit publish --to DIR`."
-        )
-    return manifest
 
 
 def _manifest(tables: Tables, content: DatasetCardContent) -> str:

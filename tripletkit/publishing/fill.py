@@ -5,7 +5,7 @@ Nothing is taken on trust: a book is known by its file's hash, and every text mu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -43,16 +43,17 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     Raises HubError if the books are others, or gave other passages.
     """
     manifest = read_manifest(redacted)
-    _check_manifest(redacted, manifest)
-    _check_books(manifest, tables)
+    _check(redacted, manifest, tables)
     parts = {name: _rows(redacted, name) for name in ("corpus", "terms", "mentions", "full")}
-    passages = _passages(parts["corpus"], tables["passages"])
+    hashed = tables["passages"].with_columns(text_sha256=text_hashes(tables["passages"]["text"]))
+    passages = hashed.join(parts["corpus"], on=["passage_id", "text_sha256"], how="semi")
     if not passages.height:
         raise HubError(
             f"{redacted}: none of its {parts['corpus'].height} passages came out of the books as they were",
             "Extract with the version and the settings that its card names (README.md, How it was made).",
         )
-    mentions = _mentions(parts["mentions"], passages)
+    surface = pl.col("text").str.slice(pl.col("start"), pl.col("end") - pl.col("start"))
+    mentions = parts["mentions"].join(passages, on="passage_id").with_columns(surface=surface)
     terms = _terms(parts["terms"], tables.get("terms", make_table(TERMS, [])), mentions["surface"])
     triplets = _triplets(parts["full"], passages, terms, manifest["details"]["mask_token"])
     unfilled = {
@@ -78,7 +79,7 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     return FillReport(report, unfilled)
 
 
-def _check_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+def _check(folder: Path, manifest: Mapping[str, Any], tables: Tables) -> None:
     if not manifest.get("redacted"):
         raise HubError(
             f"{folder}: is not redacted, its text is there already",
@@ -89,15 +90,11 @@ def _check_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
             f"{folder}: has format {manifest.get('format')!r}, this version of tripletkit reads format {FORMAT}",
             "Fill it with the version of tripletkit that its card names.",
         )
-
-
-def _check_books(manifest: Mapping[str, Any], tables: Tables) -> None:
     known = {book["book_id"]: book["title"] for book in manifest["books"]}
-    strange = sorted(set(tables["passages"]["book_id"]) - set(known))
+    strange = set(tables["passages"]["book_id"]) - set(known)
     if strange:
-        name = PurePath(_paths(tables).get(strange[0], strange[0])).name
         raise HubError(
-            f"{name} is none of the books that the dataset was made from",
+            f"{PurePath(_paths(tables).get(min(strange), min(strange))).name} is none of the books that the dataset was made from",
             "It must be the same file, byte for byte, as one of: " + "; ".join(known.values()),
         )
 
@@ -108,21 +105,10 @@ def _rows(folder: Path, name: str) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(path).with_columns(split=pl.lit(split)) for split, path in paths])
 
 
-def _passages(corpus: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-    """Those of ``given`` that have the id and the hash of a passage in ``corpus``."""
-    return given.with_columns(text_sha256=text_hashes(given["text"])).join(
-        corpus, on=["passage_id", "text_sha256"], how="semi"
-    )
-
-
-def _mentions(redacted: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
-    surface = pl.col("text").str.slice(pl.col("start"), pl.col("end") - pl.col("start"))
-    return redacted.join(passages.select("passage_id", "text"), on="passage_id").with_columns(surface=surface)
-
-
 def _terms(redacted: pl.DataFrame, known: pl.DataFrame, surfaces: pl.Series) -> pl.DataFrame:
     """The terms whose canonical form is known by its hash: from a glossary, or as some passage writes it."""
-    sources = (known["term"], known["definition"].drop_nulls(), *known["forms"], _written(surfaces))
+    written = ((one, one.lower(), one[:1].lower() + one[1:]) for one in surfaces.unique())
+    sources = (known["term"], known["definition"].drop_nulls(), *known["forms"], *written)
     texts: dict[str | None, str] = {text_hash(text): text for source in sources for text in source}
     found = redacted.with_columns(
         pl.Series(name, [texts.get(one) for one in redacted[f"{name}_sha256"]], dtype=pl.String)
@@ -131,11 +117,6 @@ def _terms(redacted: pl.DataFrame, known: pl.DataFrame, surfaces: pl.Series) -> 
     return found.join(known.select("term_id", "forms"), on="term_id", how="left").with_columns(
         pl.col("forms").fill_null(pl.concat_list("term")), reason=pl.lit(None, dtype=pl.String)
     )
-
-
-def _written(surfaces: pl.Series) -> Iterable[str]:
-    for surface in surfaces.unique():
-        yield from (surface, surface.lower(), surface[:1].lower() + surface[1:])
 
 
 def _triplets(redacted: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFrame, mask_token: str) -> pl.DataFrame:
@@ -158,9 +139,10 @@ def _paths(tables: Tables) -> dict[str, str]:
 
 def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.DataFrame:
     # The items were text and stayed with the publisher; their number is known.
-    counts = [(one["stage"], one["reason"], one["rows"]) for one in manifest["dropped"]]
-    counts += [("fill", f"{kind} without text", n) for kind, n in unfilled.items()]
-    row = {"item": "", "related": None, "detail": None}
+    counts = [*manifest["dropped"]]
+    counts += [{"stage": "fill", "reason": f"{kind} without text", "rows": n} for kind, n in unfilled.items()]
+    nothing = {"item": "", "related": None, "detail": None}
     return make_table(
-        DROPPED, [{**row, "stage": stage, "reason": reason} for stage, reason, n in counts for _ in range(n)]
+        DROPPED,
+        [{**nothing, "stage": one["stage"], "reason": one["reason"]} for one in counts for _ in range(one["rows"])],
     )

@@ -61,7 +61,6 @@ class PushOptions:
     private: bool = True
     revision: str = MAIN
     tag: str | None = None
-    message: str = "Publish with tripletkit"
     tries: int = 5
     first_wait_s: float = 1.0  # doubled after every try
     most_wait_s: float = 60.0
@@ -207,8 +206,14 @@ class _Attempts:
         before = self._blobs(heads.get(plan.options.revision, MAIN))
         commit = self._commit(before, heads)
         after = before if commit in heads.values() else self._blobs(commit)
-        if tag is not None:
-            self._tag(tag, commit, {one.name: one.target_commit for one in refs.tags})
+        tags = {one.name: one.target_commit for one in refs.tags}
+        if tag is not None and tag not in tags:
+            self.api.create_tag(plan.repo, repo_type=plan.kind, tag=tag, revision=commit)
+        elif tag is not None and tags[tag] != commit:
+            raise HubError(
+                f"{plan.url} has a tag {tag!r} already, at other data ({tags[tag][:12]}, this is {commit[:12]})",
+                "Choose a new tag.",
+            )
         return PushReport(
             url=plan.url,
             commit=commit,
@@ -274,20 +279,10 @@ class _Attempts:
             [*additions, *(CommitOperationDelete(path) for path in stale)],
             repo_type=plan.kind,
             revision=branch,
-            commit_message=plan.options.message,
+            commit_message="Publish with tripletkit",
             parent_commit=heads.get(branch, heads.get(MAIN)),  # the commit is refused if somebody was quicker
         )
         return made.oid
-
-    def _tag(self, tag: str, commit: str, tags: Mapping[str, str]) -> None:
-        plan = self.plan
-        if tags.get(tag, commit) != commit:
-            raise HubError(
-                f"{plan.url} has a tag {tag!r} already, at other data ({tags[tag][:12]}, this is {commit[:12]})",
-                "Choose a new tag.",
-            )
-        if tag not in tags:
-            self.api.create_tag(plan.repo, repo_type=plan.kind, tag=tag, revision=commit)
 
 
 def _root(error: BaseException) -> BaseException:

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -14,7 +13,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 import tripletkit
 from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.publishing.card_statistics import book_statistics
-from tripletkit.publishing.cards import CARD, Setting, license_head, render_card
+from tripletkit.publishing.cards import CARD, license_head, render_card
 from tripletkit.publishing.configs import Tables
 from tripletkit.publishing.dataset_card import dataset_title
 from tripletkit.publishing.encoder_scores import ScoreRow, read_scores, read_validation
@@ -52,7 +51,7 @@ def write_model_card(
     folder = store.place(ENCODER)
     note = json.loads((folder / "tripletkit.json").read_text(encoding="utf-8"))
     books, triplets = books_trained_on(tables), tables["triplets"].filter(split="train")
-    scores, title, recipe = read_scores(store), dataset_title(books), flat_settings(note["recipe"])
+    scores, title = read_scores(store), dataset_title(books)
     shown = scores.rows if scores else read_validation(store)
     results = _results(shown, scores.split if scores else "validation", title)
     license_ = combine_licenses(text or "none" for text in books["license"])
@@ -73,8 +72,8 @@ def write_model_card(
         base_fingerprint=note["base_fingerprint"],
         fingerprint=fingerprint_of(made.outputs[ENCODER]),
         steps=note["steps"],
-        recipe=recipe,
-        loss=describe_loss(recipe),
+        recipe=note["recipe"],
+        loss=describe_loss(note["recipe"]),
         books=book_statistics({**tables, "books": books, "triplets": triplets}),
         authors=authors,
         license=license_,
@@ -100,8 +99,3 @@ def _results(rows: tuple[ScoreRow, ...], split: str, title: str) -> Iterator[Eva
             metric_name=row.metric,
             metric_value=round(row.fine_tuned.value, 6),
         )
-
-
-def flat_settings(settings: Mapping[str, Any]) -> dict[str, Setting]:
-    """Settings as a card shows them: lists as one text."""
-    return {name: ", ".join(map(str, value)) if isinstance(value, list) else value for name, value in settings.items()}

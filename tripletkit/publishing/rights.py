@@ -21,8 +21,9 @@ GIVE_A_LICENSE = (
 PUBLISH_TEXT = "publish without text with --redact; or say --i-have-the-right if the owner allows it."
 PUBLISH_WEIGHTS = "or, if the owner allows it, `tripletkit publish --fine-tuned --i-have-the-right`."
 
+CC = "https://creativecommons.org"
 #: The Creative Commons licences that the Hub has a name for; any other is "other" there, with its own name.
-HUB_CC = re.compile(r"cc0-1\.0|cc-by-(2\.[05]|[34]\.0)|cc-by-sa-[34]\.0|cc-by-nc(-sa)?-[234]\.0")
+HUB_CC = re.compile(r"cc-by-(2\.[05]|[34]\.0)|cc-by-sa-[34]\.0|cc-by-nc(-sa)?-[234]\.0")
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,7 @@ class License:
 
 #: Pattern of the name, the Hub's identifier, whether adaptations must carry it, the address of its text.
 KNOWN = (
-    (
-        r"\bcc-?0\b|creativecommons\.org/publicdomain/zero",
-        "cc0-1.0",
-        False,
-        "https://creativecommons.org/publicdomain/zero/1.0/",
-    ),
+    (r"\bcc-?0\b|creativecommons\.org/publicdomain/zero", "cc0-1.0", False, f"{CC}/publicdomain/zero/1.0/"),
     (r"public domain|\bpdm\b|publicdomain/mark", "other", False, ""),
     (r"\bpddl\b", "pddl", False, "https://opendatacommons.org/licenses/pddl/1-0/"),
     (r"\bunlicense\b", "unlicense", False, "https://unlicense.org/"),
@@ -78,12 +74,7 @@ KNOWN = (
     (r"\bogl\b|open government", "other", False, ""),
 )
 
-_CC_WORDS = (
-    (r"attribution", "by"),
-    (r"non[- ]?commercial", "nc"),
-    (r"share[- ]?alike", "sa"),
-    (r"no[- ]?deriv\w*", "nd"),
-)
+_CC_WORDS = {"attribution": "by", "non[- ]?commercial": "nc", "share[- ]?alike": "sa", r"no[- ]?deriv\w*": "nd"}
 
 
 def parse_license(text: str) -> License:
@@ -100,7 +91,7 @@ def parse_license(text: str) -> License:
 
 
 def _creative_commons(name: str, plain: str) -> License | None:
-    for pattern, short in _CC_WORDS:
+    for pattern, short in _CC_WORDS.items():
         plain = re.sub(pattern, short, plain)
     parts = set(re.findall(r"[a-z]+", plain))
     if "by" not in parts or not parts & {"cc", "creative", "creativecommons"}:
@@ -116,7 +107,7 @@ def _creative_commons(name: str, plain: str) -> License | None:
 def _cc(name: str, version: str, *, noncommercial: bool, share_alike: bool) -> License:
     code = "by" + ("-nc" if noncommercial else "") + ("-sa" if share_alike else "")
     hub = f"cc-{code}-{version}"
-    link = f"https://creativecommons.org/licenses/{code}/{version}/" if version else ""
+    link = f"{CC}/licenses/{code}/{version}/" if version else ""
     known = (hub if HUB_CC.fullmatch(hub) else "other") if version else "cc"
     return License(name, known, "cc", version, noncommercial, share_alike, link=link)
 

@@ -18,7 +18,7 @@ from tripletkit.pdf.reader import open_pdf, read_author
 from tripletkit.publishing.dataset_card import CardDetails, dataset_title
 from tripletkit.publishing.dataset_folder import write_dataset
 from tripletkit.publishing.encoder_scores import SCORES, read_scores
-from tripletkit.publishing.model_card import books_trained_on, encoder_problem, flat_settings, write_model_card
+from tripletkit.publishing.model_card import books_trained_on, encoder_problem, write_model_card
 from tripletkit.publishing.negative_checks import REVIEW, read_review
 from tripletkit.publishing.rights import refuse_without_rights
 from tripletkit.settings import PublishSettings
@@ -60,7 +60,7 @@ def card_details(job: Job, authors: Mapping[str, str]) -> CardDetails:
         encoder=place.base,
         fingerprint=place.fingerprint,
         mask_token=place.mask_token,
-        settings=flat_settings({**_stage_settings(job), "seed": settings.seed}),
+        settings={**_stage_settings(job), "seed": settings.seed},
         rules=job.rules.fingerprint,
         libraries={name: importlib.metadata.version(name) for name in ("pypdfium2", "sentence-transformers", "torch")},
         have_the_right=settings.publish.i_have_the_right,
