@@ -104,10 +104,11 @@ def _quantiles(cosines: pl.Series) -> list[float]:
 
 
 def leakage(tables: Tables) -> dict[str, int]:
-    """What the splits share, counted: ``books``, ``copies`` (but for case and white space), ``near_copies``, ``anchors``, …
+    """What the splits share, counted.
 
-    ``foreign_negatives`` are triplets whose negative no passage of their split mentions, ``seen_positives`` those of
-    ``held_out_positives`` (distinct ones of validation and test) that are positives of training too.
+    ``books`` and ``anchors`` in more than one split; ``copies``: passages that another split has too, but for case and
+    white space; ``foreign_negatives``: triplets whose negative no passage of their split mentions; ``seen_positives``:
+    of the distinct ``held_out_positives`` (validation and test) those that are positives of training too.
     """
     passages = tables["passages"].join(tables["splits"], on="passage_id", maintain_order="left")
     plain = (" ".join(text.casefold().split()) for text in passages["text"])

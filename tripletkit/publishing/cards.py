@@ -62,11 +62,6 @@ def unlicensed_titles(books: Iterable[Mapping[str, Any]]) -> list[str]:
     return [plain(book["title"]) for book in books if objection(book["license"])]
 
 
-def setting_rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Settings as rows of a card's table."""
-    return [(f"`{name}`", f"`{value}`") for name, value in sorted(public_settings(settings).items())]
-
-
 def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that may be shown to anybody: no secrets, and of a path on this machine only the file's name."""
     return {name: _public(value) for name, value in settings.items() if not _SECRET.search(name)}
@@ -82,7 +77,7 @@ def _public(value: Any) -> Any:  # noqa: ANN401
 def render_card(card: type[DatasetCard | ModelCard], data: Any, template: str, **values: Any) -> str:  # noqa: ANN401
     """The README.md of a repository: ``data`` and the template's own head as its YAML head, ``values`` in the text."""
     # The client's templates cannot include others.
-    text = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("scores.md.jinja", template))
-    helpers = (plain, table, count, citation, license_cell, unlicensed_titles, setting_rows)
+    text = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("macros.md.jinja", template))
+    helpers = (plain, table, count, citation, license_cell, unlicensed_titles, public_settings)
     values |= {one.__name__: one for one in helpers}
     return str(card.from_template(data, template_str=text, **values)).rstrip() + "\n"

@@ -75,8 +75,8 @@ def negative_checks(tables: Tables) -> NegativeChecks:
         )
 
     found = [check(*ids) for ids in tables["triplets"].select("passage_id", "positive_id", "negative_id").iter_rows()]
-    mentioned_, cited_, related = map(sum, zip(*found, strict=True))
-    return NegativeChecks(len(found), mentioned_, cited_, related, any_check=sum(map(any, found)))
+    each_check = (sum(column) for column in zip(*((*one, any(one)) for one in found), strict=True))
+    return NegativeChecks(len(found), *each_check)
 
 
 def _forms(term: Mapping[str, Any]) -> set[str]:
@@ -106,34 +106,31 @@ def wilson(hits: int, sample: int) -> tuple[float, float]:
     return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
-def read_review(path: Path, triplet_ids: Collection[str]) -> Review | None:
-    """The verdicts in ``path`` on ``triplet_ids``; None if there is none. Of two on one triplet the later counts.
-
-    Raises SourceError that names the line.
-    """
-    if not path.is_file():
-        return None
-    verdicts = {one.triplet_id: one.verdict for one in _verdicts(path) if one.verdict and one.triplet_id in triplet_ids}
-    counts = Counter(verdicts.values())
-    return Review(counts["good"], counts["false negative"], counts["trivial"]) if verdicts else None
-
-
 class _Verdict(BaseModel):
     triplet_id: str
     verdict: Literal["", "good", "false negative", "trivial"]
 
 
-def _verdicts(path: Path) -> Iterator[_Verdict]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+def read_review(path: Path, triplet_ids: Collection[str]) -> Review | None:
+    """The verdicts in ``path`` on ``triplet_ids``; None if there is none. Of two on one triplet the later counts.
+
+    Raises SourceError that names the line.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    verdicts = {}
+    for number, line in enumerate(lines, start=1):
         try:
-            if line.strip():
-                yield _Verdict.model_validate_json(line)
+            row = _Verdict.model_validate_json(line) if line.strip() else None
         except ValidationError as error:
             wrong = error.errors()[0]
             raise SourceError(
                 f"{path}, line {number}: {' '.join(map(str, wrong['loc']))}: {wrong['msg']}: {line[:80]!r}",
                 "`tripletkit publish --review-sample 100` prints such lines; fill in their verdicts.",
             ) from None
+        if row and row.verdict and row.triplet_id in triplet_ids:
+            verdicts[row.triplet_id] = row.verdict
+    counts = Counter(verdicts.values())
+    return Review(counts["good"], counts["false negative"], counts["trivial"]) if verdicts else None
 
 
 def review_sample(triplets: pl.DataFrame, number: int, seed: int) -> Iterator[str]:

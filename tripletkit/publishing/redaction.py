@@ -18,13 +18,11 @@ from tripletkit.publishing.configs import Configuration, Tables
 SPANS = pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32}))
 
 _PLACE = ("book_id", "page_first", "page_last", "label_first", "label_last", "kind")
-_IDS = ("triplet_id", "passage_id", "positive_id", "negative_id")
-_SCORES = ("cos_ap", "cos_an", "cos_pn", "ce_ap", "ce_an", "rank", "rule", "masked", "round", "encoder")
-
 CORPUS = ("passage_id", *_PLACE, "n_tokens")
 TERMS = ("term_id", "book_id", "sources", "parent_id", "see_also", "locators", "kept")
 MENTIONS = ("passage_id", "term_id", "start", "end", "match")
-FULL = (*_IDS, *_PLACE, "spans", *_SCORES)
+_SCORES = ("cos_ap", "cos_an", "cos_pn", "ce_ap", "ce_an", "rank", "rule", "masked", "round", "encoder")
+FULL = ("triplet_id", "passage_id", "positive_id", "negative_id", *_PLACE, "spans", *_SCORES)
 
 MEANINGS = {
     "anchor_sha256": "sha256 of the anchor",
