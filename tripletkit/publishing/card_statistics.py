@@ -129,7 +129,7 @@ def leakage(tables: Tables) -> dict[str, int]:
 
 
 def _near_copies(plain: Mapping[str, pl.Series]) -> int:
-    """Held-out passages half of whose shingles an earlier split has too: validation against train, test against both."""
+    """Held-out passages that share half of their shingles with an earlier split, test with both others."""
     seen: set[int] = set()
     found = 0
     for texts in plain.values():
@@ -140,6 +140,6 @@ def _near_copies(plain: Mapping[str, pl.Series]) -> int:
 
 
 def shingles(text: str) -> set[int]:
-    """Hashes of every sequence of SHINGLE_WORDS words. As text, those of half a million passages would not fit in memory."""
+    """Hashes of every sequence of SHINGLE_WORDS words; the words themselves would not fit in memory."""
     words = text.split()
     return {hash(tuple(words[i : i + SHINGLE_WORDS])) for i in range(len(words) - SHINGLE_WORDS + 1)}

@@ -93,8 +93,9 @@ def _check(folder: Path, manifest: Mapping[str, Any], tables: Tables) -> None:
     known = {book["book_id"]: book["title"] for book in manifest["books"]}
     strange = set(tables["passages"]["book_id"]) - set(known)
     if strange:
+        name = PurePath(_paths(tables).get(min(strange), min(strange))).name
         raise HubError(
-            f"{PurePath(_paths(tables).get(min(strange), min(strange))).name} is none of the books that the dataset was made from",
+            f"{name} is none of the books that the dataset was made from",
             "It must be the same file, byte for byte, as one of: " + "; ".join(known.values()),
         )
 

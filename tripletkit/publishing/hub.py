@@ -160,10 +160,10 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def fetch_dataset(repo: str, revision: str = MAIN, endpoint: str | None = None) -> Path:
+def fetch_dataset(repo: str, revision: str = MAIN) -> Path:
     """The folder of dataset OWNER/NAME, from the Hub or the cache that it shares with `datasets`. Raises HubError."""
     try:
-        return Path(snapshot_download(repo, repo_type="dataset", revision=revision, endpoint=endpoint))
+        return Path(snapshot_download(repo, repo_type="dataset", revision=revision))
     except FAILURES as error:
         message = _message(error, get_token() or "hf_***")
         raise HubError(
