@@ -40,7 +40,7 @@ OWNERS = {
         "encoding/resolve.py",
         "publishing/dataset_card.py",
         "publishing/hub.py",
-        "publishing/markdown.py",
+        "publishing/cards.py",
         "publishing/model_card.py",
     },
 }
