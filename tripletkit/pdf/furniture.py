@@ -119,7 +119,11 @@ class _Wording:
 
 
 def _wording(text: str) -> _Wording:
-    return _Wording(_NUMBER.sub("#", text.lower()), tuple(int(number[:9]) for number in _NUMBER.findall(text)))
+    words = text.lower().split()
+    romans = {i: value for i in (0, len(words) - 1) if words and (value := roman_value(words[i])) is not None}
+    for i in romans:
+        words[i] = "#"
+    return _Wording(_NUMBER.sub("#", " ".join(words)), (*romans.values(), *(int(n[:9]) for n in _NUMBER.findall(text))))
 
 
 def _repeating(
