@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from tripletkit.language.term_words import ARTICLE_AT_START, ONLY_REFERS, OTHER_NAME, PART_OF_SPEECH
+from tripletkit.language import term_words as english
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.roles import title_label
 from tripletkit.rules import Rules
@@ -220,12 +220,12 @@ def _definition(draft: _Draft, book: Book) -> Definition | None:
     term = book.join(draft.term).strip(" :.–—-•")
     if term.count("(") < term.count(")"):
         term = term.strip("()")
-    term = PART_OF_SPEECH.sub("", term)
+    term = english.PART_OF_SPEECH.sub("", term)
     text = book.join(draft.lines).lstrip(" :–—-")
     if not term or not any(c.isalpha() for c in term) or not text or len(term) > 100:
         return None
     text, spans = split_page_list(text, book.labels)
-    reference = ONLY_REFERS.match(text)
+    reference = english.ONLY_REFERS.match(text)
     see = reference["target"].strip() if reference and not reference["also"] else ""
     return Definition(term, text, forms=_synonyms(text, term), see=see, locators=spans)
 
@@ -241,8 +241,8 @@ def split_page_list(text: str, labels: Labels) -> tuple[str, tuple[Span, ...]]:
 
 
 def _synonyms(text: str, term: str) -> tuple[str, ...]:
-    found = (match.group(1) or match.group(2) for match in OTHER_NAME.finditer(text[:300]))
-    names = (ARTICLE_AT_START.sub("", name.strip(" “”\"'‘’")) for name in found)
+    found = (match.group(1) or match.group(2) for match in english.OTHER_NAME.finditer(text[:300]))
+    names = (english.ARTICLE_AT_START.sub("", name.strip(" “”\"'‘’")) for name in found)
     return tuple(
         dict.fromkeys(name for name in names if name and name.lower() != term.lower() and len(name.split()) <= 5)
     )
