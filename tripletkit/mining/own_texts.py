@@ -23,9 +23,8 @@ from tripletkit.progress import Progress
 from tripletkit.rules import load_rules
 from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, TRIPLETS, Table
 from tripletkit.settings import MineSettings, load_settings
-from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.tagging.mentions import Tagger
+from tripletkit.tagging.mentions import Context, Tagger
 
 #: The columns of the result, those that a triplet loss reads first.
 COLUMNS = (

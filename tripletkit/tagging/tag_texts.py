@@ -11,9 +11,8 @@ from tripletkit.errors import TableError
 from tripletkit.language.normalise import normalised_by
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import MENTIONS, make_table
-from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Match, Matcher
-from tripletkit.tagging.mentions import Parser, Tagged, Tagger
+from tripletkit.tagging.mentions import Context, Parser, Tagged, Tagger
 
 #: Texts, or rows with named values.
 Rows = pl.DataFrame | Iterable[str] | Iterable[Mapping[str, object]]

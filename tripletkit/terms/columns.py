@@ -10,7 +10,6 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from statistics import median
 
 from tripletkit.pdf.lines import Line
@@ -47,7 +46,7 @@ def lines_to_rows(
     ``whole`` holds the same pages with all their lines, where ``pages`` has a part too small to show the columns.
     """
     pitches = column_pitches(whole or pages)
-    edges = left_edges(whole or pages, pitches)
+    edges = left_edges(whole or pages)
     rows: list[PrintedRow] = []
     for page in sorted(pages):
         columns: dict[int, list[Line]] = defaultdict(list)
@@ -72,31 +71,14 @@ def column_pitches(pages: Mapping[int, Sequence[Line]]) -> list[float]:
         for column, edge in solid.items():
             if column > 0 and 0 in solid:
                 starts[column].append(edge - solid[0])
-    usual = {column: values for column, values in starts.items() if len(values) >= max(1, 0.3 * len(pages))}
-    # A column of subentries alone starts too far right, one beside such a column too far left; most pages have neither.
-    pitches = [0.0]
-    for column in sorted(usual):
-        if column == len(pitches):
-            pitches.append(_commonest(usual[column]))
-    return pitches
+    return [0.0, *(median(starts[column]) for column in sorted(starts))]
 
 
-def _commonest(values: Sequence[float]) -> float:
-    return max(values, key=lambda value: (sum(abs(other - value) <= 3 for other in values), -value))
-
-
-def left_edges(pages: Mapping[int, Sequence[Line]], pitches: Sequence[float]) -> dict[int, float]:
+def left_edges(pages: Mapping[int, Sequence[Line]]) -> dict[int, float]:
     """Left edge of the first column of each page. Left and right pages are set apart, so neighbours of a kind agree."""
     seen: dict[int, list[tuple[int, float]]] = {0: [], 1: []}
     for page, lines in pages.items():
-        bounds = [*pitches, 1e9]
-        left = _edge(lines)
-        found = []
-        for pitch, after in zip(pitches, bounds[1:], strict=True):
-            held = [line for line in lines if left + pitch - 8 <= line.x0 < left + after - 8]
-            if len(held) >= 3:
-                found.append(_edge(held) - pitch)
-        seen[page % 2].append((page, min(found, default=left)))
+        seen[page % 2].append((page, _edge(lines)))
     edges = {}
     for group in seen.values():
         for page, own in group:
@@ -107,14 +89,7 @@ def left_edges(pages: Mapping[int, Sequence[Line]], pitches: Sequence[float]) ->
 
 
 def _edge(lines: Sequence[Line]) -> float:
-    """Left edge: the left-most start; one that no other line shares, far out, is a title's or a stray sign's."""
-    starts = sorted(line.x0 for line in lines)
-    if len(starts) < 2:
-        return starts[0] if starts else 0.0
-    size = median(line.size for line in lines)
-    if starts[1] - starts[0] <= 4 * size:
-        return starts[0]
-    return next((a for a, b in pairwise(starts) if b - a <= SAME_EDGE * size), starts[0])
+    return min((line.x0 for line in lines), default=0.0)
 
 
 def _column(x0: float, bases: Sequence[float], size: float) -> int:

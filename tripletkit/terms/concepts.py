@@ -145,9 +145,7 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
     for wording in wordings:
         if (found := by_key.get((kind, form_key(wording)))) is not None:
             return found
-    return by_key.get((kind, (*form_key(name), "="))) or next(
-        (by_key[k, form_key(name)] for k in ("subject", "names", "symbols") if (k, form_key(name)) in by_key), None
-    )
+    return None
 
 
 def _strip_qualifiers(

@@ -60,10 +60,9 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
     sections = glossary_sections(book, rules)
     # One section is often too short to show the book's columns: all pages that hold any are looked at together.
     around = {page: book.pages[page - 1] for section in sections for page in section.pages}
-    usual = _starter([row for section in sections for row in _rows(section, around)])
     for section in sections:
         rows = _rows(section, around)
-        starter = _starter(rows) or usual
+        starter = _starter(rows)
         drafts, loose = rows_to_drafts(rows, starter) if starter else ([], rows)
         entries = [entry for draft in drafts if (entry := _definition(draft, book)) is not None]
         if len(entries) < FEWEST_ENTRIES or len(loose) > len(rows) / 2:
@@ -129,7 +128,7 @@ def _starter(rows: Sequence[PrintedRow]) -> Starter | None:
         by_type = _by_type(stress)
         options.append((sum(by_type(row) is not None for row in base), by_type))
     best, starter = max(options, key=lambda option: option[0])
-    if best >= FEWEST_ENTRIES and best >= 0.15 * len(base):
+    if best >= FEWEST_ENTRIES:
         return starter
     if sum(_by_sign(row) is not None for row in base) >= max(FEWEST_ENTRIES, 0.3 * len(base)):
         return _by_sign
@@ -218,8 +217,6 @@ def _begins(row: PrintedRow, above: PrintedRow | None) -> bool:
 
 def _definition(draft: _Draft, book: Book) -> Definition | None:
     term = book.join(draft.term).strip(" :.–—-•")
-    if term.count("(") < term.count(")"):
-        term = term.strip("()")
     term = english.PART_OF_SPEECH.sub("", term)
     text = book.join(draft.lines).lstrip(" :–—-")
     if not term or not any(c.isalpha() for c in term) or not text or len(term) > 100:
