@@ -75,17 +75,10 @@ def column_pitches(pages: Mapping[int, Sequence[Line]]) -> list[float]:
 
 
 def left_edges(pages: Mapping[int, Sequence[Line]]) -> dict[int, float]:
-    """Left edge of the first column of each page. Left and right pages are set apart, so neighbours of a kind agree."""
-    seen: dict[int, list[tuple[int, float]]] = {0: [], 1: []}
-    for page, lines in pages.items():
-        seen[page % 2].append((page, _edge(lines)))
-    edges = {}
-    for group in seen.values():
-        for page, own in group:
-            # A page is shifted as a whole by scanning at most; by subentries, its edge seems further in by an indent.
-            least = min(edge for _, edge in group)
-            edges[page] = least if own - least <= 60 else own
-    return edges
+    """Left edge of the first column of each page: that of its neighbours too, as left and right pages are set apart."""
+    # By subentries alone, a page's edge seems further in by an indent.
+    least = {side: min((_edge(pages[page]) for page in pages if page % 2 == side), default=0.0) for side in (0, 1)}
+    return {page: least[page % 2] for page in pages}
 
 
 def _edge(lines: Sequence[Line]) -> float:

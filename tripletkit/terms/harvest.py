@@ -75,7 +75,7 @@ def harvest_book(
         "heading": headings,
         "automatic": [scored.term for scored in scores] if automatic else None,
     }
-    terms, dropped, sought = _harvest(book_id, [known, _acronyms(body, known, corpus)], more, corpus, rules)
+    terms, dropped, sought = _harvest(book_id, [*known, *_acronyms(body, known, corpus)], more, corpus, rules)
     left = [dropped_row(one.text, book_id, one.reason, f"page {one.page}") for one in (*index_left, *glossary_left)]
     return Harvest(terms, [*left, *dropped], [*_sought(book, entries, definitions), *sought], tuple(scores))
 
@@ -97,27 +97,27 @@ def harvest_passages(
     known = [TermCandidate([name], "definition") for name in defined_terms(held, rules)]
     scores = c_values(held, rules)[:automatic] if automatic else []
     more = {"heading": headings, "automatic": [scored.term for scored in scores] if automatic else None}
-    terms, dropped, sought = _harvest(book_id, [known, _acronyms(held, known, corpus)], more, corpus, rules)
+    terms, dropped, sought = _harvest(book_id, [*known, *_acronyms(held, known, corpus)], more, corpus, rules)
     defined = f"definitions: {len(known)} phrases that a sentence defines"
     return Harvest(terms, dropped, [defined, *sought], tuple(scores))
 
 
 def _harvest(
     book_id: str | None,
-    sure: Sequence[list[TermCandidate]],
+    sure: Sequence[TermCandidate],
     more: Mapping[str, Sequence[str] | None],
     corpus: Corpus,
     rules: Rules,
 ) -> tuple[list[Row], list[Row], list[str]]:
     """Rows of ``terms`` and of ``dropped``, and what was looked for beside index, glossary and definitions.
 
-    ``sure`` holds known candidates and acronyms, ``more`` by source the names that were asked for (None: they were not).
+    ``sure`` holds known terms and acronyms, ``more`` by source the names that were asked for (None: they were not).
     """
-    known, acronyms = sure
     plain = [TermCandidate([name], source) for source, names in more.items() for name in names or ()]
-    terms, dropped = concepts_to_rows(accept_aliases([*known, *acronyms, *plain], rules), book_id, corpus, rules)
+    terms, dropped = concepts_to_rows(accept_aliases([*sure, *plain], rules), book_id, corpus, rules)
+    acronyms = sum(candidate.source == "acronym" for candidate in sure)
     asked = [_SOUGHT[source].format(len(names)) for source, names in more.items() if names is not None]
-    return terms, dropped, [f"acronyms: {len(acronyms)} introduced in the text", *asked]
+    return terms, dropped, [f"acronyms: {acronyms} introduced in the text", *asked]
 
 
 def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequence[str]) -> Harvest:

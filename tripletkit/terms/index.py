@@ -361,22 +361,11 @@ def find_indents(rows: Sequence[PrintedRow]) -> Indents:
     for above, row in pairwise(rows):
         level = plain_indents.level(row.indent)
         if level and (above.page, above.column) == (row.page, row.column):
-            votes[level] += _turnover_vote(above, row, plain_indents, width)
+            before = plain(above.text)
+            wraps = before.endswith((",", "-")) or (_could_wrap(above, row, width) and not is_complete(before))
+            votes[level] += 1 if wraps else -2
     turnover = frozenset(level for level in range(1, len(starts)) if votes[level] > 0)
     return Indents(plain_indents.starts, turnover, tolerance)
-
-
-def _turnover_vote(above: PrintedRow, row: PrintedRow, indents: Indents, width: float) -> int:
-    if _surely_wraps(above, row, indents):
-        return 1
-    if is_complete(plain(above.text)) or not _could_wrap(above, row, width):
-        return -2
-    return 1 if indents.level(above.indent) < indents.level(row.indent) else 0
-
-
-def _surely_wraps(above: PrintedRow, row: PrintedRow, indents: Indents) -> bool:
-    deeper = indents.level(above.indent) < indents.level(row.indent)
-    return deeper and (_only_locators(row.text) or plain(above.text).endswith((",", "-")))
 
 
 def _could_wrap(above: PrintedRow, row: PrintedRow, width: float) -> bool:
@@ -401,13 +390,7 @@ def continues(item: Item, row: PrintedRow, indents: Indents, width: float) -> bo
         return True
     if level <= own and same_column:
         return bool(text.endswith("-") and row.text[:1].islower() and _could_wrap(last, row, width) and level == own)
-    if not same_column and level <= own and level not in indents.turnover:
-        return False
-    if is_complete(text) and not (english.SEE.search(text) and not _ENDS_IN_LOCATOR.search(text)):
-        return False
-    if not _could_wrap(last, row, width):
-        return False
-    return level in indents.turnover
+    return level in indents.turnover and not is_complete(text) and _could_wrap(last, row, width)
 
 
 def _without_notes(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
