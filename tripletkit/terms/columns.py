@@ -30,7 +30,6 @@ class PrintedRow:
     page: int  # physical page, from 1
     column: int
     baseline: float
-    gap: float  # to the row above in its column, in points; 0 for the first
 
     @property
     def letter_width(self) -> float:
@@ -118,22 +117,16 @@ def _is_whole(text: str, styles: str) -> bool:
 
 
 def _rows(lines: Sequence[Line], base: float, column: int) -> list[PrintedRow]:
-    rows: list[PrintedRow] = []
-    above: Line | None = None
-    for line in sorted(lines, key=lambda line: (round(line.baseline, 1), line.x0)):
-        gap = line.baseline - above.baseline if above is not None else 0.0
-        rows.append(
-            PrintedRow(
-                text=line.text,
-                styles=line.styles,
-                indent=line.x0 - base,
-                reach=line.x1 - base,
-                size=line.size,
-                page=line.page,
-                column=column,
-                baseline=line.baseline,
-                gap=gap,
-            )
+    return [
+        PrintedRow(
+            text=line.text,
+            styles=line.styles,
+            indent=line.x0 - base,
+            reach=line.x1 - base,
+            size=line.size,
+            page=line.page,
+            column=column,
+            baseline=line.baseline,
         )
-        above = line
-    return rows
+        for line in sorted(lines, key=lambda line: (round(line.baseline, 1), line.x0))
+    ]

@@ -128,7 +128,7 @@ def _starter(rows: Sequence[PrintedRow]) -> Starter | None:
         by_type = _by_type(stress)
         options.append((sum(by_type(row) is not None for row in base), by_type))
     best, starter = max(options, key=lambda option: option[0])
-    if best >= FEWEST_ENTRIES:
+    if best >= FEWEST_ENTRIES and best >= 0.15 * len(base):
         return starter
     if sum(_by_sign(row) is not None for row in base) >= max(FEWEST_ENTRIES, 0.3 * len(base)):
         return _by_sign
@@ -145,21 +145,10 @@ def _at_edge(row: PrintedRow) -> bool:
 def _by_type(stress: str) -> Starter:
     def start(row: PrintedRow) -> tuple[str, str] | None:
         words = row.text.split()
-        count = stressed_words(row.styles, stress)
+        count = len(row.styles) - len(row.styles.lstrip(stress))
         return (" ".join(words[:count]), " ".join(words[count:])) if count else None
 
     return start
-
-
-def stressed_words(styles: str, stress: str) -> int:
-    """How many words at the start are set in the stressed type; a letter in italics among them is one of them."""
-    count = 0
-    for at, style in enumerate(styles):
-        if style in stress:
-            count = at + 1
-        elif not (style in "im" and any(later in stress for later in styles[at + 1 : at + 2])):
-            break
-    return count
 
 
 def _by_sign(row: PrintedRow) -> tuple[str, str] | None:
@@ -208,11 +197,10 @@ def _hangs(rows: Sequence[PrintedRow]) -> bool:
 
 
 def _begins(row: PrintedRow, above: PrintedRow | None) -> bool:
-    """Without a hanging indent: an entry begins after the end of a sentence, a short line or a gap."""
+    """Without a hanging indent: an entry begins after the end of a sentence or a short line."""
     if above is None or (row.page, row.column) != (above.page, above.column):
         return True
-    ended = above.text.rstrip().endswith((".", "!", "?", ")", "”", ";")) or above.reach < 0.8 * max(row.reach, 1.0)
-    return ended or row.gap > 1.3 * row.size * 1.2
+    return above.text.rstrip().endswith((".", "!", "?", ")", "”", ";")) or above.reach < 0.8 * max(row.reach, 1.0)
 
 
 def _definition(draft: _Draft, book: Book) -> Definition | None:
