@@ -14,7 +14,6 @@ import polars as pl
 
 from tripletkit.language.definitions import is_defined
 from tripletkit.language.normalise import term_key
-from tripletkit.language.section_paths import section_titles
 from tripletkit.mining.relations import (
     Numbers,
     Span,
@@ -168,7 +167,7 @@ def _first_pages(passages: Sequence[Values], pairs: Iterable[tuple[int, int]]) -
 
 def in_heading(section: object, term: str) -> bool:
     """Whether the section's own heading, the last step of its path, holds the term."""
-    heading, key = term_key(section_titles(section)[-1]), term_key(term)
+    heading, key = term_key(str(section or "").split(" › ")[-1]), term_key(term)
     return any(heading[i : i + len(key)] == key for i in range(len(heading) - len(key) + 1))
 
 

@@ -23,7 +23,6 @@ from tripletkit.language.guard_words import (
     words_of,
 )
 from tripletkit.language.normalise import term_key
-from tripletkit.language.section_paths import chapter_of
 from tripletkit.tagging.matcher import Form, Matcher
 
 #: Numbers of terms, ascending.
@@ -121,7 +120,7 @@ def cited_pages(term: Values) -> set[int]:
 
 def in_chapter(passages: Sequence[Values], mentioned: Sequence[Numbers]) -> tuple[Numbers, ...]:
     """Per passage, the terms mentioned in its chapter, the first step of its heading path."""
-    chapters = [(str(p["book_id"]), chapter_of(p.get("section"))) for p in passages]
+    chapters = [(str(p["book_id"]), str(p.get("section") or "").split(" › ")[0]) for p in passages]
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
     for chapter, terms in zip(chapters, mentioned, strict=True):
         found[chapter].update(terms.tolist())

@@ -11,8 +11,8 @@ from pathlib import Path
 from tripletkit.encoding.tokens import CountTokens, token_counter
 from tripletkit.errors import SourceError, TripletkitError
 from tripletkit.ids import stable_id
-from tripletkit.language.section_paths import SECTION_MARK
 from tripletkit.pdf.book_task import BookTables, BookTask, Columns, PassageLimits, Rows
+from tripletkit.pdf.headings import PATH_MARK
 from tripletkit.pdf.layout import MarkedBook, book_passages, mark_book
 from tripletkit.pdf.pages import RawBook, read_book
 from tripletkit.pdf.passages import Passage
@@ -106,7 +106,7 @@ def _passage_rows(passages: list[Passage], labels: list[str], book_id: str) -> t
             {
                 "passage_id": first[passage.text],
                 "book_id": book_id,
-                "section": SECTION_MARK.join(passage.path) or None,
+                "section": PATH_MARK.join(passage.path) or None,
                 "page_first": passage.page_first,
                 "page_last": passage.page_last,
                 "label_first": labels[passage.page_first - 1],

@@ -19,6 +19,8 @@ from tripletkit.pdf.pages import UNREADABLE
 from tripletkit.pdf.paragraphs import Paragraph, without_notes
 from tripletkit.rules import Rules
 
+#: Between the headings of a section path.
+PATH_MARK = " › "
 #: Letters this much bigger than the text's make a heading.
 BIGGER = 1.12
 #: A heading takes at most this many lines.
