@@ -12,7 +12,6 @@ import polars as pl
 
 from tripletkit.evaluation.baselines import mentioned
 from tripletkit.evaluation.metrics import Mask
-from tripletkit.language.section_paths import chapter_of
 from tripletkit.mining.relations import cited_pages
 
 Chapter = tuple[str, str]  # (book, chapter)
@@ -90,7 +89,7 @@ def make_gold(passages: Sequence[Mapping[str, Any]], terms: Sequence[Mapping[str
     """Gold labels from rows with passage_id, book_id, section and text, and rows with term_id, term, forms and definition."""
     answered = np.flatnonzero(labels.relevant.any(axis=1))
     mentioned_only = np.setdiff1d(np.flatnonzero(labels.mentioned.any(axis=1)), answered)
-    chapters = tuple((str(row["book_id"]), chapter_of(row["section"])) for row in passages)
+    chapters = tuple((str(row["book_id"]), _chapter(row["section"])) for row in passages)
     return Gold(
         passage_ids=tuple(row["passage_id"] for row in passages),
         texts=tuple(row["text"] for row in passages),
@@ -141,3 +140,8 @@ def _forms(row: Mapping[str, Any]) -> tuple[str, ...]:
 def _main_chapter(chapters: Sequence[Chapter], passages: Mask) -> Chapter:
     counts = Counter(chapters[int(j)] for j in np.flatnonzero(passages))
     return min(counts, key=lambda chapter: (-counts[chapter], chapter))
+
+
+def _chapter(section: object) -> str:
+    """The first step of a section path."""
+    return str(section or "").split(" › ")[0]
