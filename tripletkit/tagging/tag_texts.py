@@ -10,9 +10,8 @@ import polars as pl
 from tripletkit.language.normalise import normalised_by
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import MENTIONS, make_table
-from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.tagging.mentions import Parser, Tagged, Tagger
+from tripletkit.tagging.mentions import Context, Parser, Tagged, Tagger
 from tripletkit.user_rows import Given, PassageRow, TermRow, read_rows, with_ids
 
 Row = dict[str, object]
