@@ -55,18 +55,18 @@ def score(store: Store, names: Sequence[str] = (BASE, FINE_TUNED), fingerprint: 
 
     def ranker(metrics: dict[str, float], **more: Any) -> RankerScores:  # noqa: ANN401
         ends = {name: (value - 0.05, value + 0.05) for name, value in metrics.items()}
-        return RankerScores(dict.fromkeys(TASKS, metrics), dict.fromkeys(TASKS, ends), **more)
+        return RankerScores(scores=dict.fromkeys(TASKS, metrics), intervals=dict.fromkeys(TASKS, ends), **more)
 
     change = {name: Figure(BETTER[name] - MEAN[name], (0.01, 0.2)) for name in ("nDCG@10", "MAP")}
     first, last = names
     report = EvaluationReport(
-        resampling={task: Sample(76, "chapters", 14) for task in TASKS},
+        resampling={task: Sample(queries=76, by="chapters", units=14) for task in TASKS},
         baselines={EXACT_MATCH: ranker(MEAN), BM25: ranker(MEAN)},
         encoders={
             first: ranker(MEAN, general=Figure(0.8), fingerprint="f00d"),
             last: ranker(BETTER, general=Figure(0.8), fingerprint=fingerprint or fingerprint_of(store.sha("encoder"))),
         },
-        differences={last: Difference(first, dict.fromkeys(TASKS, change), Figure(0.0), 0.0)},
+        differences={last: Difference(minus=first, general=Figure(0.0), general_change=0.0, **dict.fromkeys(TASKS, change))},
         terms=76,
         passages=117,
         split="test",

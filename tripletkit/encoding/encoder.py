@@ -50,9 +50,7 @@ class SentenceEncoder:
     ) -> None:
         self.place, self.fingerprint = place, place.fingerprint
         self._folder, self._precision = cache, precision
-        self._cached: VectorCache | None = None
         self._progress, self._batch_size = progress, batch_size
-        self._model: Any = None
 
     def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
         """float32, shape (len(texts), dimensions), rows of length 1. Equal texts are encoded once per fingerprint."""
@@ -70,12 +68,12 @@ class SentenceEncoder:
                     self._cache.add(part, vectors)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), dtype=np.float32)
 
-    @property
+    @cached_property
     def _cache(self) -> VectorCache | None:
         """One folder per fingerprint and precision, as vectors differ in their last digits."""
-        if self._cached is None and self._folder is not None:
-            self._cached = VectorCache(self._folder / f"{self.fingerprint}-{self._computed_in}")
-        return self._cached
+        return (
+            VectorCache(self._folder / f"{self.fingerprint}-{self._computed_in}") if self._folder is not None else None
+        )
 
     @cached_property
     def _computed_in(self) -> str:
@@ -84,24 +82,19 @@ class SentenceEncoder:
         return choose_precision(self._precision)
 
     def _encode(self, texts: list[str], advance: Advance) -> Vectors:
-        from tripletkit.encoding.precision import computing
+        import torch
 
-        model = self._load()
         rows = []
         for start in range(0, len(texts), self._batch_size):
             batch = texts[start : start + self._batch_size]
-            with computing(model.device.type, self._computed_in):
-                vectors = model.encode(
-                    batch, convert_to_tensor=True, show_progress_bar=False, batch_size=self._batch_size
-                )
-            rows.append(vectors)
+            with torch.inference_mode():
+                rows.append(_unit_vectors(self._model, batch, self._computed_in, batch_size=self._batch_size))
             advance(len(batch))
-        return np.concatenate([_unit_rows(batch) for batch in rows])
+        return np.concatenate(rows)
 
-    def _load(self) -> Any:  # noqa: ANN401 - untyped library
-        if self._model is None:
-            self._model = load_model(self.place)
-        return self._model
+    @cached_property
+    def _model(self) -> Any:  # noqa: ANN401 - untyped library
+        return load_model(self.place)
 
 
 class ModelEncoder:
@@ -114,15 +107,16 @@ class ModelEncoder:
 
     def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
         """float32, shape (len(texts), dimensions), rows of length 1."""
-        from tripletkit.encoding.precision import autocast
-
-        # Autocast without inference mode: what a module caches here must still serve the next training step.
-        with autocast(self._model.device.type, self._precision):
-            return _unit_rows(self._model.encode(list(texts), convert_to_tensor=True, show_progress_bar=False))
+        # Without inference mode: what a module caches here must still serve the next training step.
+        return _unit_vectors(self._model, list(texts), self._precision)
 
 
-def _unit_rows(vectors: Any) -> Vectors:  # noqa: ANN401 - a tensor
-    """Rows of length 1 in float32, whatever precision they were computed in."""
+def _unit_vectors(model: Any, texts: list[str], precision: str, **options: Any) -> Vectors:  # noqa: ANN401
+    """Rows of length 1 in float32, whatever precision they are computed in."""
+    from tripletkit.encoding.precision import autocast
+
+    with autocast(model.device.type, precision):
+        vectors = model.encode(texts, convert_to_tensor=True, show_progress_bar=False, **options)
     found: Vectors = vectors.float().cpu().numpy()
     unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
     return unit

@@ -51,20 +51,17 @@ class EncoderFolder:
     @cached_property
     def max_tokens(self) -> int:
         """Length limit in tokens, special tokens included; the rest of a longer text is cut off."""
-        for file, key in (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings")):
-            path = self.folder / file
-            value = json.loads(path.read_text(encoding="utf-8")).get(key) if path.is_file() else None
-            if isinstance(value, int) and 0 < value < 1_000_000:
-                return value
-        return _FALLBACK_TOKENS
+        declared = (
+            _read_json(self.folder / "sentence_bert_config.json").get("max_seq_length"),
+            _read_json(self.folder / "config.json").get("max_position_embeddings"),
+        )
+        return next((value for value in declared if isinstance(value, int) and 0 < value < 1_000_000), _FALLBACK_TOKENS)
 
     @cached_property
     def mask_token(self) -> str:
         """The mask token of the tokenizer; "[MASK]" if it has none."""
         for file in ("special_tokens_map.json", "tokenizer_config.json"):
-            path = self.folder / file
-            token = json.loads(path.read_text(encoding="utf-8")).get("mask_token") if path.is_file() else None
-            if token:
+            if token := _read_json(self.folder / file).get("mask_token"):
                 return str(token["content"] if isinstance(token, dict) else token)
         return "[MASK]"
 
@@ -104,13 +101,15 @@ def _local(name: str, folder: Path) -> EncoderFolder:
             f"encoder {name!r}: the folder has no SentenceTransformer (no modules.json)",
             "Give the folder that SentenceTransformer.save_pretrained wrote.",
         )
-    return EncoderFolder(name, _base_of(folder) or folder.resolve().name, folder)
+    # tripletkit notes the base model of what it trains.
+    base = _read_json(folder / "tripletkit.json").get("base")
+    return EncoderFolder(name, str(base or folder.resolve().name), folder)
 
 
-def _base_of(folder: Path) -> str | None:
-    """The base model that tripletkit noted when it trained this folder."""
-    note = folder / "tripletkit.json"
-    return str(json.loads(note.read_text(encoding="utf-8"))["base"]) if note.is_file() else None
+def _read_json(path: Path) -> dict[str, Any]:
+    """What the file holds; nothing if there is none."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
 
 
 def _embedded() -> EncoderFolder:
