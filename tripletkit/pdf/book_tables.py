@@ -34,7 +34,7 @@ from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook, read_book
 from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
 from tripletkit.pdf.passages import Passage, paragraphs_to_passages
-from tripletkit.pdf.roles import page_roles, section_role
+from tripletkit.pdf.roles import page_roles, section_role, title_label
 from tripletkit.pdf.running_text import text_metrics, text_size, with_column_edges
 from tripletkit.rules import Rules
 
@@ -212,7 +212,7 @@ def _mark_body(
     lines = with_column_edges([book.lines[n][i] for n, i in places], facts.text_size)
     metrics = text_metrics(lines, facts.text_size)
     vocabulary = book_vocabulary(line.text for line in lines)
-    entries = _entries(book, facts, lines)
+    entries = _entries(book, facts, lines, rules)
     headings = find_headings(lines, entries, body_size=facts.text_size, vocabulary=vocabulary, rules=rules)
     kinds = line_kinds(lines, heading_lines(headings), metrics, rules)
     paths = section_paths(len(lines), headings)
@@ -227,9 +227,11 @@ def _mark_body(
     return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines)]
 
 
-def _entries(book: RawBook, facts: PageFacts, body: Sequence[Line]) -> list[Entry]:
+def _entries(book: RawBook, facts: PageFacts, body: Sequence[Line], rules: Rules) -> list[Entry]:
     """Chapters and sections that start on pages of the body, by outline or printed contents."""
     contents = [book.lines[n][i] for n, i in _text_places(book, facts, "toc")]
+    # The contents' own title is no part of the first entry.
+    contents = [line for line in contents if title_label(line.text, rules) != "toc"]
     pages_of: dict[str, list[int]] = {}
     for number, label in enumerate(facts.labels, 1):
         pages_of.setdefault(label, []).append(number)
