@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from tripletkit.doctor import Check
+    from tripletkit.evaluation.report import EvaluationReport
     from tripletkit.publishing.fill import FillReport
     from tripletkit.publishing.hub import PushOptions, PushPlan, PushReport
     from tripletkit.stage import StageReport
@@ -144,35 +145,35 @@ class Project:
 
     def dataset(self, config: str = "triplet") -> DatasetDict:
         """A configuration of the dataset that ``publish`` wrote. Raises TableError if it was not written yet."""
-        if not self.dataset_folder.is_dir():
-            raise TableError(f"{self.dataset_folder}: not there yet", "Make it with `tripletkit publish`.")
+        folder = self._made_by("publish", self.dataset_folder)
         from datasets import load_dataset
 
-        return load_dataset(str(self.dataset_folder), config)
+        return load_dataset(str(folder), config)
 
     @property
     def dataset_folder(self) -> Path:
         """Where ``publish`` writes the dataset."""
         return self.settings.publish.to or self.store.place("dataset")
 
-    def scores(self) -> Any:  # noqa: ANN401 - the typed report, where evaluation.report has one
+    def scores(self) -> EvaluationReport:
         """What ``evaluate`` found. Raises TableError if it did not run yet."""
-        from tripletkit.evaluation import report
+        from tripletkit.evaluation.report import read_report
 
-        path = self.store.place("scores.json")
-        if not path.is_file():
-            raise TableError(f"{path}: not there yet", "Make it with `tripletkit evaluate`.")
-        return getattr(report, "read_report", _read_json)(path)
+        return read_report(self._made_by("evaluate", self.store.place("scores.json")))
 
     def encoder(self) -> SentenceTransformer:
         """The fine-tuned encoder. Raises TableError if it was not trained yet."""
-        folder = self.store.place(ENCODER)
-        if not folder.is_dir():
-            raise TableError(f"{folder}: not there yet", "Make it with `tripletkit train`.")
+        folder = self._made_by("train", self.store.place(ENCODER))
         from tripletkit.encoding.encoder import load_model
         from tripletkit.encoding.resolve import resolve_encoder
 
         return load_model(resolve_encoder(str(folder)))
+
+    @staticmethod
+    def _made_by(stage: str, path: Path) -> Path:
+        if not path.exists():
+            raise TableError(f"{path}: not there yet", f"Make it with `tripletkit {stage}`.")
+        return path
 
     def report(self) -> list[dict[str, Any]]:
         """What each stage and each round made so far, with what was dropped. Raises TableError if no stage ran yet."""
@@ -277,8 +278,3 @@ def _by_dotted_name(settings: Mapping[str, Any]) -> dict[str, Any]:
         else:
             dotted[name] = value
     return dotted
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
