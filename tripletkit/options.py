@@ -7,7 +7,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from tripletkit.errors import ConfigError
 from tripletkit.progress import is_first_process
-from tripletkit.settings import Settings
+from tripletkit.settings import SECTIONS, Settings
 
 if TYPE_CHECKING:
     from tripletkit.project import Project
@@ -113,7 +113,7 @@ def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]],
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         taken = {parameter.name for parameter in own}
         generated = {_variable(name): name for name in (*settings, *SHARED) if _variable(name) not in taken}
-        common = _common()
+        common = [p for p in inspect.signature(Call, eval_str=True).parameters.values() if p.name != "given"]
 
         def wrapper(**options: Any) -> None:  # noqa: ANN401
             given = {dotted: options.pop(variable) for variable, dotted in generated.items()}
@@ -129,23 +129,13 @@ def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]],
     return register
 
 
-def _common() -> list[inspect.Parameter]:
-    hints = inspect.get_annotations(Call, eval_str=True)
-    return [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
-        for f in fields(Call)
-        if f.name != "given"
-    ]
-
-
 def _parameter(variable: str, dotted: str) -> inspect.Parameter:
     info = _field(dotted)
     kind, metavar = _type(info.annotation)
-    option = (
-        typer.Argument(help=_help(info), show_default=False)
-        if dotted == "books"
-        else typer.Option(*_flags(dotted, kind), help=_help(info), metavar=metavar, show_default=False)
-    )
+    name = variable.replace("_", "-")
+    flags = FLAGS.get(dotted) or (f"--{name}/--no-{name}" if kind is bool else f"--{name}",)
+    common: dict[str, Any] = {"help": _help(info), "show_default": False}
+    option = typer.Argument(**common) if dotted == "books" else typer.Option(*flags, metavar=metavar, **common)
     return inspect.Parameter(
         variable, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
@@ -156,17 +146,8 @@ def _variable(dotted: str) -> str:
 
 
 def _field(dotted: str) -> FieldInfo:
-    model: Any = Settings
-    *sections, name = dotted.split(".")
-    for section in sections:
-        model = model.model_fields[section].annotation
-    info: FieldInfo = model.model_fields[name]
-    return info
-
-
-def _flags(dotted: str, kind: object) -> tuple[str, ...]:
-    flag = "--" + _variable(dotted).replace("_", "-")
-    return FLAGS.get(dotted) or ((f"{flag}/--no-{flag[2:]}",) if kind is bool else (flag,))
+    section, _, name = dotted.rpartition(".")
+    return (SECTIONS[section] if section else Settings).model_fields[name]
 
 
 def _help(info: FieldInfo) -> str:

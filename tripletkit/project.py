@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,7 @@ from tripletkit.pipeline import STAGES, Runner, Tools
 from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.rounds import run_rounds
 from tripletkit.schemas import TABLES
-from tripletkit.settings import Section, Settings, load_settings, section_names
+from tripletkit.settings import SECTIONS, Section, Settings, load_settings
 from tripletkit.store import ENCODER, Store, write_atomically
 
 if TYPE_CHECKING:
@@ -269,11 +269,10 @@ def _write_if_changed(path: Path, data: bytes) -> None:
 
 def _by_dotted_name(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with sections taken apart: ``mine={"negatives": 3}`` becomes ``{"mine.negatives": 3}``."""
-    sections: Sequence[str] = section_names()
     dotted: dict[str, Any] = {}
     for name, value in settings.items():
         inner = value.model_dump(exclude_unset=True) if isinstance(value, Section) else value
-        if name in sections and isinstance(inner, Mapping):
+        if name in SECTIONS and isinstance(inner, Mapping):
             dotted |= {f"{name}.{key}": of for key, of in inner.items()}
         else:
             dotted[name] = value
