@@ -12,7 +12,7 @@ from tripletkit.pipeline import STAGES, Runner, Tools
 from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.rounds import run_rounds
 from tripletkit.schemas import TABLES
-from tripletkit.settings import SECTIONS, Section, Settings, load_settings
+from tripletkit.settings import Settings, load_settings
 from tripletkit.store import ENCODER, Store, write_atomically
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Project:
         **settings: Any,  # noqa: ANN401 - any setting
     ) -> None:
         named = {"output": output, "encoder": str(encoder) if encoder else None}
-        given = _by_dotted_name(settings) | {name: value for name, value in named.items() if value is not None}
+        given = settings | {name: value for name, value in named.items() if value is not None}
         sources: list[str | Path] = [books] if isinstance(books, str | Path) else list(books)
         loaded = load_settings(Path(config) if config else None, given | ({"books": sources} if sources else {}))
         self._own = None
@@ -122,7 +122,9 @@ class Project:
             )
         wanted = [stage for stage in STAGES if stage in names]
         if self._own is not None and "extract" in wanted:
-            _write_if_changed(self.store.place(OWN_PASSAGES), self._own)
+            file = self.store.place(OWN_PASSAGES)
+            if not file.is_file() or file.read_bytes() != self._own:
+                write_atomically(file, self._own)
         runner = Runner(tools=Tools(self.settings, progress=self._progress, force=force), store=self.store)
         repeated = wanted == list(STAGES) and self.settings.rounds > 1
         failures: list[TripletkitError] = []
@@ -260,20 +262,3 @@ def own_passages(given: object) -> bytes:
                 "Give a path, a list of strings, a list of dicts with 'text', or a data frame with a column 'text'.",
             )
     return "".join(json.dumps(dict(row), ensure_ascii=False, default=str) + "\n" for row in rows).encode()
-
-
-def _write_if_changed(path: Path, data: bytes) -> None:
-    if not path.is_file() or path.read_bytes() != data:
-        write_atomically(path, data)
-
-
-def _by_dotted_name(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with sections taken apart: ``mine={"negatives": 3}`` becomes ``{"mine.negatives": 3}``."""
-    dotted: dict[str, Any] = {}
-    for name, value in settings.items():
-        inner = value.model_dump(exclude_unset=True) if isinstance(value, Section) else value
-        if name in SECTIONS and isinstance(inner, Mapping):
-            dotted |= {f"{name}.{key}": of for key, of in inner.items()}
-        else:
-            dotted[name] = value
-    return dotted

@@ -312,7 +312,7 @@ RENAMED = {
 
 
 def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Settings from a TOML file (none: the defaults), then ``overrides`` by dotted name, such as "mine.negatives".
+    """Settings from a TOML file (none: the defaults), then ``overrides``: {"mine.negatives": 3} or {"mine": {"negatives": 3}}.
 
     Relative paths in the file start from the file's folder, those in ``overrides`` from the working directory.
     Raises ConfigError for a file that cannot be read, a name that is not known, and a value that cannot be used.
@@ -368,6 +368,11 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _set(values: dict[str, Any], dotted: str, value: Any) -> None:  # noqa: ANN401 - any TOML value
+    value = value.model_dump(exclude_unset=True) if isinstance(value, Section) else value
+    if dotted in SECTIONS and isinstance(value, Mapping):  # a section's other settings stay
+        for name, inner in value.items():
+            _set(values, f"{dotted}.{name}", inner)
+        return
     *sections, key = dotted.split(".")
     for name in sections:
         values = values.setdefault(name, {})

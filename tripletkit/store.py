@@ -23,8 +23,6 @@ MAKERS = dict.fromkeys(("books", "pages", "lines", "passages"), "extract")
 MAKERS |= {"terms": "glossary", "mentions": "tag", "splits": "split", "triplets": "mine"}
 #: What `train` makes: a SentenceTransformer folder, and the scores of both encoders on validation.
 ENCODER, VALIDATION = "encoder", "validation.json"
-#: What these two encoders are called in validation.json and scores.json.
-BASE, FINE_TUNED = "base", "fine-tuned"
 
 
 @dataclass(frozen=True)
