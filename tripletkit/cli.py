@@ -190,8 +190,8 @@ def report(call: Call) -> None:
     """Print what each stage and round made. Rows that were dropped are counted by reason."""
     from tripletkit.summaries import report_lines
 
-    project = call.project()
-    call.show(project.report(), report_lines(project.store))
+    rows = call.project().report()
+    call.show(rows, report_lines(rows))
 
 
 @command(app)

@@ -17,7 +17,7 @@ from tripletkit.pdf.reader import open_pdf
 from tripletkit.rules import load_rules
 from tripletkit.settings import Settings, TrainSettings
 from tripletkit.store import MAKERS, Store
-from tripletkit.training.diagnostics import lint, unmeetable_margin
+from tripletkit.training.diagnostics import Finding, lint, unmeetable_margin
 
 #: Room for tables, vectors and checkpoints of a few books.
 ENOUGH_DISK_BYTES = 2_000_000_000
@@ -110,10 +110,13 @@ def _passage_file(path: Path) -> Iterator[Check]:
 
 
 def _margin(settings: TrainSettings) -> Check:
-    problem = unmeetable_margin(settings)
-    if problem is not None:
-        return Check(False, problem.what, f"{problem.mend[:1].upper()}{problem.mend[1:]}.")
+    if (problem := unmeetable_margin(settings)) is not None:
+        return _problem(problem, fine=False)
     return Check(True, f"margin {settings.margin:g} ({settings.distance}) can be met")
+
+
+def _problem(finding: Finding, *, fine: bool) -> Check:
+    return Check(fine, finding.what, f"{finding.mend[:1].upper()}{finding.mend[1:]}.", warning=fine)
 
 
 def _table(store: Store, name: str) -> Iterator[Check]:
@@ -130,9 +133,6 @@ def _triplets(store: Store, settings: Settings) -> Iterator[Check]:
     except TripletkitError:
         return  # the checks before this one report it
     findings = list(lint(triplets, mentions, settings.train, place))
-    problem = unmeetable_margin(settings.train)
-    for finding in findings:
-        if finding != problem:
-            yield Check(True, finding.what, f"{finding.mend[:1].upper()}{finding.mend[1:]}.", warning=True)
+    yield from (_problem(of, fine=True) for of in findings if of != unmeetable_margin(settings.train))
     if not findings:
         yield Check(True, f"{triplets.height:,} training triplets: no problem found")

@@ -6,7 +6,7 @@ import inspect
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
@@ -21,7 +21,6 @@ from tripletkit.settings import SECTIONS, Settings
 
 if TYPE_CHECKING:
     from tripletkit.project import Project
-    from tripletkit.stage import StageReport
 
 #: Options that are not simply called as their setting is.
 FLAGS: dict[str, tuple[str, ...]] = {
@@ -72,19 +71,22 @@ class Call:
         """Run stages and print each report when it is done."""
         project = project or self.project()
         for report in project.stages(*stages, force=self.force):
-            self.show([report.as_dict()], _report_lines(report))
+            self.show([report.as_dict()], report.lines(), report.notes)
         return project
 
-    def show(self, rows: Iterable[Mapping[str, Any]], lines: Iterable[str]) -> None:
-        """Print the rows as JSON with --json, else the lines unless --quiet. Of several processes only the first prints."""
-        if not is_first_process():
-            return
+    def show(self, rows: Iterable[Mapping[str, Any]], lines: Iterable[str], notes: Iterable[str] = ()) -> None:
+        """Print the rows as JSON with --json, else the lines and notes unless --quiet; only the first of several processes.
+
+        A note goes to standard error unless it is indented, as the rows of a table are.
+        """
         if self.as_json:
-            lines = (json.dumps(row, ensure_ascii=False, default=str) for row in rows)
-        elif self.quiet:
+            lines, notes = (json.dumps(row, ensure_ascii=False, default=str) for row in rows), ()
+        if not is_first_process() or (self.quiet and not self.as_json):
             return
         for line in lines:
-            echo(line, err=isinstance(line, _Note))
+            echo(line)
+        for note in notes:
+            echo(note, err=not note.startswith(" "))
 
 
 def echo(text: str, *, err: bool = False) -> None:
@@ -92,15 +94,6 @@ def echo(text: str, *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     stream.write(f"{text}\n")
     stream.flush()
-
-
-class _Note(str):
-    """A line that is printed on standard error."""
-
-
-def _report_lines(report: StageReport) -> Iterator[str]:
-    yield from report.lines()
-    yield from (note if note.startswith(" ") else _Note(note) for note in report.notes)
 
 
 def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -172,7 +172,7 @@ def _report(settings: Settings, number: int, kept: int, *, fresh: bool, seconds:
         counts={"rounds": number, "kept": kept},
         seconds=seconds,
         made=tuple(output / file for file in ("triplets.parquet", ENCODER, VALIDATION)),
-        notes=tuple(rounds_lines(output)),
+        notes=tuple(rounds_lines(round_rows(output))),
         failed=EncoderError(made.failed) if made and made.failed else None,
         forgivable=True,
     )
@@ -201,9 +201,8 @@ def round_rows(output: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def rounds_lines(output: Path) -> Iterator[str]:
+def rounds_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The same as a table to print."""
-    rows = round_rows(output)
     if not rows:
         return
     yield f"{'':10}{'round':>10}{'triplets':>10}{'nDCG@10':>9}{'MAP':>7}   on validation, term→passage and passage→term"

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 _COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
-def stage_rows(store: Store) -> list[dict[str, Any]]:
-    """Each stage: what it made, when, in how many seconds, and its dropped rows by reason. Raises TableError if none ran."""
+def report_rows(store: Store) -> list[dict[str, Any]]:
+    """Each stage: what it made, when, in how many seconds, and its dropped rows by reason; then each round.
+
+    Raises TableError if no stage ran.
+    """
     made = {stage: store.manifest(stage) for stage in STAGES}
     if not any(made.values()):
         raise TableError(f"{store.folder}: nothing was made here yet", "Start with `tripletkit run BOOK.pdf`.")
@@ -32,21 +35,16 @@ def stage_rows(store: Store) -> list[dict[str, Any]]:
         reasons = Counter(dropped.filter(stage=stage)["reason"].to_list()) if dropped is not None else Counter()
         row = {"summary": of.summary, "counts": of.counts, "seconds": of.seconds, "made": of.made} if of else {}
         rows.append({"stage": stage, **row, "dropped": dict(reasons.most_common())})
-    return rows
+    return [*rows, *round_rows(store.folder)]
 
 
-def report_rows(store: Store) -> list[dict[str, Any]]:
-    """What each stage and each round made."""
-    return [*stage_rows(store), *round_rows(store.folder)]
-
-
-def report_lines(store: Store) -> Iterator[str]:
+def report_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The same as text: one paragraph a stage, then the rounds, if there are several."""
-    for row in stage_rows(store):
+    for row in (row for row in rows if "stage" in row):
         made = f"{row['summary']}  [{row['seconds']:.1f} s, {row['made']}]" if "made" in row else "not made yet"
         yield f"{row['stage']:9} {made}"
         yield from (f"          dropped {count:,}: {reason}" for reason, count in row["dropped"].items())
-    yield from rounds_lines(store.folder)
+    yield from rounds_lines([row for row in rows if "round" in row])
 
 
 def term_rows(store: Store, *, kept: bool = False) -> list[dict[str, Any]]:
