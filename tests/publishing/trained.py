@@ -66,7 +66,9 @@ def score(store: Store, names: Sequence[str] = (BASE, FINE_TUNED), fingerprint: 
             first: ranker(MEAN, general=Figure(0.8), fingerprint="f00d"),
             last: ranker(BETTER, general=Figure(0.8), fingerprint=fingerprint or fingerprint_of(store.sha("encoder"))),
         },
-        differences={last: Difference(minus=first, general=Figure(0.0), general_change=0.0, **dict.fromkeys(TASKS, change))},
+        differences={
+            last: Difference(minus=first, general=Figure(0.0), general_change=0.0, **dict.fromkeys(TASKS, change))
+        },
         terms=76,
         passages=117,
         split="test",
