@@ -11,9 +11,9 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from tests.publishing.tables import ALPHA, BETA, DETAILS, SCORES, Book, small_tables, unlicensed
+from tripletkit.publishing.card_statistics import Review
 from tripletkit.publishing.cards import plain
 from tripletkit.publishing.dataset_folder import write_dataset
-from tripletkit.publishing.negative_checks import Review
 
 
 def card_of(tmp_path: Path, *books: Book, **facts: object) -> str:

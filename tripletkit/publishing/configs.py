@@ -1,9 +1,14 @@
-"""Tables → configurations: what ``load_dataset(folder, NAME)`` opens, each as a frame that has a column ``split``."""
+"""Tables → configurations: what ``load_dataset(folder, NAME)`` opens, each as a frame that has a column ``split``.
+
+A redacted dataset has them without text: ids, pages, offsets, scores and hashes, from which whoever has the book restores
+the rest. Of the columns only those in PUBLISHED are in it: a column that is added to a table stays out until it is listed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -37,6 +42,28 @@ REFERENCES = (
     ("triplets", "positive_id", "terms", "term_id"),
     ("triplets", "negative_id", "terms", "term_id"),
 )
+
+SPANS = pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32}))
+_PLACE = ("book_id", "page_first", "page_last", "label_first", "label_last", "kind")
+_SCORES = ("cos_ap", "cos_an", "cos_pn", "ce_ap", "ce_an", "rank", "rule", "masked", "round", "encoder")
+#: Columns without text, by configuration.
+PUBLISHED = {
+    "full": ("triplet_id", "passage_id", "positive_id", "negative_id", *_PLACE, "spans", *_SCORES),
+    "corpus": ("passage_id", *_PLACE, "n_tokens"),
+    "terms": ("term_id", "book_id", "sources", "parent_id", "see_also", "locators", "kept"),
+    "mentions": ("passage_id", "term_id", "start", "end", "match"),
+}
+#: Columns in the place of text.
+REPLACEMENTS = {
+    "anchor_sha256": "sha256 of the anchor",
+    "masked_spans": "the parts of the passage's text that the mask token replaces in the anchor, by offsets",
+    "text_sha256": "sha256 of the text",
+    "term_sha256": "sha256 of the canonical form",
+    "definition_sha256": "sha256 of the definition",
+}
+#: Columns of a few fixed words. More different values, or longer ones, may be text of the book.
+VOCABULARIES = ("kind", "match", "rule")
+MOST_WORDS, LONGEST_WORD = 40, 60
 
 
 def check_tables(tables: Tables) -> dict[str, pl.DataFrame]:
@@ -212,3 +239,80 @@ def _configuration(
     if not frame.height:
         notes = (*notes, f"{name}: it has no rows, so it cannot be loaded.")
     return Configuration(name, meaning, columns, frame.select("split", *columns), notes)
+
+
+def text_hash(text: str) -> str:
+    """sha256 of the text's UTF-8 bytes, hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def text_hashes(texts: Iterable[str | None]) -> pl.Series:
+    """``text_hash`` of each; null stays null."""
+    return pl.Series([None if text is None else text_hash(text) for text in texts], dtype=pl.String)
+
+
+def redacted_configurations(tables: Tables, mask_token: str) -> tuple[Configuration, ...]:
+    """``full``, ``corpus``, ``terms`` and ``mentions``, with hashes in the place of text.
+
+    ``mask_token`` replaces the positive in masked anchors.
+    Raises TableError where a column of fixed words may hold text of a book.
+    """
+    passages, glossary = corpus(tables), terms(tables)
+    return (
+        _redacted_full(full(tables), dict(tables["passages"].select("passage_id", "text").iter_rows()), mask_token),
+        _redacted(passages, {"text_sha256": text_hashes(passages.frame["text"])}),
+        _redacted(glossary, {f"{name}_sha256": text_hashes(glossary.frame[name]) for name in ("term", "definition")}),
+        _redacted(mentions(tables), {}),
+    )
+
+
+def _redacted_full(whole: Configuration, texts: Mapping[str, str], mask_token: str) -> Configuration:
+    anchors = whole.frame.select("passage_id", "anchor").iter_rows()
+    spans = pl.Series([masked_spans(texts[passage], anchor, mask_token) for passage, anchor in anchors], dtype=SPANS)
+    lost = spans.null_count()
+    note = f"full: {lost} anchors are not the text of their passage with {mask_token} in it, so `fill` cannot restore them."
+    made = _redacted(whole, {"anchor_sha256": text_hashes(whole.frame["anchor"]), "masked_spans": spans})
+    return replace(made, notes=(note,) if lost else ())
+
+
+def _redacted(whole: Configuration, added: Mapping[str, pl.Series]) -> Configuration:
+    kept = PUBLISHED[whole.name]
+    frame = whole.frame.select("split", *kept).with_columns(series.alias(name) for name, series in added.items())
+    for name in set(kept) & set(VOCABULARIES):
+        words = frame[name].drop_nulls().unique()
+        longest = max(map(len, words), default=0)
+        if longest > LONGEST_WORD or len(words) > MOST_WORDS:
+            raise TableError(
+                f"{whole.name}: column {name!r} holds {len(words)} different values, the longest of {longest} characters, "
+                "so it may hold the book's text",
+                "A redacted dataset cannot carry it; make the tables again with this version.",
+            )
+    columns = {name: whole.columns[name] for name in kept} | {name: REPLACEMENTS[name] for name in added}
+    return replace(whole, meaning=f"{whole.meaning}, without text", columns=columns, frame=frame)
+
+
+def masked_spans(text: str, anchor: str, mask_token: str) -> list[dict[str, int]] | None:
+    """The parts of ``text`` that ``mask_token`` replaces in ``anchor``; None if ``anchor`` is not made so.
+
+    Of several ways to place them the leftmost is taken: all give the same anchor.
+    """
+    if text == anchor:
+        return []
+    first, *pieces = anchor.split(mask_token)
+    if not pieces or not text.startswith(first) or not text.endswith(pieces[-1]):
+        return None
+    spans, at = [], len(first)
+    for number, piece in enumerate(pieces, start=1):
+        start = text.find(piece, at + 1) if number < len(pieces) else len(text) - len(piece)
+        if start <= at:
+            return None
+        spans.append({"start": at, "end": start})
+        at = start + len(piece)
+    return spans
+
+
+def mask(text: str, spans: Sequence[Mapping[str, int]], mask_token: str) -> str:
+    """The inverse of ``masked_spans``: ``text`` with ``mask_token`` in the place of each span."""
+    starts = [0, *(span["end"] for span in spans)]
+    ends = [*(span["start"] for span in spans), len(text)]
+    return mask_token.join(text[start:end] for start, end in zip(starts, ends, strict=True))

@@ -10,11 +10,9 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from tripletkit.publishing.card_statistics import QUANTILES, SHINGLE_WORDS, CardStatistics
-from tripletkit.publishing.cards import license_head, render_card
+from tripletkit.publishing.card_statistics import QUANTILES, SHINGLE_WORDS, CardStatistics, Review
+from tripletkit.publishing.cards import EncoderScores, license_head, render_card
 from tripletkit.publishing.configs import SPLIT_NAMES
-from tripletkit.publishing.encoder_scores import EncoderScores
-from tripletkit.publishing.negative_checks import Review
 from tripletkit.publishing.rights import DatasetLicense
 
 #: The Hub's size classes: up to 3 digits, 4 digits, and so on.

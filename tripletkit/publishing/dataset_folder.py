@@ -19,7 +19,14 @@ from pydantic import TypeAdapter
 from tripletkit.errors import HubError
 from tripletkit.publishing.card_statistics import card_statistics
 from tripletkit.publishing.cards import CARD, public_settings
-from tripletkit.publishing.configs import SPLIT_NAMES, Configuration, Tables, check_tables, open_configurations
+from tripletkit.publishing.configs import (
+    SPLIT_NAMES,
+    Configuration,
+    Tables,
+    check_tables,
+    open_configurations,
+    redacted_configurations,
+)
 from tripletkit.publishing.dataset_card import (
     CardDetails,
     DatasetCardContent,
@@ -27,7 +34,6 @@ from tripletkit.publishing.dataset_card import (
     PublishedSplit,
     make_dataset_card,
 )
-from tripletkit.publishing.redaction import redacted_configurations
 from tripletkit.publishing.rights import DatasetLicense, combine_licenses, refuse_without_rights
 
 MANIFEST = "tripletkit.json"
@@ -62,12 +68,7 @@ class DatasetReport:
 
 
 def write_dataset(
-    tables: Tables,
-    folder: Path,
-    *,
-    details: CardDetails,
-    redact: bool = False,
-    max_shard_bytes: int = MAX_SHARD_BYTES,
+    tables: Tables, folder: Path, *, details: CardDetails, redact: bool = False, max_shard_bytes: int = MAX_SHARD_BYTES
 ) -> DatasetReport:
     """Write ``tables`` as a dataset into ``folder``; an older dataset there is replaced.
 

@@ -14,10 +14,9 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from tripletkit.errors import HubError
-from tripletkit.publishing.configs import SPLIT_NAMES, Tables
+from tripletkit.publishing.configs import SPLIT_NAMES, Tables, mask, text_hash, text_hashes
 from tripletkit.publishing.dataset_card import CardDetails
 from tripletkit.publishing.dataset_folder import FORMAT, DatasetReport, read_manifest, write_dataset
-from tripletkit.publishing.redaction import mask, text_hash, text_hashes
 from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TERMS, TRIPLETS, make_table
 
 

@@ -13,10 +13,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 import tripletkit
 from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.publishing.card_statistics import book_statistics
-from tripletkit.publishing.cards import CARD, license_head, render_card
+from tripletkit.publishing.cards import CARD, ScoreRow, license_head, read_scores, read_validation, render_card
 from tripletkit.publishing.configs import Tables
 from tripletkit.publishing.dataset_card import dataset_title
-from tripletkit.publishing.encoder_scores import ScoreRow, read_scores, read_validation
 from tripletkit.publishing.rights import combine_licenses
 from tripletkit.settings import describe_loss
 from tripletkit.store import ENCODER, Manifest, Store, write_atomically

@@ -9,9 +9,8 @@ from __future__ import annotations
 import polars as pl
 
 from tripletkit.errors import SourceError
-from tripletkit.language.section_paths import section_titles
 from tripletkit.rules import Rules
-from tripletkit.schemas import TERMS, make_table
+from tripletkit.schemas import TERMS, make_table, section_titles
 from tripletkit.settings import GlossarySettings
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import write_atomically

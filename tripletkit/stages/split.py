@@ -10,9 +10,8 @@ import polars as pl
 
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for
-from tripletkit.language.section_paths import chapter_of
 from tripletkit.near_duplicates import near_duplicate_groups
-from tripletkit.schemas import SPLITS, make_table
+from tripletkit.schemas import SPLITS, make_table, section_titles
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 
 Unit = TypeVar("Unit", bound=Hashable)
@@ -87,7 +86,7 @@ def passage_units(passages: pl.DataFrame, by: str) -> dict[str, Hashable]:
     ):
         book = row["book_id"]
         whole = by == "book" or (by == "auto" and (len(sizes) > 2 or book == largest))
-        units[row["passage_id"]] = book if whole else (book, chapter_of(row["section"]))
+        units[row["passage_id"]] = book if whole else (book, section_titles(row["section"])[0])
     return units
 
 
