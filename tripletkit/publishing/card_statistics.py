@@ -134,17 +134,16 @@ def _splits(tables: Tables) -> Iterator[Row]:
                 "anchor_tokens": _lengths(triplets.join(home, on="passage_id")["n_tokens"]),
                 "positive_chars": _lengths(triplets["positive"].str.len_chars()),
                 "negative_chars": _lengths(triplets["negative"].str.len_chars()),
-                "cosines": {of: _quantiles(triplets.select(x=cosine)["x"]) for of, cosine in _COSINES.items()},
+                "cosines": {
+                    of: [cosine.quantile(q, "linear") or 0.0 for q in QUANTILES]
+                    for of, cosine in triplets.select(**_COSINES).to_dict().items()
+                },
             }
 
 
 def _lengths(numbers: pl.Series) -> str:
     some = numbers.to_list() or [0]
     return f"{min(some)} / {sum(some) / len(some):.1f} / {max(some)}"
-
-
-def _quantiles(cosines: pl.Series) -> list[float]:
-    return [cosines.quantile(q, "linear") or 0.0 for q in QUANTILES]
 
 
 def leakage(tables: Tables) -> dict[str, int]:
@@ -174,8 +173,7 @@ def leakage(tables: Tables) -> dict[str, int]:
 
 def _near_copies(plain: Mapping[str, pl.Series]) -> int:
     """Held-out passages that share half of their shingles with an earlier split, test with both others."""
-    seen: set[int] = set()
-    found = 0
+    seen, found = set[int](), 0
     for texts in plain.values():
         of_split = [shingles(text) for text in texts]
         found += sum(2 * len(one & seen) >= len(one) > 0 for one in of_split)
@@ -191,11 +189,12 @@ def shingles(text: str) -> set[int]:
 
 def negative_checks(tables: Tables) -> NegativeChecks:
     """Check the negative of every triplet against its passage's text and pages and against the positive."""
-    forms = {row["term_id"]: _forms(row) for row in tables["terms"].iter_rows(named=True)}
+    names = tables["terms"].select("term_id", "term", "forms").iter_rows()
+    forms = {term_id: {term, *(forms or ())} for term_id, term, forms in names}
     keys = {term_id: set(map(singular, of_term)) for term_id, of_term in forms.items()}
     refers = dict(tables["terms"].select("term_id", "see_also").iter_rows())
     passages = {row["passage_id"]: row for row in tables["passages"].iter_rows(named=True)}
-    cited = _cited_pages(tables)
+    cited = _cited_pages(tables, keys)
     mentioned = lru_cache(maxsize=None)(lambda passage, term: mentions_any(passages[passage]["text"], forms[term]))
 
     def check(passage_id: str, positive: str, negative: str) -> tuple[bool, bool, bool]:
@@ -212,11 +211,7 @@ def negative_checks(tables: Tables) -> NegativeChecks:
     return NegativeChecks(len(found), *each_check)
 
 
-def _forms(term: Mapping[str, Any]) -> set[str]:
-    return {term["term"], *(term["forms"] or ())}
-
-
-def _cited_pages(tables: Tables) -> Mapping[tuple[str, str], set[int]]:
+def _cited_pages(tables: Tables, keys: Mapping[str, set[str]]) -> Mapping[tuple[str, str], set[int]]:
     """(book, form) → physical pages that the book's index cites for it. Terms that are not mined count too."""
     labels = tables["pages"].select("book_id", "label", "page")
     page_of = {(book, label): page for book, label, page in labels.iter_rows()}
@@ -226,7 +221,7 @@ def _cited_pages(tables: Tables) -> Mapping[tuple[str, str], set[int]]:
         for locator in term["locators"] or ():
             if (first := locator["page"]) is not None:
                 pages.update(range(first, max(first, page_of.get((book, locator["range_end"]), first)) + 1))
-        for key in map(singular, _forms(term)):
+        for key in keys[term["term_id"]]:
             cited[book, key] |= pages
     return cited
 
@@ -256,10 +251,9 @@ def read_review(path: Path, triplet_ids: Collection[str]) -> Review | None:
             row = _Verdict.model_validate_json(line) if line.strip() else None
         except ValidationError as error:
             wrong = error.errors()[0]
-            raise SourceError(
-                f"{path}, line {number}: {' '.join(map(str, wrong['loc']))}: {wrong['msg']}: {line[:80]!r}",
-                "`tripletkit publish --review-sample 100` prints such lines; fill in their verdicts.",
-            ) from None
+            problem = f"{path}, line {number}: {' '.join(map(str, wrong['loc']))}: {wrong['msg']}: {line[:80]!r}"
+            cure = "`tripletkit publish --review-sample 100` prints such lines; fill in their verdicts."
+            raise SourceError(problem, cure) from None
         if row and row.verdict and row.triplet_id in triplet_ids:
             verdicts[row.triplet_id] = row.verdict
     counts = Counter(verdicts.values())
@@ -268,9 +262,6 @@ def read_review(path: Path, triplet_ids: Collection[str]) -> Review | None:
 
 def review_sample(triplets: pl.DataFrame, number: int, seed: int) -> Iterator[str]:
     """JSON lines for ``read_review``, each with an empty verdict: triplets to read, drawn at random by the seed."""
-    ids = sorted(triplets["triplet_id"])
-    drawn = rng_for(seed, "review").sample(ids, min(number, len(ids)))
-    shown = triplets.select("triplet_id", "anchor", "positive", "negative").filter(pl.col("triplet_id").is_in(drawn))
-    rows = {row["triplet_id"]: row for row in shown.iter_rows(named=True)}
-    for triplet in drawn:
-        yield json.dumps({**rows[triplet], "verdict": ""}, ensure_ascii=False)
+    rows = triplets.select("triplet_id", "anchor", "positive", "negative").sort("triplet_id").to_dicts()
+    for row in rng_for(seed, "review").sample(rows, min(number, len(rows))):
+        yield json.dumps({**row, "verdict": ""}, ensure_ascii=False)

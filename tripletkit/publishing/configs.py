@@ -72,67 +72,42 @@ def check_tables(tables: Tables) -> dict[str, pl.DataFrame]:
     for child, column, parent, key in REFERENCES:
         unknown = checked[child].join(checked[parent], left_on=column, right_on=key, how="anti")
         if unknown.height:
-            raise TableError(
-                f"{child}: {column} {unknown[column][0]!r} is not in {parent} ({unknown.height} such rows)",
-                "The tables are of different runs; run `tripletkit run` again.",
-            )
-    _check_splits(checked)
-    return checked
-
-
-def _check_splits(tables: Tables) -> None:
-    strange = sorted(set(tables["splits"]["split"]) - set(SPLIT_NAMES))
-    if strange:
+            problem = f"{child}: {column} {unknown[column][0]!r} is not in {parent} ({unknown.height} such rows)"
+            raise TableError(problem, "The tables are of different runs; run `tripletkit run` again.")
+    splits, triplets = checked["splits"], checked["triplets"]
+    if strange := sorted(set(splits["split"]) - set(SPLIT_NAMES)):
         raise TableError(f"splits: unknown split {strange[0]!r}", f"Known: {', '.join(SPLIT_NAMES)}.")
-    moved = tables["triplets"].join(tables["splits"], on=["passage_id", "split"], how="anti")
+    moved = triplets.join(splits, on=["passage_id", "split"], how="anti")
     if moved.height:
-        raise TableError(
-            f"triplets: {moved['triplet_id'][0]!r} is not in its passage's split ({moved.height} such rows)",
-            "Mine again: `tripletkit mine`.",
-        )
-    if not tables["triplets"].height:
-        raise TableError(
-            "triplets: the table is empty, so there is nothing to publish",
-            "`tripletkit mine` makes it and says why it found none.",
-        )
+        problem = f"triplets: {moved['triplet_id'][0]!r} is not in its passage's split ({moved.height} such rows)"
+        raise TableError(problem, "Mine again: `tripletkit mine`.")
+    if not triplets.height:
+        problem = "triplets: the table is empty, so there is nothing to publish"
+        raise TableError(problem, "`tripletkit mine` makes it and says why it found none.")
+    return checked
 
 
 def open_configurations(tables: Tables) -> tuple[Configuration, ...]:
     """Every configuration with its text. The first is the default."""
     triplets, sides = tables["triplets"], _terms_of_anchors(tables["triplets"])
-    defined = pl.col("kept") & pl.col("definition").is_not_null()
-    pair, anchor = _meanings(TRIPLETS, "anchor", "positive"), _meanings(TRIPLETS, "anchor")
+    defined = term_splits(tables).filter("kept", pl.col("definition").is_not_null())
+    pairs = triplets.unique(["split", "anchor", "positive"], keep="first", maintain_order=True)
+    lists = sides.group_by("split", "anchor", maintain_order=True).agg(texts="text", scores="score")
+    anchor, pair = _meanings(TRIPLETS, "anchor"), _meanings(TRIPLETS, "anchor", "positive")
+    triplet = pair | _meanings(TRIPLETS, "negative")
     label = {"text": "a term", "label": "1: a positive of the anchor; 0: a negative"}
     scored = {
         "texts": "its positives and negatives, the nearest first",
         "scores": "cosine of the anchor and each text, by the encoder that mined",
     }
     return (
-        _configuration(
-            "triplet",
-            "one triplet; SentenceTransformerTrainer takes it as it is",
-            _meanings(TRIPLETS, "anchor", "positive", "negative"),
-            triplets,
-        ),
+        _configuration("triplet", "one triplet; SentenceTransformerTrainer takes it as it is", triplet, triplets),
         n_tuple(triplets),
-        _configuration(
-            "pairs",
-            "distinct anchor and positive",
-            pair,
-            triplets.unique(["split", "anchor", "positive"], keep="first", maintain_order=True),
-        ),
+        _configuration("pairs", "distinct anchor and positive", pair, pairs),
         _configuration("labelled-pairs", "an anchor, a term, and whether it is a positive", anchor | label, sides),
+        _configuration("scored-list", "an anchor and its terms with their scores", anchor | scored, lists),
         _configuration(
-            "scored-list",
-            "an anchor and its terms with their scores",
-            anchor | scored,
-            sides.group_by("split", "anchor", maintain_order=True).agg(texts="text", scores="score"),
-        ),
-        _configuration(
-            "definitions",
-            "a definition and the term it defines",
-            _meanings(TERMS, "definition", "term"),
-            term_splits(tables).filter(defined),
+            "definitions", "a definition and the term it defines", _meanings(TERMS, "definition", "term"), defined
         ),
         *(make(tables) for make in (corpus, terms, mentions, full)),
     )
@@ -221,9 +196,8 @@ def term_splits(tables: Tables) -> pl.DataFrame:
     splits = tables["splits"].with_columns(pl.col("split").cast(pl.Enum(SPLIT_NAMES)))
     found = tables["terms"]
     for name, key in (("mentions", "term_id"), ("passages", "book_id")):
-        earliest = (
-            tables[name].join(splits, on="passage_id").group_by(key).agg(pl.col("split").min().alias(f"in {name}"))
-        )
+        first = pl.col("split").min().alias(f"in {name}")
+        earliest = tables[name].join(splits, on="passage_id").group_by(key).agg(first)
         found = found.join(earliest, on=key, how="left", maintain_order="left")
     split = pl.coalesce("in mentions", "in passages", pl.lit(SPLIT_NAMES[0]))
     return found.with_columns(split=split.cast(pl.String))
@@ -282,11 +256,9 @@ def _redacted(whole: Configuration, added: Mapping[str, pl.Series]) -> Configura
         words = frame[name].drop_nulls().unique()
         longest = max(map(len, words), default=0)
         if longest > LONGEST_WORD or len(words) > MOST_WORDS:
-            raise TableError(
-                f"{whole.name}: column {name!r} holds {len(words)} different values, the longest of {longest} characters, "
-                "so it may hold the book's text",
-                "A redacted dataset cannot carry it; make the tables again with this version.",
-            )
+            held = f"{len(words)} different values, the longest of {longest} characters"
+            problem = f"{whole.name}: column {name!r} holds {held}, so it may hold the book's text"
+            raise TableError(problem, "A redacted dataset cannot carry it; make the tables again with this version.")
     columns = {name: whole.columns[name] for name in kept} | {name: REPLACEMENTS[name] for name in added}
     return replace(whole, meaning=f"{whole.meaning}, without text", columns=columns, frame=frame)
 

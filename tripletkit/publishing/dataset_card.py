@@ -114,7 +114,14 @@ def card_metadata(content: DatasetCardContent) -> DatasetCardData:
         pretty_name=content.details.pretty_name,
         **license_head(content.license),
         size_categories=[SIZES[min(max(len(str(content.statistics.triplets)) - 3, 0), len(SIZES) - 1)]],
-        configs=[_config(one, default=one is content.configurations[0]) for one in content.configurations],
+        configs=[
+            {
+                "config_name": one.name,
+                **({} if number else {"default": True}),
+                "data_files": [{"split": split, "path": f"{one.name}/{split}-*.parquet"} for split in one.splits],
+            }
+            for number, one in enumerate(content.configurations)
+        ],
     )
     infos = {
         one.name: DatasetInfo(
@@ -130,8 +137,3 @@ def card_metadata(content: DatasetCardContent) -> DatasetCardData:
     }
     DatasetInfosDict(infos).to_dataset_card_data(data)
     return data
-
-
-def _config(one: PublishedConfiguration, *, default: bool) -> dict[str, object]:
-    files = [{"split": split, "path": f"{one.name}/{split}-*.parquet"} for split in one.splits]
-    return {"config_name": one.name, **({"default": True} if default else {}), "data_files": files}

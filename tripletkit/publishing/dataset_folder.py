@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from pydantic import TypeAdapter
@@ -98,10 +97,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         return TypeAdapter(dict[str, Any]).validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValueError) as error:
-        raise HubError(
-            f"{folder}: not a dataset folder of tripletkit ({type(error).__name__} at {MANIFEST})",
-            "Make one with `tripletkit publish --to DIR`.",
-        ) from error
+        problem = f"{folder}: not a dataset folder of tripletkit ({type(error).__name__} at {MANIFEST})"
+        raise HubError(problem, "Make one with `tripletkit publish --to DIR`.") from error
 
 
 def _manifest(tables: Tables, content: DatasetCardContent) -> str:
@@ -121,12 +118,12 @@ def _manifest(tables: Tables, content: DatasetCardContent) -> str:
 
 def _write(one: Configuration, folder: Path, max_shard_bytes: int) -> PublishedConfiguration:
     (folder / one.name).mkdir()
-    table = _plain_table(one.frame.drop("split"))
-    of_split = ((split, table.filter((one.frame["split"] == split).to_arrow())) for split in SPLIT_NAMES)
+    table = one.frame.drop("split").to_arrow()
+    table = table.cast(pa.schema([(column.name, _plain_type(column.type)) for column in table.schema]))
     splits = {
         split: _write_split(rows, folder / one.name, split, max_shard_bytes)
-        for split, rows in of_split
-        if rows.num_rows
+        for split in SPLIT_NAMES
+        if (rows := table.filter((one.frame["split"] == split).to_arrow())).num_rows
     }
     return PublishedConfiguration(one.name, one.meaning, one.columns, table.schema, splits)
 
@@ -143,13 +140,8 @@ def _write_split(rows: pa.Table, folder: Path, split: str, max_shard_bytes: int)
     return PublishedSplit(rows.num_rows, rows.nbytes, size)
 
 
-def _plain_table(frame: pl.DataFrame) -> pa.Table:
-    """``frame`` with the types that `datasets` itself writes: polars' own are large_string and large_list."""
-    table = frame.to_arrow()
-    return table.cast(pa.schema([(column.name, _plain_type(column.type)) for column in table.schema]))
-
-
 def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type that `datasets` itself writes: polars' own are large_string and large_list."""
     if pa.types.is_large_list(kind):
         return pa.list_(_plain_type(kind.value_type))
     if pa.types.is_struct(kind):
@@ -161,9 +153,8 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 def _draft_of(folder: Path) -> Iterator[Path]:
     """A folder beside ``folder`` that takes its place when the block ends well, and vanishes when it does not."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
-        raise HubError(
-            f"{folder}: is there already and holds no dataset of tripletkit", "Name a folder that is new or empty."
-        )
+        problem = f"{folder}: is there already and holds no dataset of tripletkit"
+        raise HubError(problem, "Name a folder that is new or empty.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("partial", "old"))
     shutil.rmtree(draft, ignore_errors=True)
