@@ -68,14 +68,14 @@ def unlicensed_titles(books: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that may be shown to anybody: no secrets, and of a path on this machine only the file's name."""
-    return {name: _public(value) for name, value in settings.items() if not _SECRET.search(name)}
 
+    def public(value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, list | tuple):
+            return ", ".join(str(public(one)) for one in value)
+        is_path = isinstance(value, str) and (PurePath(value).is_absolute() or value.startswith("~"))
+        return PurePath(value).name if is_path else value
 
-def _public(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, list | tuple):
-        return ", ".join(str(_public(one)) for one in value)
-    is_path = isinstance(value, str) and (PurePath(value).is_absolute() or value.startswith("~"))
-    return PurePath(value).name if is_path else value
+    return {name: public(value) for name, value in settings.items() if not _SECRET.search(name)}
 
 
 def render_card(card: type[DatasetCard | ModelCard], data: Any, template: str, **values: Any) -> str:  # noqa: ANN401
@@ -122,12 +122,9 @@ def read_scores(store: Store) -> EncoderScores | None:
     trained_on = made.key["inputs"].get("triplets.parquet") if made else None
     if made is None or trained_on != store.sha("triplets.parquet") or not path.is_file():
         return None
-    report = reports.read_report(path)
+    report, fingerprint = reports.read_report(path), fingerprint_of(made.outputs.get(ENCODER, ""))
     # Other names belong to encoders that somebody compared with each other.
-    if set(report.encoders) != {BASE, FINE_TUNED}:
-        return None
-    fingerprint = report.encoders[FINE_TUNED].fingerprint
-    if fingerprint != fingerprint_of(made.outputs.get(ENCODER, "")):
+    if set(report.encoders) != {BASE, FINE_TUNED} or report.encoders[FINE_TUNED].fingerprint != fingerprint:
         return None
     rows, sample = tuple(_row(report, task, metric) for task, metric in SHOWN), report.resampling[TERM_TO_PASSAGE]
     resampled = f"{sample.units} {sample.by}" if rows[0].difference.interval else ""
