@@ -61,11 +61,10 @@ class Tagger:
 
     def tag(self, texts: Iterable[str]) -> Iterator[Tagged]:
         """The mentions of each text in turn."""
-        by_rule = ((text, self._by_rule(text)) for text in texts)
         if self._parser is None:
-            yield from (tagged for _, tagged in by_rule)
+            yield from map(self._by_rule, texts)
             return
-        found = list(by_rule)
+        found = [(text, self._by_rule(text)) for text in texts]
         parsed = self._parser((text, tagged.mentions) for text, tagged in found)
         for (_, tagged), unfit in zip(found, parsed, strict=True):
             mentions = [match for match in tagged.mentions if match not in unfit]
@@ -73,15 +72,12 @@ class Tagger:
             yield Tagged(mentions, [*tagged.rejected, *rejected])
 
     def _by_rule(self, text: str) -> Tagged:
-        best: dict[tuple[int, int, str], Match] = {}
-        rejected: list[Rejection] = []
+        best, rejected = dict[tuple[int, int, str], Match](), list[Rejection]()
         for match in self._matcher.matches(text):
-            reason = self._context.objection(text, match)
+            reason, place = self._context.objection(text, match), _place(match)
             if reason is not None:
                 rejected.append(Rejection(match, reason))
-                continue
-            place = (match.start, match.end, match.form.term_id)
-            if place not in best or _ORDER.index(match.match) < _ORDER.index(best[place].match):
+            elif place not in best or _ORDER.index(match.match) < _ORDER.index(best[place].match):
                 best[place] = match
         # "MAP" is an acronym where the book has one, not the word "map".
         acronyms = {(m.start, m.end): m.form.term_id for m in best.values() if is_acronym(m.form.text)}
@@ -92,9 +88,12 @@ class Tagger:
                 mentions.append(match)
             else:
                 rejected.append(Rejection(match, "acronym of another term"))
-        places = {(m.start, m.end, m.form.term_id) for m in mentions}
-        kept_out = [r for r in rejected if (r.match.start, r.match.end, r.match.form.term_id) not in places]
-        return Tagged(mentions, kept_out)
+        places = set(map(_place, mentions))
+        return Tagged(mentions, [one for one in rejected if _place(one.match) not in places])
+
+
+def _place(match: Match) -> tuple[int, int, str]:
+    return match.start, match.end, match.form.term_id
 
 
 class Context:
@@ -104,10 +103,8 @@ class Context:
         patterns = [rule.text for rule in rules.files["idioms"]]
         self._idioms = re.compile(rf"(?<![\w-])(?:{'|'.join(patterns or ['(?!)'])})(?![\w-])", re.IGNORECASE)
         # Words that idioms spell out: other words need no search.
-        self._words = frozenset(
-            word.lower() for text in patterns for word in re.findall(r"(?<!\\)\b[^\W\d_]{2,}", text)
-        )
-
+        words = (word for text in patterns for word in re.findall(r"(?<!\\)\b[^\W\d_]{2,}", text))
+        self._words = frozenset(map(str.lower, words))
         self._role: dict[str, set[str]] = defaultdict(set)
         for rule in rules.files["verb_neighbours"]:
             self._role[rule.label].add(rule.text)
@@ -155,19 +152,16 @@ class Context:
             return False
         # An idiom is short. The search starts at a space, so that none begins inside a word.
         left = text.rfind(" ", 0, max(0, start - 40)) + 1
-        for found in self._idioms.finditer(text, left, min(len(text), end + 40)):
-            if found.start() <= start and end <= found.end() and end - start < found.end() - found.start():
-                return True
-        return False
+        idioms = (found.span() for found in self._idioms.finditer(text, left, min(len(text), end + 40)))
+        return any(left <= start and end <= right and (left, right) != (start, end) for left, right in idioms)
 
 
 def in_code(text: str, start: int, end: int) -> bool:
     """Whether ``text[start:end]`` is part of an identifier, a call, an index, a path or an option."""
     if (start == 0 or text[start - 1] in _PLAIN_BEFORE) and (end == len(text) or text[end] in _PLAIN_AFTER):
         return False  # as nearly always
-    if _CODE_BEFORE.search(text, max(0, start - 40), start) and not _RUN_TOGETHER.match(text, start - 1):
-        return True
-    return _CODE_AFTER.match(text, end) is not None
+    before = _CODE_BEFORE.search(text, max(0, start - 40), start) and not _RUN_TOGETHER.match(text, start - 1)
+    return bool(before or _CODE_AFTER.match(text, end))
 
 
 def _before(text: str, start: int) -> tuple[str, int]:
@@ -182,9 +176,6 @@ def _after(text: str, end: int) -> str:
     return match.group(1) if match else ""
 
 
-# --- Surfaces as forms ------------------------------------------------------------
-
-
 def surfaces_of(texts: Iterable[tuple[str, Sequence[Match]]]) -> dict[str, list[str]]:
     """By term: each surface of its matches in the texts, case and dashes aside, in the smallest case in which it occurs.
 
@@ -197,7 +188,9 @@ def surfaces_of(texts: Iterable[tuple[str, Sequence[Match]]]) -> dict[str, list[
             if surface.isupper() and not is_acronym(match.form.text):
                 surface = surface.lower()
             held = found[match.form.term_id]
-            held[fold(surface)] = min(surface, held.get(fold(surface), surface), key=_capitals)
+            held[fold(surface)] = min(
+                surface, held.get(fold(surface), surface), key=lambda one: (sum(c.isupper() for c in one), one)
+            )
     return {term_id: sorted(held.values()) for term_id, held in found.items()}
 
 
@@ -210,7 +203,3 @@ def with_surfaces(forms: Sequence[str], surfaces: Iterable[str]) -> list[str]:
 def fold(form: str) -> str:
     """What two surfaces share that differ only in case and in the sort of dashes and quotes."""
     return form.translate(_DASHES).casefold()
-
-
-def _capitals(surface: str) -> tuple[int, str]:
-    return sum(c.isupper() for c in surface), surface

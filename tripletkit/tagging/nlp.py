@@ -18,16 +18,14 @@ if TYPE_CHECKING:
 
 #: Finite verbs. A gerund names what is done ("hashing", "pooling"), a participle may be a term ("fixed"): both stay.
 VERB_TAGS = frozenset(("VB", "VBP", "VBZ", "VBD", "MD"))
-_NEEDED = ("tagger",)
 _LEFT_OUT = ("parser", "ner", "lemmatizer", "senter")
 
 
 def load_parser(name: str) -> Parser:
     """The pipeline of that name or in that folder. Raises ConfigError if spaCy, the pipeline or its tagger is missing."""
     if importlib.util.find_spec("spacy") is None:
-        raise ConfigError(
-            f"tag.nlp = {name!r}: spaCy is not installed", "pip install 'tripletkit[nlp]', or leave tag.nlp out."
-        )
+        cure = "pip install 'tripletkit[nlp]', or leave tag.nlp out."
+        raise ConfigError(f"tag.nlp = {name!r}: spaCy is not installed", cure)
     import spacy
 
     try:
@@ -35,19 +33,16 @@ def load_parser(name: str) -> Parser:
     except (OSError, ValueError) as error:
         hint = f"Install it: python -m spacy download {name}. Any installed spaCy pipeline or its folder will do."
         raise ConfigError(f"tag.nlp = {name!r}: no such spaCy pipeline ({str(error).splitlines()[0]})", hint) from None
-    if missing := [part for part in _NEEDED if part not in nlp.pipe_names]:
-        raise ConfigError(
-            f"tag.nlp = {name!r}: the pipeline has no {missing[0]}, only {', '.join(nlp.pipe_names) or 'nothing'}",
-            "Take one that tags parts of speech, such as en_core_web_sm.",
-        )
+    if "tagger" not in nlp.pipe_names:
+        problem = f"tag.nlp = {name!r}: the pipeline has no tagger, only {', '.join(nlp.pipe_names) or 'nothing'}"
+        raise ConfigError(problem, "Take one that tags parts of speech, such as en_core_web_sm.")
 
     def unfit(texts: Iterable[tuple[str, Sequence[Match]]]) -> Iterator[Sequence[Match]]:
         for doc, matches in nlp.pipe(texts, as_tuples=True, batch_size=64):
             tags = {token.idx: token.tag_ for token in doc}
-            inner = _nested(matches)
-            yield [
-                m for m in matches if m.form.text.isalpha() and m.start not in inner and tags.get(m.start) in VERB_TAGS
-            ]
+            verbs = [m for m in matches if m.form.text.isalpha() and tags.get(m.start) in VERB_TAGS]
+            inner = _nested(matches) if verbs else ()
+            yield [m for m in verbs if m.start not in inner]
 
     return unfit
 
