@@ -16,7 +16,6 @@ from tripletkit.publishing.card_statistics import (
     negative_checks,
     read_review,
     review_sample,
-    shingles,
     wilson,
 )
 from tripletkit.schemas import LOCATORS
@@ -39,12 +38,6 @@ def test_a_copied_passage_is_a_leak() -> None:
     )
     assert (before["copies"], after["copies"]) == (0, 2)
     assert after["near_copies"] == before["near_copies"] + 1
-
-
-def test_shingles_by_hand() -> None:
-    assert len(shingles("a b c d e f g h i")) == 2  # a–h, b–i
-    assert shingles("a b c") == set()
-    assert shingles("a b c d e f g h") < shingles("a b c d e f g h i")
 
 
 Tables = dict[str, pl.DataFrame]

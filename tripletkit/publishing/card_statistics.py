@@ -21,13 +21,12 @@ from pydantic import BaseModel, ValidationError
 from tripletkit.errors import SourceError
 from tripletkit.ids import rng_for
 from tripletkit.language.form_search import mentions_any, singular
+from tripletkit.near_duplicates import shingles
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables
 
 REVIEW = "review.jsonl"
 _Z = 1.959964  # 97.5 % quantile of the normal distribution
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-#: Passages are near copies if they share half of their sequences of this many words.
-SHINGLE_WORDS = 8
 _COSINES = {
     "anchor and positive": pl.col("cos_ap"),
     "anchor and negative": pl.col("cos_an"),
@@ -175,16 +174,10 @@ def _near_copies(plain: Mapping[str, pl.Series]) -> int:
     """Held-out passages that share half of their shingles with an earlier split, test with both others."""
     seen, found = set[int](), 0
     for texts in plain.values():
-        of_split = [shingles(text) for text in texts]
+        of_split = [shingles(text.split()) for text in texts]
         found += sum(2 * len(one & seen) >= len(one) > 0 for one in of_split)
         seen.update(*of_split)
     return found
-
-
-def shingles(text: str) -> set[int]:
-    """Hashes of every sequence of SHINGLE_WORDS words; the words themselves would not fit in memory."""
-    words = text.split()
-    return {hash(tuple(words[i : i + SHINGLE_WORDS])) for i in range(len(words) - SHINGLE_WORDS + 1)}
 
 
 def negative_checks(tables: Tables) -> NegativeChecks:

@@ -114,10 +114,7 @@ class EncoderScores:
 
 
 def read_scores(store: Store) -> EncoderScores | None:
-    """The scores of the encoder that was trained on the triplets as they are now; None if there are none.
-
-    Raises TableError for a file of scores that cannot be read.
-    """
+    """The scores of the encoder that was trained on the triplets as they are now, if any. Raises TableError."""
     made, path = store.manifest("train"), store.place(SCORES)
     trained_on = made.key["inputs"].get("triplets.parquet") if made else None
     if made is None or trained_on != store.sha("triplets.parquet") or not path.is_file():

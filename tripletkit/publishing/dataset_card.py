@@ -10,7 +10,8 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from tripletkit.publishing.card_statistics import QUANTILES, SHINGLE_WORDS, CardStatistics, Review
+from tripletkit.near_duplicates import SHINGLE_WORDS
+from tripletkit.publishing.card_statistics import QUANTILES, CardStatistics, Review
 from tripletkit.publishing.cards import EncoderScores, license_head, render_card
 from tripletkit.publishing.configs import SPLIT_NAMES
 from tripletkit.publishing.rights import DatasetLicense

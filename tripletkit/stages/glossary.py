@@ -42,10 +42,7 @@ _HEADER = """\
 
 
 def run(job: Job) -> StageResult:
-    """Harvest each book by itself, then join the user's terms.
-
-    Raises SourceError if there is no term at all, with what was looked for and what to do.
-    """
+    """Harvest each book by itself, then join the user's terms. Raises SourceError if there is no term at all."""
     passages, books = job.table("passages"), job.table("books")
     settings = job.settings.glossary
     found = Harvest([], [], [])

@@ -23,10 +23,7 @@ FEWEST_PAGES = 10
 
 
 def run(job: Job) -> StageResult:
-    """Every passage gets a split, but for near-duplicates of a passage in another split, which are dropped.
-
-    Raises TableError if no passage is left to train or to test on.
-    """
+    """Every passage gets a split, but for copies across splits. Raises TableError if none is left to train or test on."""
     settings, seed = job.settings.split, job.settings.seed
     passages = job.table("passages")
     shares = {"validation": settings.validation, "test": settings.test}
@@ -95,10 +92,7 @@ def passages_to_pages(passages: pl.DataFrame) -> dict[str, Hashable]:
 
 
 def pages_to_splits(passages: pl.DataFrame, shares: Mapping[str, float]) -> dict[Hashable, str]:
-    """In each book's reading order: the first pages are for training, the next for validation, the last for the test.
-
-    Counted are pages on which a passage ends.
-    """
+    """In each book's order, of the pages on which a passage ends: the first train, the next validate, the last test."""
     sides: dict[Hashable, str] = {}
     for book, held in sorted(passages.group_by("book_id").agg(pl.col("page_last").unique().sort()).iter_rows()):
         test = round(len(held) * (1 - shares["test"]))

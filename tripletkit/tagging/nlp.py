@@ -1,7 +1,4 @@
-"""An optional spaCy pipeline that finds one-word forms used as verbs: "they set it" is no mention of "set". It is slow.
-
-The only module that imports spaCy; needed with `[tag] nlp = "en_core_web_sm"` and not otherwise.
-"""
+"""An optional, slow spaCy pipeline that finds one-word forms used as verbs: "they set it" is no mention of "set"."""
 
 from __future__ import annotations
 
