@@ -34,7 +34,7 @@ OWNERS = {
     "transformers": {"encoding/quiet.py", "training/trainer.py", "training/callbacks.py"},
     "datasets": {"publishing/dataset_card.py", "training/trainer.py", "project.py"},
     "peft": {"training/model.py"},
-    "spacy": {"tagging/nlp.py"},
+    "spacy": {"tagging/mentions.py"},
     "bm25s": {"evaluation/baselines.py"},
     "huggingface_hub": {
         "encoding/quiet.py",

@@ -126,10 +126,9 @@ class PushReport:
 
 
 def plan_push(folder: Path, repo: str, kind: Kind, options: PushOptions | None = None) -> PushPlan:
-    """What a push of ``folder`` to OWNER/NAME would send; neither network nor token is needed.
+    """What a push of ``folder``, its card with the name OWNER/NAME, would send; neither network nor token is needed.
 
-    The card gets the repository's name. Raises HubError for a folder that may not be pushed, or a name that the Hub does
-    not allow.
+    Raises HubError for a folder that may not be pushed, or a name that the Hub does not allow.
     """
     if not REPO.fullmatch(repo) or "--" in repo or repo.endswith(".git"):
         cure = "Write OWNER/NAME: letters, digits, single - . and _, 96 at most."
@@ -138,7 +137,9 @@ def plan_push(folder: Path, repo: str, kind: Kind, options: PushOptions | None =
         problem = f"{folder}: was filled from a redacted dataset, and its text is not yours to publish"
         raise HubError(problem, "Publish from your own tables; `tripletkit publish` checks the books' licences.")
     paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    sources: dict[str, Path | bytes] = {name: path for name, path in paths.items() if not _matches(name, IGNORED)}
+    sources: dict[str, Path | bytes] = {
+        name: path for name, path in paths.items() if not any(fnmatch(name, one) for one in IGNORED)
+    }
     if MARKERS[kind] not in sources:
         problem = f"{folder}: has no {MARKERS[kind]}, so it is no {kind} that can be pushed"
         raise HubError(problem, "Make it with `tripletkit publish` (dataset) or `tripletkit train` (model).")
@@ -147,10 +148,6 @@ def plan_push(folder: Path, repo: str, kind: Kind, options: PushOptions | None =
     options = options or PushOptions()
     endpoint = options.endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     return PushPlan(kind, repo, endpoint.rstrip("/"), options, sources)
-
-
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def fetch_dataset(repo: str, revision: str = MAIN) -> Path:
@@ -193,8 +190,7 @@ class _Attempts:
     plan: PushPlan
 
     def run(self, number: int) -> PushReport:
-        plan, tag = self.plan, self.plan.options.tag
-        private = self._open()
+        plan, tag, private = self.plan, self.plan.options.tag, self._open()
         refs = self.api.list_repo_refs(plan.repo, repo_type=plan.kind)
         heads = {branch.name: branch.target_commit for branch in refs.branches}
         before = self._blobs(heads.get(plan.options.revision, MAIN))
@@ -251,7 +247,8 @@ class _Attempts:
         """One commit with everything that differs; the head of the branch where nothing does."""
         plan, branch = self.plan, self.plan.options.revision
         additions = [CommitOperationAdd(path, source) for path, source in plan.sources.items()]
-        stale = (path for path in before if path not in plan.sources and _matches(path, STALE[plan.kind]))
+        old = (path for path in before if path not in plan.sources)
+        stale = (path for path in old if any(fnmatch(path, one) for one in STALE[plan.kind]))
         if branch not in heads and heads:
             # Large files first, so that the branch appears when nothing but the commit is left to do.
             self.api.preupload_lfs_files(plan.repo, additions, repo_type=plan.kind, revision=MAIN, free_memory=False)

@@ -113,11 +113,9 @@ def with_license(books: pl.DataFrame, settings: PublishSettings) -> pl.DataFrame
 
 def book_authors(books: pl.DataFrame, authors: Mapping[str, str]) -> dict[str, str]:
     """book_id → its authors: those in the settings, else those in the PDF's metadata if the file is still there."""
-    named = {
-        book_id: authors.get(PurePath(path).name) or _author(Path(path))
-        for book_id, path in books.select("book_id", "path").iter_rows()
-    }
-    return {book_id: author for book_id, author in named.items() if author}
+    paths = books.select("book_id", "path").iter_rows()
+    named = ((book_id, authors.get(PurePath(path).name) or _author(Path(path))) for book_id, path in paths)
+    return {book_id: author for book_id, author in named if author}
 
 
 def _author(path: Path) -> str:

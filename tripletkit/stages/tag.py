@@ -8,7 +8,7 @@ import polars as pl
 
 from tripletkit.schemas import MENTIONS, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
-from tripletkit.tagging.nlp import load_parser
+from tripletkit.tagging.mentions import load_parser
 from tripletkit.tagging.tag_texts import mention_rows, tag_passages
 
 

@@ -2,17 +2,20 @@
 
 No mention stands in code, is used as a verb, is part of an idiom, or differs in case or signs. A verb is recognised by
 its neighbours, for one-word forms in small letters only, and only where no noun could stand: "we run", "can set", "is
-split", "to sort the", "Merge the". A part-of-speech pipeline (nlp) decides the rest where one is used.
+split", "to sort the", "Merge the". A part-of-speech pipeline of spaCy, which is slow, decides the rest where ``tag.nlp`` names one.
 A second language brings its own rules files ``idioms`` and ``verb_neighbours``, and its own ``Context._is_verb``.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from tripletkit.errors import ConfigError
 from tripletkit.language.normalise import is_acronym
 from tripletkit.language.term_words import BRACKETED_ENDINGS, INFINITIVE
 from tripletkit.rules import Rules
@@ -35,6 +38,9 @@ _PLAIN_BEFORE, _PLAIN_AFTER = frozenset(" \n(‘“'\""), frozenset(" \n,;)!?’
 _WORD_BEFORE = re.compile(r"([^\W\d_]+(?:['’][^\W\d_]+)?)[^\S\n]+\Z")
 _WORD_AFTER = re.compile(r"[^\S\n]+([^\W\d_]+)")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;]['”’)]?\s+|\n)\Z")
+#: Finite verbs. A gerund names what is done ("hashing", "pooling"), a participle may be a term ("fixed"): both stay.
+VERB_TAGS = frozenset(("VB", "VBP", "VBZ", "VBD", "MD"))
+_LEFT_OUT = ("parser", "ner", "lemmatizer", "senter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,37 @@ def _after(text: str, end: int) -> str:
     """The word after ``end`` as it is written; "" if a mark or a line break stands between."""
     match = _WORD_AFTER.match(text, end)
     return match.group(1) if match else ""
+
+
+def load_parser(name: str) -> Parser:
+    """The pipeline of that name or in that folder. Raises ConfigError if spaCy, the pipeline or its tagger is missing."""
+    if importlib.util.find_spec("spacy") is None:
+        cure = "pip install 'tripletkit[nlp]', or leave tag.nlp out."
+        raise ConfigError(f"tag.nlp = {name!r}: spaCy is not installed", cure)
+    import spacy
+
+    try:
+        nlp = spacy.load(Path(name) if Path(name).is_dir() else name, exclude=list(_LEFT_OUT))
+    except (OSError, ValueError) as error:
+        hint = f"Install it: python -m spacy download {name}. Any installed spaCy pipeline or its folder will do."
+        raise ConfigError(f"tag.nlp = {name!r}: no such spaCy pipeline ({str(error).splitlines()[0]})", hint) from None
+    if "tagger" not in nlp.pipe_names:
+        problem = f"tag.nlp = {name!r}: the pipeline has no tagger, only {', '.join(nlp.pipe_names) or 'nothing'}"
+        raise ConfigError(problem, "Take one that tags parts of speech, such as en_core_web_sm.")
+
+    def unfit(texts: Iterable[tuple[str, Sequence[Match]]]) -> Iterator[Sequence[Match]]:
+        for doc, matches in nlp.pipe(texts, as_tuples=True, batch_size=64):
+            tags = {token.idx: token.tag_ for token in doc}
+            verbs = [m for m in matches if m.form.text.isalpha() and tags.get(m.start) in VERB_TAGS]
+            # A word inside a term of several words is no verb.
+            inner = {m.start for m in matches if any(_is_inside(m, other) for other in matches)} if verbs else ()
+            yield [m for m in verbs if m.start not in inner]
+
+    return unfit
+
+
+def _is_inside(match: Match, other: Match) -> bool:
+    return other.start <= match.start and match.end <= other.end and other.end - other.start > match.end - match.start
 
 
 def surfaces_of(texts: Iterable[tuple[str, Sequence[Match]]]) -> dict[str, list[str]]:
