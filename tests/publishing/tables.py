@@ -11,7 +11,7 @@ import polars as pl
 from tripletkit.evaluation.report import Figure
 from tripletkit.ids import stable_id
 from tripletkit.publishing.cards import EncoderScores, ScoreRow
-from tripletkit.publishing.dataset_card import CardDetails
+from tripletkit.publishing.dataset_folder import CardDetails
 from tripletkit.schemas import TABLES, make_table
 
 DETAILS = CardDetails(

@@ -68,9 +68,8 @@ def named_words(text: str) -> Iterator[list[str]]:
 def are_names_of_one_thing(text: str, first_end: int, second_start: int, second_end: int) -> bool:
     """Whether the text between two terms joins names of one thing: "X, also called Y" or "X (Y)"."""
     between = text[first_end:second_start]
-    return bool(
-        _ALSO_CALLED.fullmatch(between) or (_OPENED.fullmatch(between) and _CLOSED.match(text, second_end) is not None)
-    )
+    bracketed = _OPENED.fullmatch(between) and _CLOSED.match(text, second_end)
+    return bool(_ALSO_CALLED.fullmatch(between) or bracketed)
 
 
 def singular_and_plural(form: str) -> tuple[str, ...]:
@@ -85,9 +84,8 @@ def words_of(text: str) -> list[str]:
 
 def stem(name: str) -> str | None:
     """The stem of a term of one word in lower case; None if it has no letters to spare, or is more than a word."""
-    return (
-        name[: max(STEM_LETTERS, len(name) - ENDING_LETTERS)] if name.isalpha() and len(name) > STEM_LETTERS else None
-    )
+    spare = name.isalpha() and len(name) > STEM_LETTERS
+    return name[: max(STEM_LETTERS, len(name) - ENDING_LETTERS)] if spare else None
 
 
 def stems_of_many(words: Iterable[str]) -> tuple[str, ...]:

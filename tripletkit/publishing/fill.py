@@ -15,8 +15,7 @@ from pydantic import TypeAdapter
 
 from tripletkit.errors import HubError
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables, mask, text_hash, text_hashes
-from tripletkit.publishing.dataset_card import CardDetails
-from tripletkit.publishing.dataset_folder import FORMAT, DatasetReport, read_manifest, write_dataset
+from tripletkit.publishing.dataset_folder import FORMAT, CardDetails, DatasetReport, read_manifest, write_dataset
 from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TERMS, TRIPLETS, make_table
 
 

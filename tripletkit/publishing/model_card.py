@@ -13,9 +13,16 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 import tripletkit
 from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.publishing.card_statistics import book_statistics
-from tripletkit.publishing.cards import CARD, ScoreRow, license_head, read_scores, read_validation, render_card
+from tripletkit.publishing.cards import (
+    CARD,
+    ScoreRow,
+    dataset_title,
+    license_head,
+    read_scores,
+    read_validation,
+    render_card,
+)
 from tripletkit.publishing.configs import Tables
-from tripletkit.publishing.dataset_card import dataset_title
 from tripletkit.publishing.rights import combine_licenses
 from tripletkit.settings import describe_loss
 from tripletkit.store import ENCODER, Manifest, Store, write_atomically
@@ -58,10 +65,9 @@ def write_model_card(
     base, name = note["base"], f"{note['base'].rpartition('/')[2]} fine-tuned on {title}"
     # A folder's own name would be taken for somebody's repository.
     base_model = base if re.fullmatch(r"[\w.-]+/[\w.-]+", base) else None
-    head = license_head(license_)
     text = render_card(
         ModelCard,
-        ModelCardData(**head, base_model=base_model, model_name=name, eval_results=results or None),
+        ModelCardData(**license_head(license_), base_model=base_model, model_name=name, eval_results=results or None),
         "model_card.md.jinja",
         name=name,
         version=tripletkit.__version__,

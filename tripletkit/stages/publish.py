@@ -16,9 +16,8 @@ import tripletkit
 from tripletkit.errors import SourceError, TableError
 from tripletkit.pdf.reader import open_pdf, read_metadata
 from tripletkit.publishing.card_statistics import REVIEW, read_review
-from tripletkit.publishing.cards import SCORES, read_scores
-from tripletkit.publishing.dataset_card import CardDetails, dataset_title
-from tripletkit.publishing.dataset_folder import write_dataset
+from tripletkit.publishing.cards import SCORES, dataset_title, read_scores
+from tripletkit.publishing.dataset_folder import CardDetails, write_dataset
 from tripletkit.publishing.model_card import books_trained_on, encoder_problem, write_model_card
 from tripletkit.publishing.rights import refuse_without_rights
 from tripletkit.settings import PublishSettings
