@@ -3,11 +3,9 @@
 A token's key ignores case, plural, hyphens, quotes and British or American spelling. Only nouns' endings are undone:
 verbs lemmatised out of context turn terms into everyday words ("spacing" → "space").
 
-Irregular plurals and spellings come from the rules files ``plurals`` and ``variants``. The pipeline runs each stage
-inside ``normalised_by(rules)``, so that a user's rules reach every caller; outside of it the packaged rules count. The
-choice is a context variable: two projects in one process, or two threads, do not see each other's.
-
-A second language brings its own ``Normaliser.singular`` and its own ``plurals`` and ``variants``.
+Irregular plurals and spellings come from the rules files ``plurals`` and ``variants``: a user's own inside of
+``normalised_by``, else the packaged ones. Two projects in one process, or two threads, do not see each other's.
+A second language brings both files and its own ``Normaliser.singular``.
 """
 
 from __future__ import annotations

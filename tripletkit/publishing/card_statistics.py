@@ -103,6 +103,11 @@ def card_statistics(tables: Tables) -> CardStatistics:
     )
 
 
+def dataset_title(books: pl.DataFrame) -> str:
+    """The book's title, or how many textbooks there are."""
+    return str(books["title"][0]) if books.height == 1 else f"{books.height} textbooks"
+
+
 def book_statistics(tables: Tables) -> tuple[Row, ...]:
     """The rows of ``books`` with what came from each: ``passages``, ``splits``, ``kept_terms`` and ``triplets``."""
     passages = tables["passages"].join(tables["splits"], on="passage_id", how="left")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-import polars as pl
 from huggingface_hub import DatasetCard, ModelCard
 
 from tripletkit.encoding.resolve import fingerprint_of
@@ -77,11 +76,6 @@ def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         return PurePath(value).name if is_path else value
 
     return {name: public(value) for name, value in settings.items() if not _SECRET.search(name)}
-
-
-def dataset_title(books: pl.DataFrame) -> str:
-    """The book's title, or how many textbooks there are."""
-    return str(books["title"][0]) if books.height == 1 else f"{books.height} textbooks"
 
 
 def render_card(card: type[DatasetCard | ModelCard], data: Any, template: str, **values: Any) -> str:  # noqa: ANN401

@@ -41,7 +41,8 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     Raises HubError if the books are others, or gave other passages.
     """
     manifest = read_manifest(redacted)
-    _check(redacted, manifest, tables)
+    paths = dict(tables["books"].select("book_id", "path").iter_rows()) if "books" in tables else {}
+    _check(redacted, manifest, tables["passages"], paths)
     parts = {name: _rows(redacted, name) for name in ("corpus", "terms", "mentions", "full")}
     hashed = tables["passages"].with_columns(text_sha256=text_hashes(tables["passages"]["text"]))
     passages = hashed.join(parts["corpus"], on=["passage_id", "text_sha256"], how="semi")
@@ -60,7 +61,6 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         "triplets": parts["full"].height - triplets.height,
     }
     unfilled = {kind: n for kind, n in unfilled.items() if n}
-    paths = _paths(tables)
     filled = {
         "books": make_table(BOOKS, [{**book, "path": paths.get(book["book_id"], "")} for book in manifest["books"]]),
         "pages": tables.get("pages", make_table(PAGES, [])),
@@ -75,7 +75,7 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     return FillReport(write_dataset(filled, output, details=details), unfilled)
 
 
-def _check(folder: Path, manifest: Mapping[str, Any], tables: Tables) -> None:
+def _check(folder: Path, manifest: Mapping[str, Any], passages: pl.DataFrame, paths: Mapping[str, str]) -> None:
     if not manifest.get("redacted"):
         cure = "Fill only a dataset whose card says that it is redacted."
         raise HubError(f"{folder}: is not redacted, its text is there already", cure)
@@ -83,9 +83,8 @@ def _check(folder: Path, manifest: Mapping[str, Any], tables: Tables) -> None:
         problem = f"{folder}: has format {manifest.get('format')!r}, this version of tripletkit reads format {FORMAT}"
         raise HubError(problem, "Fill it with the version of tripletkit that its card names.")
     known = {book["book_id"]: book["title"] for book in manifest["books"]}
-    strange = set(tables["passages"]["book_id"]) - set(known)
-    if strange:
-        name = PurePath(_paths(tables).get(min(strange), min(strange))).name
+    if strange := set(passages["book_id"]) - set(known):
+        name = PurePath(paths.get(min(strange), min(strange))).name
         cure = f"It must be the same file, byte for byte, as one of: {'; '.join(known.values())}"
         raise HubError(f"{name} is none of the books that the dataset was made from", cure)
 
@@ -121,11 +120,6 @@ def _triplets(redacted: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFram
     anchors = [mask(text, spans, mask_token) for text, spans in rows.select("text", "masked_spans").iter_rows()]
     filled = rows.with_columns(anchor=pl.Series(anchors, dtype=pl.String))
     return filled.filter(text_hashes(anchors) == filled["anchor_sha256"])
-
-
-def _paths(tables: Tables) -> dict[str, str]:
-    """book_id → the book's file, if the table is there."""
-    return dict(tables["books"].select("book_id", "path").iter_rows()) if "books" in tables else {}
 
 
 def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.DataFrame:

@@ -12,16 +12,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 import tripletkit
 from tripletkit.encoding.resolve import fingerprint_of
-from tripletkit.publishing.card_statistics import book_statistics
-from tripletkit.publishing.cards import (
-    CARD,
-    ScoreRow,
-    dataset_title,
-    license_head,
-    read_scores,
-    read_validation,
-    render_card,
-)
+from tripletkit.publishing.card_statistics import book_statistics, dataset_title
+from tripletkit.publishing.cards import CARD, ScoreRow, license_head, read_scores, read_validation, render_card
 from tripletkit.publishing.configs import Tables
 from tripletkit.publishing.rights import combine_licenses
 from tripletkit.settings import describe_loss
@@ -71,11 +63,8 @@ def write_model_card(
         "model_card.md.jinja",
         name=name,
         version=tripletkit.__version__,
-        base=base,
-        base_fingerprint=note["base_fingerprint"],
+        **{key: note[key] for key in ("base", "base_fingerprint", "steps", "recipe")},
         fingerprint=fingerprint_of(made.outputs[ENCODER]),
-        steps=note["steps"],
-        recipe=note["recipe"],
         loss=describe_loss(note["recipe"]),
         books=book_statistics({**tables, "books": books, "triplets": triplets}),
         authors=authors,

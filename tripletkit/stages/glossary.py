@@ -43,8 +43,7 @@ _HEADER = """\
 
 def run(job: Job) -> StageResult:
     """Harvest each book by itself, then join the user's terms. Raises SourceError if there is no term at all."""
-    passages, books = job.table("passages"), job.table("books")
-    settings = job.settings.glossary
+    passages, books, settings = job.table("passages"), job.table("books"), job.settings.glossary
     found = Harvest([], [], [])
     proposals, notes, more_terms = [_HEADER], list[str](), MORE_TERMS
     with job.progress.bar("harvesting", books.height, "books") as advance:
@@ -69,9 +68,7 @@ def run(job: Job) -> StageResult:
 
 def _harvest(job: Job, book_id: str, settings: GlossarySettings) -> tuple[Harvest, str]:
     """One book's terms, and what the user can do for more. Passages that were read without a PDF have no lines."""
-    lines, pages, passages = (
-        job.table(name).filter(pl.col("book_id") == book_id) for name in ("lines", "pages", "passages")
-    )
+    lines, pages, passages = (job.table(name).filter(book_id=book_id) for name in ("lines", "pages", "passages"))
     headings, automatic = None, settings.automatic
     if settings.headings:
         titles = {title for path in passages["section"].drop_nulls().unique() for title in section_titles(path)}
