@@ -199,7 +199,7 @@ class Project:
 
     def review_sample(self, number: int) -> list[str]:
         """``number`` random triplets as JSON lines, to be judged and saved as review.jsonl in the output folder."""
-        from tripletkit.publishing.negative_checks import review_sample
+        from tripletkit.publishing.card_statistics import review_sample
 
         return list(review_sample(self.store.read("triplets"), number, self.settings.seed))
 

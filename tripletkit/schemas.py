@@ -14,6 +14,8 @@ from tripletkit.settings import PassageKind
 
 TEXT, INT, REAL, BOOL = pl.String, pl.Int32, pl.Float32, pl.Boolean
 TEXTS = pl.List(pl.String)
+#: Stands between two titles of a passage's section: "1 Intro › 1.2 Types".
+SECTION_MARK = " › "
 LOCATORS = pl.List(pl.Struct({"label": pl.String, "page": pl.Int32, "range_end": pl.String}))
 
 
@@ -228,3 +230,8 @@ def _wrong_columns(schema: pl.Schema, table: Table) -> str:
     wrong = [name for name in {**table.schema, **schema} if schema.get(name) != table.schema.get(name)]
     differs = f"it differs in {', '.join(map(repr, sorted(wrong)))}" if wrong else "its columns are in another order"
     return f"not a tripletkit {table.name} table of this version: made by an earlier version, or by hand ({differs})"
+
+
+def section_titles(section: object) -> list[str]:
+    """The titles of a passage's section, outermost first; one empty title for no section."""
+    return str(section or "").split(SECTION_MARK)

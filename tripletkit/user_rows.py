@@ -31,8 +31,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from tripletkit.errors import SourceError
-from tripletkit.language.section_paths import SECTION_MARK
-from tripletkit.schemas import INT, MENTIONS, TERMS, TEXT
+from tripletkit.schemas import INT, MENTIONS, SECTION_MARK, TERMS, TEXT
 
 #: A longer row is a whole book or a broken file, not a passage.
 MOST_CHARACTERS = 1_000_000

@@ -10,9 +10,8 @@ import polars as pl
 from tripletkit.errors import ConfigError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.language.normalise import normalised_by
-from tripletkit.language.section_paths import section_titles
 from tripletkit.rules import Rules, load_rules
-from tripletkit.schemas import LINES, PAGES, PASSAGES, TERMS, make_table
+from tripletkit.schemas import LINES, PAGES, PASSAGES, TERMS, make_table, section_titles
 from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages
 from tripletkit.terms.text_terms import heading_terms
 from tripletkit.user_rows import Given, PassageRow, read_rows, with_ids
