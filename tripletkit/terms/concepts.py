@@ -142,7 +142,12 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
     wordings = [name, *own_forms(name)]
     if len(parts) == 2:
         wordings += [f"{parts[1]} {parts[0]}", f"{parts[0]} {parts[1]}", f"{parts[1]} {english.OF} {parts[0]}"]
-    return next((by_key[key] for wording in wordings if (key := (kind, form_key(wording))) in by_key), None)
+    for wording in wordings:
+        if (found := by_key.get((kind, form_key(wording)))) is not None:
+            return found
+    return by_key.get((kind, (*form_key(name), "="))) or next(
+        (by_key[k, form_key(name)] for k in ("subject", "names", "symbols") if (k, form_key(name)) in by_key), None
+    )
 
 
 def _strip_qualifiers(

@@ -76,6 +76,7 @@ class Indents:
 
     starts: tuple[float, ...]
     turnover: frozenset[int]
+    wrapped: frozenset[int]  # those that surely hold some second lines, beside subentries maybe
     tolerance: float
 
     def level(self, indent: float) -> int:
@@ -173,9 +174,9 @@ def _path(entry: IndexEntry) -> tuple[str, ...]:
 
 
 def _item_entries(item: Item, parents: tuple[str, ...], labels: Labels, strict: bool, kind: str) -> list[IndexEntry]:
-    parsed = [parse_item(segment, labels, strict) for segment in run_in_segments(item.text)]
+    parsed = [parse_item(segment, item.styles, labels, strict) for segment in run_in_segments(item.text)]
     if not all(sub.term and (sub.locators or sub.see or sub.see_also) for sub in parsed[1:]):
-        parsed = [parse_item(item.text, labels, strict)]
+        parsed = [parse_item(item.text, item.styles, labels, strict)]
     first, *rest = parsed
     if rest and not first.see and (colon := re.match(r"(?P<head>[^:]+):\s+(?P<sub>\S.*)", first.term)):
         first, rest = IndexEntry(colon["head"]), [replace(first, term=colon["sub"]), *rest]
@@ -197,12 +198,12 @@ def run_in_segments(text: str) -> list[str]:
     return parts
 
 
-def parse_item(text: str, labels: Labels, strict: bool) -> IndexEntry:
+def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> IndexEntry:
     """One entry's text taken apart. ``strict``: locators must follow a comma, colon or dots, not only a space."""
     text = plain(text)
     names: tuple[str, ...] = ()
     match = english.REFERENCE.search(text)
-    if match and (match["before"].strip(" ") or match.start("word") == 0):  # else "see" is a word of the term
+    if match and _is_reference(match, text, styles):
         text = text[: match.start()].rstrip(" ,;:([")
         target, more = _targets(match["target"], labels)
         names = tuple(name for part in english.NEXT_TARGET.split(target) if (name := part.strip(" .,")))
@@ -210,6 +211,16 @@ def parse_item(text: str, labels: Labels, strict: bool) -> IndexEntry:
     also = match is not None and (match["also"] is not None or match["word"].lower().startswith(english.COMPARE))
     head, locators = split_locators(text, labels, strict)
     return IndexEntry(clean_term(head), locators=locators, see=() if also else names, see_also=names if also else ())
+
+
+def _is_reference(match: re.Match[str], text: str, styles: str) -> bool:
+    """Whether "see" refers: it does after punctuation, at the start, in italics, or where nothing is cited."""
+    if match["before"].strip(" ") or match.start("word") == 0:
+        return True
+    at = len(text[: match.start("word")].split())
+    if at < len(styles) and styles[at] in "iz":
+        return True
+    return not re.search(r"\d$", match["target"]) and match["word"].islower()
 
 
 def _targets(target: str, labels: Labels) -> tuple[str, str]:
@@ -226,15 +237,27 @@ def split_locators(text: str, labels: Labels, strict: bool) -> tuple[str, tuple[
     for match in _SEPARATOR.finditer(text):
         if match.start() == 0 and not match.group().strip(" "):
             continue
-        if strict and not match.group().strip(" "):
+        loose = not match.group().strip(" ")
+        if strict and loose:
             continue
         tail = text[match.end() :]
         if not LOCATOR_LIST.fullmatch(tail):
             continue
         spans = parse_locators(tail, labels)
-        if spans and all(labels.plausible(span.first) for span in spans):
+        if spans and all(labels.plausible(span.first) for span in spans) and not (loose and _is_words(spans)):
             return text[: match.start()], spans
+    if strict and (
+        unmarked := re.search(r"(?<=[^\W\d])\s+(\d{1,4}(?:[–-]\d{1,4})?(?:,\s*\d{1,4}(?:[–-]\d{1,4})?)+)$", text)
+    ):
+        spans = parse_locators(unmarked.group(1), labels)
+        if all(labels.plausible(span.first) for span in spans):
+            return text[: unmarked.start()], spans
     return text, ()
+
+
+def _is_words(spans: Sequence[Span]) -> bool:
+    """Roman numerals after a mere space are more often words or letters ("matrix c", "level i")."""
+    return not any(span.first.isdigit() for span in spans)
 
 
 def clean_term(text: str) -> str:
@@ -242,7 +265,10 @@ def clean_term(text: str) -> str:
     text = " ".join(text.replace(LEADER, " ").split()).strip(" ,;:•·–—")
     text = _PADDING.sub("", text)
     # An initial keeps its full stop: "Jordan, C."
-    return text if re.search(r"\b[A-Z]\.$", text) else text.rstrip(" .")
+    text = text if re.search(r"\b[A-Z]\.$", text) else text.rstrip(" .")
+    if text.count("(") > text.count(")") and text[-1:].islower() and text[-1:].isascii():
+        text += ")"
+    return text
 
 
 def _separates_by_comma(items: Sequence[Item], labels: Labels) -> bool:
@@ -323,6 +349,8 @@ def _without_headings(rows: Sequence[PrintedRow]) -> tuple[list[PrintedRow], lis
             bold and english.SIGN_GROUP.fullmatch(bare)
         ):
             dropped.append((row, "heading of a letter"))
+        elif row.size >= 1.4 * size and not _ENDS_IN_LOCATOR.search(row.text):
+            dropped.append((row, "heading"))
         elif not any(c.isalnum() for c in bare) and len(bare) < 2:
             dropped.append((row, "no letter or digit"))
         else:
@@ -355,17 +383,31 @@ def find_indents(rows: Sequence[PrintedRow]) -> Indents:
         if indent - previous > tolerance:
             starts.append(indent)
         previous = indent
-    plain_indents = Indents(tuple(starts) or (0.0,), frozenset(), tolerance)
+    plain_indents = Indents(tuple(starts) or (0.0,), frozenset(), frozenset(), tolerance)
     votes: dict[int, int] = defaultdict(int)
+    wrapped = set()
     width = _width(rows)
     for above, row in pairwise(rows):
         level = plain_indents.level(row.indent)
         if level and (above.page, above.column) == (row.page, row.column):
-            before = plain(above.text)
-            wraps = before.endswith((",", "-")) or (_could_wrap(above, row, width) and not is_complete(before))
-            votes[level] += 1 if wraps else -2
+            votes[level] += _turnover_vote(above, row, plain_indents, width)
+            if _surely_wraps(above, row, plain_indents):
+                wrapped.add(level)
     turnover = frozenset(level for level in range(1, len(starts)) if votes[level] > 0)
-    return Indents(plain_indents.starts, turnover, tolerance)
+    return Indents(plain_indents.starts, turnover, frozenset(wrapped), tolerance)
+
+
+def _turnover_vote(above: PrintedRow, row: PrintedRow, indents: Indents, width: float) -> int:
+    if _surely_wraps(above, row, indents):
+        return 1
+    if is_complete(plain(above.text)) or not _could_wrap(above, row, width):
+        return -2
+    return 1 if indents.level(above.indent) < indents.level(row.indent) else 0
+
+
+def _surely_wraps(above: PrintedRow, row: PrintedRow, indents: Indents) -> bool:
+    deeper = indents.level(above.indent) < indents.level(row.indent)
+    return deeper and (_only_locators(row.text) or plain(above.text).endswith((",", "-")))
 
 
 def _could_wrap(above: PrintedRow, row: PrintedRow, width: float) -> bool:
@@ -384,13 +426,30 @@ def continues(item: Item, row: PrintedRow, indents: Indents, width: float) -> bo
     last, text = item.rows[-1], item.text.rstrip()
     level, own = indents.level(row.indent), indents.level(item.indent)
     same_column = (last.page, last.column) == (row.page, row.column)
+    if item.repeats or english.CONTINUED.search(text):
+        return False
     if _only_locators(row.text):
         return level > own or text.endswith((",", "–", LEADER)) or not is_complete(text)
-    if english.SEE_AT_END.search(text) or (level > own and text.endswith((",", "–", "-"))):
+    if text.endswith((",", ";")) and not _ENDS_IN_LOCATOR.search(text[:-1]) and same_column and level > own:
+        return True
+    if text.endswith((",", "–", "-")) and level > own:
+        return True
+    if english.SEE_AT_END.search(text):
         return True
     if level <= own and same_column:
         return bool(text.endswith("-") and row.text[:1].islower() and _could_wrap(last, row, width) and level == own)
-    return level in indents.turnover and not is_complete(text) and _could_wrap(last, row, width)
+    if not same_column and level <= own and level not in indents.turnover:
+        return False
+    if is_complete(text) and not (english.SEE.search(text) and not _ENDS_IN_LOCATOR.search(text)):
+        return False
+    if not _could_wrap(last, row, width):
+        return False
+    return level in indents.turnover or (level > own and _wraps_anyway(row, indents, level))
+
+
+def _wraps_anyway(row: PrintedRow, indents: Indents, level: int) -> bool:
+    """A full line without page numbers, before an indent that subentries have: it goes on there if others surely do."""
+    return level in indents.wrapped and not indents.turnover and is_complete(plain(row.text))
 
 
 def _without_notes(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
