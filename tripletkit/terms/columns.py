@@ -31,7 +31,6 @@ class PrintedRow:
     page: int  # physical page, from 1
     column: int
     baseline: float
-    gap: float  # to the row above in its column, in points; 0 for the first
 
     @property
     def letter_width(self) -> float:
@@ -72,12 +71,11 @@ def column_pitches(pages: Mapping[int, Sequence[Line]]) -> list[float]:
         for column, edge in solid.items():
             if column > 0 and 0 in solid:
                 starts[column].append(edge - solid[0])
-    usual = {column: values for column, values in starts.items() if len(values) >= max(1, 0.3 * len(pages))}
     # A column of subentries alone starts too far right, one beside such a column too far left; most pages have neither.
     pitches = [0.0]
-    for column in sorted(usual):
-        if column == len(pitches):
-            pitches.append(_commonest(usual[column]))
+    for column in sorted(starts):
+        if column == len(pitches) and len(starts[column]) >= 0.3 * len(pages):
+            pitches.append(_commonest(starts[column]))
     return pitches
 
 
@@ -87,23 +85,17 @@ def _commonest(values: Sequence[float]) -> float:
 
 def left_edges(pages: Mapping[int, Sequence[Line]], pitches: Sequence[float]) -> dict[int, float]:
     """Left edge of the first column of each page. Left and right pages are set apart, so neighbours of a kind agree."""
-    seen: dict[int, list[tuple[int, float]]] = {0: [], 1: []}
+    edges: dict[int, float] = {}
     for page, lines in pages.items():
-        bounds = [*pitches, 1e9]
         left = _edge(lines)
         found = []
-        for pitch, after in zip(pitches, bounds[1:], strict=True):
+        for pitch, after in zip(pitches, [*pitches[1:], 1e9], strict=True):
             held = [line for line in lines if left + pitch - 8 <= line.x0 < left + after - 8]
-            if len(held) >= 3:
-                found.append(_edge(held) - pitch)
-        seen[page % 2].append((page, min(found, default=left)))
-    edges = {}
-    for group in seen.values():
-        for page, own in group:
-            # A page is shifted as a whole by scanning at most; by subentries, its edge seems further in by an indent.
-            least = min(edge for _, edge in group)
-            edges[page] = least if own - least <= 60 else own
-    return edges
+            found += [_edge(held) - pitch] if len(held) >= 3 else []
+        edges[page] = min(found, default=left)
+    # A page is shifted as a whole by scanning at most; by subentries, its edge seems further in by an indent.
+    least = [min((edge for page, edge in edges.items() if page % 2 == side), default=0.0) for side in (0, 1)]
+    return {page: least[page % 2] if edge - least[page % 2] <= 60 else edge for page, edge in edges.items()}
 
 
 def _edge(lines: Sequence[Line]) -> float:
@@ -150,22 +142,16 @@ def _is_whole(text: str, styles: str) -> bool:
 
 
 def _rows(lines: Sequence[Line], base: float, column: int) -> list[PrintedRow]:
-    rows: list[PrintedRow] = []
-    above: Line | None = None
-    for line in sorted(lines, key=lambda line: (round(line.baseline, 1), line.x0)):
-        gap = line.baseline - above.baseline if above is not None else 0.0
-        rows.append(
-            PrintedRow(
-                text=line.text,
-                styles=line.styles,
-                indent=line.x0 - base,
-                reach=line.x1 - base,
-                size=line.size,
-                page=line.page,
-                column=column,
-                baseline=line.baseline,
-                gap=gap,
-            )
+    return [
+        PrintedRow(
+            text=line.text,
+            styles=line.styles,
+            indent=line.x0 - base,
+            reach=line.x1 - base,
+            size=line.size,
+            page=line.page,
+            column=column,
+            baseline=line.baseline,
         )
-        above = line
-    return rows
+        for line in sorted(lines, key=lambda line: (round(line.baseline, 1), line.x0))
+    ]

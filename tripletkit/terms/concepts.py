@@ -137,17 +137,17 @@ def _join_references(
 
 
 def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int | None:
-    """The candidate that a reference names: "interface", "tree, binary", "tree: binary", "degrees of freedom (df)"."""
+    """The candidate that a reference names: "interface", "tree, binary", "tree: binary", "degrees of freedom (df)".
+
+    Last it is looked for as an acronym, then in the book's indexes of other kinds.
+    """
     parts = re.split(r"\s*[,:!]\s+", name, maxsplit=1)
     wordings = [name, *own_forms(name)]
     if len(parts) == 2:
         wordings += [f"{parts[1]} {parts[0]}", f"{parts[0]} {parts[1]}", f"{parts[1]} {english.OF} {parts[0]}"]
-    for wording in wordings:
-        if (found := by_key.get((kind, form_key(wording)))) is not None:
-            return found
-    return by_key.get((kind, (*form_key(name), "="))) or next(
-        (by_key[k, form_key(name)] for k in ("subject", "names", "symbols") if (k, form_key(name)) in by_key), None
-    )
+    keys = [(kind, form_key(wording)) for wording in wordings]
+    keys += [(kind, (*form_key(name), "=")), *((other, form_key(name)) for other in ("subject", "names", "symbols"))]
+    return next((by_key[key] for key in keys if key in by_key), None)
 
 
 def _strip_qualifiers(

@@ -144,23 +144,16 @@ def _at_edge(row: PrintedRow) -> bool:
 
 
 def _by_type(stress: str) -> Starter:
+    # A letter in italics among the words of the stressed type is one of them.
+    initial = re.compile(rf"(?:[im]?[{stress}])*")
+
     def start(row: PrintedRow) -> tuple[str, str] | None:
         words = row.text.split()
-        count = stressed_words(row.styles, stress)
+        found = initial.match(row.styles)
+        count = found.end() if found else 0
         return (" ".join(words[:count]), " ".join(words[count:])) if count else None
 
     return start
-
-
-def stressed_words(styles: str, stress: str) -> int:
-    """How many words at the start are set in the stressed type; a letter in italics among them is one of them."""
-    count = 0
-    for at, style in enumerate(styles):
-        if style in stress:
-            count = at + 1
-        elif not (style in "im" and any(later in stress for later in styles[at + 1 : at + 2])):
-            break
-    return count
 
 
 def _by_sign(row: PrintedRow) -> tuple[str, str] | None:
@@ -213,7 +206,7 @@ def _begins(row: PrintedRow, above: PrintedRow | None) -> bool:
     if above is None or (row.page, row.column) != (above.page, above.column):
         return True
     ended = above.text.rstrip().endswith((".", "!", "?", ")", "”", ";")) or above.reach < 0.8 * max(row.reach, 1.0)
-    return ended or row.gap > 1.3 * row.size * 1.2
+    return ended or row.baseline - above.baseline > 1.56 * row.size
 
 
 def _definition(draft: _Draft, book: Book) -> Definition | None:

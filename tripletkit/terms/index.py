@@ -203,7 +203,7 @@ def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> IndexEnt
     text = plain(text)
     names: tuple[str, ...] = ()
     match = english.REFERENCE.search(text)
-    if match and _is_reference(match, text, styles):
+    if match and _is_reference(match, text, styles):  # else "see" is a word of the term
         text = text[: match.start()].rstrip(" ,;:([")
         target, more = _targets(match["target"], labels)
         names = tuple(name for part in english.NEXT_TARGET.split(target) if (name := part.strip(" .,")))
@@ -214,13 +214,11 @@ def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> IndexEnt
 
 
 def _is_reference(match: re.Match[str], text: str, styles: str) -> bool:
-    """Whether "see" refers: it does after punctuation, at the start, in italics, or where nothing is cited."""
-    if match["before"].strip(" ") or match.start("word") == 0:
-        return True
+    """Whether "see" refers: it does after punctuation, at the start, in italics, or where its target cites no page."""
     at = len(text[: match.start("word")].split())
-    if at < len(styles) and styles[at] in "iz":
+    if at == 0 or match["before"].strip(" ") or styles[at : at + 1] in ("i", "z"):
         return True
-    return not re.search(r"\d$", match["target"]) and match["word"].islower()
+    return match["word"].islower() and not match["target"][-1].isdigit()
 
 
 def _targets(target: str, labels: Labels) -> tuple[str, str]:
@@ -235,40 +233,28 @@ def split_locators(text: str, labels: Labels, strict: bool) -> tuple[str, tuple[
     """The term and its locators. Numbers that no page of the book bears stay with the term ("Olympics, 1984, 45")."""
     text = text.strip()
     for match in _SEPARATOR.finditer(text):
-        if match.start() == 0 and not match.group().strip(" "):
-            continue
         loose = not match.group().strip(" ")
-        if strict and loose:
+        if loose and (strict or match.start() == 0):
             continue
         tail = text[match.end() :]
         if not LOCATOR_LIST.fullmatch(tail):
             continue
         spans = parse_locators(tail, labels)
-        if spans and all(labels.plausible(span.first) for span in spans) and not (loose and _is_words(spans)):
+        # Roman numerals after a mere space are more often words or letters ("matrix c", "level i").
+        words = loose and not any(span.first.isdigit() for span in spans)
+        if spans and not words and all(labels.plausible(span.first) for span in spans):
             return text[: match.start()], spans
-    if strict and (
-        unmarked := re.search(r"(?<=[^\W\d])\s+(\d{1,4}(?:[–-]\d{1,4})?(?:,\s*\d{1,4}(?:[–-]\d{1,4})?)+)$", text)
-    ):
-        spans = parse_locators(unmarked.group(1), labels)
-        if all(labels.plausible(span.first) for span in spans):
-            return text[: unmarked.start()], spans
     return text, ()
 
 
-def _is_words(spans: Sequence[Span]) -> bool:
-    """Roman numerals after a mere space are more often words or letters ("matrix c", "level i")."""
-    return not any(span.first.isdigit() for span in spans)
-
-
 def clean_term(text: str) -> str:
-    """The term as running text would have it: end punctuation, stray brackets and spaces around raised signs gone."""
+    """The term as running text would have it, without end punctuation and spaces around raised signs, brackets closed."""
     text = " ".join(text.replace(LEADER, " ").split()).strip(" ,;:•·–—")
     text = _PADDING.sub("", text)
     # An initial keeps its full stop: "Jordan, C."
     text = text if re.search(r"\b[A-Z]\.$", text) else text.rstrip(" .")
-    if text.count("(") > text.count(")") and text[-1:].islower() and text[-1:].isascii():
-        text += ")"
-    return text
+    opened = text.count("(") > text.count(")") and text[-1:].islower() and text[-1:].isascii()
+    return f"{text})" if opened else text
 
 
 def _separates_by_comma(items: Sequence[Item], labels: Labels) -> bool:
@@ -385,29 +371,21 @@ def find_indents(rows: Sequence[PrintedRow]) -> Indents:
         previous = indent
     plain_indents = Indents(tuple(starts) or (0.0,), frozenset(), frozenset(), tolerance)
     votes: dict[int, int] = defaultdict(int)
-    wrapped = set()
+    wrapped: set[int] = set()
     width = _width(rows)
     for above, row in pairwise(rows):
         level = plain_indents.level(row.indent)
         if level and (above.page, above.column) == (row.page, row.column):
-            votes[level] += _turnover_vote(above, row, plain_indents, width)
-            if _surely_wraps(above, row, plain_indents):
+            deeper, before = plain_indents.level(above.indent) < level, plain(above.text)
+            if deeper and (_only_locators(row.text) or before.endswith((",", "-"))):
                 wrapped.add(level)
+                votes[level] += 1
+            elif is_complete(before) or not _could_wrap(above, row, width):
+                votes[level] -= 2
+            else:
+                votes[level] += deeper
     turnover = frozenset(level for level in range(1, len(starts)) if votes[level] > 0)
     return Indents(plain_indents.starts, turnover, frozenset(wrapped), tolerance)
-
-
-def _turnover_vote(above: PrintedRow, row: PrintedRow, indents: Indents, width: float) -> int:
-    if _surely_wraps(above, row, indents):
-        return 1
-    if is_complete(plain(above.text)) or not _could_wrap(above, row, width):
-        return -2
-    return 1 if indents.level(above.indent) < indents.level(row.indent) else 0
-
-
-def _surely_wraps(above: PrintedRow, row: PrintedRow, indents: Indents) -> bool:
-    deeper = indents.level(above.indent) < indents.level(row.indent)
-    return deeper and (_only_locators(row.text) or plain(above.text).endswith((",", "-")))
 
 
 def _could_wrap(above: PrintedRow, row: PrintedRow, width: float) -> bool:
@@ -426,30 +404,20 @@ def continues(item: Item, row: PrintedRow, indents: Indents, width: float) -> bo
     last, text = item.rows[-1], item.text.rstrip()
     level, own = indents.level(row.indent), indents.level(item.indent)
     same_column = (last.page, last.column) == (row.page, row.column)
-    if item.repeats or english.CONTINUED.search(text):
+    if english.CONTINUED.search(text):
         return False
     if _only_locators(row.text):
         return level > own or text.endswith((",", "–", LEADER)) or not is_complete(text)
-    if text.endswith((",", ";")) and not _ENDS_IN_LOCATOR.search(text[:-1]) and same_column and level > own:
-        return True
-    if text.endswith((",", "–", "-")) and level > own:
-        return True
-    if english.SEE_AT_END.search(text):
+    parted = text.endswith(";") and same_column and not _ENDS_IN_LOCATOR.search(text[:-1])
+    if english.SEE_AT_END.search(text) or (level > own and (parted or text.endswith((",", "–", "-")))):
         return True
     if level <= own and same_column:
         return bool(text.endswith("-") and row.text[:1].islower() and _could_wrap(last, row, width) and level == own)
-    if not same_column and level <= own and level not in indents.turnover:
+    if _ENDS_IN_LOCATOR.search(text) or not _could_wrap(last, row, width):
         return False
-    if is_complete(text) and not (english.SEE.search(text) and not _ENDS_IN_LOCATOR.search(text)):
-        return False
-    if not _could_wrap(last, row, width):
-        return False
-    return level in indents.turnover or (level > own and _wraps_anyway(row, indents, level))
-
-
-def _wraps_anyway(row: PrintedRow, indents: Indents, level: int) -> bool:
-    """A full line without page numbers, before an indent that subentries have: it goes on there if others surely do."""
-    return level in indents.wrapped and not indents.turnover and is_complete(plain(row.text))
+    # At an indent that subentries have too, a full line without page numbers goes on if others surely do.
+    shared = level > own and level in indents.wrapped and not indents.turnover
+    return level in indents.turnover or (shared and is_complete(plain(row.text)))
 
 
 def _without_notes(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
