@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.terms.layout import book, page
 from tripletkit.rules import load_rules
+from tripletkit.terms.book_text import Labels, Span
 from tripletkit.terms.glossary_entries import Definition, parse_glossaries, split_page_list
-from tripletkit.terms.locators import Labels, Span
 
 RULES = load_rules()
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.terms.layout import book, page
 from tripletkit.rules import load_rules
+from tripletkit.terms.book_text import Labels
 from tripletkit.terms.index import IndexEntry, clean_term, index_kind, parse_index, split_locators
-from tripletkit.terms.locators import Labels
 
 RULES = load_rules()
 KNOWN = Labels([str(n) for n in range(1, 501)])
