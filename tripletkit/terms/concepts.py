@@ -223,9 +223,8 @@ def _see_also(
 def _parent(concept: Concept, candidates: Sequence[TermCandidate], owner: Sequence[int], number: int) -> int | None:
     """The concept above this one in the index; none if the index has this one as a main entry too."""
     entries = [candidates[at] for at in concept.members if candidates[at].source in ("index", "index_head")]
-    if any(entry.parent is None for entry in entries):
-        return None
-    return next((owner[e.parent] for e in entries if e.parent is not None and owner[e.parent] != number), None)
+    above = [owner[entry.parent] for entry in entries if entry.parent is not None]
+    return next((other for other in above if other != number), None) if len(above) == len(entries) else None
 
 
 def term_row(concept: Concept, term_id: str, book_id: str | None, reason: str | None = None) -> Row:
