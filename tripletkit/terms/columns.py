@@ -1,4 +1,4 @@
-"""Pages of an index or glossary → rows with an indent; rows of an index → printed entries, second lines joined to the first.
+"""Pages of an index or glossary → rows with an indent; rows of an index → printed entries, whole over lines.
 
 Lines of unequal length hide gutters: a long entry crosses into the gutter, a short one leaves it wide, and a column
 that holds only subentries has no line at its edge. So columns are found from all pages together.

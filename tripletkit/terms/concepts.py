@@ -275,7 +275,7 @@ def propose_aliases(names: Iterable[str]) -> list[Alias]:
     """Pairs of one book's terms, the likeliest first. The shorter name is taken for canonical.
 
     They differ by spelling ("data set", "dataset"), by a general last word ("sigmoid activation function", "sigmoid
-    activation") or hardly at all (rapidfuzz's ratio over normalised words), but not by a number, a letter or a negation.
+    activation") or hardly at all (rapidfuzz's ratio over normalised words); not by a number, a letter or a negation.
     """
     by_key = {" ".join(key): name for name in sorted(names, reverse=True) if (key := term_key(name))}
     keys = sorted(by_key)
