@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import polars as pl
 
@@ -163,16 +164,10 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
         if kind != "furniture" and 0 < values[0] <= size:
             by_page[values[0] - 1].append(Line(*values))
             kinds[values[0] - 1].append(kind)
-    vocabulary = book_vocabulary(_without_halves(line.text for page in by_page for line in page))
-    return Book(book_id, by_page, kinds, roles, Labels(printed), vocabulary)
-
-
-def _without_halves(lines: Iterable[str]) -> Iterator[str]:
-    """The lines without the first word where the line before cuts it: "ately" is no word of the book."""
-    cut = False
-    for line in lines:
-        yield line.partition(" ")[2] if cut else line
-        cut = line.endswith(("-", "‐"))
+    texts = [line.text for page in by_page for line in page]
+    # The second half of a word that the line before cuts is left out: "ately" is no word of the book.
+    whole = (text.partition(" ")[2] if above.endswith(("-", "‐")) else text for above, text in pairwise(["", *texts]))
+    return Book(book_id, by_page, kinds, roles, Labels(printed), book_vocabulary(whole))
 
 
 def repair_accents(text: str) -> str:

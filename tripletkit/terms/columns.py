@@ -1,4 +1,4 @@
-"""Pages of an index or glossary → rows with an indent; rows of an index → printed entries, second lines joined to the first.
+"""Pages of an index or glossary → rows with an indent; rows of an index → printed entries, whole over lines.
 
 Lines of unequal length hide gutters: a long entry crosses into the gutter, a short one leaves it wide, and a column
 that holds only subentries has no line at its edge. So columns are found from all pages together.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
@@ -43,10 +43,8 @@ class Item:
     """One printed entry: its whole text, its indent, the rows that it came from."""
 
     text: str
-    styles: str
     indent: float
-    page: int
-    rows: list[Line] = field(default_factory=list)
+    rows: list[Line]
     repeats: bool = False  # "(continued)": the head is printed again
 
 
@@ -67,9 +65,8 @@ class Indents:
 def lines_to_rows(pages: Mapping[int, Sequence[Line]], whole: Mapping[int, Sequence[Line]] | None = None) -> list[Line]:
     """Rows of all pages (physical number → lines) in reading order: page by page, column by column, top down.
 
-    A row is a line whose x0 (its indent) and x1 are measured from the left edge of its printed column.
-
-    ``whole`` holds the same pages with all their lines, where ``pages`` has a part too small to show the columns.
+    A row is a line whose x0 (its indent) and x1 are measured from the left edge of its printed column. ``whole`` holds
+    the same pages with all their lines, where ``pages`` has a part too small to show the columns.
     """
     pitches = column_pitches(whole or pages)
     edges = left_edges(whole or pages, pitches)
@@ -176,10 +173,9 @@ def rows_to_items(rows: Sequence[Line], book: Book) -> tuple[list[Item], list[Le
             pages_apart = _only_locators(text) and not last.text.rstrip().endswith((",", "–", "-", LEADER))
             goes_on = not pages_apart or is_complete(last.text)
             last.text = book.join([last.text, text]) if goes_on else f"{last.text} {LEADER} {text}"
-            last.styles += row.styles
             last.rows.append(row)
         else:
-            items.append(Item(text, row.styles, indents.starts[indents.level(row.x0)], row.page, [row]))
+            items.append(Item(text, indents.starts[indents.level(row.x0)], [row]))
     for item in items:
         item.text = book.join([item.text])
         if english.CONTINUED.search(item.text) and not _ENDS_IN_LOCATOR.search(item.text):

@@ -228,9 +228,8 @@ def _see_also(
 def _parent(concept: Concept, candidates: Sequence[TermCandidate], owner: Sequence[int], number: int) -> int | None:
     """The concept above this one in the index; none if the index has this one as a main entry too."""
     entries = [candidates[at] for at in concept.members if candidates[at].source in ("index", "index_head")]
-    if any(entry.parent is None for entry in entries):
-        return None
-    return next((owner[e.parent] for e in entries if e.parent is not None and owner[e.parent] != number), None)
+    above = [owner[entry.parent] for entry in entries if entry.parent is not None]
+    return next((other for other in above if other != number), None) if len(above) == len(entries) else None
 
 
 def term_row(concept: Concept, term_id: str, book_id: str | None, reason: str | None = None) -> Row:
@@ -281,7 +280,7 @@ def propose_aliases(names: Iterable[str]) -> list[Alias]:
     """Pairs of one book's terms, the likeliest first. The shorter name is taken for canonical.
 
     They differ by spelling ("data set", "dataset"), by a general last word ("sigmoid activation function", "sigmoid
-    activation") or hardly at all (rapidfuzz's ratio over normalised words), but not by a number, a letter or a negation.
+    activation") or hardly at all (rapidfuzz's ratio over normalised words); not by a number, a letter or a negation.
     """
     by_key = {" ".join(key): name for name in sorted(names, reverse=True) if (key := term_key(name))}
     keys = sorted(by_key)

@@ -170,8 +170,9 @@ def rows_to_drafts(rows: Sequence[Line], starter: Starter) -> tuple[list[_Draft]
     for row in rows:
         parts = starter(row)
         draft = drafts[-1] if drafts else None
-        bare = draft is not None and not any(draft.lines) and starter is not _by_sign
-        if parts and draft and bare and _is_next_line(row, above):
+        # A term without a definition yet goes on where no gap parts the two rows.
+        near = above and (row.column != above.column or row.baseline - above.baseline <= 1.35 * row.size)
+        if parts and draft and not any(draft.lines) and starter is not _by_sign and near:
             draft.term.append(parts[0])
             draft.lines.append(parts[1])
         elif parts and (_at_edge(row) if hangs else _begins(row, above)):
@@ -182,11 +183,6 @@ def rows_to_drafts(rows: Sequence[Line], starter: Starter) -> tuple[list[_Draft]
             loose.append(row)
         above = row
     return drafts, loose
-
-
-def _is_next_line(row: Line, above: Line | None) -> bool:
-    """Whether no gap parts the two rows: a term without a definition yet goes on there."""
-    return above is not None and (row.column != above.column or row.baseline - above.baseline <= 1.35 * row.size)
 
 
 def _begins(row: Line, above: Line | None) -> bool:
@@ -221,9 +217,8 @@ def split_page_list(text: str, labels: Labels) -> tuple[str, tuple[Span, ...]]:
 def _synonyms(text: str, term: str) -> tuple[str, ...]:
     found = (match.group(1) or match.group(2) for match in english.OTHER_NAME.finditer(text[:300]))
     names = (english.ARTICLE_AT_START.sub("", name.strip(" “”\"'‘’")) for name in found)
-    return tuple(
-        dict.fromkeys(name for name in names if name and name.lower() != term.lower() and len(name.split()) <= 5)
-    )
+    others = (name for name in names if name and name.lower() != term.lower() and len(name.split()) <= 5)
+    return tuple(dict.fromkeys(others))
 
 
 def _without_shared_locators(entries: list[Definition]) -> list[Definition]:

@@ -190,9 +190,9 @@ def harvest_terms(
     """The terms that a textbook or a list of texts holds, one row a concept.
 
     ``source`` is the path of a PDF, or texts, or rows (dictionaries or a frame) with ``text`` and perhaps ``section``
-    (titles of headings, joined by " › "). A PDF gives the entries of its index and glossary and
-    the acronyms that it introduces. Texts give the phrases that a sentence defines and the text uses again ("X is called
-    Y", "A Y is a …"), and the acronyms that they introduce.
+    (titles of headings, joined by " › "). A PDF gives the entries of its index and glossary and the acronyms that it
+    introduces. Texts give the phrases that a sentence defines and the text uses again ("X is called Y", "A Y is a …"),
+    and the acronyms that they introduce.
 
     ``automatic`` adds so many phrases by C-value; to a PDF only if it has neither index nor glossary. ``headings`` adds
     terms of section titles that the text uses. ``bold`` adds, of a PDF, emphasised phrases where they are defined.

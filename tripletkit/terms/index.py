@@ -91,7 +91,7 @@ def items_to_entries(items: Sequence[Item], labels: Labels, kind: str) -> tuple[
         parents = tuple(head for _, head in stack)
         found = _item_entries(item, parents, labels, comma, kind)
         if not found:
-            left.append(Leftover(item.text, item.page, "no term before the page numbers"))
+            left.append(Leftover(item.text, item.rows[0].page, "no term before the page numbers"))
             continue
         own = found[0]
         if own.term:
@@ -129,8 +129,9 @@ def _item_entries(item: Item, parents: tuple[str, ...], labels: Labels, strict: 
     if not (first.term or first.see or first.see_also):
         return []
     placed = [replace(first, parents=parents), *(replace(sub, parents=(*parents, first.term)) for sub in rest)]
-    mono = item.styles.startswith("m")
-    return [replace(e, kind=kind, page=item.page, mono=mono) for e in placed if e.term or e is placed[0]]
+    row, *_ = item.rows
+    mono = row.styles.startswith("m")
+    return [replace(e, kind=kind, page=row.page, mono=mono) for e in placed if e.term or e is placed[0]]
 
 
 def run_in_segments(text: str) -> list[str]:

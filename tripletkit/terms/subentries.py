@@ -131,7 +131,7 @@ def _open(sub: str) -> bool:
 
 
 def _stands_alone(sub: str, orders: Sequence[str], corpus: Corpus) -> bool:
-    """Whether several words, or a proper or coined name, stand in the text without their head, and hardly ever with it."""
+    """Whether several words, or a proper name, stand in the text without their head, and hardly ever with it."""
     names = len(sub.split()) >= 2 or is_acronym(sub) or re.search(r"[a-z][A-Z]|[A-Z]{2}", sub)
     alone, together = corpus.count(sub), sum(corpus.count(order) for order in orders)
     return bool(names) and alone >= 2 and alone - together >= 5 * together
