@@ -120,18 +120,18 @@ def _attach(entries: list[IndexEntry], own: IndexEntry, parents: tuple[str, ...]
 
 
 def _item_entries(item: Item, parents: tuple[str, ...], labels: Labels, strict: bool, kind: str) -> list[IndexEntry]:
-    parsed = [parse_item(segment, item.styles, labels, strict) for segment in run_in_segments(item.text)]
+    styles = "".join(row.styles for row in item.rows)
+    parsed = [parse_item(segment, styles, labels, strict) for segment in run_in_segments(item.text)]
     if not all(sub.term and (sub.locators or sub.see or sub.see_also) for sub in parsed[1:]):
-        parsed = [parse_item(item.text, item.styles, labels, strict)]
+        parsed = [parse_item(item.text, styles, labels, strict)]
     first, *rest = parsed
     if rest and not first.see and (colon := re.match(r"(?P<head>[^:]+):\s+(?P<sub>\S.*)", first.term)):
         first, rest = IndexEntry(colon["head"]), [replace(first, term=colon["sub"]), *rest]
     if not (first.term or first.see or first.see_also):
         return []
     placed = [replace(first, parents=parents), *(replace(sub, parents=(*parents, first.term)) for sub in rest)]
-    row, *_ = item.rows
-    mono = row.styles.startswith("m")
-    return [replace(e, kind=kind, page=row.page, mono=mono) for e in placed if e.term or e is placed[0]]
+    page, mono = item.rows[0].page, styles.startswith("m")
+    return [replace(e, kind=kind, page=page, mono=mono) for e in placed if e.term or e is placed[0]]
 
 
 def run_in_segments(text: str) -> list[str]:
@@ -186,7 +186,7 @@ def split_locators(text: str, labels: Labels, strict: bool) -> tuple[str, tuple[
 
 
 def clean_term(text: str) -> str:
-    """The term as running text would have it, without end punctuation and spaces around raised signs, brackets closed."""
+    """The term as in running text: without end punctuation and spaces around raised signs, a bracket closed."""
     text = " ".join(text.replace(LEADER, " ").split()).strip(" ,;:•·–—")
     text = _PADDING.sub("", text)
     # An initial keeps its full stop: "Jordan, C."
