@@ -1,7 +1,7 @@
 """The books' own indexes and glossaries, and the user's file → terms; and what the user may decide → proposals.txt.
 
 OUTPUT/proposals.txt holds nothing that is in force: pairs of terms that may be one, which the user accepts in
-``aliases.extra.txt`` of the --rules folder (see terms.aliases), and the scores of automatic terms.
+``aliases.extra.txt`` of the --rules folder (see terms.concepts), and the scores of automatic terms.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import write_atomically
 from tripletkit.tagging.mentions import surfaces_of, with_surfaces
 from tripletkit.tagging.tag_texts import tag_passages
-from tripletkit.terms.aliases import propose_aliases, unknown_aliases
-from tripletkit.terms.concepts import Row, dropped_row
-from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages, merge_user_terms, texts_in
+from tripletkit.terms.concepts import Row, dropped_row, propose_aliases, texts_in, unknown_aliases
+from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages, merge_user_terms
 from tripletkit.terms.text_terms import heading_terms
 from tripletkit.user_rows import read_user_terms
 
