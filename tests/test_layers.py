@@ -58,7 +58,6 @@ LAYERS = [
     {"rounds"},
     {"summaries", "doctor"},
     {"project"},
-    {"options"},
     {"cli"},
     {"__main__"},
 ]

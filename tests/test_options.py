@@ -10,8 +10,7 @@ import pytest
 import typer.main
 
 from tripletkit import cli
-from tripletkit.cli import app, main
-from tripletkit.options import FLAGS, _field
+from tripletkit.cli import FLAGS, _field, app, main
 from tripletkit.project import Project
 from tripletkit.settings import Settings
 

@@ -18,28 +18,12 @@ if TYPE_CHECKING:
     from tripletkit.terms.harvest_texts import harvest_terms
 
 __version__ = "0.1.0"
-__all__ = [
-    "Project",
-    "Settings",
-    "TripletkitError",
-    "__version__",
-    "evaluate_encoders",
-    "harvest_terms",
-    "load_settings",
-    "mine_triplets",
-    "tag_terms",
-]
+__all__ = ["Project", "Settings", "TripletkitError", "__version__"]
+__all__ += ["evaluate_encoders", "harvest_terms", "load_settings", "mine_triplets", "tag_terms"]
 
-_MODULES = {
-    "Project": "project",
-    "Settings": "settings",
-    "TripletkitError": "errors",
-    "evaluate_encoders": "evaluation.compare",
-    "harvest_terms": "terms.harvest_texts",
-    "load_settings": "settings",
-    "mine_triplets": "mining.own_texts",
-    "tag_terms": "tagging.tag_texts",
-}
+_MODULES = {"Project": "project", "Settings": "settings", "TripletkitError": "errors", "load_settings": "settings"}
+_MODULES |= {"mine_triplets": "mining.own_texts", "tag_terms": "tagging.tag_texts"}
+_MODULES |= {"harvest_terms": "terms.harvest_texts", "evaluate_encoders": "evaluation.compare"}
 
 
 def __getattr__(name: str) -> object:

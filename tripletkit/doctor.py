@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from tripletkit.books import find_books, is_passage_file
 from tripletkit.encoding.resolve import resolve_encoder
-from tripletkit.errors import TripletkitError
+from tripletkit.errors import SourceError, TripletkitError
 from tripletkit.pdf.reader import open_pdf
 from tripletkit.rules import load_rules
-from tripletkit.settings import Settings, TrainSettings
+from tripletkit.settings import Settings
 from tripletkit.store import MAKERS, Store
 from tripletkit.training.diagnostics import Finding, lint, unmeetable_margin
 from tripletkit.user_rows import counted, read_passage_file
@@ -43,24 +44,25 @@ class Check:
 
 def examine(settings: Settings) -> Iterator[Check]:
     """All checks in order. None of them writes anything. A check that ends in an error of ours reports it and is over."""
-    store = Store(settings.output)
+    store, train = Store(settings.output), settings.train
     yield from map(_package, ("pypdfium2", "polars", "torch", "sentence-transformers", "datasets"))
     yield _disk(settings)
-    yield from _guarded(lambda: _rules(settings), "rules: ")
-    yield from _guarded(lambda: _encoder(settings), "encoder: ")
-    yield from _guarded(lambda: _books(settings))
-    yield _margin(settings.train)
-    for name in filter(store.has, MAKERS):
-        yield from _guarded(partial(_table, store, name))
+    yield _checked("rules: ", lambda of: f"{sum(map(len, load_rules(of).files.values()))} rules", settings.rules)
+    yield _checked("encoder: ", _encoder, settings.encoder)
+    yield from _books(settings.books)
+    problem = unmeetable_margin(train)
+    fine = Check(True, f"margin {train.margin:g} ({train.distance}) can be met")
+    yield fine if problem is None else _problem(problem, fine=False)
+    yield from (_checked("", partial(_table, store), name) for name in MAKERS if store.has(name))
     if store.has("triplets") and store.has("mentions"):
         yield from _triplets(store, settings)
 
 
-def _guarded(check: Callable[[], Iterable[Check]], what: str = "") -> Iterator[Check]:
+def _checked(prefix: str, describe: Callable[[Any], str], of: object) -> Check:
     try:
-        yield from check()
+        return Check(True, prefix + describe(of))
     except TripletkitError as error:
-        yield Check(False, f"{what}{error.problem}", error.hint)
+        return Check(False, prefix + error.problem, error.hint)
 
 
 def _package(name: str) -> Check:
@@ -79,50 +81,41 @@ def _disk(settings: Settings) -> Check:
     return Check(fine, what, "" if fine else "Free some space or choose another --output.")
 
 
-def _rules(settings: Settings) -> Iterator[Check]:
-    yield Check(True, f"rules: {sum(map(len, load_rules(settings.rules).files.values()))} rules")
+def _encoder(name: str) -> str:
+    at = resolve_encoder(name)
+    return f"{at.base} in {at.folder}, {at.max_tokens} tokens, fingerprint {at.fingerprint}"
 
 
-def _encoder(settings: Settings) -> Iterator[Check]:
-    at = resolve_encoder(settings.encoder)
-    yield Check(True, f"encoder: {at.base} in {at.folder}, {at.max_tokens} tokens, fingerprint {at.fingerprint}")
+def _books(given: tuple[Path, ...]) -> Iterator[Check]:
+    try:
+        found = find_books(given) if given else ()
+    except TripletkitError as error:
+        yield Check(False, error.problem, error.hint)
+    else:
+        yield from (_checked("", _book, path) for path in found)
 
 
-def _books(settings: Settings) -> Iterator[Check]:
-    for path in find_books(settings.books) if settings.books else ():
-        yield from _guarded(partial(_passage_file if is_passage_file(path) else _pdf, path))
-
-
-def _pdf(path: Path) -> Iterator[Check]:
-    with open_pdf(path) as document:
-        yield Check(True, f"{path}: {len(document)} pages")
-
-
-def _passage_file(path: Path) -> Iterator[Check]:
+def _book(path: Path) -> str:
+    if not is_passage_file(path):
+        with open_pdf(path) as document:
+            return f"{path}: {len(document)} pages"
     file = read_passage_file(path)
-    if not file.bad:
-        ignored = f"; columns ignored: {', '.join(file.ignored)}" if file.ignored else ""
-        yield Check(True, f"{path}: {counted(len(file.rows), 'passage')}{ignored}")
-        return
-    first = file.bad[0]
-    what = f"{path}: {counted(len(file.bad), 'bad row')}, {counted(len(file.rows), 'good row')}"
-    yield Check(False, f"{what}; line {first.line}: {first.reason} ({first.detail})", "Mend or remove them.")
-
-
-def _margin(settings: TrainSettings) -> Check:
-    if (problem := unmeetable_margin(settings)) is not None:
-        return _problem(problem, fine=False)
-    return Check(True, f"margin {settings.margin:g} ({settings.distance}) can be met")
+    if file.bad:
+        line, reason, detail = file.bad[0]
+        what = f"{path}: {counted(len(file.bad), 'bad row')}, {counted(len(file.rows), 'good row')}"
+        raise SourceError(f"{what}; line {line}: {reason} ({detail})", "Mend or remove them.")
+    passages = f"{path}: {counted(len(file.rows), 'passage')}"
+    return passages + (f"; columns ignored: {', '.join(file.ignored)}" if file.ignored else "")
 
 
 def _problem(finding: Finding, *, fine: bool) -> Check:
     return Check(fine, finding.what, f"{finding.mend[:1].upper()}{finding.mend[1:]}.", warning=fine)
 
 
-def _table(store: Store, name: str) -> Iterator[Check]:
+def _table(store: Store, name: str) -> str:
     rows = store.read(name).height
     store.check_current((name,))
-    yield Check(True, f"{store.path(name)}: {rows:,} rows")
+    return f"{store.path(name)}: {rows:,} rows"
 
 
 def _triplets(store: Store, settings: Settings) -> Iterator[Check]:

@@ -32,7 +32,8 @@ _OF_A_ROUND = {
     "dropped.parquet",
     ENCODER,
     VALIDATION,
-    *(f"manifests/{name}.json" for name in REPEATED),
+    "manifests/mine.json",
+    "manifests/train.json",
 }
 
 
@@ -81,18 +82,18 @@ def run_rounds(runner: Runner) -> Iterator[StageReport]:
     """Every stage in order, mining and training at most ``settings.rounds`` times. Raises ConfigError for random negatives."""
     settings = runner.tools.settings
     if not settings.mine.hard_negatives:
-        raise ConfigError(
-            f"rounds = {settings.rounds} with random negatives: no encoder chooses them, so another round would change nothing",
-            "Set mine.hard_negatives = true, or rounds = 1.",
-        )
+        problem = "no encoder chooses them, so another round would change nothing"
+        hint = "Set mine.hard_negatives = true, or rounds = 1."
+        raise ConfigError(f"rounds = {settings.rounds} with random negatives: {problem}", hint)
     yield from runner.run(STAGES[: STAGES.index("mine")])
-    started, number, done = time.monotonic(), 0, list[StageReport]()
-    while number < settings.rounds and (number == 0 or RoundStore(settings.output, number).improved()):
-        number += 1
+    started, done = time.monotonic(), list[StageReport]()
+    for number in range(1, settings.rounds + 1):
         for report in _run_round(runner, number):
             done.append(report)
             yield report
-    kept = number if number == 1 or RoundStore(settings.output, number).improved() else number - 1
+        if not (improved := RoundStore(settings.output, number).improved()):
+            break
+    kept = number if number == 1 or improved else number - 1
     fresh = not _put_in_place(runner, kept) and all(report.fresh for report in done)
     # Only a round that is not kept still has its encoder in its own folder.
     for each in range(1, number + 1):
@@ -109,19 +110,15 @@ def _run_round(runner: Runner, number: int) -> Iterator[StageReport]:
         if number == 1 and not current.fresh(stage) and runner.fresh(stage):
             _copy_results(name, runner.store, current.store)  # from an earlier run of one round
         if not current.fresh(stage):
-            _remove_rounds_after(runner.store.folder, number)
+            # Later rounds were mined by an encoder that is now trained again.
+            for folder in (runner.store.folder / "rounds").glob("*"):
+                if folder.name.isdecimal() and int(folder.name) > number:
+                    shutil.rmtree(folder)
             if name == "mine" and number > 1:
                 _put_in_place(runner, number - 1)
         report = current.run_stage(stage)
         made = tuple(path for path in report.made if path.name != ENCODER)  # it is moved later
         yield replace(report, round=number, failed=None, made=made)
-
-
-def _remove_rounds_after(output: Path, number: int) -> None:
-    """Remove later rounds: they were mined by an encoder that is now trained again."""
-    for folder in (output / "rounds").glob("*"):
-        if folder.name.isdecimal() and int(folder.name) > number:
-            shutil.rmtree(folder)
 
 
 def _put_in_place(runner: Runner, number: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -29,12 +28,10 @@ def report_rows(store: Store) -> list[dict[str, Any]]:
     made = {stage: store.manifest(stage) for stage in STAGES}
     if not any(made.values()):
         raise TableError(f"{store.folder}: nothing was made here yet", "Start with `tripletkit run BOOK.pdf`.")
-    dropped = store.read("dropped") if store.has("dropped") else None
     rows = []
     for stage, of in made.items():
-        reasons = Counter(dropped.filter(stage=stage)["reason"].to_list()) if dropped is not None else Counter()
         row = {"summary": of.summary, "counts": of.counts, "seconds": of.seconds, "made": of.made} if of else {}
-        rows.append({"stage": stage, **row, "dropped": dict(reasons.most_common())})
+        rows.append({"stage": stage, **row, "dropped": dict(store.dropped(stage).most_common())})
     return [*rows, *round_rows(store.folder)]
 
 
@@ -100,14 +97,11 @@ def tagged_passage(store: Store, passage_id: str) -> dict[str, Any]:
 def _no_one_passage(wanted: str, found: list[str], known: list[str]) -> ConfigError:
     if found:
         some = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
-        return ConfigError(
-            f"{len(found)} passages have an id that begins with {wanted!r}: {some}", "Give more characters of the id."
-        )
+        problem = f"{len(found)} passages have an id that begins with {wanted!r}: {some}"
+        return ConfigError(problem, "Give more characters of the id.")
     example = f", such as {known[0]}" if known else ""
-    return ConfigError(
-        f"no passage has an id that begins with {wanted!r}",
-        f"The ids are in passages.parquet, column passage_id{example}; the beginning of an id is enough.",
-    )
+    hint = f"The ids are in passages.parquet, column passage_id{example}; the beginning of an id is enough."
+    return ConfigError(f"no passage has an id that begins with {wanted!r}", hint)
 
 
 def passage_view(passage: Mapping[str, Any]) -> RenderableType:
