@@ -56,7 +56,7 @@ LAYERS = [
     {"stages"},
     {"pipeline"},
     {"rounds"},
-    {"summaries", "doctor"},
+    {"summaries"},
     {"project"},
     {"cli"},
     {"__main__"},

@@ -41,12 +41,8 @@ app = typer.Typer(
 )
 
 #: Options that are not simply called as their setting is.
-FLAGS: dict[str, tuple[str, ...]] = {
-    "output": ("--output", "-o"),
-    "mine.hard_negatives": ("--hard-negatives/--random-negatives",),
-    "train.learning_rate": ("--lr",),
-    "train.lora_rank": ("--lora",),
-}
+FLAGS = {"output": "--output -o", "train.learning_rate": "--lr", "train.lora_rank": "--lora"}
+FLAGS |= {"mine.hard_negatives": "--hard-negatives/--random-negatives"}
 #: Settings that every command takes as options.
 SHARED = ("output", "encoder", "rules", "seed")
 
@@ -88,10 +84,7 @@ class Call:
         return project
 
     def show(self, rows: Iterable[Mapping[str, Any]], lines: Iterable[str], notes: Iterable[str] = ()) -> None:
-        """Print the rows as JSON with --json, else the lines and notes unless --quiet; only the first of several processes.
-
-        A note goes to standard error unless it is indented, as the rows of a table are.
-        """
+        """Print rows as JSON with --json, else lines, and notes that are not indented to standard error."""
         if self.as_json:
             lines, notes = (json.dumps(row, ensure_ascii=False, default=str) for row in rows), ()
         if not is_first_process() or (self.quiet and not self.as_json):
@@ -110,10 +103,7 @@ def echo(text: str, *, err: bool = False) -> None:
 
 
 def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as a command of ``app``, with an option for each of ``settings`` and the shared ones.
-
-    The function's first parameter is the Call; the options of its other parameters come first.
-    """
+    """Register a function of a Call as a command with its other parameters, then ``settings``, as options."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(signature(function, eval_str=True).parameters.values())[1:]
@@ -138,11 +128,13 @@ def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]],
 
 def _parameter(variable: str, dotted: str) -> Parameter:
     info = _field(dotted)
-    kind, metavar = _type(info.annotation)
+    text, (kind, metavar) = info.description or "", _type(info.annotation)
+    if not text.split(" ", 1)[0].endswith(":"):  # unless it begins with a value
+        text = text[:1].upper() + text[1:]
+    text = text if info.default in (None, (), False, "") else f"{text} [default: {info.default}]"
     name = variable.replace("_", "-")
-    flags = FLAGS.get(dotted) or (f"--{name}/--no-{name}" if kind is bool else f"--{name}",)
-    common: dict[str, Any] = {"help": _help(info), "show_default": False}
-    option = typer.Argument(**common) if dotted == "books" else typer.Option(*flags, metavar=metavar, **common)
+    flags = FLAGS.get(dotted, f"--{name}/--no-{name}" if kind is bool else f"--{name}")
+    option = typer.Argument(help=text) if dotted == "books" else _option(flags, text, metavar)
     return Parameter(variable, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
 
 
@@ -151,21 +143,12 @@ def _field(dotted: str) -> FieldInfo:
     return (SECTIONS[section] if section else Settings).model_fields[name]
 
 
-def _help(info: FieldInfo) -> str:
-    text = info.description or ""
-    if not text.split(" ", 1)[0].endswith(":"):  # it begins with a value
-        text = text[:1].upper() + text[1:]
-    return text if info.default in (None, (), False, "") else f"{text} [default: {info.default}]"
-
-
 def _type(annotation: Any) -> tuple[Any, str | None]:  # noqa: ANN401 - a type
     """What Typer takes for a setting's type, and how its values are shown in the help."""
     plain = next((one for one in get_args(annotation) if one is not NoneType), annotation)
     if get_origin(annotation) is Literal:
         return str, "[" + "|".join(map(str, get_args(annotation))) + "]"
-    if get_origin(annotation) is tuple:
-        return list[plain], None  # type: ignore[valid-type]
-    return plain, None
+    return list[plain] if get_origin(annotation) is tuple else plain, None  # type: ignore[valid-type]
 
 
 def _assignment(text: str) -> tuple[str, Any]:

@@ -93,17 +93,14 @@ class Runner:
     miner: MiningEncoder | None = None  # None: the base encoder mines
 
     def run(self, stages: Iterable[str], *, lenient: bool = False) -> Iterator[StageReport]:
-        """Run each stage that is out of date; yield its report when it is done.
-
-        ``lenient``: if a licence forbids the dataset, report that and go on with the later stages; training needs no licence.
-        """
+        """Run stages that are out of date; yield each report. ``lenient``: go on if no licence allows the dataset."""
         refused = False
         names = list(stages)
         for name in names:
             try:
                 yield self.run_stage(find_stage(name))
             except RightsError as error:
-                if not lenient:
+                if not lenient:  # training needs no licence
                     raise
                 refused = True
                 yield StageReport(stage=name, summary="not written: no licence allows it", notes=(f"{error}",))
@@ -241,18 +238,13 @@ def _unread(dropped: dict[str, int]) -> SourceError | None:
 
 #: What each input adds to a stage's key. The encoder depends on the round too, so the runner adds it.
 _INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
-    Input.BOOKS: lambda tools: {"books": {str(path): sha256_if_there(path) for path in tools.books}},
-    Input.RULES: lambda tools: {"rules": tools.rules.fingerprint},
-    Input.WORD_RULES: lambda tools: {"word_rules": tools.rules.word_fingerprint},
-    Input.TOKENIZER: lambda of: {
-        "tokenizer": of.base_encoder.tokenizer_fingerprint,
-        "encoder_name": of.base_encoder.name,
-    },
+    Input.BOOKS: lambda of: {"books": {str(path): sha256_if_there(path) for path in of.books}},
+    Input.RULES: lambda of: {"rules": of.rules.fingerprint},
+    Input.WORD_RULES: lambda of: {"word_rules": of.rules.word_fingerprint},
+    Input.TOKENIZER: lambda of: {"tokenizer": (at := of.base_encoder).tokenizer_fingerprint, "encoder_name": at.name},
     Input.ENCODER: lambda _: {},
-    Input.COMPARED_ENCODERS: lambda tools: {
-        "compared_encoders": [resolve_encoder(name).fingerprint for name in tools.settings.evaluate.compare]
+    Input.COMPARED_ENCODERS: lambda of: {
+        "compared_encoders": [resolve_encoder(name).fingerprint for name in of.settings.evaluate.compare]
     },
-    Input.USER_TERMS: lambda tools: (
-        {"user_terms": sha256_if_there(file)} if (file := tools.settings.glossary.terms) is not None else {}
-    ),
+    Input.USER_TERMS: lambda of: {"user_terms": sha256_if_there(at)} if (at := of.settings.glossary.terms) else {},
 }

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from sentence_transformers import SentenceTransformer
 
-    from tripletkit.doctor import Check
     from tripletkit.evaluation.report import EvaluationReport
     from tripletkit.publishing.fill import FillReport
     from tripletkit.publishing.hub import Kind, PushOptions, PushPlan, PushReport
     from tripletkit.stage import StageReport
+    from tripletkit.summaries import Check
 
 #: Passages given as Python objects are written to this file in the output folder, and read from there.
 OWN_PASSAGES = "own-passages.jsonl"
@@ -185,7 +185,7 @@ class Project:
 
     def checks(self) -> list[Check]:
         """Checks of the machine, the encoder, the books, the settings and the output folder, as `tripletkit doctor` prints."""
-        from tripletkit.doctor import examine
+        from tripletkit.summaries import examine
 
         return list(examine(self.settings))
 
@@ -217,7 +217,7 @@ class Project:
     def push(
         self, repository: str, kind: Kind = "dataset", *, options: PushOptions | None = None, dry_run: bool = False
     ) -> PushPlan | PushReport:
-        """Upload the dataset folder, or the fine-tuned encoder with its card, to ``OWNER/NAME`` on the Hub.
+        """Upload the dataset folder or ("model") the fine-tuned encoder with its card to ``OWNER/NAME`` on the Hub.
 
         With ``dry_run`` returns what would be sent and sends nothing. Raises HubError if the Hub refuses.
         """

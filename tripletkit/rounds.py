@@ -54,10 +54,7 @@ class RoundStore(Store):
         return made.outputs.get(file, "") if made else super().sha(file)
 
     def scores(self) -> dict[str, tuple[float, float]]:
-        """By encoder, validation term→passage nDCG@10 and passage→term MAP; empty where no validation passage has an answer.
-
-        Raises TableError for a file of an earlier version.
-        """
+        """By encoder, term→passage nDCG@10 and passage→term MAP, if any. Raises TableError for an old file."""
         found = read_validation(self.place(VALIDATION)).to_dict()
         return {name: (of["term→passage"]["nDCG@10"], of["passage→term"]["MAP"]) for name, of in found.items() if of}
 
@@ -160,12 +157,18 @@ def _copy_results(stage: str, source: Store, target: Store) -> None:
 
 
 def _report(settings: Settings, number: int, kept: int, *, fresh: bool, seconds: float) -> StageReport:
-    output = settings.output
+    output, last = settings.output, RoundStore(settings.output, number)
     made = RoundStore(output, kept).manifest("train")
+    summary = f"{number} of {settings.rounds} rounds, round {kept} is kept"
+    if not last.scores():
+        summary += ": no validation passage has an answer, so rounds cannot be compared"
+    elif not last.improved():
+        before = "the base encoder" if number == 1 else f"round {number - 1}"
+        summary += f"; stopped, as round {number} scored no higher on validation than {before}"
     return StageReport(
         stage="rounds",
         fresh=fresh,
-        summary=_summary(RoundStore(output, number), settings.rounds, kept),
+        summary=summary,
         counts={"rounds": number, "kept": kept},
         seconds=seconds,
         made=tuple(output / file for file in ("triplets.parquet", ENCODER, VALIDATION)),
@@ -173,16 +176,6 @@ def _report(settings: Settings, number: int, kept: int, *, fresh: bool, seconds:
         failed=EncoderError(made.failed) if made and made.failed else None,
         forgivable=True,
     )
-
-
-def _summary(last: RoundStore, wanted: int, kept: int) -> str:
-    summary = f"{last.number} of {wanted} rounds, round {kept} is kept"
-    if not last.scores():
-        return f"{summary}: no validation passage has an answer, so rounds cannot be compared"
-    if last.improved():
-        return summary
-    before = "the base encoder" if last.number == 1 else f"round {last.number - 1}"
-    return f"{summary}; stopped, as round {last.number} scored no higher on validation than {before}"
 
 
 def round_rows(output: Path) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ TERMS = Table("terms", ("term_id",), "The terms: one row per concept").with_colu
     forms=Column(TEXTS, "every form that is tagged, with synonyms and acronyms"),
     sources=Column(
         TEXTS,
-        "index, index_head (no pages), index_code (code), glossary, bold, acronym, definition, heading, automatic, user",
+        "index, index_head (no page), index_code (code), glossary, bold, acronym, definition, heading, automatic, user",
     ),
     definition=Column(TEXT, "from a glossary or the user", null=True),
     parent_id=Column(TEXT, "term_id of the index entry above it", null=True),
@@ -166,13 +166,15 @@ def make_table(table: Table, rows: Sequence[Mapping[str, object]] | Mapping[str,
 
 
 def check_table(frame: pl.DataFrame, table: Table, source: str = "", hint: str = "") -> pl.DataFrame:
-    """``frame`` sorted by its key. Raises TableError if its columns, types, nulls or keys are not the table's.
-
-    ``source`` (a path) and ``hint`` (how to make the table again) are for the message.
-    """
+    """``frame`` sorted by key. Raises TableError (``source``, ``hint``) for other columns, types, nulls or keys."""
     place, hint = source or f"{table.name} table", hint or "Run its stage again with --force."
     if frame.schema != table.schema:
-        raise TableError(f"{place}: {_wrong_columns(frame.schema, table)}", hint)
+        wrong = [name for name in {**table.schema, **frame.schema} if frame.schema.get(name) != table.schema.get(name)]
+        differs = (
+            f"it differs in {', '.join(map(repr, sorted(wrong)))}" if wrong else "its columns are in another order"
+        )
+        what = f"not a tripletkit {table.name} table of this version: made by an earlier version, or by hand"
+        raise TableError(f"{place}: {what} ({differs})", hint)
     for name, column in table.columns.items():
         if not column.null and frame[name].null_count():
             raise TableError(f"{place}: column {name!r} has {frame[name].null_count()} empty values", hint)
@@ -180,9 +182,3 @@ def check_table(frame: pl.DataFrame, table: Table, source: str = "", hint: str =
         twice = frame.filter(frame.select(table.key).is_duplicated()).row(0, named=True)
         raise TableError(f"{place}: two rows share {', '.join(f'{k}={twice[k]!r}' for k in table.key)}", hint)
     return frame.sort(table.key, nulls_last=False, maintain_order=True)
-
-
-def _wrong_columns(schema: pl.Schema, table: Table) -> str:
-    wrong = [name for name in {**table.schema, **schema} if schema.get(name) != table.schema.get(name)]
-    differs = f"it differs in {', '.join(map(repr, sorted(wrong)))}" if wrong else "its columns are in another order"
-    return f"not a tripletkit {table.name} table of this version: made by an earlier version, or by hand ({differs})"

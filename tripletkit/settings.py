@@ -83,8 +83,7 @@ class MineSettings(Section):
     hard_negatives: bool = setting(True, "negatives near the passage, chosen by strategy; false: random allowed terms")
     strategy: Literal["mix", "top", "weighted"] = setting(
         "mix",
-        "mix: nearest, sibling (same head word, parent or chapter) and rank window in turn; top: the nearest; "
-        "weighted: drawn at random, nearer terms more often",
+        "mix: nearest, sibling (head, parent, chapter), window in turn; top: nearest; weighted: drawn by nearness",
     )
     kinds: tuple[PassageKind, ...] = setting(("prose", "box"), "kinds of passage that become anchors", min_length=1)
     positives: int = setting(3, "positives per passage, the most salient first", ge=1)
@@ -131,19 +130,16 @@ class TrainSettings(Section):
     learning_rate: float = setting(3e-5, "peak learning rate", gt=0)
     warmup_ratio: Fraction = setting(0.1, "fraction of the steps for warm-up")
     batch_size: int = setting(
-        16, "rows per process: an anchor, a positive and its negatives; a triplet without in_batch_negatives", ge=1
+        16, "rows per process: triplets, or pairs with their negatives (in_batch_negatives)", ge=1
     )
     gradient_accumulation_steps: int = setting(1, "batches per optimiser step", ge=1)
     epochs: float | None = setting(None, "passes over the rows; default: one, up to four if under 150 steps", gt=0)
     positives: Literal["auto", "cited", "all"] = setting(
-        "auto",
-        "cited: only those the index cites on the anchor's pages; auto: cited if 100 pairs remain, else all",
+        "auto", "cited: only those cited on the anchor's pages; auto: cited if that leaves 100 pairs, else all"
     )
     max_steps: int | None = setting(None, "stop after this many steps", ge=1)
     gradient_checkpointing: bool = setting(False, "recompute activations in the backward pass: slower, less memory")
-    lora_rank: int = setting(
-        0, "rank of LoRA adapters, merged when saved (try learning_rate = 1e-4); 0: train all weights", ge=0
-    )
+    lora_rank: int = setting(0, "rank of merged LoRA adapters (try learning_rate = 1e-4); 0: train all weights", ge=0)
     eval_steps: int | None = setting(None, "steps between validation runs; default: four, 25 steps apart or more", ge=1)
     eval_passages: int = setting(300, "validation passages per run, at most; 0: no validation runs", ge=0)
     keep_best: bool = setting(True, "keep the checkpoint with the best validation nDCG@10; false: the last one")

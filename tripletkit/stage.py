@@ -112,11 +112,8 @@ class StageReport:
         dropped = ", ".join(f"{reason} {count:,}" for reason, count in self.dropped.items())
         folder = self.made[0].parent if self.made else Path()
         made = " ".join(path.name if path.parent == folder else str(path) for path in self.made)
-        return (
-            [f"{name:9} {self.summary}  [{time}]"]
-            + ([f"          dropped: {dropped}"] if dropped else [])
-            + ([f"          → {folder}/ {made}"] if self.made else [])
-        )
+        lines = [f"{name:9} {self.summary}  [{time}]"] + ([f"          dropped: {dropped}"] if dropped else [])
+        return [*lines, f"          → {folder}/ {made}"] if self.made else lines
 
     def __str__(self) -> str:
         return "\n".join([*self.lines(), *self.notes])

@@ -279,7 +279,7 @@ def with_ids(rows: pl.DataFrame, name: str, default: pl.Expr | pl.Series) -> pl.
 
 
 def plain_rows(given: Given, model: type[UserRow], what: str) -> Iterator[object]:
-    """The rows of a list or data frame; a string is the model's first column. Raises SourceError for one string or row."""
+    """Rows of a list or data frame; a string is the first column. Raises SourceError for one string or row."""
     if isinstance(given, str | bytes | Mapping):
         raise SourceError(f"{what}: one {type(given).__name__} was given", f"Give a list of {what}, or a frame.")
     if hasattr(given, "to_dicts"):  # polars
