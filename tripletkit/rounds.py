@@ -184,10 +184,9 @@ def round_rows(output: Path) -> list[dict[str, Any]]:
     rows = []
     for number in range(1, len(list((output / "rounds").glob("*"))) + 1):
         store = RoundStore(output, number)
-        mined, trained = (store.manifest(name) for name in REPEATED)
-        if mined and trained:
-            kept = _same(in_place, trained)
-            rows.append({"round": number, "triplets": mined.counts["triplets"], "scores": store.scores(), "kept": kept})
+        if (mined := store.manifest("mine")) and (trained := store.manifest("train")):
+            row = {"round": number, "triplets": mined.counts["triplets"], "scores": store.scores()}
+            rows.append({**row, "kept": _same(in_place, trained)})
     return rows
 
 
