@@ -56,9 +56,8 @@ LAYERS = [
     {"stages"},
     {"pipeline"},
     {"rounds"},
-    {"summaries", "doctor"},
+    {"summaries"},
     {"project"},
-    {"options"},
     {"cli"},
     {"__main__"},
 ]

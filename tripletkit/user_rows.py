@@ -259,7 +259,7 @@ def read_rows(given: Given, model: type[UserRow], what: str) -> pl.DataFrame:
     in_file = isinstance(given, Path)
     prefix = f"{given}:" if in_file else f"{what}: row "
     rows = []
-    for line, cells in _raw_rows(given, model) if in_file else enumerate(_items(given, model, what)):
+    for line, cells in _raw_rows(given, model) if in_file else enumerate(plain_rows(given, model, what)):
         row = _checked(line, cells, model, in_file=in_file)
         if isinstance(row, Skipped):
             reason = row.reason.removeprefix(f"{BAD_ROW}: ")
@@ -277,7 +277,8 @@ def with_ids(rows: pl.DataFrame, name: str, default: pl.Expr | pl.Series) -> pl.
     return rows
 
 
-def _items(given: Given, model: type[UserRow], what: str) -> Iterator[object]:
+def plain_rows(given: Given, model: type[UserRow], what: str) -> Iterator[object]:
+    """Rows of a list or data frame; a string is the first column. Raises SourceError for one string or row."""
     if isinstance(given, str | bytes | Mapping):
         raise SourceError(f"{what}: one {type(given).__name__} was given", f"Give a list of {what}, or a frame.")
     if hasattr(given, "to_dicts"):  # polars
