@@ -17,6 +17,7 @@ from tripletkit.mining.positives import (
     IN_PASSING,
     Anchors,
     choose_positives,
+    hide,
     without_weak,
 )
 from tripletkit.settings import MineSettings
@@ -71,3 +72,9 @@ def test_a_word_mentioned_in_passing_is_no_positive_unless_it_is_the_nearest_or_
     )
     held = replace(pool(5), candidates=candidates)
     assert without(held, (10, 20, 30, 40, 50)) == [(0, 1, IN_PASSING)]
+
+
+def test_masking_a_positive() -> None:
+    forms = ["binary search tree", "BST"]
+    assert hide("Binary search-trees (a BST) and trees.", forms, "[MASK]") == "[MASK] (a [MASK]) and trees."
+    assert hide("Nothing here.", forms, "[MASK]") == "Nothing here."

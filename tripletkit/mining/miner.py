@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tripletkit.encoding.encoder import Encoder
-from tripletkit.errors import TableError
+from tripletkit.errors import EncoderError, TableError
 from tripletkit.ids import rng_for
-from tripletkit.mining.cross_encoder import TOO_CLOSE_BY_CROSS_ENCODER, Rescored, rescore
-from tripletkit.mining.masking import hide
 from tripletkit.mining.pool import Candidate, Pool
-from tripletkit.mining.positives import Anchors, Weak, choose_positives, without_weak
-from tripletkit.mining.search import Mined, search_negatives
+from tripletkit.mining.positives import Anchors, Weak, choose_positives, hide, without_weak
+from tripletkit.mining.search import Mined, Triplet, search_negatives
 from tripletkit.progress import Progress
 from tripletkit.settings import MineSettings
 
 #: Reasons of what is left out, beside those of weak positives.
 NO_POSITIVE, NO_NEGATIVE = "no positive", "no negative left"
 NEAREST_REJECTED, REJECTED = "nearest candidate rejected: ", "rejected: "
+#: The cross-encoder's name among the guards that reject.
+TOO_CLOSE_BY_CROSS_ENCODER = "too close by the cross-encoder"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ class Rejection(NamedTuple):
     term_id: str | None
     reason: str
     detail: str
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What is left, what was rejected with the scores of positive and negative, and both scores of what is left."""
+
+    mined: Mined
+    rejected: list[tuple[Triplet, float, float]]
+    scores: list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -156,13 +166,50 @@ def check_any_triplet(found: Sequence[MinedPool]) -> None:
 
 
 def _masked_anchors(
-    pool: Pool, pairs: Sequence[Candidate], tools: Tools, share: float, seed: int
+    pool: Pool, pairs: list[Candidate], tools: Tools, share: float, seed: int
 ) -> dict[tuple[int, int], str]:
     """The anchors in which the positive is masked, by pair: a seeded share of all."""
-    chosen = [
-        p for p in pairs if rng_for(seed, "mask", pool.passage_ids[p.passage], pool.term_ids[p.term]).random() < share
-    ]
-    if not chosen:
-        return {}
-    token = tools.mask_token()
-    return {(p.passage, p.term): hide(pool.texts[p.passage], tools.forms[pool.term_ids[p.term]], token) for p in chosen}
+    ids, terms = pool.passage_ids, pool.term_ids
+    chosen = [p for p in pairs if rng_for(seed, "mask", ids[p.passage], terms[p.term]).random() < share]
+    token = tools.mask_token() if chosen else ""
+    return {(p.passage, p.term): hide(pool.texts[p.passage], tools.forms[terms[p.term]], token) for p in chosen}
+
+
+def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, relative_margin: float) -> Rescored:  # noqa: ANN401 - untyped library
+    """Reject negatives whose score is not below their positive's by ``relative_margin``, a share of the positive's score.
+
+    ``texts`` holds each triplet's anchor, positive and negative. What is rejected is not replaced.
+    """
+    pairs = list(dict.fromkeys(pair for anchor, *both in texts for pair in ((anchor, both[0]), (anchor, both[1]))))
+    score = dict(zip(pairs, map(float, model.predict(pairs, show_progress_bar=False)), strict=True))
+    left, rejected, scores = [], [], []
+    for triplet, (anchor, positive, negative) in zip(mined.triplets, texts, strict=True):
+        of_positive, of_negative = score[anchor, positive], score[anchor, negative]
+        if of_negative > of_positive - relative_margin * abs(of_positive):
+            rejected.append((triplet, of_positive, of_negative))
+        else:
+            left.append(triplet)
+            scores.append((of_positive, of_negative))
+    counts = mined.rejected.copy()
+    counts[TOO_CLOSE_BY_CROSS_ENCODER] = len(rejected)
+    return Rescored(replace(mined, triplets=left, rejected=counts), rejected, scores)
+
+
+def load_cross_encoder(name: str) -> Any:  # noqa: ANN401 - untyped library
+    """The CrossEncoder of one score in a folder, or of a hub id. Raises EncoderError."""
+    from sentence_transformers import CrossEncoder
+
+    folder = Path(name).expanduser()
+    try:
+        model = CrossEncoder(str(folder) if folder.is_dir() else name, local_files_only=folder.is_dir())
+    except Exception as error:  # the library raises whatever its parts raise
+        raise EncoderError(
+            f"cross-encoder {name!r} cannot be loaded ({type(error).__name__}: {error})",
+            "Give a folder that CrossEncoder.save_pretrained wrote, or a hub id such as cross-encoder/ms-marco-MiniLM-L6-v2.",
+        ) from error
+    if model.num_labels != 1:
+        raise EncoderError(
+            f"cross-encoder {name!r} gives {model.num_labels} scores a pair",
+            "Choose one that was trained to rank, which gives one.",
+        )
+    return model

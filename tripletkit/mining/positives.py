@@ -1,9 +1,9 @@
-"""Which terms of a passage are its positives."""
+"""Which terms of a passage are its positives, and how one is hidden in its anchor."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from tripletkit.mining.cosines import TermCosines, Vectors
 from tripletkit.mining.pool import Candidate, Pool
 from tripletkit.settings import MineSettings
+from tripletkit.tagging.matcher import Form, Matcher
 
 #: A positive is far from its passage if it is not among this share of the terms nearest to it.
 NEAR_SHARE = 0.2
@@ -109,3 +110,18 @@ def _measured(
         cosines = whole.of_pairs(vectors[at], np.array([c.term for c in part]))
         nearer = (sample.of(vectors)[at] > cosines[:, None]).sum(axis=1)
         yield from zip(part, cosines.tolist(), (nearer >= few).tolist(), strict=True)
+
+
+def hide(text: str, forms: Iterable[str], mask_token: str) -> str:
+    """``text`` with every form of one term, in any case and number, replaced by the encoder's mask token."""
+    return hide_matches(text, Matcher(Form("masked", form, canonical=True) for form in forms), mask_token)
+
+
+def hide_matches(text: str, matcher: Matcher, mask_token: str) -> str:
+    """``text`` with all that ``matcher`` finds replaced, the longest first where matches overlap."""
+    parts, end = [], 0
+    for match in matcher.matches(text):  # by start, longest first
+        if match.start >= end:
+            parts += [text[end : match.start], mask_token]
+            end = match.end
+    return "".join([*parts, text[end:]])

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from tripletkit.ids import stable_id
-from tripletkit.mining.cross_encoder import load_cross_encoder
-from tripletkit.mining.miner import MinedPool, Tools, check_any_triplet, mine_pool
+from tripletkit.mining.miner import MinedPool, Tools, check_any_triplet, load_cross_encoder, mine_pool
 from tripletkit.mining.pool import build_pool
 from tripletkit.schemas import TRIPLETS, check_table
 from tripletkit.settings import TrainSettings

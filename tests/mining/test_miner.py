@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tripletkit.mining.cross_encoder import TOO_CLOSE_BY_CROSS_ENCODER, rescore
+from tripletkit.mining.miner import TOO_CLOSE_BY_CROSS_ENCODER, rescore
 from tripletkit.mining.search import Mined, Triplet
 
 SCORES = {"positive": 0.8, "near": 0.77, "far": 0.7}
