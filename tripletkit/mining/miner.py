@@ -28,11 +28,10 @@ TOO_CLOSE_BY_CROSS_ENCODER = "too close by the cross-encoder"
 
 @dataclass(frozen=True)
 class Tools:
-    """What mining needs beside a pool and settings. ``mask_token`` and ``forms`` (by term_id) are asked for where positives are masked."""
+    """What mining needs beside a pool and settings. ``mask_token`` is asked for where positives are masked."""
 
     encoder: Encoder
     mask_token: Callable[[], str]
-    forms: Mapping[str, Sequence[str]]
     cross_encoder: Any = None  # an untyped library's model
     progress: Progress = field(default_factory=lambda: Progress(quiet=True))
 
@@ -65,10 +64,6 @@ class MinedPool:
     weak: Sequence[Weak] = ()
     rescored: Rescored | None = None
 
-    def anchor(self, passage: int, positive: int) -> str:
-        """The anchor's text."""
-        return self.masked.get((passage, positive), self.pool.texts[passage])
-
     @property
     def rejected(self) -> Counter[str]:
         """How many candidates were rejected, by reason."""
@@ -76,8 +71,11 @@ class MinedPool:
 
     def texts(self) -> list[tuple[str, str, str]]:
         """Each triplet's anchor, positive and negative."""
-        names = self.pool.names
-        return [(self.anchor(t.passage, t.positive), names[t.positive], names[t.negative]) for t in self.mined.triplets]
+        names, texts, masked = self.pool.names, self.pool.texts, self.masked
+        return [
+            (masked.get((t.passage, t.positive), texts[t.passage]), names[t.positive], names[t.negative])
+            for t in self.mined.triplets
+        ]
 
     def columns(self) -> dict[str, list[Any]]:
         """The triplets column by column: a row as a dictionary would take ten times the memory."""
@@ -172,7 +170,7 @@ def _masked_anchors(
     ids, terms = pool.passage_ids, pool.term_ids
     chosen = [p for p in pairs if rng_for(seed, "mask", ids[p.passage], terms[p.term]).random() < share]
     token = tools.mask_token() if chosen else ""
-    return {(p.passage, p.term): hide(pool.texts[p.passage], tools.forms[terms[p.term]], token) for p in chosen}
+    return {(p.passage, p.term): hide(pool.texts[p.passage], pool.forms[p.term], token) for p in chosen}
 
 
 def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, relative_margin: float) -> Rescored:  # noqa: ANN401 - untyped library
@@ -195,8 +193,10 @@ def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, rel
     return Rescored(replace(mined, triplets=left, rejected=counts), rejected, scores)
 
 
-def load_cross_encoder(name: str) -> Any:  # noqa: ANN401 - untyped library
-    """The CrossEncoder of one score in a folder, or of a hub id. Raises EncoderError."""
+def load_cross_encoder(name: str | None) -> Any:  # noqa: ANN401 - untyped library
+    """The CrossEncoder of one score in a folder, or of a hub id; None for None. Raises EncoderError."""
+    if name is None:
+        return None
     from sentence_transformers import CrossEncoder
 
     folder = Path(name).expanduser()

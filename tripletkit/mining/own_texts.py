@@ -13,7 +13,7 @@ from tripletkit.mining.miner import Rejection, Tools, check_any_triplet, load_cr
 from tripletkit.mining.pool import build_pool
 from tripletkit.rules import load_rules
 from tripletkit.schemas import INT, LOCATORS, TEXT, TRIPLETS
-from tripletkit.settings import MineSettings, load_settings
+from tripletkit.settings import load_settings
 from tripletkit.tagging.tag_texts import find_mentions
 from tripletkit.user_rows import Given, MentionRow, PassageRow, TermRow, read_rows, with_ids
 
@@ -95,7 +95,11 @@ def mine_triplets(
         find_mentions(texts, names, load_rules()) if mentions is None else read_rows(mentions, MentionRow, "mentions")
     )
     pool = build_pool(texts, names, tagged, page_margin=chosen.page_margin)
-    found = mine_pool(pool, _tools(model, names, chosen), chosen, seed=seed)
+    encoder = given_encoder(model)
+    tools = Tools(
+        encoder, lambda: _given_token(mask_token_of(encoder), model), load_cross_encoder(chosen.cross_encoder)
+    )
+    found = mine_pool(pool, tools, chosen, seed=seed)
     check_any_triplet([found])
     columns = found.columns()
     triplets = pl.DataFrame(
@@ -162,17 +166,10 @@ def _terms(given: Given, passages: pl.DataFrame) -> pl.DataFrame:
     return with_ids(rows, "term_id", pl.Series(ids, dtype=TEXT))
 
 
-def _tools(model: Given, terms: pl.DataFrame, settings: MineSettings) -> Tools:
-    encoder = given_encoder(model)
-
-    def mask_token() -> str:
-        if (token := mask_token_of(encoder)) is not None:
-            return token
-        raise ConfigError(
-            f"mask: the model, a {type(model).__name__}, has no mask token",
-            "Leave mask at 0, or give a model that has one.",
-        )
-
-    forms = {term_id: [term, *forms] for term_id, term, forms in terms.select("term_id", "term", "forms").iter_rows()}
-    cross_encoder = None if settings.cross_encoder is None else load_cross_encoder(settings.cross_encoder)
-    return Tools(encoder=encoder, mask_token=mask_token, forms=forms, cross_encoder=cross_encoder)
+def _given_token(token: str | None, model: Given) -> str:
+    if token is not None:
+        return token
+    raise ConfigError(
+        f"mask: the model, a {type(model).__name__}, has no mask token",
+        "Leave mask at 0, or give a model that has one.",
+    )

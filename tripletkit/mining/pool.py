@@ -14,19 +14,8 @@ import polars as pl
 
 from tripletkit.language.definitions import is_defined
 from tripletkit.language.normalise import term_key
-from tripletkit.mining.relations import (
-    Numbers,
-    Span,
-    Values,
-    cited_in,
-    implied_in,
-    in_chapter,
-    mentioned_in,
-    outermost,
-    related_terms,
-    same_head_terms,
-    same_thing_pairs,
-)
+from tripletkit.mining import relations
+from tripletkit.mining.relations import Numbers, Span, Values, cited_in, forms_of, outermost
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -58,6 +47,7 @@ class Pool:
     passage_books: Numbers  # per passage; -1: none
     term_books: Numbers  # per term; -1 for a user's term, which belongs to every book
     implied: tuple[Numbers, ...]  # per passage: terms in its headings, or with a word stem in common
+    forms: tuple[tuple[str, ...], ...] = ()  # per term: its name and all other forms; needed to mask positives only
 
     @cached_property
     def has_many_books(self) -> bool:
@@ -92,9 +82,9 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     mentions = mentions.join(passages.select("passage_id"), on="passage_id", how="semi")
     terms = terms.filter("kept").join(mentions.select("term_id").unique(), on="term_id", how="semi").sort("term_id")
     term_rows, rows = terms.to_dicts(), passages.to_dicts()
-    books = {book: i for i, book in enumerate(dict.fromkeys(p["book_id"] for p in rows))}
+    books = {book: i for i, book in enumerate(dict.fromkeys(p["book_id"] for p in rows))} | {None: -1}
     texts = tuple(p["text"] for p in rows)
-    mentioned = mentioned_in(texts, term_rows)
+    mentioned = relations.mentioned_in(texts, term_rows)
     spans = _spans(rows, term_rows, mentions)
     return Pool(
         passage_ids=tuple(p["passage_id"] for p in rows),
@@ -104,14 +94,13 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
         candidates=_candidates(rows, term_rows, spans),
         mentioned=mentioned,
         cited=cited_in(rows, term_rows, page_margin),
-        related=related_terms(term_rows, same_thing_pairs(texts, spans)),
-        same_head=same_head_terms(term_rows),
-        in_chapter=in_chapter(rows, mentioned),
+        related=relations.related_terms(term_rows, relations.same_thing_pairs(texts, spans)),
+        same_head=relations.same_head_terms(term_rows),
+        in_chapter=relations.in_chapter(rows, mentioned),
         passage_books=np.array([books[p["book_id"]] for p in rows], dtype=np.int32),
-        term_books=np.array(
-            [-1 if t["book_id"] is None else books.get(t["book_id"], len(books)) for t in term_rows], dtype=np.int32
-        ),
-        implied=implied_in(rows, term_rows),
+        term_books=np.array([books.get(t["book_id"], len(books)) for t in term_rows], dtype=np.int32),
+        implied=relations.implied_in(rows, term_rows),
+        forms=tuple(map(forms_of, term_rows)),
     )
 
 

@@ -35,21 +35,17 @@ OTHER_BOOK = " (other book)"
 #: The rules that take turns.
 STRATEGIES = {"mix": ("nearest", "sibling", "window"), "top": ("nearest",), "weighted": ("weighted",)}
 
-#: A form of the term stands in the passage: it is a positive.
-MENTIONED = "mentioned in the passage"
-#: The book's own index says that these pages are about the term.
-CITED = "cited by the index for these pages"
-#: The passage is about the term without mentioning it.
-IMPLIED = "in a section heading, or shares a word stem with the passage"
-#: The positive itself, its parent, its children, its see-also terms, other names of it.
-RELATED = "related to the positive"
-#: So near the positive that they may be one concept.
-NEAR_SYNONYM = "near-synonym of the positive"
-#: Nearer to the passage than its positive less a margin: perhaps true, certainly confusing.
-TOO_CLOSE = "too close to the passage"
-GUARDS = (MENTIONED, CITED, IMPLIED, RELATED, NEAR_SYNONYM, TOO_CLOSE)
+#: Why a term is rejected, in the order in which the guards are asked.
+GUARDS = (
+    "mentioned in the passage",  # in any of its forms: it is a positive
+    "cited by the index for these pages",  # the book's own index says that these pages are about the term
+    "in a section heading, or shares a word stem with the passage",  # the passage is about it without mentioning it
+    "related to the positive",  # the positive itself, its parent, its children, its see-also terms, other names of it
+    "near-synonym of the positive",  # so near the positive that they may be one concept
+    "too close to the passage",  # nearer than its positive less a margin: perhaps true, certainly confusing
+)
 #: Rejections that are facts; a person may want to look at what the others reject.
-CERTAIN = (MENTIONED, RELATED)
+CERTAIN = (GUARDS[0], GUARDS[3])
 
 
 class NearRejection(NamedTuple):
@@ -63,15 +59,6 @@ class NearRejection(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Which terms the guards reject for a pair, how many each rejects, and the nearest doubtful one."""
-
-    rejected: Mask
-    counts: Counter[str]
-    nearest_doubtful: NearRejection | None
-
-
-@dataclass(frozen=True)
 class Guards:
     """The guards of one pool. ``synonyms`` holds each term's near-synonyms, ``relative_margin`` is a share of a cosine."""
 
@@ -79,8 +66,11 @@ class Guards:
     synonyms: Sequence[Numbers]
     relative_margin: float
 
-    def judge(self, pair: Candidate, cosines: Vectors) -> Judged:
-        """What is rejected for ``pair``; ``cosines`` are those of its anchor with every term."""
+    def judge(self, pair: Candidate, cosines: Vectors) -> tuple[Mask, Counter[str], NearRejection | None]:
+        """Which terms are rejected for ``pair``, how many by each guard, and the nearest doubtful one.
+
+        ``cosines`` are those of the pair's anchor with every term.
+        """
         rejected, counts = np.zeros(len(cosines), dtype=bool), Counter[str]()
         doubtful: list[NearRejection] = []
         pool, bound = self.pool, highest_cosine(cosines[pair.term], self.relative_margin)
@@ -96,7 +86,7 @@ class Guards:
                 nearest = int(new[cosines[new].argmax()])
                 near = NearRejection(pair, nearest, guard, float(cosines[pair.term]), float(cosines[nearest]))
                 doubtful.append(near)
-        return Judged(rejected, counts, min(doubtful, key=lambda near: (-near.cos_term, near.term), default=None))
+        return rejected, counts, min(doubtful, key=lambda near: (-near.cos_term, near.term), default=None)
 
 
 def highest_cosine(positive: np.float32, relative_margin: float) -> np.float32:
@@ -251,11 +241,11 @@ class _Search:
 
     def _try(self, pair: Candidate, cosines: Vectors, draws: Sequence[float]) -> bool:
         """Choose the pair's negatives; whether there are any."""
-        judged = self._guards.judge(pair, cosines)
-        self.mined.rejected.update(judged.counts)
-        if judged.nearest_doubtful is not None:
-            self.mined.review.append(judged.nearest_doubtful)
-        chosen = self._choose(self._choices(pair, cosines, ~judged.rejected & (self.left > 0)), draws)
+        rejected, counts, nearest_doubtful = self._guards.judge(pair, cosines)
+        self.mined.rejected.update(counts)
+        if nearest_doubtful is not None:
+            self.mined.review.append(nearest_doubtful)
+        chosen = self._choose(self._choices(pair, cosines, ~rejected & (self.left > 0)), draws)
         if not chosen:
             self.mined.without_negatives.append(pair)
             return False
