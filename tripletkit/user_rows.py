@@ -17,16 +17,7 @@ from pathlib import Path
 from typing import IO, Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 import polars as pl
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    Strict,
-    ValidationError,
-    ValidationInfo,
-)
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from tripletkit.errors import SourceError
@@ -41,7 +32,6 @@ EMPTY = "empty text"
 #: A file with more bad rows than this, and more than good ones, is another kind of file than its name says.
 MOST_BAD = 100
 MOST_IN_TERM = 200
-TERM_FILES = (".csv", ".jsonl", ".txt")
 #: What other programs call the column `text`.
 _OTHER_NAMES = ("Text", "TEXT", "page_content", "content", "chunk", "chunk_text", "passage", "body", "document")
 
@@ -78,10 +68,9 @@ def _shown(value: object) -> str:
 def _one_line(value: object, info: ValidationInfo) -> str | None:
     """A cell beside the text, as one line of text; None for an empty one."""
     page = info.field_name in ("page", "page_last")
-    if isinstance(value, float) and value.is_integer():  # a column of numbers with gaps, as pandas has it
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+    # A column of numbers with gaps is one of floats in pandas.
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
+        value = str(int(value))
     if info.field_name == "section" and isinstance(value, list) and all(isinstance(step, str) for step in value):
         value = SECTION_MARK.join(step for step in value if step.strip())
     if not isinstance(value, str):
@@ -117,7 +106,7 @@ def _encodable(value: str) -> str:
     return value
 
 
-Text = Annotated[str, Strict(), AfterValidator(_encodable)]
+Text = Annotated[str, Field(strict=True), AfterValidator(_encodable)]
 Label = Annotated[Text | None, BeforeValidator(_one_line)]
 Item = TypeVar("Item")
 Listed = Annotated[list[Item], BeforeValidator(_listed)]
@@ -232,7 +221,7 @@ def has_text_column(path: Path) -> bool:
 
 def read_user_terms(path: Path) -> list[UserTerm]:
     """The file's terms in order. Raises SourceError naming file and line of the first bad row."""
-    if path.suffix.lower() not in TERM_FILES:
+    if path.suffix.lower() not in (".csv", ".jsonl", ".txt"):
         raise SourceError(
             f"{path}: terms are read from .csv, .jsonl or .txt, not {path.suffix or 'a file without an ending'}",
             "CSV needs a header with 'term', and may have 'forms' (separated by |) and 'definition'.",
@@ -412,18 +401,17 @@ def _csv_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
 
 def _csv_cells(path: Path, reader: Any, model: type[UserRow]) -> Iterator[tuple[int, object]]:  # noqa: ANN401
     header: list[str] = []
-    while True:
-        line = reader.line_num + 1
+    while line := reader.line_num + 1:
         try:
-            row = next(reader, None)
+            row = next(reader)
+        except StopIteration:
+            return
         except csv.Error as error:
             if "unexpected end" in str(error):
                 problem = f"{path}:{line}: a quote is opened here and never closed"
                 raise SourceError(problem, 'Close it, and double a quote inside a text: "He said ""yes""."') from error
             yield line, _bad(line, "invalid CSV", f"{error}; double a quote inside a quoted text")
             continue
-        if row is None:
-            return
         if not any(cell.strip() for cell in row):
             continue
         if not header:
