@@ -300,13 +300,11 @@ def _checked(line: int, cells: object, model: type[UserRow], *, in_file: bool) -
         return _invalid(line, cells, error, model)
     if in_file and isinstance(row, PassageRow):
         row.text = row.text.strip()
-        if not row.text or len(row.text) > MOST_CHARACTERS:
-            return _too_long(line, f"{len(row.text):,} characters") if row.text else _empty(line, "text")
+        if not row.text:
+            return Skipped(line, EMPTY, "the row holds no text")
+        if len(row.text) > MOST_CHARACTERS:
+            return _too_long(line, f"{len(row.text):,} characters")
     return row
-
-
-def _empty(line: int, main: str) -> Skipped:
-    return Skipped(line, EMPTY, f"the row holds no {main}")
 
 
 def _invalid(line: int, cells: Mapping[str, object], error: ValidationError, model: type[UserRow]) -> Skipped:
@@ -315,7 +313,7 @@ def _invalid(line: int, cells: Mapping[str, object], error: ValidationError, mod
     field, got = str(first["loc"][0]), f"got {_shown(first['input'])}"
     match first["type"]:
         case "missing" if model.columns[0] in cells:
-            return _empty(line, model.columns[0])
+            return Skipped(line, EMPTY, f"the row holds no {model.columns[0]}")
         case "missing":
             return _bad(line, f"no {field}", f"it has {', '.join(map(repr, cells)) or 'nothing'}")
         case "string_type":

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from tests.mining.pools import ANCHOR, at, many, pool
-from tripletkit.mining.pool import Candidate, Pool
-from tripletkit.mining.positives import (
+from tripletkit.mining.pool import (
     BACKED_BY_BOOK,
     FAR,
     IN_PASSING,
     Anchors,
+    Candidate,
+    Pool,
     choose_positives,
     hide,
     without_weak,

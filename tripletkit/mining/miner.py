@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.errors import EncoderError, TableError
 from tripletkit.ids import rng_for
-from tripletkit.mining.pool import Candidate, Pool
-from tripletkit.mining.positives import Anchors, Weak, choose_positives, hide, without_weak
-from tripletkit.mining.search import Mined, Triplet, search_negatives
+from tripletkit.mining.pool import Anchors, Candidate, Pool, Weak, choose_positives, hide, without_weak
+from tripletkit.mining.search import Mined, search_negatives
 from tripletkit.progress import Progress
 from tripletkit.settings import MineSettings
 
@@ -36,24 +35,6 @@ class Tools:
     progress: Progress = field(default_factory=lambda: Progress(quiet=True))
 
 
-class Rejection(NamedTuple):
-    """A passage, or a passage and a term, that is left out."""
-
-    passage_id: str
-    term_id: str | None
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class Rescored:
-    """What is left, what was rejected with the scores of positive and negative, and both scores of what is left."""
-
-    mined: Mined
-    rejected: list[tuple[Triplet, float, float]]
-    scores: list[tuple[float, float]]
-
-
 @dataclass(frozen=True)
 class MinedPool:
     """What was mined from a pool: triplets, the anchors in which the positive is masked, and what was rejected."""
@@ -62,7 +43,6 @@ class MinedPool:
     mined: Mined = field(default_factory=Mined)
     masked: Mapping[tuple[int, int], str] = field(default_factory=dict)  # (passage, positive): the anchor
     weak: Sequence[Weak] = ()
-    rescored: Rescored | None = None
 
     @property
     def rejected(self) -> Counter[str]:
@@ -80,23 +60,27 @@ class MinedPool:
     def columns(self) -> dict[str, list[Any]]:
         """The triplets column by column: a row as a dictionary would take ten times the memory."""
         pool, triplets, texts = self.pool, self.mined.triplets, self.texts()
-        scores = self.rescored.scores if self.rescored is not None else [(None, None)] * len(triplets)
         return {
             "passage_id": [pool.passage_ids[t.passage] for t in triplets],
             "positive_id": [pool.term_ids[t.positive] for t in triplets],
             "negative_id": [pool.term_ids[t.negative] for t in triplets],
             **{name: [text[i] for text in texts] for i, name in enumerate(("anchor", "positive", "negative"))},
             **{name: [getattr(t, name) for t in triplets] for name in ("cos_ap", "cos_an", "cos_pn", "rank", "rule")},
-            **{name: [pair[i] for pair in scores] for i, name in enumerate(("ce_ap", "ce_an"))},
+            "ce_ap": [of_positive for of_positive, _ in self.mined.scores] or [None] * len(triplets),
+            "ce_an": [of_negative for _, of_negative in self.mined.scores] or [None] * len(triplets),
             "masked": [(t.passage, t.positive) in self.masked for t in triplets],
         }
 
-    def rejections(self) -> Iterator[Rejection]:
-        """Passages without a positive, weak positives, pairs without negatives, and the nearest rejected term of each pair."""
+    def rejections(self) -> Iterator[tuple[str, str | None, str, str]]:
+        """Passage, term, reason and detail of all that is left out.
+
+        These are passages without a positive, weak positives, pairs without negatives, and the nearest rejected term of each
+        pair.
+        """
         held = {c.passage for c in self.pool.candidates}
         for i, passage_id in enumerate(self.pool.passage_ids):
             if i not in held:
-                yield Rejection(passage_id, None, NO_POSITIVE, "no kept term is mentioned in it")
+                yield passage_id, None, NO_POSITIVE, "no kept term is mentioned in it"
         for pair in self.mined.without_negatives:
             yield self._rejection(pair.passage, pair.term, NO_NEGATIVE, self.pool.names[pair.term])
         for pair, cosine, reason in self.weak:
@@ -105,16 +89,15 @@ class MinedPool:
             (n.pair.passage, n.pair.term, n.term, NEAREST_REJECTED + n.guard, n.cos_positive, n.cos_term)
             for n in self.mined.review
         ]
-        if self.rescored is not None:
-            reason = REJECTED + TOO_CLOSE_BY_CROSS_ENCODER
-            near += [(t.passage, t.positive, t.negative, reason, p, n) for t, p, n in self.rescored.rejected]
+        reason = REJECTED + TOO_CLOSE_BY_CROSS_ENCODER
+        near += [(t.passage, t.positive, t.negative, reason, p, n) for t, p, n in self.mined.rejected_by_scores]
         for passage, positive, other, reason, of_positive, of_other in near:
             name, other_name = self.pool.names[positive], self.pool.names[other]
             detail = f"positive {name!r} {of_positive:.4f}, rejected {other_name!r} {of_other:.4f}"
             yield self._rejection(passage, other, reason, detail)
 
-    def _rejection(self, passage: int, term: int, reason: str, detail: str) -> Rejection:
-        return Rejection(self.pool.passage_ids[passage], self.pool.term_ids[term], reason, detail)
+    def _rejection(self, passage: int, term: int, reason: str, detail: str) -> tuple[str, str, str, str]:
+        return self.pool.passage_ids[passage], self.pool.term_ids[term], reason, detail
 
 
 def mine_pool(pool: Pool, tools: Tools, settings: MineSettings, *, seed: int, name: str = "") -> MinedPool:
@@ -142,8 +125,7 @@ def mine_pool(pool: Pool, tools: Tools, settings: MineSettings, *, seed: int, na
     found = MinedPool(pool, mined, masked, weak)
     if tools.cross_encoder is None:
         return found
-    rescored = rescore(mined, found.texts(), tools.cross_encoder, settings.cross_encoder_margin)
-    return MinedPool(pool, rescored.mined, masked, weak, rescored)
+    return replace(found, mined=rescore(mined, found.texts(), tools.cross_encoder, settings.cross_encoder_margin))
 
 
 def check_any_triplet(found: Sequence[MinedPool]) -> None:
@@ -173,7 +155,7 @@ def _masked_anchors(
     return {(p.passage, p.term): hide(pool.texts[p.passage], pool.forms[p.term], token) for p in chosen}
 
 
-def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, relative_margin: float) -> Rescored:  # noqa: ANN401 - untyped library
+def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, relative_margin: float) -> Mined:  # noqa: ANN401 - untyped library
     """Reject negatives whose score is not below their positive's by ``relative_margin``, a share of the positive's score.
 
     ``texts`` holds each triplet's anchor, positive and negative. What is rejected is not replaced.
@@ -190,7 +172,7 @@ def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, rel
             scores.append((of_positive, of_negative))
     counts = mined.rejected.copy()
     counts[TOO_CLOSE_BY_CROSS_ENCODER] = len(rejected)
-    return Rescored(replace(mined, triplets=left, rejected=counts), rejected, scores)
+    return replace(mined, triplets=left, rejected=counts, scores=scores, rejected_by_scores=rejected)
 
 
 def load_cross_encoder(name: str | None) -> Any:  # noqa: ANN401 - untyped library

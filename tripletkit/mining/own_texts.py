@@ -9,7 +9,7 @@ import polars as pl
 from tripletkit.encoding.given_encoder import given_encoder, mask_token_of
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.ids import stable_id
-from tripletkit.mining.miner import Rejection, Tools, check_any_triplet, load_cross_encoder, mine_pool
+from tripletkit.mining.miner import Tools, check_any_triplet, load_cross_encoder, mine_pool
 from tripletkit.mining.pool import build_pool
 from tripletkit.rules import load_rules
 from tripletkit.schemas import INT, LOCATORS, TEXT, TRIPLETS
@@ -109,7 +109,7 @@ def mine_triplets(
     order = texts.select("passage_id", order=pl.int_range(pl.len()))
     triplets = triplets.join(order, on="passage_id", maintain_order="left")
     triplets = triplets.sort("order", "positive_id", maintain_order=True).drop("order")
-    rejected = dict.fromkeys(Rejection._fields, TEXT)
+    rejected = dict.fromkeys(("passage_id", "term_id", "reason", "detail"), TEXT)
     return (triplets, pl.DataFrame(list(found.rejections()), rejected, orient="row")) if return_rejected else triplets
 
 

@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tripletkit.mining.cosines import TermCosines, Vectors
-from tripletkit.mining.pool import Candidate, Pool
-from tripletkit.mining.positives import Anchors, by_salience, in_random_order
+from tripletkit.mining.pool import Anchors, Candidate, Pool, by_salience, in_random_order
 from tripletkit.mining.relations import Numbers
 from tripletkit.settings import MineSettings
 
@@ -58,35 +57,29 @@ class NearRejection(NamedTuple):
     cos_term: float
 
 
-@dataclass(frozen=True)
-class Guards:
-    """The guards of one pool. ``synonyms`` holds each term's near-synonyms, ``relative_margin`` is a share of a cosine."""
+def judge(
+    pool: Pool, synonyms: Sequence[Numbers], relative_margin: float, pair: Candidate, cosines: Vectors
+) -> tuple[Mask, Counter[str], NearRejection | None]:
+    """Which terms are rejected for ``pair``, how many by each guard, and the nearest doubtful one.
 
-    pool: Pool
-    synonyms: Sequence[Numbers]
-    relative_margin: float
-
-    def judge(self, pair: Candidate, cosines: Vectors) -> tuple[Mask, Counter[str], NearRejection | None]:
-        """Which terms are rejected for ``pair``, how many by each guard, and the nearest doubtful one.
-
-        ``cosines`` are those of the pair's anchor with every term.
-        """
-        rejected, counts = np.zeros(len(cosines), dtype=bool), Counter[str]()
-        doubtful: list[NearRejection] = []
-        pool, bound = self.pool, highest_cosine(cosines[pair.term], self.relative_margin)
-        lists: tuple[npt.NDArray[np.integer], ...] = (
-            *(pool.mentioned[pair.passage], pool.cited[pair.passage], pool.implied[pair.passage]),
-            *(pool.related[pair.term], self.synonyms[pair.term], np.flatnonzero(cosines > bound)),
-        )
-        for guard, terms in zip(GUARDS, lists, strict=True):
-            new = terms[~rejected[terms]]
-            rejected[new] = True
-            counts[guard] += len(new)
-            if len(new) and guard not in CERTAIN:
-                nearest = int(new[cosines[new].argmax()])
-                near = NearRejection(pair, nearest, guard, float(cosines[pair.term]), float(cosines[nearest]))
-                doubtful.append(near)
-        return rejected, counts, min(doubtful, key=lambda near: (-near.cos_term, near.term), default=None)
+    ``synonyms`` holds each term's near-synonyms, ``relative_margin`` is a share of a cosine, ``cosines`` are those of the
+    pair's anchor with every term.
+    """
+    rejected, counts = np.zeros(len(cosines), dtype=bool), Counter[str]()
+    doubtful: list[NearRejection] = []
+    bound = highest_cosine(cosines[pair.term], relative_margin)
+    lists: tuple[npt.NDArray[np.integer], ...] = (
+        *(pool.mentioned[pair.passage], pool.cited[pair.passage], pool.implied[pair.passage]),
+        *(pool.related[pair.term], synonyms[pair.term], np.flatnonzero(cosines > bound)),
+    )
+    for guard, terms in zip(GUARDS, lists, strict=True):
+        new = terms[~rejected[terms]]
+        rejected[new] = True
+        counts[guard] += len(new)
+        if len(new) and guard not in CERTAIN:
+            nearest = int(new[cosines[new].argmax()])
+            doubtful.append(NearRejection(pair, nearest, guard, float(cosines[pair.term]), float(cosines[nearest])))
+    return rejected, counts, min(doubtful, key=lambda near: (-near.cos_term, near.term), default=None)
 
 
 def highest_cosine(positive: np.float32, relative_margin: float) -> np.float32:
@@ -114,12 +107,17 @@ class Triplet(NamedTuple):
 
 @dataclass
 class Mined:
-    """Triplets, the number of terms rejected by each guard, rejections to review, and pairs for which no negative was left."""
+    """Triplets, the number of terms rejected by each guard, rejections to review, and pairs for which no negative was left.
+
+    A cross-encoder adds its scores of each triplet's positive and negative, and the triplets it rejects with theirs.
+    """
 
     triplets: list[Triplet] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
     review: list[NearRejection] = field(default_factory=list)
     without_negatives: list[Candidate] = field(default_factory=list)
+    scores: list[tuple[float, float]] = field(default_factory=list)
+    rejected_by_scores: list[tuple[Triplet, float, float]] = field(default_factory=list)
 
 
 def search_negatives(
@@ -212,7 +210,7 @@ class _Search:
 
     def __init__(self, pool: Pool, anchors: Anchors, cosines: TermCosines, settings: MineSettings, seed: int) -> None:
         self._pool, self._anchors, self._cosines, self._settings, self._seed = pool, anchors, cosines, settings, seed
-        self._guards = Guards(pool, cosines.near_synonyms(settings.synonym_threshold), settings.relative_margin)
+        self._synonyms = cosines.near_synonyms(settings.synonym_threshold)
         rules = STRATEGIES[settings.strategy] if settings.hard_negatives else ("random",)
         self._rules = [rules[turn % len(rules)] for turn in range(settings.negatives)]
         self.left = np.zeros(len(pool.term_ids), dtype=np.int64)  # per term: how often it may still be taken
@@ -241,10 +239,11 @@ class _Search:
 
     def _try(self, pair: Candidate, cosines: Vectors, draws: Sequence[float]) -> bool:
         """Choose the pair's negatives; whether there are any."""
-        rejected, counts, nearest_doubtful = self._guards.judge(pair, cosines)
+        margin = self._settings.relative_margin
+        rejected, counts, doubtful = judge(self._pool, self._synonyms, margin, pair, cosines)
         self.mined.rejected.update(counts)
-        if nearest_doubtful is not None:
-            self.mined.review.append(nearest_doubtful)
+        if doubtful is not None:
+            self.mined.review.append(doubtful)
         chosen = self._choose(self._choices(pair, cosines, ~rejected & (self.left > 0)), draws)
         if not chosen:
             self.mined.without_negatives.append(pair)
