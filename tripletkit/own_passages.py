@@ -111,11 +111,8 @@ def cut_rows(
         Paragraph("prose", (str(line),), text, [(0, 1)]) for line, text in long.select("line", "text").iter_rows()
     ]
     cut = paragraphs_to_passages(paragraphs, limits, count_tokens, abbreviations) if paragraphs else []
-    parts = pl.DataFrame(
-        [(int(passage.path[0]), passage.text, passage.n_tokens) for passage in cut],
-        {"line": INT, "text": TEXT, "n_tokens": INT},
-        orient="row",
-    )
+    columns = {"line": INT, "text": TEXT, "n_tokens": INT}
+    parts = pl.DataFrame([(int(one.path[0]), one.text, one.n_tokens) for one in cut], columns, orient="row")
     # Rows within the limit have no parts.
     rows = rows.join(parts, on="line", how="left", suffix="_cut", maintain_order="left_right")
     rows = rows.with_columns(pl.coalesce(f"{name}_cut", name).alias(name) for name in ("text", "n_tokens"))

@@ -391,7 +391,7 @@ def _csv_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
     try:
         with _open(path) as file:
             delimiter = _delimiter_of(next((line for line in file if line.strip()), ""), model.columns[0])
-        with _open(path) as file:
+            file.seek(0)
             yield from _csv_cells(path, csv.reader(file, delimiter=delimiter, strict=True), model)
     finally:
         csv.field_size_limit(limit)

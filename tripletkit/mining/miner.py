@@ -115,11 +115,8 @@ def mine_pool(pool: Pool, tools: Tools, settings: MineSettings, *, seed: int, na
     pairs = choose_positives(pool, settings, seed)
     if masked := _masked_anchors(pool, pairs, tools, settings.mask, seed):
         vectors = tools.encoder.encode(list(masked.values()), f"{name}passages, positives masked")
-        anchors = Anchors(
-            np.concatenate((anchors.vectors, vectors)),
-            anchors.plain,
-            {pair: row for row, pair in enumerate(masked, start=len(plain))},
-        )
+        rows = {pair: row for row, pair in enumerate(masked, start=len(plain))}
+        anchors = Anchors(np.concatenate((anchors.vectors, vectors)), anchors.plain, rows)
     with tools.progress.bar(f"mining {name}".strip(), len(pairs), "pairs") as advance:
         mined = search_negatives(pool, pairs, anchors, terms, settings, seed=seed, advance=advance)
     found = MinedPool(pool, mined, masked, weak)

@@ -101,10 +101,7 @@ def mine_triplets(
     )
     found = mine_pool(pool, tools, chosen, seed=seed)
     check_any_triplet([found])
-    columns = found.columns()
-    triplets = pl.DataFrame(
-        {name: columns[name] for name in COLUMNS}, {name: TRIPLETS.schema[name] for name in COLUMNS}
-    )
+    triplets = pl.DataFrame(found.columns(), schema_overrides=TRIPLETS.schema).select(COLUMNS)
     # A pair's negatives stay in the order in which they were chosen.
     order = texts.select("passage_id", order=pl.int_range(pl.len()))
     triplets = triplets.join(order, on="passage_id", maintain_order="left")
@@ -152,16 +149,12 @@ def _terms(given: Given, passages: pl.DataFrame) -> pl.DataFrame:
         what = "a `book`, as the passages are of several" if len(homes) > 1 else "each passage a `page`"
         name = rows.filter(cites)["term"][0]
         raise SourceError(f"terms: {name!r} has cited_pages, but it is not known of which passages", f"Give {what}.")
-    rows = rows.with_columns(
-        book_id=pl.when(cites).then(pl.lit(homes[0])).otherwise("book"),
-        locators=pl.Series(
-            [
-                [{"label": str(page), "page": page, "range_end": None} for page in cited] or given
-                for cited, given in rows.select("cited_pages", "locators").iter_rows()
-            ],
-            dtype=LOCATORS,
-        ),
-    )
+    locators = [
+        [{"label": str(page), "page": page, "range_end": None} for page in cited] or given
+        for cited, given in rows.select("cited_pages", "locators").iter_rows()
+    ]
+    home = pl.when(cites).then(pl.lit(homes[0])).otherwise("book")
+    rows = rows.with_columns(book_id=home, locators=pl.Series(locators, dtype=LOCATORS))
     ids = [stable_id("t", str(book), name) for book, name in rows.select("book_id", "term").iter_rows()]
     return with_ids(rows, "term_id", pl.Series(ids, dtype=TEXT))
 

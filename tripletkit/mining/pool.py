@@ -191,8 +191,7 @@ class Anchors:
 
     def row(self, pair: Candidate) -> int:
         """The row of the pair's anchor."""
-        masked = self.masked.get((pair.passage, pair.term))
-        return self.plain[pair.passage] if masked is None else masked
+        return self.masked.get((pair.passage, pair.term), self.plain[pair.passage])
 
 
 def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Candidate]:

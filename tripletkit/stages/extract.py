@@ -111,10 +111,9 @@ def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str |
     """Each task with what went wrong, None if nothing did."""
     settings = job.settings.extract
     bounds = Bounds(settings.book_seconds, settings.book_memory_mb)
+    workers = job.settings.workers or os.cpu_count() or 1
     with job.progress.bar("reading", len(tasks), "books") as advance:
-        for index, outcome in run_bounded(
-            READ_BOOK, tasks, workers=job.settings.workers or os.cpu_count() or 1, bounds=bounds
-        ):
+        for index, outcome in run_bounded(READ_BOOK, tasks, workers=workers, bounds=bounds):
             yield tasks[index], _kept(tasks[index], outcome)
             advance(1)
 
