@@ -460,7 +460,6 @@ class _NoColumnError(SourceError):
 
 
 def _without_column(path: Path, names: Iterable[str], model: type[UserRow]) -> SourceError:
-    """The error for a file with these columns, and what to rename."""
     main, *optional = model.columns
     held = [name for name in names if name]
     other = next((name for name in _OTHER_NAMES if name in held and main == "text"), None)

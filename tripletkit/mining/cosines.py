@@ -63,7 +63,6 @@ class TermCosines:
 
 
 def _on_grid(vectors: Vectors) -> npt.NDArray[np.float64]:
-    """``vectors`` with each component rounded to a multiple of 1 / GRID."""
     rounded = np.multiply(vectors, GRID, dtype=np.float64)
     np.rint(rounded, out=rounded)
     rounded /= GRID

@@ -22,8 +22,6 @@ COLUMNS = (
     *("anchor", "positive", "negative", "passage_id", "positive_id", "negative_id"),
     *("cos_ap", "cos_an", "cos_pn", "rank", "rule", "masked"),
 )
-#: The book of passages that name none.
-ONE_BOOK = "own texts"
 
 
 @overload
@@ -116,7 +114,7 @@ def _passages(given: Given) -> pl.DataFrame:
     blank = rows.filter(pl.col("text").str.strip_chars() == "")
     if not blank.is_empty():
         raise SourceError(f"{blank['place'][0]}: empty text", "Fill it, or leave it out.")
-    rows = rows.with_columns(book_id=pl.col("book").fill_null(ONE_BOOK))
+    rows = rows.with_columns(book_id=pl.col("book").fill_null("own texts"))
     again = (pl.int_range(pl.len()).over("book_id", "text") + 1).cast(TEXT)
     ids = [stable_id("p", *key) for key in rows.select("book_id", "text", again=again).iter_rows()]
     rows = with_ids(rows, "passage_id", pl.Series(ids, dtype=TEXT))

@@ -166,11 +166,8 @@ def in_heading(section: str | None, term: str) -> bool:
 
 
 def _hashes_of(ids: Iterable[str]) -> Hashes:
-    """64 bits of each id."""
-    return np.frombuffer(
-        b"".join(hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest() for id_ in ids),
-        dtype="<u8",
-    )
+    digests = (hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest() for id_ in ids)
+    return np.frombuffer(b"".join(digests), dtype="<u8")
 
 
 def _mixed(state: Hashes) -> Hashes:

@@ -16,9 +16,6 @@ from tripletkit.settings import TrainSettings
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.training.diagnostics import violation_rate
 
-#: Each further line of the report is indented so far.
-INDENT = " " * 10
-
 
 def run(job: Job) -> StageResult:
     """Mine each split by itself: its negatives are its own terms."""
@@ -86,7 +83,7 @@ def yield_notes(triplets: pl.DataFrame, rejected: Counter[str], training: TrainS
         f"({training.distance}, {training.margin:g})",
         f"the most frequent negative is in {most / triplets.height:.1%} of the triplets",
     )
-    return tuple(INDENT + line for line in lines)
+    return tuple(f"          {line}" for line in lines)  # below the summary
 
 
 def _counts(values: pl.Series) -> str:
