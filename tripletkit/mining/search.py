@@ -244,7 +244,7 @@ class _Search:
         self.mined.rejected.update(counts)
         if doubtful is not None:
             self.mined.review.append(doubtful)
-        chosen = self._choose(self._choices(pair, cosines, ~rejected & (self.left > 0)), draws)
+        chosen = self._choose(pair, cosines, ~rejected & (self.left > 0), draws)
         if not chosen:
             self.mined.without_negatives.append(pair)
             return False
@@ -258,25 +258,22 @@ class _Search:
             )
         return True
 
-    def _choices(self, pair: Candidate, cosines: Vectors, allowed: Mask) -> list[_Choices]:
-        """From the passage's own book, and from others if there are any. A user's terms belong to every book."""
+    def _choose(
+        self, pair: Candidate, cosines: Vectors, allowed: Mask, draws: Sequence[float]
+    ) -> list[tuple[int, str]]:
+        """Up to one term a turn, all different, each with its rule. A share of the turns looks in other books first.
+
+        A user's terms belong to every book. ``draws`` holds two numbers for each turn.
+        """
         sides = [(allowed, "")]
         if self._pool.has_many_books:
             book, of_terms = self._pool.passage_books[pair.passage], self._pool.term_books
             own = (of_terms == book) | (of_terms < 0) | (book < 0)
             sides = [(allowed & own, ""), (allowed & ~own, OTHER_BOOK)]
-        return [_Choices(self._pool, pair, self._settings, cosines, mask, suffix) for mask, suffix in sides]
-
-    def _choose(self, choices: Sequence[_Choices], draws: Sequence[float]) -> list[tuple[int, str]]:
-        """Up to one term a turn, all different, each with its rule. A share of the turns looks in other books first.
-
-        ``draws`` holds two numbers for each turn.
-        """
+        choices = [_Choices(self._pool, pair, self._settings, cosines, mask, suffix) for mask, suffix in sides]
         chosen = list[tuple[int, str]]()
         for turn, rule in enumerate(self._rules):
             other_first = draws[2 * turn] < self._settings.other_books
-            for side in choices[::-1] if other_first else choices:
-                if found := side.take(rule, draws[2 * turn + 1]):
-                    chosen.append(found)
-                    break
+            of_sides = (side.take(rule, draws[2 * turn + 1]) for side in choices[:: -1 if other_first else 1])
+            chosen += islice(filter(None, of_sides), 1)
         return chosen
