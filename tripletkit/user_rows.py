@@ -212,10 +212,8 @@ def has_text_column(path: Path) -> bool:
     """Whether a file's first row has a column ``text``. True for a file that cannot be read: reading it tells why."""
     try:
         first = next((cells for _, cells in _raw_rows(path, PassageRow) if isinstance(cells, Mapping)), None)
-    except _NoColumnError:
-        return False
-    except SourceError:
-        return True
+    except SourceError as error:
+        return not isinstance(error, _NoColumnError)
     return first is None or "text" in first
 
 
