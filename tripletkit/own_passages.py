@@ -43,7 +43,7 @@ class OwnBooks(NamedTuple):
 
 
 def read_kept(path: Path, folder: Path, make: Callable[[], PassageFile], *, force: bool) -> PassageFile:
-    """The file at ``path`` as an earlier run kept it in a folder of its own, else, or by ``force``, as ``make`` gives it."""
+    """The file at ``path`` as an earlier run kept it in ``folder``, else, or by ``force``, as ``make`` gives it."""
     done, kept = folder / "done", folder / "rows.parquet"
     if force or not done.exists():
         file = make()

@@ -72,7 +72,7 @@ class MinedPool:
         }
 
     def rejections(self) -> Iterator[tuple[str, str | None, str, str]]:
-        """Passage, term, reason and detail: no positive, no negative, a weak positive, a pair's nearest rejected term."""
+        """Passage, term, reason and detail: no positive or negative, a weak positive, a nearest rejected term."""
         held = {c.passage for c in self.pool.candidates}
         for i, passage_id in enumerate(self.pool.passage_ids):
             if i not in held:

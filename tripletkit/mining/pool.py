@@ -1,4 +1,4 @@
-"""What one split offers to the miner: its passages, its terms, which of them a passage mentions, cites or implies, and its positives."""
+"""What one split offers to the miner: passages, terms, which a passage mentions, cites or implies, and its positives."""
 
 from __future__ import annotations
 

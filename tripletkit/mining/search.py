@@ -62,8 +62,8 @@ def judge(
 ) -> tuple[Mask, Counter[str], NearRejection | None]:
     """Which terms are rejected for ``pair``, how many by each guard, and the nearest doubtful one.
 
-    ``synonyms`` holds each term's near-synonyms, ``relative_margin`` is a share of a cosine, ``cosines`` are those of the
-    pair's anchor with every term.
+    ``synonyms`` holds each term's near-synonyms, ``relative_margin`` is a share of a cosine, ``cosines`` are those of
+    the pair's anchor with every term.
     """
     rejected, counts = np.zeros(len(cosines), dtype=bool), Counter[str]()
     doubtful: list[NearRejection] = []
@@ -107,7 +107,7 @@ class Triplet(NamedTuple):
 
 @dataclass
 class Mined:
-    """Triplets, the number of terms rejected by each guard, rejections to review, and pairs for which no negative was left.
+    """Triplets, how many terms each guard rejected, rejections to review, and pairs for which no negative was left.
 
     A cross-encoder adds its scores of each triplet's positive and negative, and the triplets it rejects with theirs.
     """
