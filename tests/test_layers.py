@@ -16,7 +16,7 @@ OWNERS = {
     "pdfplumber": {"pdf/pages.py"},
     "sentence_transformers": {
         "encoding/encoder.py",
-        "mining/cross_encoder.py",
+        "mining/miner.py",
         "training/batches.py",
         "training/losses.py",
         "training/trainer.py",

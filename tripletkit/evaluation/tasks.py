@@ -19,7 +19,7 @@ from tripletkit.evaluation.gold import Chapter, Gold, Term
 from tripletkit.evaluation.metrics import Mask, Metrics, ScoreMatrix, mean_metrics
 from tripletkit.evaluation.report import DEFINITION, MASKED, NO_MENTION, PASSAGE_TO_TERM, SUBSETS, TERM_TO_PASSAGE
 from tripletkit.language.normalise import term_key
-from tripletkit.mining.masking import hide, hide_matches
+from tripletkit.mining.pool import hide, hide_matches
 
 #: Stands for a masked term until it is replaced by an encoder's own mask token; not a letter, so that no string match sees it.
 HIDDEN = "\ufffc"
