@@ -7,8 +7,8 @@ from tripletkit.pdf.headings import (
     find_headings,
     section_paths,
 )
-from tripletkit.pdf.hyphens import book_vocabulary
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.paragraphs import book_vocabulary
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.rules import load_rules
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from tripletkit.encoding.tokens import CountTokens, token_counter
 from tripletkit.errors import SourceError, TripletkitError
 from tripletkit.ids import stable_id
-from tripletkit.pdf.book_task import BookTables, BookTask, Columns, PassageLimits, Rows
 from tripletkit.pdf.furniture import find_furniture, page_labels
 from tripletkit.pdf.headings import (
     PART_PAGE_LINES,
@@ -28,14 +27,13 @@ from tripletkit.pdf.headings import (
     heading_lines,
     section_paths,
 )
-from tripletkit.pdf.hyphens import book_vocabulary
-from tripletkit.pdf.kinds import line_kinds
+from tripletkit.pdf.kinds import line_kinds, text_metrics, text_size, with_column_edges
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook, read_book
-from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
+from tripletkit.pdf.paragraphs import Paragraph, book_vocabulary, lines_to_paragraphs, settle_paragraphs
 from tripletkit.pdf.passages import Passage, paragraphs_to_passages
 from tripletkit.pdf.roles import page_roles, section_role, title_label
-from tripletkit.pdf.running_text import text_metrics, text_size, with_column_edges
+from tripletkit.pdf.workers import BookTables, BookTask, Columns, PassageLimits, Rows
 from tripletkit.rules import Rules
 
 #: Furniture in letters this much bigger than the text's is shown to the search for page roles: it may be a title.

@@ -127,11 +127,7 @@ def _wording(text: str) -> _Wording:
 
 
 def _repeating(
-    edges: Sequence[Sequence[Row]],
-    heights: Sequence[float],
-    from_top: bool,
-    numbered: Set[Row],
-    text_size: float,
+    edges: Sequence[Sequence[Row]], heights: Sequence[float], from_top: bool, numbered: Set[Row], text_size: float
 ) -> tuple[set[Row], set[int]]:
     """The rows that repeat or carry their page's number, and the places where nearly every row does."""
     at_place: dict[int, list[tuple[Row, _Wording]]] = defaultdict(list)

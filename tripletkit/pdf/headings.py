@@ -14,10 +14,9 @@ from itertools import pairwise, zip_longest
 
 from tripletkit.language.layout_words import CHAPTER_HEADING, ENTRY_NUMBER, PART_TITLE
 from tripletkit.pdf.furniture import roman_value
-from tripletkit.pdf.hyphens import Vocabulary, join_lines
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import UNREADABLE
-from tripletkit.pdf.paragraphs import Paragraph, without_notes
+from tripletkit.pdf.paragraphs import Paragraph, Vocabulary, join_lines, without_notes
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.rules import Rules
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from tripletkit.encoding.tokens import CountTokens, counter_by_words
-from tripletkit.language.sentences import ends_sentence, sentence_spans
-from tripletkit.pdf.book_task import PassageLimits
+from tripletkit.language.layout_words import ends_sentence, sentence_spans
 from tripletkit.pdf.paragraphs import Paragraph
+from tripletkit.pdf.workers import PassageLimits
 
 
 @dataclass(frozen=True, slots=True)

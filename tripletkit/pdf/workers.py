@@ -1,8 +1,9 @@
-"""Tasks in processes of their own, bounded in time and memory, so that one bad book costs the others nothing.
+"""Books to read in processes of their own, bounded in time and memory, so that one bad book costs the others nothing.
 
 A worker is a fresh Python that imports this module and the function of its tasks, and nothing of the program that
 started it: scripts without a ``__main__`` guard, notebooks and tests can all start workers. Tasks and results cross
-its standard input and output, pickled.
+its standard input and output, pickled. Nothing here imports a PDF library or polars: who plans needs no PDF library,
+who reads no polars.
 """
 
 from __future__ import annotations
@@ -18,18 +19,64 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Timer
 from time import monotonic
 from typing import IO, Generic, Literal, TypeVar, cast
 
+from tripletkit.errors import ConfigError
+from tripletkit.rules import Rules
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Rows = list[dict[str, object]]
+Columns = dict[str, list[object]]
 
 #: A worker that gave no answer has so many seconds to end, and to say how, before it is killed.
 _END_S = 5.0
 #: The worker's program. It has the module path of this process and does not look for modules in the current folder.
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from tripletkit.pdf.workers import serve; serve({memory_mb})"
+
+
+@dataclass(frozen=True)
+class PassageLimits:
+    """Sizes of passages in the encoder's tokens, special tokens included. Raises ConfigError if they are out of order."""
+
+    max_tokens: int
+    target_tokens: int = 160
+    min_tokens: int = 24
+
+    def __post_init__(self) -> None:
+        if not 3 <= self.min_tokens <= self.target_tokens <= self.max_tokens:
+            raise ConfigError(
+                f"passage limits {self.min_tokens} / {self.target_tokens} / {self.max_tokens} are out of order",
+                "min_tokens <= target_tokens <= max_tokens must hold, and min_tokens be at least 3.",
+            )
+
+
+@dataclass(frozen=True)
+class BookTask:
+    """One book to read: ``encoder`` is the folder whose tokenizer counts, ``part`` where what it gives is kept."""
+
+    path: Path
+    book_id: str
+    part: Path
+    encoder: Path
+    limits: PassageLimits
+    rules: Rules
+    backend: str
+
+
+@dataclass(frozen=True)
+class BookTables:
+    """One book's part of the tables of the same names, and its title. Lines are many: they come as columns."""
+
+    title: str
+    pages: Rows
+    lines: Columns
+    passages: Rows
+    dropped: Rows
 
 
 @dataclass(frozen=True)

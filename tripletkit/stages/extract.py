@@ -28,8 +28,7 @@ from tripletkit.own_passages import (
     read_part,
     rows_to_books,
 )
-from tripletkit.pdf.book_task import BookTables, BookTask, PassageLimits
-from tripletkit.pdf.workers import Bounds, Failure, WorkerFunction, run_bounded
+from tripletkit.pdf.workers import BookTables, BookTask, Bounds, Failure, PassageLimits, WorkerFunction, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.store import write_atomically

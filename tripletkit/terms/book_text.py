@@ -15,8 +15,8 @@ import polars as pl
 
 from tripletkit.language.normalise import is_acronym, normaliser
 from tripletkit.language.term_words import PLURAL_ENDING
-from tripletkit.pdf.hyphens import Vocabulary, book_vocabulary, join_lines
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.paragraphs import Vocabulary, book_vocabulary, join_lines
 from tripletkit.terms.locators import Labels
 
 _GEOMETRY = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
