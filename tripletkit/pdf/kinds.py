@@ -72,7 +72,13 @@ def with_column_edges(lines: Sequence[Line], size: float) -> list[Line]:
     own = {key: _own_edges(held, size) for key, held in columns.items()}
     usual = _usual_edges(own, places)
     edges = {key: found or usual.get(places[key]) for key, found in own.items()}
-    return [_moved(line, edges[line.page, line.column]) for line in lines]
+    # Text that stands wholly outside of the usual edges, as on a page of another layout, keeps its own.
+    return [
+        line.between(*found)
+        if (found := edges[line.page, line.column]) and line.column >= 0 and line.x1 >= found[0] and line.x0 <= found[1]
+        else line
+        for line in lines
+    ]
 
 
 def _own_edges(lines: Sequence[Line], size: float) -> tuple[float, float] | None:
@@ -94,13 +100,6 @@ def _usual_edges(
         if edges is not None:
             found[places[key]][edges[0], round(edges[1])] += 1
     return {place: min(counts, key=lambda e: (-counts[e], e)) for place, counts in found.items()}
-
-
-def _moved(line: Line, edges: tuple[float, float] | None) -> Line:
-    """Text that stands wholly outside of the usual edges, as on a page of another layout, keeps its own."""
-    if line.column < 0 or edges is None or line.x1 < edges[0] or line.x0 > edges[1]:
-        return line
-    return line.between(*edges)
 
 
 def line_kinds(lines: Sequence[Line], headings: set[int], metrics: TextMetrics, rules: Rules) -> list[str]:
@@ -143,14 +142,11 @@ def _mark_stacks(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) 
     """Lines closer together than lines of text ever are: fractions, sums and matrices of a displayed formula."""
     for i in range(1, len(lines)):
         before, line = lines[i - 1], lines[i]
-        if (before.page, before.column) != (
-            line.page,
-            line.column,
-        ) or not 0 < line.baseline - before.baseline < 0.72 * metrics.leading:
-            continue
-        for j in (i - 1, i):
-            if kinds[j] == "prose" and not _wide(lines[j]) and _indented(lines[j], metrics) and len(lines[j].text) < 60:
-                kinds[j] = "equation"
+        near = 0 < line.baseline - before.baseline < 0.72 * metrics.leading
+        if near and (before.page, before.column) == (line.page, line.column):
+            for j, one in ((i - 1, before), (i, line)):
+                if kinds[j] == "prose" and not _wide(one) and _indented(one, metrics) and len(one.text) < 60:
+                    kinds[j] = "equation"
 
 
 def _indented(line: Line, metrics: TextMetrics) -> bool:
@@ -160,7 +156,9 @@ def _indented(line: Line, metrics: TextMetrics) -> bool:
 def _mark_footnotes(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -> None:
     """Smaller text at the foot of a column: a line with a footnote's mark and all below it, or the rest of a footnote."""
     open_size: float | None = None  # of a note that its page's end cut off
-    for start, end in _columns(lines):
+    keys = [(line.page, line.column) for line in lines]
+    columns = pairwise(i for i in range(len(keys) + 1) if i in (0, len(keys)) or keys[i - 1] != keys[i])
+    for start, end in columns:
         low = end
         while low > start and lines[low - 1].size <= 0.93 * metrics.size:
             low -= 1
@@ -183,34 +181,22 @@ def _note_start(lines: Sequence[Line], low: int, marked: int, end: int, metrics:
         and (first == end or 0 < lines[first].baseline - lines[first - 1].baseline <= 1.1 * metrics.leading)
     ):
         first -= 1
-    if (
-        first == marked
-        or first == 0
-        or (lines[first - 1].page, lines[first - 1].column) != (lines[first].page, lines[first].column)
-    ):
+    if first == marked or first == 0:
         return marked
-    return first if lines[first].baseline - lines[first - 1].baseline > 1.15 * metrics.leading else marked
+    above, line = lines[first - 1], lines[first]
+    same = (above.page, above.column) == (line.page, line.column)
+    return first if same and line.baseline - above.baseline > 1.15 * metrics.leading else marked
 
 
 def _starts_footnote(line: Line, metrics: TextMetrics) -> bool:
     return 0 in line.notes or (line.size <= 0.88 * metrics.size and _NOTE.match(line.text) is not None)
 
 
-def _columns(lines: Sequence[Line]) -> list[tuple[int, int]]:
-    """(start, end) of the lines of each column of each page."""
-    keys = [(line.page, line.column) for line in lines]
-    return list(pairwise(i for i in range(len(keys) + 1) if i in (0, len(keys)) or keys[i - 1] != keys[i]))
-
-
 def _mark_captions(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics, rules: Rules) -> None:
-    for i, _line in enumerate(lines):
-        if kinds[i] not in ("prose", "table", "figure") or not _is_caption(i, lines, metrics, rules):
-            continue
-        kinds[i] = "caption"
-        j = i + 1
-        while j < len(lines) and kinds[j] == "prose" and _same_block(lines[j - 1], lines[j]):
-            kinds[j] = "caption"
-            j += 1
+    for i, kind in enumerate(kinds):
+        after_one = kind == "prose" and i > 0 and kinds[i - 1] == "caption" and _same_block(lines[i - 1], lines[i])
+        if after_one or (kind in ("prose", "table", "figure") and _is_caption(i, lines, metrics, rules)):
+            kinds[i] = "caption"
 
 
 def _is_caption(i: int, lines: Sequence[Line], metrics: TextMetrics, rules: Rules) -> bool:
@@ -223,12 +209,10 @@ def _is_caption(i: int, lines: Sequence[Line], metrics: TextMetrics, rules: Rule
     if tail is None:
         return False
     words = len(line.text[: match.end()].split())
-    marked = (
-        line.styles[:words] != line.styles[words : words * 2] and line.styles[0] in "bz"
-    ) or line.size < 0.95 * metrics.size
-    punctuated = tail.group().strip() in (":", "–", "—", "|") or match.end() == len(line.text)
+    other_style = line.styles[:words] != line.styles[words : words * 2] and line.styles[0] in "bz"
+    punctuated = tail.group().strip() in (":", "–", "—", "|", ".") or match.end() == len(line.text)
     apart = i == 0 or not _same_block(lines[i - 1], line)
-    return marked or (apart and (punctuated or tail.group().strip() == "."))
+    return other_style or line.size < 0.95 * metrics.size or (apart and punctuated)
 
 
 def _same_block(before: Line, line: Line) -> bool:
@@ -265,17 +249,12 @@ def _mark_lists(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -
             item = None
         if kinds[i] != "prose":
             continue
-        if _BULLET.match(line.text) or (
-            _ENUMERATOR.match(line.text) and (line.x0 > line.col_x0 + 0.4 * metrics.size or item is not None)
-        ):
+        indented = line.x0 > line.col_x0 + 0.4 * metrics.size
+        if _BULLET.match(line.text) or ((indented or item is not None) and _ENUMERATOR.match(line.text)):
             item = line
-            kinds[i] = "list"
-        elif (
-            item is not None
-            and line.x0 > item.x0 + 3
-            and line.x0 < item.x0 + 4 * metrics.size
-            and abs(line.size - item.size) < 0.6
+        elif item is not None and not (
+            item.x0 + 3 < line.x0 < item.x0 + 4 * metrics.size and abs(line.size - item.size) < 0.6
         ):
-            kinds[i] = "list"
-        else:
             item = None
+        if item is not None:
+            kinds[i] = "list"
