@@ -50,18 +50,11 @@ class Vocabulary:
         if right[0].isupper():
             return True
         last, head = first.rsplit("-", 1)[-1], second.split("-", 1)[0]
-        if (
-            len(last + head) >= 6
-            and (last + head)[:-ENDING_LETTERS] in self.stems
-            and len(last) + 1 <= len(last + head) - ENDING_LETTERS
-        ):
+        if len(last + head) >= 6 and len(head) > ENDING_LETTERS and (last + head)[:-ENDING_LETTERS] in self.stems:
             return False
         # "self-", "non-", "well-": what the book often writes before a hyphen, and words that stand by themselves.
-        return (
-            self.words[head] >= 2
-            and len(head) >= 3
-            and (self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4))
-        )
+        before_hyphen = self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4)
+        return before_hyphen and self.words[head] >= 2 and len(head) >= 3
 
 
 def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
@@ -100,21 +93,20 @@ def join_lines(before: str, after: str, vocabulary: Vocabulary) -> str:
     head = _HEAD.match(after)
     if head is None:
         return f"{before} {after}" if not after[:1].isalnum() else before + after
-    if vocabulary.keeps_hyphen(tail.group(1), head.group()):
-        return before + after
-    return before[:-1] + after
+    return before + after if vocabulary.keeps_hyphen(tail.group(1), head.group()) else before[:-1] + after
 
 
 def mend(text: str, vocabulary: Vocabulary) -> str:
     """``text`` with "double- blind" made one word where the book writes it so; "over- or under-estimate" stays."""
-    return _LOOSE.sub(lambda m: _mended(m.group(1), m.group(2), vocabulary), text) if "- " in text else text
+    if "- " not in text:
+        return text
 
+    def mended(match: re.Match[str]) -> str:
+        whole, hyphened = "".join(match.groups()), "-".join(match.groups())
+        one, compound = vocabulary.words[whole.lower()], vocabulary.words[hyphened.lower()]
+        return match.group() if not one and not compound else hyphened if compound > one else whole
 
-def _mended(left: str, right: str, vocabulary: Vocabulary) -> str:
-    one, compound = vocabulary.words[(left + right).lower()], vocabulary.words[f"{left}-{right}".lower()]
-    if one or compound:
-        return f"{left}-{right}" if compound > one else left + right
-    return f"{left}- {right}"
+    return _LOOSE.sub(mended, text)
 
 
 @dataclass
@@ -200,7 +192,8 @@ def starts_paragraph(
     if text.endswith(("-", "‐")) or (not ended and line.text[:1].islower()):
         return False
     if (before.page, before.column) != (line.page, line.column):
-        return ended and (_indented(line, metrics) or _short(before) or abs(before.size - line.size) > 0.6)
+        indented = 0.6 * metrics.size < line.x0 - line.col_x0 < 4 * metrics.size
+        return ended and (indented or _short(before) or abs(before.size - line.size) > 0.6)
     gap = line.baseline - before.baseline
     if gap > 1.45 * metrics.leading or gap < -2 or abs(before.size - line.size) > 0.12 * metrics.size:
         return True
@@ -212,25 +205,20 @@ def _same_frame(before: Line, line: Line) -> bool:
     return before.frame == line.frame if before.page == line.page else bool(before.frame) == bool(line.frame)
 
 
-def _indented(line: Line, metrics: TextMetrics) -> bool:
-    return 0.6 * metrics.size < line.x0 - line.col_x0 < 4 * metrics.size
-
-
 def _short(line: Line) -> bool:
     return line.x1 < line.col_x0 + 0.85 * (line.col_x1 - line.col_x0)
 
 
 def _resumes(half: Paragraph, end: Line, line: Line, abbreviations: AbstractSet[str]) -> bool:
     """Whether prose after an interruption is the second half of an unfinished paragraph."""
-    if not _same_frame(end, line):
-        return False
     if line.page - end.page > MOST_PAGES_BETWEEN or abs(end.size - line.size) > 0.15 * end.size:
+        return False
+    if not _same_frame(end, line):
         return False
     if half.text.endswith(("-", "‐")):
         return line.text[:1].isalpha()
-    return not ends_sentence(half.text, abbreviations) and (
-        line.text[:1].islower() or (not half.text.endswith(":") and not _short(end))
-    )
+    unfinished = line.text[:1].islower() or (not half.text.endswith(":") and not _short(end))
+    return unfinished and not ends_sentence(half.text, abbreviations)
 
 
 def _goes_on(before: Line, line: Line, kind: str) -> bool:
@@ -241,16 +229,11 @@ def _goes_on(before: Line, line: Line, kind: str) -> bool:
 
 
 def _append(paragraph: Paragraph, i: int, line: Line, vocabulary: Vocabulary) -> None:
-    text = mend(without_notes(line), vocabulary)
-    if not paragraph.text:
-        paragraph.text = text
-        paragraph.starts.append((0, line.page))
-    elif text:
-        joined = (
-            paragraph.text + "\n" + text if paragraph.kind in LINEWISE else join_lines(paragraph.text, text, vocabulary)
-        )
-        paragraph.starts.append((len(joined) - len(text), line.page))
-        paragraph.text = joined
+    text, before = mend(without_notes(line), vocabulary), paragraph.text
+    if text or not before:
+        linewise = paragraph.kind in LINEWISE and before
+        paragraph.text = f"{before}\n{text}" if linewise else join_lines(before, text, vocabulary)
+        paragraph.starts.append((len(paragraph.text) - len(text), line.page))
     paragraph.lines.append(i)
 
 
@@ -275,10 +258,12 @@ def settle_paragraphs(
     summary is that.
     """
     abbreviations = rules.words("abbreviations")
-    boxes = _has_boxes(lines)
+    # Where most of the text stands in frames, they are decoration.
+    boxes = sum(len(line.text) for line in lines if line.frame) <= 0.5 * sum(len(line.text) for line in lines)
     for p in paragraphs:
         if p.kind == "prose" and not _reads_as_prose(p, lines, metrics, abbreviations):
-            p.kind = _fragment_kind(p, lines)
+            p.kind = "equation" if _FORMULA.search(p.text) else "figure"
+            p.kind = "table" if any(lines[i].gaps for i in p.lines) else p.kind
         role = roles[p.path] if p.kind in ("prose", "list", "equation") else None
         if role == "bibliography":
             # Literature is a note to the text; a section of that name may also be running text about it.
@@ -291,12 +276,7 @@ def settle_paragraphs(
             p.kind = "box"
 
 
-def _has_boxes(lines: Sequence[Line]) -> bool:
-    """Whether frames set text apart. Where most of the text stands in frames, they are decoration."""
-    return sum(len(line.text) for line in lines if line.frame) <= 0.5 * sum(len(line.text) for line in lines)
-
-
-_YEAR = re.compile(r"\b(1[5-9]|20)\d\d\b")
+_YEAR, _FORMULA = re.compile(r"\b(1[5-9]|20)\d\d\b"), re.compile(r"[=<>≤≥∈∀∃¬∧∨→↔⊢⊨∑∫√]")
 _WORDLIKE = re.compile(r"[(\[“‘\"']*[^\W\d_]{2,}(?:[-–’'‐][^\W\d_]+)*[)\]”’\"'.,;:!?]*")
 
 
@@ -312,18 +292,9 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], metrics: TextMetrics, a
     small = sum(map(str.islower, words))
     if len(words) < 0.45 * len(tokens) or small < 2:
         return False
-    if (
-        len(words) >= 0.8 * len(tokens)
-        and small >= 5
-        and abs(lines[p.lines[0]].size - metrics.size) <= 0.06 * metrics.size
-    ):
+    usual = abs(lines[p.lines[0]].size - metrics.size) <= 0.06 * metrics.size
+    if usual and small >= 5 and len(words) >= 0.8 * len(tokens):
         return True
     if len(words) >= 3 and (ends_sentence(p.text, abbreviations) or p.text.endswith(":")):
         return True
     return len(words) >= max(8, 0.6 * len(tokens)) and any(not _short(lines[i]) for i in p.lines)
-
-
-def _fragment_kind(p: Paragraph, lines: Sequence[Line]) -> str:
-    if any(lines[i].gaps for i in p.lines):
-        return "table"
-    return "equation" if re.search(r"[=<>≤≥∈∀∃¬∧∨→↔⊢⊨∑∫√]", p.text) else "figure"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from tripletkit.encoding.tokens import CountTokens, counter_by_words
 from tripletkit.language.layout_words import ends_sentence, sentence_spans
@@ -61,10 +61,10 @@ def paragraphs_to_passages(
 def _in_runs(paragraphs: Sequence[Paragraph]) -> Iterator[Paragraph]:
     """Within each section, all paragraphs of one kind, then all of the next: running text is not interrupted."""
     for _, section in groupby(paragraphs, key=lambda p: p.path):
-        held = list(section)
-        kinds = list(dict.fromkeys(p.kind for p in held))
-        for kind in kinds:
-            yield from (p for p in held if p.kind == kind)
+        kinds: dict[str, list[Paragraph]] = {}
+        for p in section:
+            kinds.setdefault(p.kind, []).append(p)
+        yield from chain.from_iterable(kinds.values())
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,10 @@ class _Cutter:
 
     def pieces(self, paragraphs: Sequence[Paragraph]) -> Iterator[_Piece]:
         """Sentences in order, those over the limit broken."""
-        spans = [
-            (p, start, end, n == 0)
-            for p in paragraphs
-            for n, (start, end) in enumerate(sentence_spans(p.text, self.abbreviations))
-        ]
-        counts = self.count_tokens([p.text[start:end] for p, start, end, _ in spans]) if spans else []
-        for (p, start, end, opens), count in zip(spans, counts, strict=True):
-            glue = "\n" if opens or "\n" in p.text[max(start - 1, 0) : start] else " "
+        spans = [(p, n, *span) for p in paragraphs for n, span in enumerate(sentence_spans(p.text, self.abbreviations))]
+        counts = self.count_tokens([p.text[start:end] for p, _, start, end in spans]) if spans else []
+        for (p, n, start, end), count in zip(spans, counts, strict=True):
+            glue = "\n" if n == 0 or p.text[start - 1] == "\n" else " "
             if count - self.special <= self.room:
                 yield self._piece(p, start, end, count - self.special, glue)
             else:
@@ -101,10 +97,7 @@ class _Cutter:
     def _broken(self, p: Paragraph, start: int, end: int, glue: str) -> Iterator[_Piece]:
         """A sentence over the limit, cut between words; a word over the limit, cut between characters."""
         # A character makes at most four byte tokens: no part of a word can exceed the limit.
-        words = [
-            (start + m.start(), start + m.end())
-            for m in re.finditer(rf"\S{{1,{max(1, self.room // 4)}}}", p.text[start:end])
-        ]
+        words = [m.span() for m in re.compile(rf"\S{{1,{max(1, self.room // 4)}}}").finditer(p.text, start, end)]
         counts = self.count_tokens([p.text[a:b] for a, b in words])
         first, held = 0, 0
         for i, count in enumerate(counts):

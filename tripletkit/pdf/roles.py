@@ -95,11 +95,10 @@ def page_headings(pages: Sequence[Sequence[Line]], body_size: float, rules: Rule
     """Headings by their style, in order."""
     lines = list(chain.from_iterable(pages))
     starts = [0, *accumulate(map(len, pages))]
+    found = ((lines[h.first].page - 1, h) for h in styled_headings(lines, body_size, rules))
     return [
-        PageHeading(
-            page := lines[h.first].page - 1, h.first - starts[page], h.size, title_label(h.title, rules) or "", h.title
-        )
-        for h in styled_headings(lines, body_size, rules)
+        PageHeading(page, h.first - starts[page], h.size, title_label(h.title, rules) or "", h.title)
+        for page, h in found
     ]
 
 
@@ -131,9 +130,8 @@ def index_share(lines: Sequence[Line]) -> float:
 
 
 def _is_entry(text: str) -> bool:
-    if SEE not in text and (text[-1] in NEVER_LAST or INDEX_ENTRY_TAIL.search(text, len(text) - 4) is None):
-        return False
-    return _ENTRY_START.match(text) is not None and INDEX_ENTRY.search(text) is not None
+    may_be = SEE in text or (text[-1] not in NEVER_LAST and INDEX_ENTRY_TAIL.search(text, len(text) - 4) is not None)
+    return may_be and _ENTRY_START.match(text) is not None and INDEX_ENTRY.search(text) is not None
 
 
 def _rising(entries: Sequence[Line]) -> bool:
@@ -145,9 +143,8 @@ def _rising(entries: Sequence[Line]) -> bool:
 
 def _in_order(lines: Sequence[Line]) -> bool:
     """Whether first letters go up the alphabet; lines further in may not, so a majority decides."""
-    letters = [line.text.lstrip("\"'“‘( .\\$@%&#<-").lower()[:1] for line in lines]
-    letters = [letter for letter in letters if letter.isalpha()]
-    steps = list(pairwise(letters))
+    letters = (line.text.lstrip("\"'“‘( .\\$@%&#<-").lower()[:1] for line in lines)
+    steps = list(pairwise(letter for letter in letters if letter.isalpha()))
     same_or_next = sum(0 <= ord(b) - ord(a) <= 1 for a, b in steps)
     return len(steps) >= 3 and same_or_next >= 0.4 * len(steps)
 
@@ -181,9 +178,8 @@ def _settle_index(roles: list[str], shares: Sequence[float], lengths: Sequence[i
 
 def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
     """(first, one after the last) of each run of pages with ``role``."""
-    edges = [
-        i for i in range(len(roles) + 1) if (i < len(roles) and roles[i] == role) != (i > 0 and roles[i - 1] == role)
-    ]
+    held = [False, *(one == role for one in roles), False]
+    edges = [i for i, (before, here) in enumerate(pairwise(held)) if before != here]
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
@@ -212,11 +208,10 @@ def _is_prose(lines: Sequence[Line]) -> bool:
 def _first_heading(headings: Sequence[PageHeading], roles: Sequence[str], rules: Rules) -> int | None:
     """The first numbered heading outside the contents, else the first heading after them that is no front matter."""
     outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
-    numbered = next((h.page for h in outside if rules.starts("headings", h.text)), None)
-    if numbered is not None:
-        return numbered
     contents = [page for page, role in enumerate(roles[: int(FRONT_SHARE * len(roles))]) if role == "toc"]
-    return next((h.page for h in outside if contents and h.page > contents[-1] and not h.label), None)
+    numbered = (h.page for h in outside if rules.starts("headings", h.text))
+    unlabelled = (h.page for h in outside if contents and h.page > contents[-1] and not h.label)
+    return next(chain(numbered, unlabelled), None)
 
 
 def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], rules: Rules) -> None:
