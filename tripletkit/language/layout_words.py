@@ -1,9 +1,9 @@
-"""English words and spellings that reading a PDF's layout depends on, and where sentences end. The rest of ``pdf/`` knows no language.
+"""English words and spellings that reading a PDF's layout depends on, and where sentences end.
 
-Sentences end by full stops, abbreviations and what follows; no model is needed. A second language must bring each
-constant below, and its own ``titles``, ``headings``, ``captions``, ``exercises`` and
-``abbreviations`` in ``rules/``. Those are files because users change them; these patterns belong to the code around
-them, which reads their groups.
+The rest of ``pdf/`` knows no language. Sentences end by full stops, abbreviations and what follows. A second language
+must bring each constant below, and its own ``titles``, ``headings``, ``captions``, ``exercises`` and ``abbreviations``
+in ``rules/``. Those are files because users change them; these patterns belong to the code around them, which reads
+their groups.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def sentence_spans(text: str, abbreviations: Set[str]) -> list[tuple[int, int]]:
             spans.append((start, line.start() + end))
             start = line.start() + end
         spans.append((start, line.end()))
-    return [trimmed for span in spans if (trimmed := _trim(text, *span))]
+    # Without the white space around them.
+    parts = ((start, end, text[start:end]) for start, end in spans)
+    return [(end - len(part.lstrip()), start + len(part.rstrip())) for start, end, part in parts if part.strip()]
 
 
 def ends_sentence(text: str, abbreviations: Set[str]) -> bool:
@@ -91,11 +93,3 @@ def _abbreviated(before: str, abbreviations: Set[str]) -> bool:
     word = match.group().lower()
     # "J. Smith", "U.S. Census": a capital is an initial; a small letter is a variable that ends a clause: "than x."
     return word in abbreviations or (match.group()[-1].isupper() and _INITIALS.fullmatch(word) is not None)
-
-
-def _trim(text: str, start: int, end: int) -> tuple[int, int] | None:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return (start, end) if start < end else None

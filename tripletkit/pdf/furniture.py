@@ -76,20 +76,17 @@ def page_rows(number: int, lines: Sequence[Line]) -> list[Row]:
         else:
             rows.append([i])
             first = baseline
-    return [_row(number, row if len(row) == 1 else sorted(row, key=lambda i: lines[i].x0), lines) for row in rows]
-
-
-def _row(number: int, held: list[int], lines: Sequence[Line]) -> Row:
-    parts = [lines[i] for i in held]
-    text, size = " ".join(part.text for part in parts), max(part.size for part in parts)
-    return Row(number, tuple(held), text, parts[0].baseline, size)
+    for row in rows:
+        row.sort(key=lambda i: lines[i].x0)
+    held = ((tuple(row), [lines[i] for i in row]) for row in rows)
+    return [
+        Row(number, row, " ".join(part.text for part in parts), parts[0].baseline, max(part.size for part in parts))
+        for row, parts in held
+    ]
 
 
 def _edge(rows: Sequence[Row], height: float, from_top: bool) -> list[tuple[Row, int]]:
-    """At most four rows next to the page's edge, from the outermost inwards, each with its distance from the edge.
-
-    Distances are in steps of SAME_PLACE_PT.
-    """
+    """At most four rows at the page's edge, from outside inwards, and their distances from it in SAME_PLACE_PT."""
     outermost = [
         (row, row.baseline if from_top else height - row.baseline) for row in rows[:: 1 if from_top else -1][:4]
     ]

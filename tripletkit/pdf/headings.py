@@ -60,8 +60,7 @@ def book_entries(
 
 
 def _roman_start(title: str) -> bool:
-    match = _ROMAN.match(title)
-    return match is not None and roman_value(match.group(1)) is not None
+    return (match := _ROMAN.match(title)) is not None and roman_value(match.group(1)) is not None
 
 
 def _roman_parts(entries: Sequence[Bookmark]) -> bool:
@@ -287,10 +286,9 @@ def _reads_as_title(text: str) -> bool:
 
 def _gap_above(i: int, lines: Sequence[Line]) -> float:
     """Distance to the baseline above, in points; large at the top of a page or column."""
-    if i == 0 or lines[i - 1].page != lines[i].page or lines[i - 1].column != lines[i].column:
-        return 999.0
-    gap = lines[i].baseline - lines[i - 1].baseline
-    return gap if gap > 0 else 999.0
+    above, line = lines[i - 1], lines[i]
+    gap = line.baseline - above.baseline
+    return gap if i > 0 and gap > 0 and (above.page, above.column) == (line.page, line.column) else 999.0
 
 
 def _continues(line: Line, after: Line | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""What is usual in running text, and what each line is: prose, heading, code, caption, footnote, equation, table and so on.
+"""What is usual in running text, and what each line is: prose, heading, code, caption, footnote, equation and so on.
 
 Usual are the size of letters, the distance of lines and the columns' edges. Each kind has its own test, tried in turn.
 Then single lines between lines of another kind get that kind.
@@ -65,9 +65,7 @@ def with_column_edges(lines: Sequence[Line], size: float) -> list[Line]:
     columns: dict[tuple[int, int], list[Line]] = defaultdict(list)
     for line in lines:
         columns[line.page, line.column].append(line)
-    most: dict[int, int] = defaultdict(int)
-    for page, column in columns:
-        most[page] = max(most[page], column + 1)
+    most = {page: column + 1 for page, column in sorted(columns)}
     places = {key: (key[0] % 2, most[key[0]], key[1]) for key in columns}
     own = {key: _own_edges(held, size) for key, held in columns.items()}
     usual = _usual_edges(own, places)

@@ -282,6 +282,6 @@ def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
 
 
 def _raised(word: Word, beside: Word, share: float) -> bool:
-    """Whether a word of its own is set as the mark of a footnote: smaller, and above the baseline by that share of a size."""
+    """Whether a word is set as a footnote's mark: small, and raised by that ``share`` of the size ``beside`` it."""
     small = word.size < 0.85 * beside.size and beside.baseline - word.baseline > share * beside.size
     return small and word.text.isdigit() and len(word.text) <= 3

@@ -121,26 +121,15 @@ def _plumber_words(page: PlumberPage) -> Iterator[Word]:
         text = word_text(_CID.sub("\ufffd", held["text"]))
         if not text:
             continue
-        word = Word(
-            text,
-            x0=held["x0"] - left,
-            x1=held["x1"] - left,
-            top=held["top"] - top,
-            bottom=held["bottom"] - top,
-            baseline=page.height - held["chars"][0]["matrix"][5],
-            size=round(held["size"], 2),
-            style=style_of(held["fontname"], 400),
-            space=True,
-        )
-        word.space = before is None or not _touches(before, word)
+        box = held["x0"] - left, held["x1"] - left, held["top"] - top, held["bottom"] - top
+        baseline, size = page.height - held["chars"][0]["matrix"][5], round(held["size"], 2)
+        word = Word(text, *box, baseline, size, style_of(held["fontname"], 400), space=True)
+        if before is not None:  # perhaps only a change of font, not a gap, parts the two
+            bigger = max(before.size, size)
+            near = -0.1 * size <= word.x0 - before.x1 < TOLERANCE_RATIO * bigger
+            word.space = not near or abs(before.baseline - baseline) >= 0.6 * bigger
         yield word
         before = word
-
-
-def _touches(before: Word, word: Word) -> bool:
-    """Whether only a change of font, not a gap, parts two words."""
-    near = -0.1 * word.size <= word.x0 - before.x1 < TOLERANCE_RATIO * max(before.size, word.size)
-    return near and abs(before.baseline - word.baseline) < 0.6 * max(before.size, word.size)
 
 
 def _with_lines(page: RawPage, words: list[Word] | None = None) -> ReadPage:

@@ -29,7 +29,6 @@ OPEN_HALVES = 6
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _TAIL = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐]$")
-_HEAD = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _LOOSE = re.compile(r"([^\W\d_]+)- ([^\W\d_]+)")
 
 
@@ -90,7 +89,7 @@ def join_lines(before: str, after: str, vocabulary: Vocabulary) -> str:
         # "1990-" + "1995", "x-" + "axis": no syllable is cut here.
         cut = before.endswith(("-", "‐")) and re.match(r"\w", before[-2:]) and after[:1].isalnum()
         return f"{before}{'' if cut else ' '}{after}" if before and after else before or after
-    head = _HEAD.match(after)
+    head = _TOKEN.match(after)
     if head is None:
         return f"{before} {after}" if not after[:1].isalnum() else before + after
     return before + after if vocabulary.keeps_hyphen(tail.group(1), head.group()) else before[:-1] + after
@@ -175,9 +174,7 @@ def _continued(
         return next((half for half in waiting if _resumes(half, lines[half.lines[-1]], line, abbreviations)), None)
     if kind == "equation" and last is not None and last.kind == "prose" and not ends_sentence(last.text, abbreviations):
         return last
-    if last is not None and last.kind == kind and _goes_on(lines[i - 1], line, kind):
-        return last
-    return None
+    return last if last is not None and last.kind == kind and _goes_on(lines[i - 1], line, kind) else None
 
 
 def starts_paragraph(

@@ -46,10 +46,8 @@ def paragraphs_to_passages(
     special = count_tokens([""])[0]
     count_tokens = counter_by_words(count_tokens, [paragraph.text for paragraph in paragraphs], limits.max_tokens)
     cutter = _Cutter(limits.max_tokens - special, special, count_tokens, abbreviations)
-    found: list[tuple[Paragraph, list[_Piece]]] = []
-    for _, group in groupby(_in_runs(paragraphs), key=lambda p: (p.kind, p.path)):
-        held = list(group)
-        found.extend((held[0], run) for run in _pack(list(cutter.pieces(held)), limits, special))
+    groups = (list(group) for _, group in groupby(_in_runs(paragraphs), key=lambda p: (p.kind, p.path)))
+    found = [(held[0], run) for held in groups for run in _pack(list(cutter.pieces(held)), limits, special)]
     texts = [_joined(run) for _, run in found]
     counts = count_tokens(texts) if texts else []
     passages: list[Passage] = []
@@ -138,13 +136,10 @@ def _pack(pieces: Sequence[_Piece], limits: PassageLimits, special: int) -> list
     i = 0
     while i < len(runs):
         size = sum(p.n_tokens for p in runs[i])
-        if size + special < limits.min_tokens and len(runs) > 1:
-            for j in (i - 1, i + 1):
-                if 0 <= j < len(runs) and size + sum(p.n_tokens for p in runs[j]) <= most:
-                    runs[min(i, j)] = runs[min(i, j)] + runs[max(i, j)]
-                    del runs[max(i, j)]
-                    i = min(i, j)
-                    break
+        near = [j for j in (i - 1, i + 1) if 0 <= j < len(runs) and size + sum(p.n_tokens for p in runs[j]) <= most]
+        if size + special < limits.min_tokens and near:
+            i = min(i, near[0])
+            runs[i : i + 2] = [runs[i] + runs[i + 1]]
         i += 1
     return runs
 

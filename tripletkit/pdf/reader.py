@@ -14,7 +14,7 @@ import unicodedata
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -24,8 +24,6 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from tripletkit.errors import SourceError
-
-Document = pdfium.PdfDocument
 
 #: PDFium marks a hyphen at a line's end, which it undoes, with one of these.
 HYPHEN_MARKS = "\x02\ufffe"
@@ -131,18 +129,13 @@ def open_pdf(path: Path) -> Iterator[pdfium.PdfDocument]:
     try:
         document = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
+        what, cure = f"damaged, PDFium cannot open it ({error})", "Download it again, or repair it with qpdf."
         if "password" in str(error).lower():
-            raise SourceError(
-                f"{path}: encrypted, it needs a password to open",
-                "Save a copy without the password (a PDF viewer's print or export does it), then use that.",
-            ) from error
-        raise SourceError(
-            f"{path}: damaged, PDFium cannot open it ({error})", "Download it again, or repair it with qpdf."
-        ) from error
-    try:
+            what = "encrypted, it needs a password to open"
+            cure = "Save a copy without the password (a PDF viewer's print or export does it), then use that."
+        raise SourceError(f"{path}: {what}", cure) from error
+    with closing(document):
         yield document
-    finally:
-        document.close()
 
 
 def read_page(document: pdfium.PdfDocument, number: int) -> RawPage:
@@ -288,7 +281,6 @@ class _Glyphs:
         self._places = _pointer(first), _pointer(first + 8), _pointer(ctypes.addressof(self._matrix))
 
     def runs(self, indexes: Sequence[int]) -> list[_Run]:
-        """The run of each of these characters."""
         known = self._runs
         objects = map(_get_object, repeat(self.text), indexes)
         return [known.get(obj) or self._ask(index, obj) for index, obj in zip(indexes, objects, strict=True)]

@@ -124,21 +124,18 @@ def index_share(lines: Sequence[Line]) -> float:
     entries = [line for line in lines if _is_entry(line.text)]
     if len(lines) < 4 or len(entries) < 0.1 * len(lines):
         return 0.0
-    if median(len(_LEADERS.sub(" ", line.text)) for line in lines) > 70 or _rising(entries):
+    # Contents name pages in rising order, an index does not.
+    named = (re.findall(r"\d+", line.text) for line in entries)
+    steps = list(pairwise(int(numbers[-1]) for numbers in named if numbers))
+    rising = len(steps) >= 5 and sum(b >= a for a, b in steps) > 0.85 * len(steps)
+    if rising or median(len(_LEADERS.sub(" ", line.text)) for line in lines) > 70 or not _in_order(lines):
         return 0.0
-    return len(entries) / len(lines) if _in_order(lines) else 0.0
+    return len(entries) / len(lines)
 
 
 def _is_entry(text: str) -> bool:
     may_be = SEE in text or (text[-1] not in NEVER_LAST and INDEX_ENTRY_TAIL.search(text, len(text) - 4) is not None)
     return may_be and _ENTRY_START.match(text) is not None and INDEX_ENTRY.search(text) is not None
-
-
-def _rising(entries: Sequence[Line]) -> bool:
-    """Contents name pages in rising order, an index does not."""
-    numbers = [int(found[-1]) for line in entries if (found := re.findall(r"\d+", line.text))]
-    steps = list(pairwise(numbers))
-    return len(steps) >= 5 and sum(b >= a for a, b in steps) > 0.85 * len(steps)
 
 
 def _in_order(lines: Sequence[Line]) -> bool:
@@ -205,22 +202,18 @@ def _is_prose(lines: Sequence[Line]) -> bool:
     return entries <= 0.15 * len(lines) and full >= 0.5 * len(lines)
 
 
-def _first_heading(headings: Sequence[PageHeading], roles: Sequence[str], rules: Rules) -> int | None:
-    """The first numbered heading outside the contents, else the first heading after them that is no front matter."""
-    outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
-    contents = [page for page, role in enumerate(roles[: int(FRONT_SHARE * len(roles))]) if role == "toc"]
-    numbered = (h.page for h in outside if rules.starts("headings", h.text))
-    unlabelled = (h.page for h in outside if contents and h.page > contents[-1] and not h.label)
-    return next(chain(numbered, unlabelled), None)
-
-
 def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], rules: Rules) -> None:
     """What stands before the page where the text proper begins is front matter, and nothing after it is."""
     last = int(FRONT_SHARE * len(roles))
-    start = _first_heading(headings, roles, rules)
+    # The first numbered heading outside the contents, else the first after them that is no front matter.
+    outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
+    contents = [page for page, role in enumerate(roles[:last]) if role == "toc"]
+    numbered = (h.page for h in outside if rules.starts("headings", h.text))
+    unlabelled = (h.page for h in outside if contents and h.page > contents[-1] and not h.label)
+    start = next(chain(numbered, unlabelled), last + 1)
     # Roman numbers are for front matter: the text begins with page 1, or later.
     one = next((page for page, label in enumerate(labels[: last + 1]) if label == "1"), 0)
-    first = max(start if start is not None and start <= last else 0, one)
+    first = max(start if start <= last else 0, one)
     for page in range(first):
         if roles[page] == "body":
             roles[page] = "front"

@@ -165,7 +165,9 @@ class _Worker(Generic[Task, Result]):
             self.end(_END_S)
             if monotonic() >= ends:
                 return Failure("time", f"took longer than {self._bounds.seconds:g} s")
-            return Failure("killed", f"ended its process ({_exit(process.returncode)})")
+            signals = {-number: number.name for number in signal.Signals}
+            how = signals.get(process.returncode, f"exit code {process.returncode}")
+            return Failure("killed", f"ended its process ({how})")
         finally:
             timer.cancel()
             if monotonic() >= ends:  # perhaps the timer killed it just after the answer
@@ -187,10 +189,6 @@ class _Worker(Generic[Task, Result]):
         process.kill()
         process.wait()
         cast(IO[bytes], process.stdout).close()
-
-
-def _exit(code: int) -> str:
-    return {-number: number.name for number in signal.Signals}.get(code, f"exit code {code}")
 
 
 def serve(memory_mb: int) -> None:
@@ -227,13 +225,8 @@ def _limit_memory(memory_mb: int) -> None:
 
     RLIMIT_DATA and not RLIMIT_AS: libraries reserve gigabytes of addresses, more the more cores there are.
     """
-    try:
+    with suppress(ImportError, OSError, ValueError):
         resource = importlib.import_module("resource")
-    except ImportError:
-        return
-    most = memory_mb << 20
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if hard != resource.RLIM_INFINITY:
-        most = min(most, hard)
-    with suppress(OSError, ValueError):
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        most = memory_mb << 20 if hard == resource.RLIM_INFINITY else min(memory_mb << 20, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
