@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from tripletkit.own_passages import OwnBooks, cut_rows, repeated_ids, rows_to_books
-from tripletkit.pdf.book_task import PassageLimits
+from tripletkit.pdf.workers import PassageLimits
 from tripletkit.schemas import INT, TEXT
 from tripletkit.user_rows import PassageFile, PassageRow
 

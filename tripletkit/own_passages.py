@@ -18,7 +18,7 @@ import polars as pl
 
 from tripletkit.encoding.tokens import CountTokens, counter_by_words
 from tripletkit.ids import stable_id
-from tripletkit.pdf.book_task import PassageLimits
+from tripletkit.pdf.workers import PassageLimits
 from tripletkit.schemas import BOOKS, DROPPED, INT, PAGES, PASSAGES, SECTION_MARK, TEXT, Table, check_table
 from tripletkit.user_rows import PassageFile, PassageRow, Skipped, counted
 

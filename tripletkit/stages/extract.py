@@ -19,8 +19,7 @@ from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.own_passages import OwnBooks, cut_in_words, cut_rows, notes_on, read_kept, rows_to_books
-from tripletkit.pdf.book_task import BookTables, BookTask, PassageLimits
-from tripletkit.pdf.workers import Bounds, Failure, WorkerFunction, run_bounded
+from tripletkit.pdf.workers import BookTables, BookTask, Bounds, Failure, PassageLimits, WorkerFunction, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.store import write_atomically

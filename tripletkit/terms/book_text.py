@@ -16,8 +16,8 @@ import polars as pl
 
 from tripletkit.language.normalise import is_acronym, normaliser
 from tripletkit.language.term_words import PAGE_AND, PAGE_NOTE, PAGE_PREFIX, PAGE_TAIL, PAGE_TO, PLURAL_ENDING
-from tripletkit.pdf.hyphens import Vocabulary, book_vocabulary, join_lines
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.paragraphs import Vocabulary, book_vocabulary, join_lines
 
 _GEOMETRY = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
 _MARKS = "\u0300-\u0326\u0329-\u036f"  # drawn before their letter

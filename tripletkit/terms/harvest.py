@@ -223,7 +223,7 @@ def harvest_terms(
 def _of_pdf(path: Path, rules: Rules, *, bold: bool, headings: bool, automatic: int) -> Harvest:
     # Loaded here: a PDF library is not needed for texts.
     from tripletkit.pdf.book_tables import extract_book
-    from tripletkit.pdf.book_task import PassageLimits
+    from tripletkit.pdf.workers import PassageLimits
 
     if not path.is_file():
         raise ConfigError(f"{path}: no such file", "Give the path of a PDF, or a list of texts.")
