@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 
 from tests.evaluation.make import heaps, mentions, passages, term
-from tripletkit.evaluation.gold import Gold, build_gold
+from tripletkit.evaluation.gold import Gold, build_gold, mentioned
 from tripletkit.evaluation.metrics import Mask
 from tripletkit.evaluation.tasks import score_vectors
 
@@ -55,3 +55,11 @@ def test_a_perfect_and_a_reversed_encoder() -> None:
     right = np.eye(2, dtype=np.float32)
     assert score_vectors(gold, right, right)["term→passage"]["nDCG@10"] == 1
     assert score_vectors(gold, right, right[::-1])["term→passage"]["MRR@10"] == 0.5
+
+
+def test_a_term_is_mentioned_in_any_of_its_forms() -> None:
+    texts = ["Search Trees are sorted.", "The BST is one.", "A tree, a search.", ""]
+    assert mentioned([("search tree", "BST"), ("sort",)], texts).tolist() == [
+        [True, True, False, False],
+        [False, False, False, False],
+    ]

@@ -1,19 +1,34 @@
-"""Scores each encoder and baseline on each task, with bootstrap confidence intervals."""
+"""Scores each encoder and baseline on each task, with bootstrap confidence intervals, and on everyday sentences.
+
+A useful encoder beats exact match and BM25, which need no encoder. Everyday sentences tell whether training has cost
+general-domain similarity: Spearman correlation on 180 graded pairs that come with the package. Imports bm25s.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 
 from tripletkit.encoding.encoder import Encoder
-from tripletkit.evaluation.baselines import bm25
-from tripletkit.evaluation.bootstrap import Estimate, Resampling, resampling
-from tripletkit.evaluation.general import general_similarity
 from tripletkit.evaluation.gold import Gold
-from tripletkit.evaluation.metrics import METRICS, ScoreMatrix, metric_values
+from tripletkit.evaluation.metrics import (
+    METRICS,
+    RESAMPLES,
+    Estimate,
+    Resampling,
+    ScoreMatrix,
+    Values,
+    metric_values,
+    resampling,
+)
 from tripletkit.evaluation.report import (
     BM25,
     DEFINITION,
@@ -28,6 +43,7 @@ from tripletkit.evaluation.report import (
     Sample,
 )
 from tripletkit.evaluation.tasks import RetrievalTask, TrainingContent, build_tasks, encoder_scores, seen_subsets
+from tripletkit.language.normalise import term_key
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,7 @@ def score_encoders(
     With ``training`` the two whole tasks are also scored by terms and books that training has seen or not.
     """
     tasks = build_tasks(gold)
-    subsets = [task.whole for task in tasks]
+    subsets = [task.subset(task.name, task.relevant) for task in tasks]
     for task in tasks:
         if training is not None and task.name in (TERM_TO_PASSAGE, PASSAGE_TO_TERM):
             subsets += seen_subsets(task, training)
@@ -140,3 +156,55 @@ def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:
     }
     present = {task.name for task in tasks}
     return {task: reason for task, reason in reasons.items() if task not in present}
+
+
+def bm25(queries: Sequence[str], candidates: Sequence[str]) -> ScoreMatrix:
+    """BM25 as in Lucene (k1 1.5, b 0.75), shape (queries, candidates), over the normalised words that terms are matched by."""
+    first_import = "bm25s" not in sys.modules
+    import bm25s
+
+    if first_import:
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # which the import has set to DEBUG
+    scores = np.zeros((len(queries), len(candidates)), dtype=np.float32)
+    corpus = [list(term_key(text)) for text in candidates]
+    if any(corpus):
+        index = bm25s.BM25()
+        index.index(corpus, show_progress=False)
+        for row, query in zip(scores, queries, strict=True):
+            if words := list(term_key(query)):
+                row[:] = index.get_scores(words)
+    return scores
+
+
+def graded_pairs() -> Iterator[tuple[int, str, str]]:
+    """Grade from 0 (unrelated) to 5 (same meaning), and the two sentences."""
+    text = (files("tripletkit.evaluation") / "similarity.tsv").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            grade, one, other = line.split("\t")
+            yield int(grade), one, other
+
+
+def general_similarity(encoder: Encoder, seed: int) -> Estimate:
+    """Spearman correlation of cosine and grade, also on resampled pairs."""
+    pairs = list(graded_pairs())
+    vectors = encoder.encode([text for _, *texts in pairs for text in texts], "everyday sentences")
+    cosines = (vectors[0::2] * vectors[1::2]).sum(axis=1).astype(np.float64)
+    grades = np.array([grade for grade, *_ in pairs], dtype=np.float64)
+    every = np.arange(len(pairs))[None, :]
+    drawn = np.random.default_rng(seed).integers(len(pairs), size=(RESAMPLES, len(pairs)))
+    return Estimate(spearman(cosines, grades, every)[0], spearman(cosines, grades, drawn))
+
+
+def spearman(ones: Values, others: Values, drawn: npt.NDArray[np.integer]) -> Values:
+    """Rank correlation for each row of ``drawn``, which holds indices of pairs: shape (rows, 1). Ties share their mean rank."""
+    a, b = _centred_ranks(ones[drawn]), _centred_ranks(others[drawn])
+    norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    found: Values = ((a * b).sum(axis=1) / np.maximum(norm, 1e-12))[:, None]
+    return found
+
+
+def _centred_ranks(rows: Values) -> Values:
+    ranks = pl.from_numpy(np.ascontiguousarray(rows.T)).select(pl.all().rank("average")).to_numpy().T
+    centred: Values = ranks - ranks.mean(axis=1, keepdims=True)
+    return centred

@@ -13,10 +13,8 @@ import numpy.typing as npt
 import polars as pl
 
 from tripletkit.encoding.encoder import Encoder, Vectors
-from tripletkit.evaluation.baselines import build_matcher, mentioned
-from tripletkit.evaluation.bootstrap import ENOUGH_UNITS
-from tripletkit.evaluation.gold import Chapter, Gold, Term
-from tripletkit.evaluation.metrics import Mask, Metrics, ScoreMatrix, mean_metrics
+from tripletkit.evaluation.gold import Chapter, Gold, Term, build_matcher, mentioned
+from tripletkit.evaluation.metrics import ENOUGH_UNITS, Mask, Metrics, ScoreMatrix, mean_metrics
 from tripletkit.evaluation.report import DEFINITION, MASKED, NO_MENTION, PASSAGE_TO_TERM, SUBSETS, TERM_TO_PASSAGE
 from tripletkit.language.normalise import term_key
 from tripletkit.mining.masking import hide, hide_matches
@@ -50,11 +48,6 @@ class RetrievalTask:
     forms: tuple[tuple[str, ...], ...]
     by_term: bool  # whether the queries are the terms
 
-    @property
-    def whole(self) -> QuerySubset:
-        """All queries."""
-        return self.subset(self.name, self.relevant)
-
     def subset(self, name: str, relevant: Mask) -> QuerySubset:
         """The queries with a candidate in ``relevant``. Other relevant candidates of the task are ignored."""
         rows = np.flatnonzero(relevant.any(axis=1))
@@ -67,15 +60,18 @@ class RetrievalTask:
 
 
 def build_tasks(gold: Gold) -> list[RetrievalTask]:
-    """Every task that has a query."""
+    """Every task that has a query. A definition, in which its term is masked, is searched among all terms of these passages."""
     masked = mask_terms(gold.texts, [term.forms for term in gold.terms])
+    terms = (*gold.terms, *gold.mentioned_only)
+    definitions = [hide(term.definition or "", term.forms, HIDDEN) for term in terms]
+    defined = np.diag(np.array([bool(term.definition) for term in terms], dtype=bool))
     tasks = [
         _by_term(TERM_TO_PASSAGE, gold, gold.texts, gold.relevant),
         _by_term(f"{TERM_TO_PASSAGE}, {MASKED}", gold, masked, gold.relevant),
         _by_term(f"{TERM_TO_PASSAGE}, {NO_MENTION}", gold, gold.texts, gold.no_mention),
-        _by_passage(PASSAGE_TO_TERM, gold, gold.texts),
-        _by_passage(f"{PASSAGE_TO_TERM}, {MASKED}", gold, masked),
-        _by_definition(gold),
+        _by_text(PASSAGE_TO_TERM, gold.texts, gold.chapters, gold.terms, gold.relevant.T),
+        _by_text(f"{PASSAGE_TO_TERM}, {MASKED}", masked, gold.chapters, gold.terms, gold.relevant.T),
+        _by_text(DEFINITION, definitions, [term.chapter for term in terms], terms, defined),
     ]
     return [task for task in tasks if task.queries]
 
@@ -101,31 +97,17 @@ def _by_term(name: str, gold: Gold, texts: tuple[str, ...], relevant: Mask) -> R
     )
 
 
-def _by_passage(name: str, gold: Gold, texts: tuple[str, ...]) -> RetrievalTask:
-    rows = np.flatnonzero(gold.relevant.any(axis=0))
-    queries, chapters = [texts[j] for j in rows], [gold.chapters[j] for j in rows]
-    return _by_text(name, queries, chapters, gold.terms, gold.relevant.T[rows])
-
-
-def _by_definition(gold: Gold) -> RetrievalTask:
-    """A term by its definition, in which it is masked, among all terms of these passages."""
-    terms = (*gold.terms, *gold.mentioned_only)
-    defined = [(i, term, term.definition) for i, term in enumerate(terms) if term.definition]
-    queries = [hide(definition, term.forms, HIDDEN) for _, term, definition in defined]
-    relevant = np.eye(len(terms), dtype=bool)[[i for i, *_ in defined], :]
-    return _by_text(DEFINITION, queries, [term.chapter for _, term, _ in defined], terms, relevant)
-
-
 def _by_text(
-    name: str, queries: Sequence[str], chapters: Sequence[Chapter], terms: Sequence[Term], relevant: Mask
+    name: str, texts: Sequence[str], chapters: Sequence[Chapter], terms: Sequence[Term], relevant: Mask
 ) -> RetrievalTask:
+    rows: list[int] = np.flatnonzero(relevant.any(axis=1)).tolist()
     return RetrievalTask(
         name=name,
-        queries=tuple(queries),
+        queries=tuple(texts[i] for i in rows),
         candidates=tuple(term.name for term in terms),
-        relevant=relevant,
-        ignored=np.zeros_like(relevant),
-        chapters=tuple(chapters),
+        relevant=relevant[rows],
+        ignored=np.zeros_like(relevant[rows]),
+        chapters=tuple(chapters[i] for i in rows),
         forms=tuple(term.forms for term in terms),
         by_term=False,
     )
