@@ -12,13 +12,11 @@ import polars as pl
 from tripletkit.encoding.encoder import SentenceEncoder
 from tripletkit.encoding.given_encoder import given_encoder, mask_token_of
 from tripletkit.errors import ConfigError, SourceError
-from tripletkit.evaluation.gold import make_gold, mentioned
+from tripletkit.evaluation.gold import Rows, make_gold, mentioned
 from tripletkit.evaluation.metrics import Mask
 from tripletkit.evaluation.report import EvaluationReport
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
 from tripletkit.user_rows import Given, PassageRow, TermRow, read_rows, with_ids
-
-_Row = dict[str, Any]
 
 
 def evaluate_encoders(
@@ -88,13 +86,13 @@ def _named(encoders: Sequence[Any] | Mapping[str, Any]) -> list[NamedEncoder]:
     ]
 
 
-def _with_ids(rows: pl.DataFrame, column: str, key: str) -> list[_Row]:
+def _with_ids(rows: pl.DataFrame, column: str, key: str) -> list[dict[str, Any]]:
     """Rows with their id, which is the text itself where there is none; equal texts without ids are one."""
     rows = rows.filter(pl.col("id").is_not_null() | pl.col(column).is_first_distinct())
     return with_ids(rows, key, pl.col(column)).with_columns(book_id=pl.col("book").fill_null("")).to_dicts()
 
 
-def _relevant(passages: Sequence[_Row], terms: Sequence[_Row], pairs: Iterable[tuple[object, object]]) -> Mask:
+def _relevant(passages: Rows, terms: Rows, pairs: Iterable[tuple[object, object]]) -> Mask:
     columns = {row["passage_id"]: j for j, row in enumerate(passages)}
     rows = {row["term_id"]: i for i, row in enumerate(terms)}
     relevant = np.zeros((len(rows), len(columns)), dtype=bool)

@@ -43,16 +43,6 @@ class Gold:
     no_mention: Mask  # terms x passages: on a page that the index cites for the term, but where no passage mentions it
     source: str
 
-    @property
-    def term_ids(self) -> tuple[str, ...]:
-        """Of the terms with a relevant passage, in the order of the rows."""
-        return tuple(term.term_id for term in self.terms)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the terms with a relevant passage, in the order of the rows."""
-        return tuple(term.name for term in self.terms)
-
 
 def build_matcher(forms: Sequence[Sequence[str]]) -> Matcher:
     """Finds any form of any term; the ``term_id`` of a match is the position of the term in ``forms``."""

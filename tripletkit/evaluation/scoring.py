@@ -56,10 +56,6 @@ class NamedEncoder:
     name: str = ""
 
 
-#: By task and subset.
-_Estimates = Mapping[str, Estimate]
-
-
 def score_encoders(
     gold: Gold, encoders: Sequence[NamedEncoder], *, split: str, seed: int, training: TrainingContent | None = None
 ) -> EvaluationReport:
@@ -74,19 +70,17 @@ def score_encoders(
             subsets += seen_subsets(task, training)
     samples = {subset.name: resampling(subset.chapters, seed) for subset in subsets}
 
-    def estimates(scores: Mapping[str, ScoreMatrix], ties: int | None = None) -> _Estimates:
-        return {
-            subset.name: samples[subset.name].estimate(
-                metric_values(scores[subset.task][subset.rows], subset.relevant, subset.ignored, ties=ties)
-            )
-            for subset in subsets
-        }
+    def estimates(scores: Mapping[str, ScoreMatrix], ties: int | None = None) -> dict[str, Estimate]:
+        ranked = [(of, metric_values(scores[of.task][of.rows], of.relevant, of.ignored, ties=ties)) for of in subsets]
+        return {subset.name: samples[subset.name].estimate(values) for subset, values in ranked}
 
     exact = estimates({task.name: task.mentioned().astype("float32") for task in tasks}, ties=seed)
     words = estimates({task.name: bm25(task.queries, task.candidates) for task in tasks}, ties=seed)
     found = {one.label: estimates(encoder_scores(tasks, one.encoder, one.mask_token)) for one in encoders}
     general = {one.label: general_similarity(one.encoder, seed) for one in encoders}
+    spearman_of = {label: float(of.point[0]) for label, of in general.items()}
     first, *others = found
+    start = spearman_of[first]
     return EvaluationReport(
         resampling={name: Sample(queries=len(of.unit_of), by=of.by, units=of.units) for name, of in samples.items()},
         baselines={EXACT_MATCH: _ranker(exact, samples), BM25: _ranker(words, samples)},
@@ -106,7 +100,7 @@ def score_encoders(
                     **{task: _figures(of.minus(found[first][task])) for task, of in found[name].items()},
                     "from": first,
                     "general": _figures(general[name].minus(general[first]), ["Spearman"])["Spearman"],
-                    "general_change": _relative(general[first], general[name]),
+                    "general_change": round((spearman_of[name] - start) / max(abs(start), 1e-9), 6),
                 }
             )
             for name in others
@@ -128,7 +122,7 @@ def _figures(estimate: Estimate, metrics: Sequence[str] = METRICS) -> dict[str, 
     }
 
 
-def _ranker(estimates: _Estimates, samples: Mapping[str, Resampling], **of_encoder: Any) -> RankerScores:  # noqa: ANN401
+def _ranker(estimates: Mapping[str, Estimate], samples: Mapping[str, Resampling], **of_encoder: Any) -> RankerScores:  # noqa: ANN401
     return RankerScores(
         scores={
             task: {"queries": float(len(samples[task].unit_of)), **dict(zip(METRICS, of.point.tolist(), strict=True))}
@@ -139,11 +133,6 @@ def _ranker(estimates: _Estimates, samples: Mapping[str, Resampling], **of_encod
         },
         **of_encoder,
     )
-
-
-def _relative(before: Estimate, after: Estimate) -> float:
-    start, end = float(before.point[0]), float(after.point[0])
-    return round((end - start) / max(abs(start), 1e-9), 6)
 
 
 def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:
@@ -198,13 +187,9 @@ def general_similarity(encoder: Encoder, seed: int) -> Estimate:
 
 def spearman(ones: Values, others: Values, drawn: npt.NDArray[np.integer]) -> Values:
     """Rank correlation for each row of ``drawn``, which holds indices of pairs: shape (rows, 1). Ties share their mean rank."""
-    a, b = _centred_ranks(ones[drawn]), _centred_ranks(others[drawn])
+    columns = [pl.from_numpy(np.ascontiguousarray(of[drawn].T)) for of in (ones, others)]
+    ranks = [table.select(pl.all().rank("average")).to_numpy().T for table in columns]
+    a, b = (rows - rows.mean(axis=1, keepdims=True) for rows in ranks)
     norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
     found: Values = ((a * b).sum(axis=1) / np.maximum(norm, 1e-12))[:, None]
     return found
-
-
-def _centred_ranks(rows: Values) -> Values:
-    ranks = pl.from_numpy(np.ascontiguousarray(rows.T)).select(pl.all().rank("average")).to_numpy().T
-    centred: Values = ranks - ranks.mean(axis=1, keepdims=True)
-    return centred

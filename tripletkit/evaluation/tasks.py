@@ -6,13 +6,13 @@ Each can be split by what training has seen: gains on seen terms or books only m
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tripletkit.encoding.encoder import Encoder, Vectors
+from tripletkit.encoding.encoder import Encoder
 from tripletkit.evaluation.gold import Chapter, Gold, Term, build_matcher, mentioned
 from tripletkit.evaluation.metrics import ENOUGH_UNITS, Mask, Metrics, ScoreMatrix, mean_metrics
 from tripletkit.evaluation.report import DEFINITION, MASKED, NO_MENTION, PASSAGE_TO_TERM, SUBSETS, TERM_TO_PASSAGE
@@ -65,13 +65,15 @@ def build_tasks(gold: Gold) -> list[RetrievalTask]:
     terms = (*gold.terms, *gold.mentioned_only)
     definitions = [hide(term.definition or "", term.forms, HIDDEN) for term in terms]
     defined = np.diag(np.array([bool(term.definition) for term in terms], dtype=bool))
+    no_mention = _task(f"{TERM_TO_PASSAGE}, {NO_MENTION}", gold.terms, gold.texts, gold.no_mention)
+    elsewhere = (gold.relevant & ~gold.no_mention)[gold.no_mention.any(axis=1)]
     tasks = [
-        _by_term(TERM_TO_PASSAGE, gold, gold.texts, gold.relevant),
-        _by_term(f"{TERM_TO_PASSAGE}, {MASKED}", gold, masked, gold.relevant),
-        _by_term(f"{TERM_TO_PASSAGE}, {NO_MENTION}", gold, gold.texts, gold.no_mention),
-        _by_text(PASSAGE_TO_TERM, gold.texts, gold.chapters, gold.terms, gold.relevant.T),
-        _by_text(f"{PASSAGE_TO_TERM}, {MASKED}", masked, gold.chapters, gold.terms, gold.relevant.T),
-        _by_text(DEFINITION, definitions, [term.chapter for term in terms], terms, defined),
+        _task(TERM_TO_PASSAGE, gold.terms, gold.texts, gold.relevant),
+        _task(f"{TERM_TO_PASSAGE}, {MASKED}", gold.terms, masked, gold.relevant),
+        replace(no_mention, ignored=elsewhere),
+        _task(PASSAGE_TO_TERM, gold.terms, gold.texts, gold.relevant.T, gold.chapters),
+        _task(f"{PASSAGE_TO_TERM}, {MASKED}", gold.terms, masked, gold.relevant.T, gold.chapters),
+        _task(DEFINITION, terms, definitions, defined, [term.chapter for term in terms]),
     ]
     return [task for task in tasks if task.queries]
 
@@ -82,34 +84,23 @@ def mask_terms(texts: Sequence[str], forms: Sequence[Sequence[str]]) -> tuple[st
     return tuple(hide_matches(text, matcher, HIDDEN) for text in texts)
 
 
-def _by_term(name: str, gold: Gold, texts: tuple[str, ...], relevant: Mask) -> RetrievalTask:
-    rows = np.flatnonzero(relevant.any(axis=1))
-    terms = [gold.terms[i] for i in rows]
-    return RetrievalTask(
-        name=name,
-        queries=tuple(term.name for term in terms),
-        candidates=texts,
-        relevant=relevant[rows],
-        ignored=(gold.relevant & ~relevant)[rows],
-        chapters=tuple(term.chapter for term in terms),
-        forms=tuple(term.forms for term in terms),
-        by_term=True,
-    )
-
-
-def _by_text(
-    name: str, texts: Sequence[str], chapters: Sequence[Chapter], terms: Sequence[Term], relevant: Mask
+def _task(
+    name: str, terms: Sequence[Term], texts: Sequence[str], relevant: Mask, chapters: Sequence[Chapter] | None = None
 ) -> RetrievalTask:
-    rows: list[int] = np.flatnonzero(relevant.any(axis=1)).tolist()
+    """Texts are searched by term or, given the ``chapters`` of the texts, terms by text. Queries without an answer are left out."""
+    names, by_term = tuple(term.name for term in terms), chapters is None
+    queries, candidates = (names, texts) if by_term else (texts, names)
+    asked: list[int] = np.flatnonzero(relevant.any(axis=1)).tolist()
+    places = [term.chapter for term in terms] if chapters is None else chapters
     return RetrievalTask(
         name=name,
-        queries=tuple(texts[i] for i in rows),
-        candidates=tuple(term.name for term in terms),
-        relevant=relevant[rows],
-        ignored=np.zeros_like(relevant[rows]),
-        chapters=tuple(chapters[i] for i in rows),
-        forms=tuple(term.forms for term in terms),
-        by_term=False,
+        queries=tuple(queries[i] for i in asked),
+        candidates=tuple(candidates),
+        relevant=relevant[asked],
+        ignored=np.zeros_like(relevant[asked]),
+        chapters=tuple(places[i] for i in asked),
+        forms=tuple(terms[i].forms for i in (asked if by_term else range(len(terms)))),
+        by_term=by_term,
     )
 
 
@@ -127,14 +118,8 @@ def encoder_scores(tasks: Sequence[RetrievalTask], encoder: Encoder, mask_token:
 
 def score(gold: Gold, encoder: Encoder) -> dict[str, Metrics]:
     """Mean metrics of term→passage and passage→term; for validation, which needs neither baselines nor intervals."""
-    terms = encoder.encode(gold.names, "terms")
-    passages = encoder.encode(gold.texts, "passages")
-    return score_vectors(gold, terms, passages)
-
-
-def score_vectors(gold: Gold, terms: Vectors, passages: Vectors) -> dict[str, Metrics]:
-    """Mean metrics by the cosines of unit-length rows."""
-    cosines = terms @ passages.T
+    terms = encoder.encode([term.name for term in gold.terms], "terms")
+    cosines = terms @ encoder.encode(gold.texts, "passages").T
     answered = gold.relevant.any(axis=0)
     return {
         TERM_TO_PASSAGE: mean_metrics(cosines, gold.relevant),
@@ -170,11 +155,9 @@ def seen_subsets(task: RetrievalTask, training: TrainingContent) -> list[QuerySu
     """
     terms = np.array([any(term_key(form) in training.terms for form in forms) for forms in task.forms], dtype=bool)
     books = np.array([book in training.books for book, _ in task.chapters], dtype=bool)
-    by_term = terms[:, None] if task.by_term else terms[None, :]
-    return [*_split(task, SUBSETS[:2], by_term), *_split(task, SUBSETS[2:], books[:, None])]
-
-
-def _split(task: RetrievalTask, names: Sequence[str], seen: Mask) -> Sequence[QuerySubset]:
-    masks = (task.relevant & seen, task.relevant & ~seen)
-    subsets = [task.subset(f"{task.name}, {name}", mask) for name, mask in zip(names, masks, strict=True)]
-    return subsets if all(len(subset.rows) >= ENOUGH_UNITS for subset in subsets) else ()
+    found = list[QuerySubset]()
+    for names, seen in ((SUBSETS[:2], terms[:, None] if task.by_term else terms), (SUBSETS[2:], books[:, None])):
+        masks = (task.relevant & seen, task.relevant & ~seen)
+        pair = [task.subset(f"{task.name}, {name}", mask) for name, mask in zip(names, masks, strict=True)]
+        found += pair if all(len(subset.rows) >= ENOUGH_UNITS for subset in pair) else []
+    return found

@@ -102,7 +102,7 @@ def _validation(job: Job, base: EncoderFolder) -> Validation | None:
         sample = rng_for(job.settings.seed, "train", "held out").sample(range(passages.height), limit)
         passages = passages[sorted(sample)]
     gold = build_gold(passages, job.table("terms"), job.table("mentions"))
-    if not gold.term_ids:
+    if not gold.terms:
         return None
 
     def ndcg(encoder: Encoder) -> float:
@@ -110,7 +110,9 @@ def _validation(job: Job, base: EncoderFolder) -> Validation | None:
 
     # The other processes wait for the first one at the first step; its vectors are cached for the scores at the end.
     base_score = ndcg(job.encoder(base)) if is_first_process() else None
-    return Validation(ndcg, base_score, stable_id("held out", *gold.passage_ids, *gold.term_ids))
+    return Validation(
+        ndcg, base_score, stable_id("held out", *gold.passage_ids, *(term.term_id for term in gold.terms))
+    )
 
 
 def _describe(trained: TrainingResult) -> str:
@@ -134,7 +136,7 @@ def _passages(job: Job, split: str) -> pl.DataFrame:
 def judge(job: Job, encoder: EncoderFolder, split: str) -> dict[str, Metrics] | None:
     """Scores of an encoder on a split; None where no term has a relevant passage."""
     gold: Gold = build_gold(_passages(job, split), job.table("terms"), job.table("mentions"))
-    return score(gold, job.encoder(encoder)) if gold.term_ids else None
+    return score(gold, job.encoder(encoder)) if gold.terms else None
 
 
 STAGE = Stage(

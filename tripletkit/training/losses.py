@@ -41,12 +41,9 @@ class BatchStatistics:
         """Mean cosine margin and violation rate; the count starts again."""
         if not self._batches:
             return {}
-        margin, of_margins, violations, of_violations = (sum(column) for column in zip(*self._batches, strict=True))
+        margin, margins, violations, rows = (float(sum(column)) for column in zip(*self._batches, strict=True))
         self._batches = []
-        return {
-            "cosine_margin": float(margin) / int(of_margins),
-            "violation_rate": float(violations) / int(of_violations),
-        }
+        return {"cosine_margin": margin / margins, "violation_rate": violations / rows}
 
 
 @dataclass(frozen=True)
@@ -63,15 +60,11 @@ class KnownTerms:
         Columns are the positives of the rows, then their first negatives, their second and so on. The positive and the
         negatives of the row itself are never masked.
         """
-        columns = [[self.positives[row] for row in rows]]
-        columns += map(list, zip(*(self.negatives[row] for row in rows), strict=True))
+        columns = zip(*([self.positives[row], *self.negatives[row]] for row in rows), strict=True)
+        terms = [term for column in columns for term in column]
         known = [self.terms[row] | {self.positives[row]} for row in rows]
-        hits = torch.tensor(
-            [[term in terms for column in columns for term in column] for terms in known], dtype=torch.bool
-        )
-        own = torch.arange(len(rows))
-        for start in range(0, len(rows) * len(columns), len(rows)):
-            hits[own, start + own] = False
+        hits, own = torch.tensor([[term in of for term in terms] for of in known]), torch.arange(len(rows))
+        hits.view(len(rows), -1, len(rows))[own, :, own] = False
         return hits
 
 

@@ -97,7 +97,8 @@ class TripletTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         """Batches of one book where negatives come from the batch."""
         if not self._uses_batch:
             return super().get_batch_sampler(dataset, *args, **kwargs)
-        return BookBatches(dataset, *zip(*((row.book, row.anchor) for row in self._rows), strict=True), *args, **kwargs)
+        books, anchors = [row.book for row in self._rows], [row.anchor for row in self._rows]
+        return BookBatches(dataset, books, anchors, *args, **kwargs)
 
 
 def train(
@@ -221,9 +222,7 @@ def _arguments(training: _Training, steps: int) -> SentenceTransformerTrainingAr
         data_seed=training.seed,
         report_to=_reporters(settings.report_to),
         disable_tqdm=True,
-        logging_strategy="steps",
         logging_steps=LOG_STEPS,
-        save_strategy="steps",
         save_steps=CHECKPOINT_STEPS,
         save_total_limit=1,
         bf16=training.precision == "bfloat16",
