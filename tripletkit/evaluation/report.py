@@ -245,12 +245,8 @@ def not_better(before: TaskScores, after: TaskScores, split: str) -> EncoderErro
 
 def few_terms(terms: float, split: str) -> tuple[str, ...]:
     """A note where there are so few queries that a difference says little."""
-    if terms >= ENOUGH_TERMS:
-        return ()
-    return (
-        f"only {terms:.0f} terms have a relevant passage in {split}: differences this small are not significant; "
-        "add books or enlarge the split",
-    )
+    problem = f"only {terms:.0f} terms have a relevant passage in {split}: differences this small are not significant"
+    return () if terms >= ENOUGH_TERMS else (f"{problem}; add books or enlarge the split",)
 
 
 def describe_change(before: TaskScores, after: TaskScores) -> str:

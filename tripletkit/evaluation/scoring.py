@@ -19,16 +19,7 @@ import polars as pl
 
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.evaluation.gold import Gold
-from tripletkit.evaluation.metrics import (
-    METRICS,
-    RESAMPLES,
-    Estimate,
-    Resampling,
-    ScoreMatrix,
-    Values,
-    metric_values,
-    resampling,
-)
+from tripletkit.evaluation.metrics import METRICS, RESAMPLES, Estimate, ScoreMatrix, Values, metric_values, resampling
 from tripletkit.evaluation.report import (
     BM25,
     DEFINITION,
@@ -78,21 +69,18 @@ def score_encoders(
     words = estimates({task.name: bm25(task.queries, task.candidates) for task in tasks}, ties=seed)
     found = {one.label: estimates(encoder_scores(tasks, one.encoder, one.mask_token)) for one in encoders}
     general = {one.label: general_similarity(one.encoder, seed) for one in encoders}
-    spearman_of = {label: float(of.point[0]) for label, of in general.items()}
+    spearman = {label: _figures(of, ["Spearman"])["Spearman"] for label, of in general.items()}
+    queries = {name: float(len(of.unit_of)) for name, of in samples.items()}
     first, *others = found
-    start = spearman_of[first]
+    start = float(general[first].point[0])
     return EvaluationReport(
         resampling={name: Sample(queries=len(of.unit_of), by=of.by, units=of.units) for name, of in samples.items()},
-        baselines={EXACT_MATCH: _ranker(exact, samples), BM25: _ranker(words, samples)},
+        baselines={EXACT_MATCH: _ranker(exact, queries), BM25: _ranker(words, queries)},
         encoders={
-            one.label: _ranker(
-                found[one.label],
-                samples,
-                general=_figures(general[one.label], ["Spearman"])["Spearman"],
-                name=one.name,
-                fingerprint=one.encoder.fingerprint,
+            of.label: _ranker(
+                found[of.label], queries, general=spearman[of.label], name=of.name, fingerprint=of.encoder.fingerprint
             )
-            for one in encoders
+            for of in encoders
         },
         differences={
             name: Difference.model_validate(
@@ -100,7 +88,7 @@ def score_encoders(
                     **{task: _figures(of.minus(found[first][task])) for task, of in found[name].items()},
                     "from": first,
                     "general": _figures(general[name].minus(general[first]), ["Spearman"])["Spearman"],
-                    "general_change": round((spearman_of[name] - start) / max(abs(start), 1e-9), 6),
+                    "general_change": round((float(general[name].point[0]) - start) / max(abs(start), 1e-9), 6),
                 }
             )
             for name in others
@@ -122,15 +110,12 @@ def _figures(estimate: Estimate, metrics: Sequence[str] = METRICS) -> dict[str, 
     }
 
 
-def _ranker(estimates: Mapping[str, Estimate], samples: Mapping[str, Resampling], **of_encoder: Any) -> RankerScores:  # noqa: ANN401
+def _ranker(estimates: Mapping[str, Estimate], queries: Mapping[str, float], **of_encoder: Any) -> RankerScores:  # noqa: ANN401
+    means = {task: dict(zip(METRICS, of.point.tolist(), strict=True)) for task, of in estimates.items()}
+    figures = {task: _figures(of) for task, of in estimates.items()}
     return RankerScores(
-        scores={
-            task: {"queries": float(len(samples[task].unit_of)), **dict(zip(METRICS, of.point.tolist(), strict=True))}
-            for task, of in estimates.items()
-        },
-        intervals={
-            task: {metric: figure.interval for metric, figure in _figures(of).items()} for task, of in estimates.items()
-        },
+        scores={task: {"queries": queries[task], **of} for task, of in means.items()},
+        intervals={task: {metric: figure.interval for metric, figure in of.items()} for task, of in figures.items()},
         **of_encoder,
     )
 

@@ -22,9 +22,9 @@ def run(job: Job) -> StageResult:
     """Score the encoders on the split and write scores.json."""
     settings = job.settings.evaluate
     folders = _encoders(job)
-    splits = job.table("splits")
-    passages = anchor_passages(job.table("passages"), splits, kinds=job.settings.mine.kinds, split=settings.split)
-    gold = build_gold(passages, job.table("terms"), job.table("mentions"))
+    every, terms, mentions, splits = map(job.table, ("passages", "terms", "mentions", "splits"))
+    passages = anchor_passages(every, splits, kinds=job.settings.mine.kinds, split=settings.split)
+    gold = build_gold(passages, terms, mentions)
     if not gold.terms:
         raise TableError(
             f"evaluate: no term has a relevant passage among the {passages.height} {settings.split} passages",
@@ -35,9 +35,7 @@ def run(job: Job) -> StageResult:
         [NamedEncoder(label, job.encoder(of), of.mask_token, of.name) for label, of in folders.items()],
         split=settings.split,
         seed=job.settings.seed,
-        training=training_content(
-            job.table("passages"), job.table("terms"), job.table("mentions"), splits.filter(split="train")
-        ),
+        training=training_content(every, terms, mentions, splits.filter(split="train")),
     )
     report.write(job.folder / "scores.json")
     before, *after = (of.scores for of in report.encoders.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -136,7 +136,7 @@ def visible_characters(place: EncoderFolder) -> Callable[[Sequence[str]], list[i
 
 def lint(
     triplets: pl.DataFrame, mentions: pl.DataFrame, settings: TrainSettings, place: EncoderFolder
-) -> Iterator[Finding]:
+) -> list[Finding]:
     """Every problem with the margin and these training triplets, the margin first."""
     findings = (
         unmeetable_margin(settings),
@@ -146,4 +146,4 @@ def lint(
         copies(triplets),
         copied_anchors(triplets),
     )
-    yield from (finding for finding in findings if finding)
+    return [finding for finding in findings if finding]

@@ -130,25 +130,13 @@ def train(
             f"train: {len(rows):,} rows fill no batch of {settings.batch_size} for each of {process_count()} processes",
             "Use fewer processes, or a smaller --batch-size.",
         )
+    recipe, validated = settings.model_dump_json(exclude={"report_to"}), validation.key if validation else ""
+    texts = (text for row in triplets for text in row)
     # The folder of the checkpoints: those of another training are not continued.
-    key = stable_id(
-        *(
-            "training",
-            base.fingerprint,
-            settings.model_dump_json(exclude={"report_to"}),
-            str(seed),
-            str(process_count()),
-        ),
-        *(validation.key if validation else "", *(text for row in triplets for text in row)),
-    )
+    key = stable_id("training", base.fingerprint, recipe, str(seed), str(process_count()), validated, *texts)
+    work, chosen = target.with_name(f"{target.name}.training") / key, choose_precision(precision)
     training = _Training(
-        base=base,
-        target=target,
-        work=target.with_name(f"{target.name}.training") / key,
-        settings=settings,
-        seed=seed,
-        precision=choose_precision(precision),
-        validation=validation,
+        base=base, target=target, work=work, settings=settings, seed=seed, precision=chosen, validation=validation
     )
     rng_for(seed, "train").shuffle(rows)
     with _restored_globals():
@@ -161,14 +149,9 @@ def _train(training: _Training, rows: Sequence[Example], progress: Progress) -> 
     model = load(training.base, settings, training.seed)
     known = KnownTerms([row.positive for row in rows], [row.negatives for row in rows], [row.known for row in rows])
     with progress.bar("training", steps, "steps") as advance:
-        trainer = TripletTrainer(
-            rows,
-            settings,
-            model=model,
-            args=_arguments(training, steps),
-            loss=make_loss(model, settings, known),
-            evaluator=ValidationEvaluator(validation.score, training.precision) if validation else None,
-        )
+        args, loss = _arguments(training, steps), make_loss(model, settings, known)
+        evaluator = ValidationEvaluator(validation.score, training.precision) if validation else None
+        trainer = TripletTrainer(rows, settings, model=model, args=args, loss=loss, evaluator=evaluator)
         trainer.remove_callback(PrinterCallback)
         log = target.with_name(f"{target.name}.training.jsonl")
         base_score = validation.base if validation else None
