@@ -35,7 +35,7 @@ OWNERS = {
     "datasets": {"publishing/dataset_folder.py", "training/trainer.py", "project.py"},
     "peft": {"training/model.py"},
     "spacy": {"tagging/mentions.py"},
-    "bm25s": {"evaluation/baselines.py"},
+    "bm25s": {"evaluation/scoring.py"},
     "huggingface_hub": {
         "encoding/quiet.py",
         "encoding/resolve.py",

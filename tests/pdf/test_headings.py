@@ -61,7 +61,7 @@ def test_of_two_equal_titles_on_a_page_the_bookmarks_is_the_nearer() -> None:
     ]
     found = find_headings(
         lines,
-        [Entry("Mud", 0, 1, 395.0)],
+        [Bookmark("Mud", 0, 1, 395.0)],
         body_size=10,
         vocabulary=book_vocabulary(held.text for held in lines),
         rules=RULES,
@@ -71,7 +71,7 @@ def test_of_two_equal_titles_on_a_page_the_bookmarks_is_the_nearer() -> None:
 
 def test_a_number_in_big_letters_above_belongs_to_the_title() -> None:
     lines = [line("7", y=60, size=30, style="b"), line("Mud", y=90, size=18, style="b"), *block(TEXT, y=130)]
-    assert paths_of(lines, [Entry("Mud", 0, 1, 80.0)]) == ["7 Mud"]
+    assert paths_of(lines, [Bookmark("Mud", 0, 1, 80.0)]) == ["7 Mud"]
 
 
 def test_a_title_that_is_not_printed_still_starts_its_section() -> None:
