@@ -346,7 +346,7 @@ def trips_page(trips: Sequence[dict[str, Any]]) -> str:
     """The four trips, drawn and listed."""
     return page(
         "Four trips through the code",
-        "How four things travel through the package, step by step: who wants to change what happens to one of them finds the place here. "
+        "How four things travel through the package, step by step: use them to find the place for a change. "
         "A test checks that each module and function named below exists.",
         _trip_lines(trips),
     )
