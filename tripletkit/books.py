@@ -11,7 +11,7 @@ from tripletkit.user_rows import has_text_column
 
 log = logging.getLogger(__name__)
 
-#: The reason under which a book that cannot be read stands in `dropped`.
+#: The reason in `dropped` for a book that cannot be read.
 REFUSED = "book refused"
 #: Files that hold a user's own passages. A folder is not searched for .json: those are mostly other things.
 _FOUND_IN_FOLDERS = frozenset({".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"})
@@ -19,7 +19,7 @@ _PASSAGE_FILES = _FOUND_IN_FOLDERS | {".json"}
 
 
 def is_passage_file(path: Path) -> bool:
-    """Whether the file's name says that it holds passages; anything else is read as a PDF."""
+    """Whether the file's extension is one for passages; any other file is read as a PDF."""
     return path.suffix.lower() in _PASSAGE_FILES
 
 
@@ -56,12 +56,12 @@ def _expand(name: Path) -> list[Path]:
         if not matching:
             raise SourceError(f"{name}: the pattern matches no file", "Check the path.")
         return matching
-    # A file that is missing or no PDF is told by whoever reads it, so that the other books still finish.
+    # A missing or invalid file is reported when it is read, so that the other books still finish.
     return [name]
 
 
 def _is_book(path: Path, folder: Path) -> bool:
-    """Whether a file found in ``folder`` is a PDF or a table of passages. What tripletkit itself made is neither."""
+    """Whether a file found in ``folder`` is a PDF or a table of passages that tripletkit did not make itself."""
     if path.suffix.lower() == ".pdf":
         return path.is_file()
     if path.suffix.lower() not in _FOUND_IN_FOLDERS or not path.is_file():

@@ -40,7 +40,7 @@ app = typer.Typer(
     "Each stage is also a command of its own; a stage is skipped while nothing that it depends on has changed.",
 )
 
-#: Options that are not simply called as their setting is.
+#: Options whose names differ from those of their settings.
 FLAGS = {"output": "--output -o", "train.learning_rate": "--lr", "train.lora_rank": "--lora"}
 FLAGS |= {"mine.hard_negatives": "--hard-negatives/--random-negatives"}
 #: Settings that every command takes as options.
@@ -103,7 +103,7 @@ def echo(text: str, *, err: bool = False) -> None:
 
 
 def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function of a Call as a command with its other parameters, then ``settings``, as options."""
+    """Register a function whose first argument is a Call; its other parameters and ``settings`` become options."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(signature(function, eval_str=True).parameters.values())[1:]
@@ -131,7 +131,7 @@ def _parameter(variable: str, dotted: str) -> Parameter:
     text, (kind, metavar) = info.description or "", _type(info.annotation)
     if not text.split(" ", 1)[0].endswith(":"):  # unless it begins with a value
         text = text[:1].upper() + text[1:]
-    text = text if info.default in (None, (), False, "") else f"{text} [default: {info.default}]"
+    text = text if info.default in (None, (), "") or info.default is False else f"{text} [default: {info.default}]"
     name = variable.replace("_", "-")
     flags = FLAGS.get(dotted, f"--{name}/--no-{name}" if kind is bool else f"--{name}")
     option = typer.Argument(help=text) if dotted == "books" else _option(flags, text, metavar)
@@ -144,7 +144,7 @@ def _field(dotted: str) -> FieldInfo:
 
 
 def _type(annotation: Any) -> tuple[Any, str | None]:  # noqa: ANN401 - a type
-    """What Typer takes for a setting's type, and how its values are shown in the help."""
+    """Typer's type for a setting's type, and its metavar in the help."""
     plain = next((one for one in get_args(annotation) if one is not NoneType), annotation)
     if get_origin(annotation) is Literal:
         return str, "[" + "|".join(map(str, get_args(annotation))) + "]"
@@ -167,7 +167,7 @@ TRAIN_OPTIONS = (
     *("train.batch_size", "train.max_steps", "train.lora_rank", "train.report_to"),
 )
 ListTerms = Annotated[bool, _option("--list", "Print the terms; change nothing.")]
-Kept = Annotated[bool, _option("--kept", "Print only the terms that are kept; change nothing.")]
+Kept = Annotated[bool, _option("--kept", "Print only the accepted terms, with or without --list; change nothing.")]
 ShowPassage = Annotated[
     str | None, _option("--show", "Print a passage with its terms marked; change nothing.", "PASSAGE_ID")
 ]
@@ -178,8 +178,7 @@ Encoders = Annotated[
     list[str] | None,
     _option("--encoder", "Folder, Hub id or 'embedded'. Give two or more to compare the others with the first."),
 ]
-Push = Annotated[str | None, _option("--push-to-hub", "Upload it to this repository on the Hub.", "OWNER/NAME")]
-PushModel = Annotated[str | None, _option("--push", "Upload the encoder to this repository on the Hub.", "OWNER/NAME")]
+Push = Annotated[str | None, _option("--push-to-hub --push", "Upload to this repository on the Hub.", "OWNER/NAME")]
 FineTuned = Annotated[bool, _option("--fine-tuned", "Publish the fine-tuned encoder with its card, not the dataset.")]
 _REVIEW = "Print N random triplets to judge, as lines for OUTPUT/review.jsonl; change nothing."
 ReviewSample = Annotated[int | None, typer.Option("--review-sample", min=1, metavar="N", help=_REVIEW)]
@@ -269,7 +268,7 @@ def fill(call: Call, dataset: Dataset, to: FillTo = Path("filled")) -> None:
 
 
 @command(app, *TRAIN_OPTIONS, "allow_worse")
-def train(call: Call, push: PushModel = None, public: Public = False, dry_run: DryRun = False) -> None:
+def train(call: Call, push: Push = None, public: Public = False, dry_run: DryRun = False) -> None:
     """Fine-tune the encoder on the triplets. Fails if it is not better on validation passages."""
     from tripletkit.progress import is_first_process
 
@@ -283,7 +282,7 @@ def train(call: Call, push: PushModel = None, public: Public = False, dry_run: D
 
 @command(app, "evaluate.split", "allow_worse")
 def evaluate(call: Call, encoder: Encoders = None) -> None:
-    """Score encoders on held-out passages. The base and the fine-tuned one, or any that you name."""
+    """Score encoders on held-out passages. By default compares the base with the fine-tuned encoder."""
     named = {"encoder": encoder[0], "evaluate.compare": encoder[1:]} if encoder else {}
     call.run("evaluate", project=call.project(**named))
 
@@ -359,7 +358,7 @@ def _push(call: Call, project: Project, to: str, kind: Kind, *, dry_run: bool, *
 
 
 def _rich_lines(what: Any) -> Iterable[str]:  # noqa: ANN401 - a renderable of rich, imported late
-    """What rich prints, line by line; wider than a pipe's 80 columns, which would break every row."""
+    """The output of rich; 160 columns wide in a pipe, because its default of 80 would wrap every row."""
     from rich.console import Console
 
     terminal = sys.stdout.isatty()
@@ -414,7 +413,7 @@ def _end(arguments: list[str], error: BaseException | None, problem: str, hint: 
     raise SystemExit(code) from None
 
 
-#: Signs that have no letters to fall back on.
+#: ASCII replacements of characters that Unicode normalisation cannot reduce to ASCII.
 _PLAIN = dict(zip("→–—›‹“”‘’≥≤", ("->", "-", "-", ">", "<", '"', '"', "'", "'", ">=", "<="), strict=True))
 
 

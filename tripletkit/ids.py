@@ -1,4 +1,4 @@
-"""Ids from content, randomness from what is drawn: nothing depends on order, clock or machine."""
+"""Ids from content and seeded random generators: neither depends on processing order, clock or machine."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def stable_id(kind: str, *parts: str) -> str:
-    """Same content, same id everywhere. Lengths keep ("ab", "c") apart from ("a", "bc")."""
+    """An id that depends on the content only. Lengths are hashed too, so ("ab", "c") differs from ("a", "bc")."""
     payload = "".join(f"{len(part)}:{part}" for part in (kind, *parts))
     return f"{kind}_{hashlib.sha256(payload.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def rng_for(seed: int, *scope: str) -> random.Random:
-    """A generator fixed by what is drawn for (stage, anchor), not by what was drawn before it."""
+    """A random generator that depends on the seed and ``scope`` (such as stage and id), not on earlier draws."""
     return random.Random(stable_id("seed", str(seed), *scope))
 
 

@@ -9,9 +9,9 @@ from tripletkit.language.normalise import tokens
 
 #: Words per shingle; runs this long are rarely shared by chance.
 SHINGLE_WORDS = 8
-#: Two texts are near-duplicates if they share this much of the shorter one's shingles.
+#: Two texts are near-duplicates if they share at least this fraction of the shorter text's shingles.
 SHARED = 0.5
-#: A shingle in more texts than this is a formula of the book ("the running time of this operation is …"), no copy.
+#: A shingle in more texts than this is a stock phrase of the book ("the running time of this … is"), not a copy.
 COMMON = 50
 
 

@@ -24,7 +24,7 @@ from tripletkit.user_rows import PassageFile, PassageRow, Skipped, counted
 
 #: A page given as a number is that physical page; a larger one is taken as a label.
 _NUMBER = r"^[1-9]\d{0,4}$"
-#: Notes name so many bad rows; all of them are in `dropped`.
+#: At most this many bad rows are named in notes; all of them are in `dropped`.
 MOST_NAMED = 3
 
 LicenseOf = Callable[[Path, str | None], str | None]
@@ -42,7 +42,7 @@ class OwnBooks(NamedTuple):
 
 
 def read_kept(path: Path, folder: Path, make: Callable[[], PassageFile], *, force: bool) -> PassageFile:
-    """The file at ``path`` as an earlier run kept it in ``folder``, else, or by ``force``, as ``make`` gives it."""
+    """The file at ``path`` as cached in ``folder`` by an earlier run; otherwise, or with ``force``, from ``make``."""
     done, kept = folder / "done", folder / "rows.parquet"
     if force or not done.exists():
         file = make()
@@ -93,10 +93,7 @@ def cut_in_words(files: Sequence[PassageFile]) -> str:
 def cut_rows(
     file: PassageFile, limits: PassageLimits, count_tokens: CountTokens, abbreviations: AbstractSet[str]
 ) -> PassageFile:
-    """The file with columns ``n_tokens`` and ``part`` (from 0 within each row): a text over the limit is several rows.
-
-    It is cut as a book's section is.
-    """
+    """The file with columns ``n_tokens`` and ``part`` (from 0 per row): a text over the limit becomes several rows."""
     # The cutter loads the PDF library.
     from tripletkit.pdf.paragraphs import Paragraph
     from tripletkit.pdf.passages import paragraphs_to_passages
@@ -105,7 +102,7 @@ def cut_rows(
     counts = counter_by_words(count_tokens, texts, limits.max_tokens)(texts)
     rows = file.rows.with_columns(n_tokens=pl.Series(counts, dtype=INT))
     long = rows.filter(pl.col("n_tokens") > limits.max_tokens)
-    # A path of its own keeps each row apart from the next.
+    # A separate section path keeps each row apart from the next.
     paragraphs = [
         Paragraph("prose", (str(line),), text, [(0, 1)]) for line, text in long.select("line", "text").iter_rows()
     ]
@@ -154,7 +151,7 @@ def _book_ids(rows: pl.DataFrame) -> pl.Series:
 
 
 def _with_sections(rows: pl.DataFrame) -> pl.DataFrame:
-    """The one title of a book is the book's; of several, each stands above the sections of its rows."""
+    """If a book's rows have one title, it is the book's; otherwise each title is prefixed to its rows' sections."""
     several = pl.col("title").n_unique().over("book_id") - pl.col("title").is_null().any().over("book_id") > 1
     path = pl.concat_str("title", "section", separator=SECTION_MARK, ignore_nulls=True)
     return rows.with_columns(
@@ -164,10 +161,7 @@ def _with_sections(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_pages(rows: pl.DataFrame) -> pl.DataFrame:
-    """``number``: the page given where a book has numbers only, else the place among its labels as they appear.
-
-    Rows without a page stand on one more page, without a label.
-    """
+    """``number``: the page if all of a book's pages are numbers, else the label's position; no page: one extra page."""
     numeric = pl.col("page").str.contains(_NUMBER).all().over("book_id")  # rows without a page are left aside
     rows = rows.with_columns(
         appeared=pl.when(pl.col("page").is_not_null()).then(pl.col("order").min().over("book_id", "page"))

@@ -32,7 +32,7 @@ STAGES = ("extract", "glossary", "tag", "split", "mine", "publish", "train", "ev
 
 
 def find_stage(name: str) -> Stage:
-    """The stage called ``name``. Its module is imported here: reading a book needs no numpy, tagging needs no PDFium."""
+    """The stage called ``name``. Its module is imported lazily so that each stage loads only its own dependencies."""
     stage: Stage = importlib.import_module(f"tripletkit.stages.{name}").STAGE
     return stage
 
@@ -46,7 +46,7 @@ class Tools:
 
     @cached_property
     def rules(self) -> Rules:
-        """The rules in force."""
+        """The packaged rules merged with the user's."""
         return load_rules(self.settings.rules)
 
     @cached_property
@@ -57,7 +57,7 @@ class Tools:
 
     @cached_property
     def base_encoder(self) -> EncoderFolder:
-        """The encoder of the settings. For "auto", the encoder that this output folder was begun with, if there is one."""
+        """The encoder of the settings. For "auto", the encoder that the output folder was first created with."""
         name = self.settings.encoder
         made = Store(self.settings.output).manifest("extract")
         if name == "auto" and made is not None and not self.force:
@@ -77,7 +77,7 @@ class Tools:
 
 
 class MiningEncoder(NamedTuple):
-    """The encoder that mines a later round: where it is when it is needed, and its fingerprint even when it is not there."""
+    """The encoder that mines a later round: lazily located; its fingerprint is known even if the files are gone."""
 
     locate: Callable[[], EncoderFolder]
     fingerprint: Callable[[], str]
@@ -104,14 +104,14 @@ class Runner:
                     raise
                 refused = True
                 yield StageReport(stage=name, summary="not written: no licence allows it", notes=(f"{error}",))
-        # The dataset is written before the long training, and its card once more when there are scores.
+        # The dataset is written before the long training, and its card again once there are scores.
         if {"publish", "evaluate"} <= set(names) and not refused and not self.fresh(publish := find_stage("publish")):
             yield self.run_stage(publish)
 
     def run_stage(self, stage: Stage) -> StageReport:
         """Run one stage unless it is up to date. Its manifest is removed first and written last: a killed stage runs again."""
         started = time.monotonic()
-        # Before any hash or encoder: a missing or stale table is what the user should hear of first.
+        # Before any hashing or encoding, so that a missing or stale table is reported at once.
         self.store.check_current(stage.reads)
         for name in stage.reads:
             if not self.store.has(name):
@@ -127,7 +127,7 @@ class Runner:
         with normalised_by(self.tools.rules):
             result = stage.run(self._job(stage, tables))
         seconds = time.monotonic() - started
-        if is_first_process():  # the others only compute
+        if is_first_process():  # non-zero ranks do not write
             self._keep(stage, result, key, seconds)
         return self._report(stage, result, seconds)
 
@@ -148,7 +148,7 @@ class Runner:
         return True
 
     def _encoder(self, stage: Stage) -> MiningEncoder:
-        """The encoder that a stage begins with."""
+        """The encoder that a stage starts from."""
         base = MiningEncoder(lambda: self.tools.base_encoder, lambda: self.tools.base_encoder.fingerprint)
         return self.miner if self.miner and stage.name == "mine" else base
 

@@ -178,7 +178,7 @@ class Project:
         return path
 
     def report(self) -> list[dict[str, Any]]:
-        """What each stage and each round made so far, with what was dropped. Raises TableError if no stage ran yet."""
+        """The results of each stage and round so far, with counts of dropped rows. Raises TableError if none ran."""
         from tripletkit.summaries import report_rows
 
         return report_rows(self.store)

@@ -49,7 +49,7 @@ class RoundStore(Store):
         return (self.folder if file in _OF_A_ROUND else self.output) / file
 
     def sha(self, file: str) -> str:
-        """As in any store, but an encoder that is not there has the hash that it had when it was trained."""
+        """As in ``Store``, but an encoder that is gone has the hash that it had when it was trained."""
         made = self.manifest("train") if file == ENCODER and not self.place(file).exists() else None
         return made.outputs.get(file, "") if made else super().sha(file)
 
@@ -191,7 +191,7 @@ def round_rows(output: Path) -> list[dict[str, Any]]:
 
 
 def rounds_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """The same as a table to print."""
+    """``round_rows`` as a printed table."""
     if not rows:
         return
     yield f"{'':10}{'round':>10}{'triplets':>10}{'nDCG@10':>9}{'MAP':>7}   on validation, term→passage and passage→term"

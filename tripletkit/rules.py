@@ -50,7 +50,7 @@ class Rule:
         return re.compile(self.text, re.IGNORECASE)
 
     def __reduce__(self) -> tuple[type[Rule], tuple[str, str, str]]:
-        """For other processes, which compile the patterns that they use, not all."""
+        """Pickle without the compiled pattern: other processes compile only the patterns that they use."""
         return Rule, (self.text, self.label, self.place)
 
 
@@ -85,7 +85,7 @@ class Rules:
 
 
 def default_folder() -> Path:
-    """Where the packaged rules lie: inside the installed package, or at the top of a checkout."""
+    """The folder of the packaged rules: inside the installed package, or at the top of a checkout."""
     inside = Path(__file__).parent / "rules"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "rules"
 

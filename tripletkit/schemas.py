@@ -1,4 +1,4 @@
-"""Every table that a stage writes: its columns, types, key and meaning. Tables are checked against this when read and written."""
+"""The schema of every table that a stage writes: columns, types, key. Tables are checked when read and written."""
 
 from __future__ import annotations
 
@@ -113,7 +113,9 @@ TERMS = Table("terms", ("term_id",), "The terms: one row per concept").with_colu
     reason=Column(TEXT, "why it is not kept", null=True),
 )
 
-MENTIONS = Table("mentions", ("passage_id", "start", "end", "term_id"), "Kept terms said in passages").with_columns(
+MENTIONS = Table(
+    "mentions", ("passage_id", "start", "end", "term_id"), "Mentions of kept terms in passages"
+).with_columns(
     passage_id=Column(TEXT, "the passage"),
     term_id=Column(TEXT, "the term"),
     start=Column(INT, "character offset into the passage's text"),

@@ -49,7 +49,7 @@ class GlossarySettings(Section):
 
     terms: Path | None = setting(None, "your own terms: CSV with a column 'term', JSONL or TXT")
     bold: bool = setting(False, "also take terms in bold or italics where the text defines them")
-    headings: bool = setting(False, "also take terms from section headings if the text uses them too")
+    headings: bool = setting(False, "also take terms from section headings if they also occur in the body text")
     automatic: int = setting(0, "extract this many terms by C-value when the book has no index or glossary", ge=0)
 
 
@@ -80,10 +80,12 @@ class SplitSettings(Section):
 class MineSettings(Section):
     """How triplets are chosen."""
 
-    hard_negatives: bool = setting(True, "negatives near the passage, chosen by strategy; false: random allowed terms")
+    hard_negatives: bool = setting(
+        True, "mine hard negatives by embedding similarity (mine.strategy), or sample random ones"
+    )
     strategy: Literal["mix", "top", "weighted"] = setting(
         "mix",
-        "mix: nearest, sibling (head, parent, chapter), window in turn; top: nearest; weighted: drawn by nearness",
+        "mix: nearest, sibling (head, parent, chapter), window in turn; top: nearest; weighted: sampled by similarity",
     )
     kinds: tuple[PassageKind, ...] = setting(("prose", "box"), "kinds of passage that become anchors", min_length=1)
     positives: int = setting(3, "positives per passage, the most salient first", ge=1)
@@ -93,15 +95,19 @@ class MineSettings(Section):
     )
     mask: float = setting(0.0, "fraction of anchors in which the positive is masked", ge=0, le=1)
     passages_per_term: int = setting(12, "anchors per positive; more only where a passage has no other positive", ge=1)
-    max_negative_share: float = setting(0.01, "largest share of triplets for a negative, or its even share", gt=0, le=1)
-    window: tuple[NonNegativeInt, int] = setting((5, 50), "ranks of terms for the window rule: first (from 0), last")
+    max_negative_share: float = setting(
+        0.01, "largest share of triplets per negative (or 1/number of terms, if larger)", gt=0, le=1
+    )
+    window: tuple[NonNegativeInt, int] = setting((5, 50), "rank range [first, last) of the window rule, 0-based")
     other_books: float = setting(0.2, "fraction of negatives from other books of the split", ge=0, le=1)
-    relative_margin: Fraction = setting(0.05, "a negative's cosine is at least this fraction below its positive's")
-    synonym_threshold: float = setting(0.85, "terms this near the positive (cosine) or nearer are synonyms", gt=0, le=1)
-    page_margin: int = setting(1, "a term that the index cites within so many pages is no negative", ge=0)
-    cross_encoder: str | None = setting(None, "folder or Hub id of a CrossEncoder that may reject negatives")
-    cross_encoder_margin: Fraction = setting(0.05, "a negative's score is at least this fraction below its positive's")
-    memory_mb: int = setting(256, "memory for cosines of passages and terms; vectors come on top", ge=1)
+    relative_margin: Fraction = setting(0.05, "a negative's cosine is at most (1 − margin) times the positive's")
+    synonym_threshold: float = setting(0.85, "terms with at least this cosine to the positive are synonyms", gt=0, le=1)
+    page_margin: int = setting(1, "a term cited within this many pages is not used as a negative", ge=0)
+    cross_encoder: str | None = setting(None, "folder or Hub id of a CrossEncoder to filter likely false negatives")
+    cross_encoder_margin: Fraction = setting(
+        0.05, "minimum relative gap between the cross-encoder's scores of positive and negative"
+    )
+    memory_mb: int = setting(256, "memory for the cosines of passages and terms, without their embeddings", ge=1)
 
     @field_validator("window")
     @classmethod
@@ -115,7 +121,7 @@ class TrainSettings(Section):
     """How the encoder is trained."""
 
     recipe: Literal["default", "model-card"] = setting(
-        "default", "model-card: settings of the original model card (Euclidean distance, margin 5, lr 5e-5, 3 epochs)"
+        "default", "model-card: a widely copied recipe (Euclidean distance, margin 5, lr 5e-5, 3 epochs)"
     )
     loss: Literal["triplet", "mnrl"] = setting(
         "triplet", "triplet: TripletLoss; mnrl: MultipleNegativesRankingLoss with known positives masked"
@@ -123,24 +129,29 @@ class TrainSettings(Section):
     in_batch_negatives: bool = setting(
         True, "triplet: all in-batch terms and anchors as negatives, hardest weighted most; false: plain TripletLoss"
     )
-    distance: Literal["cosine", "euclidean"] = setting("cosine", "triplet: the distance in TripletLoss")
-    margin: float = setting(0.15, "triplet: margin of the loss, in that distance; soft with in_batch_negatives", gt=0)
+    distance: Literal["cosine", "euclidean"] = setting("cosine", "triplet: distance metric of TripletLoss")
+    margin: float = setting(0.15, "triplet: margin in units of train.distance; softened with in_batch_negatives", gt=0)
     scale: float = setting(20, "mnrl and in_batch_negatives: factor of cosines or distances (1 / temperature)", gt=0)
     mini_batch_size: int = setting(0, "mnrl: rows encoded at a time, to save memory; 0: the whole batch", ge=0)
     learning_rate: float = setting(3e-5, "peak learning rate", gt=0)
     warmup_ratio: Fraction = setting(0.1, "fraction of the steps for warm-up")
     batch_size: int = setting(
-        16, "rows per process: triplets, or pairs with their negatives (in_batch_negatives)", ge=1
+        16, "rows per process: triplets, or pairs with all negatives (see train.in_batch_negatives)", ge=1
     )
     gradient_accumulation_steps: int = setting(1, "batches per optimiser step", ge=1)
-    epochs: float | None = setting(None, "passes over the rows; default: one, up to four if under 150 steps", gt=0)
+    epochs: float | None = setting(None, "passes over the rows; default: 1, or up to 4 to reach 150 steps", gt=0)
     positives: Literal["auto", "cited", "all"] = setting(
-        "auto", "cited: only those cited on the anchor's pages; auto: cited if that leaves 100 pairs, else all"
+        "auto",
+        "cited: cited on the anchor's pages; auto: cited if at least 100 (passage, positive) pairs remain, else all",
     )
     max_steps: int | None = setting(None, "stop after this many steps", ge=1)
     gradient_checkpointing: bool = setting(False, "recompute activations in the backward pass: slower, less memory")
-    lora_rank: int = setting(0, "rank of merged LoRA adapters (try learning_rate = 1e-4); 0: train all weights", ge=0)
-    eval_steps: int | None = setting(None, "steps between validation runs; default: four, 25 steps apart or more", ge=1)
+    lora_rank: int = setting(
+        0, "rank of merged LoRA adapters (try --lr 1e-4; needs the lora extra); 0: train all weights", ge=0
+    )
+    eval_steps: int | None = setting(
+        None, "steps between validation runs; default: 4 runs, at least 25 steps apart", ge=1
+    )
     eval_passages: int = setting(300, "validation passages per run, at most; 0: no validation runs", ge=0)
     keep_best: bool = setting(True, "keep the checkpoint with the best validation nDCG@10; false: the last one")
     patience: int = setting(3, "stop after this many validation runs without a new best; 0: never", ge=0)
@@ -155,7 +166,7 @@ class TrainSettings(Section):
 class EvaluateSettings(Section):
     """How encoders are evaluated."""
 
-    split: Literal["validation", "test"] = setting("test", "the split whose passages are used")
+    split: Literal["validation", "test"] = setting("test", "split to evaluate on")
     compare: tuple[str, ...] = setting((), "encoders to compare with the base encoder; by default OUTPUT/encoder")
     max_general_drop: Fraction = setting(
         0.01, "warn if Spearman's rho on everyday sentences falls by a larger fraction"
@@ -167,10 +178,10 @@ class PublishSettings(Section):
 
     to: Path | None = setting(None, "dataset folder; OUTPUT/dataset by default")
     name: str | None = setting(None, "the dataset's name on its card")
-    license: str | None = setting(None, "licence of every book that has none of its own")
-    authors: dict[str, str] = setting({}, "authors of a book, by its file name; without, those in the PDF's metadata")
-    redact: bool = setting(False, "publish ids, pages and offsets, no text")
-    i_have_the_right: bool = setting(False, "publish although a book's licence is missing or forbids it")
+    license: str | None = setting(None, "licence for books with no licence specified")
+    authors: dict[str, str] = setting({}, "authors of a book, by its file name; default: the PDF's metadata")
+    redact: bool = setting(False, "publish without the book text (ids, pages, offsets only)")
+    i_have_the_right: bool = setting(False, "publish although a book's licence is missing or forbids publication")
 
 
 class Settings(Section):
@@ -182,14 +193,17 @@ class Settings(Section):
     encoder: str = setting(
         "auto", "base encoder: a folder, Hub id or 'embedded' (MiniLM); auto: all-mpnet-base-v2, or embedded if offline"
     )
-    rules: Path | None = setting(None, "folder of rules that replace or extend the packaged ones")
+    rules: Path | None = setting(
+        None,
+        "folder of word lists and patterns (stop terms, titles, aliases …) that replace or extend the packaged ones",
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "number format; auto: bfloat16 where the hardware is faster with it, float16 on older GPUs"
     )
     seed: int = setting(0, "seed of all random draws", ge=0)
     workers: int = setting(0, "processes that read books; 0: one per core", ge=0)
     rounds: int = setting(1, "maximum rounds of mining and training in `run`, while validation nDCG@10 improves", ge=1)
-    allow_worse: bool = setting(False, "succeed even if the fine-tuned encoder is not better")
+    allow_worse: bool = setting(False, "exit with 0 even if the fine-tuned encoder is not better")
     extract: ExtractSettings = ExtractSettings()
     glossary: GlossarySettings = GlossarySettings()
     tag: TagSettings = TagSettings()
@@ -204,7 +218,7 @@ class Settings(Section):
 SECTIONS = {
     name: type(info.default) for name, info in Settings.model_fields.items() if isinstance(info.default, Section)
 }
-#: What `--recipe model-card` means: the settings of the original model card, kept so that their effect can be measured.
+#: What `--recipe model-card` sets: a widely copied recipe, kept so that its effect can be measured.
 MODEL_CARD_RECIPE: dict[str, Any] = {"loss": "triplet", "distance": "euclidean", "margin": 5.0}
 MODEL_CARD_RECIPE |= {"positives": "all", "batch_size": 16, "epochs": 3, "learning_rate": 5e-5, "warmup_ratio": 0.0}
 MODEL_CARD_RECIPE |= {"in_batch_negatives": False, "keep_best": False, "patience": 0}

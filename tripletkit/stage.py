@@ -1,4 +1,4 @@
-"""The shape that every stage has: tables in; tables out, dropped rows with their reasons, and a one-line summary."""
+"""The interface of a stage: tables in; tables out, dropped rows with their reasons, and a one-line summary."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Input(StrEnum):
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage made. ``failed`` is set if it was made but is not good enough; it is raised after all is written."""
+    """The result of a stage. ``failed``: the error if the result is not good enough, raised after all is written."""
 
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     dropped: list[Row] = field(default_factory=list)
@@ -48,7 +48,7 @@ class StageResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a stage is given: its tables, the settings, and tools, each of which is loaded when first used."""
+    """The input of a stage: its tables, the settings, and tools that are loaded when first used."""
 
     tables: dict[str, pl.DataFrame]
     settings: Settings

@@ -41,7 +41,7 @@ class Manifest:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a draft beside the file, flush it to disk, then rename it: nobody ever reads half a file."""
+    """Write a draft beside the file, flush it to disk, then rename it, so that a partial file is never read."""
     with _draft_of(path) as draft, draft.open("wb") as file:
         file.write(data)
         file.flush()
@@ -133,12 +133,12 @@ class Store:
             return None
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """The last thing a stage does: from now on what it made counts."""
+        """Mark the stage as finished; called last."""
         text = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False, default=str)
         write_atomically(self._manifest_path(manifest.stage), text.encode())
 
     def forget(self, stage: str) -> None:
-        """The first thing a stage does: what it made before no longer counts."""
+        """Mark the stage as unfinished; called first."""
         self._manifest_path(stage).unlink(missing_ok=True)
 
     def _manifest_path(self, stage: str) -> Path:

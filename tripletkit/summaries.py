@@ -1,4 +1,4 @@
-"""What people read about a project: what each stage made, the terms, one passage, and what would stop a long run."""
+"""Human-readable summaries: what each stage made, the terms, one passage, and the checks of `doctor`."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Check:
 
 
 def examine(settings: Settings) -> Iterator[Check]:
-    """All checks in order. None of them writes anything. A check that ends in an error of ours reports it and is over."""
+    """All checks in order; none writes anything. A check that raises TripletkitError fails with its message."""
     store, train = Store(settings.output), settings.train
     yield from map(_package, ("pypdfium2", "polars", "torch", "sentence-transformers", "datasets"))
     yield _disk(settings)

@@ -115,7 +115,7 @@ def test_that_no_negative_is_left_is_an_error(
     ("setting", "message"),
     [
         ("window=[50,5]", "mine.window = [50, 5]: the first rank, 50, must be below the last, 5"),
-        ("window=[0,0]", "mine.window.1 = 0: input should be greater than 0"),
+        ("window=[0,0]", "mine.window = [0, 0]: the first rank, 0, must be below the last, 0"),
         ("window=[-1,5]", "mine.window.0 = -1: input should be greater than or equal to 0"),
         ('kinds=["prose","novel"]', "mine.kinds.1 = 'novel': input should be 'prose', 'list', 'exercise', 'summary'"),
         ("kinds=[]", "mine.kinds = []: "),

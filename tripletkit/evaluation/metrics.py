@@ -61,7 +61,7 @@ TIE_ORDERS = 8
 #: Far below any difference between two scores in float32.
 _TIE_BREAKER = 1e-9
 RESAMPLES = 1000
-#: Of fewer books, chapters are resampled; of fewer chapters, queries; fewer queries have no interval.
+#: With fewer books, chapters are resampled; with fewer chapters, queries; with fewer queries there is no interval.
 ENOUGH_UNITS = 5
 
 

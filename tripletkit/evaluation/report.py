@@ -1,7 +1,4 @@
-"""The evaluation report: scores.json and validation.json as typed objects, and the table that a person reads.
-
-Imports neither numpy nor torch, so that cards and summaries can read scores at once.
-"""
+"""The evaluation report: scores.json and validation.json as objects, and the printed table. Imports no numpy."""
 
 from __future__ import annotations
 
@@ -66,7 +63,7 @@ class Figure:
 
     @property
     def significant(self) -> bool:
-        """Whether the interval leaves out 0. Meant for differences."""
+        """Whether the interval excludes 0. Meant for differences."""
         return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
 
     def __str__(self) -> str:
@@ -122,7 +119,7 @@ class RankerScores(_Model):
 
 
 class Difference(_Model):
-    """An encoder minus the first one, paired by query. ``general_change`` is relative: -0.01 is a drop of 1 %."""
+    """Paired difference between an encoder and the first. ``general_change`` is relative: -0.01 is a drop of 1 %."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, dict[str, Figure]]
@@ -132,14 +129,14 @@ class Difference(_Model):
 
     @property
     def tasks(self) -> Mapping[str, Mapping[str, Figure]]:
-        """The differences by task and metric, which stand beside the other keys in the file."""
+        """The differences by task and metric."""
         return self.__pydantic_extra__
 
 
 class EvaluationReport(_Model):
-    """What ``tripletkit evaluate`` and ``evaluate_encoders`` find out. Printed, it is a table; ``to_dict`` is for JSON.
+    """The result of ``tripletkit evaluate`` and ``evaluate_encoders``. Printed, it is a table; ``to_dict`` is for JSON.
 
-    ``encoders`` by the name that the report calls them; the first is the one that ``differences`` are taken from.
+    ``encoders`` are keyed by display name; ``differences`` are taken from the first.
     """
 
     resampling: Mapping[str, Sample]  # by task
@@ -149,7 +146,7 @@ class EvaluationReport(_Model):
     terms: int  # with a relevant passage
     passages: int
     split: str  # validation or test; "" for passages without a split
-    gold: str  # what says which passage is relevant: index, mentions, both, or pairs that the caller gave
+    gold: str  # source of the relevance labels: index, mentions, both, or pairs that the caller gave
     left_out: Mapping[str, str] = {}  # tasks without a query, and why
 
     @computed_field  # type: ignore[prop-decorator]
@@ -163,7 +160,7 @@ class EvaluationReport(_Model):
         return "\n".join(self.table_lines())
 
     def table_lines(self) -> Iterator[str]:
-        """A table for each encoder beside the first, or of one alone. A star: the interval of a difference leaves out 0."""
+        """A table for each encoder beside the first, or of one alone. * marks intervals that exclude 0."""
         first, *others = self.encoders
         labels = _labels(self.encoders)
         yield from (f"  {label} = {name}" for name, label in labels.items() if label != name)
@@ -219,17 +216,17 @@ class ValidationScores(_Model):
 
 
 def read_report(path: Path) -> EvaluationReport:
-    """The report in a scores.json. Raises TableError for a file that is none, or of an earlier version of tripletkit."""
+    """The report in a scores.json. Raises TableError for a file that is not a valid report of this version."""
     return EvaluationReport.read(path, "evaluate")
 
 
 def read_validation(path: Path) -> ValidationScores:
-    """The scores in a validation.json. Raises TableError for a file that holds none, or of an earlier version of tripletkit."""
+    """The scores in a validation.json. Raises TableError for a file that does not hold valid scores of this version."""
     return ValidationScores.read(path, "train")
 
 
 def not_better(before: TaskScores, after: TaskScores, split: str) -> EncoderError | None:
-    """The error to end with if the second encoder does not beat the first in term→passage nDCG@10.
+    """The error if ``after`` does not beat ``before`` in term→passage nDCG@10; None if it does.
 
     With fewer than ENOUGH_TERMS queries a drop within the standard error of the mean is accepted.
     """
@@ -244,7 +241,7 @@ def not_better(before: TaskScores, after: TaskScores, split: str) -> EncoderErro
 
 
 def few_terms(terms: float, split: str) -> tuple[str, ...]:
-    """A note where there are so few queries that a difference says little."""
+    """A note where there are too few queries for small differences to be significant."""
     problem = f"only {terms:.0f} terms have a relevant passage in {split}: differences this small are not significant"
     return () if terms >= ENOUGH_TERMS else (f"{problem}; add books or enlarge the split",)
 

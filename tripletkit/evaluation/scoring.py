@@ -1,6 +1,6 @@
 """Scores each encoder and baseline on each task, with bootstrap confidence intervals, and on everyday sentences.
 
-A useful encoder beats exact match and BM25, which need no encoder. Everyday sentences tell whether training has cost
+A useful encoder beats exact match and BM25, which need no encoder. Everyday sentences show whether training has reduced
 general-domain similarity: Spearman correlation on 180 graded pairs that come with the package. Imports bm25s.
 """
 

@@ -1,6 +1,6 @@
 """Retrieval tasks: passages by term, terms by passage, the same with the terms masked, and terms by definition.
 
-Each can be split by what training has seen: gains on seen terms or books only mean that the encoder has memorised them.
+Each can be split into seen and unseen terms or books: gains on seen ones alone suggest memorisation.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def score(gold: Gold, encoder: Encoder) -> dict[str, Metrics]:
 
 @dataclass(frozen=True)
 class TrainingContent:
-    """What training has seen: terms, as the normalised words of each form, and book ids."""
+    """The training content: terms, as the normalised words of each form, and book ids."""
 
     terms: Set[tuple[str, ...]]
     books: Set[str]
@@ -138,10 +138,7 @@ class TrainingContent:
 def training_content(
     passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFrame, trained: pl.DataFrame
 ) -> TrainingContent:
-    """The terms mentioned in the passages ``trained`` (a triplet's positive always is), and the books of these passages.
-
-    Terms are compared by words and not by id, as two books may teach the same term.
-    """
+    """Terms mentioned in the passages ``trained``, by words, as books may share terms, and these passages' books."""
     seen = mentions.join(trained, on="passage_id", how="semi").select("term_id").unique()
     forms = terms.join(seen, on="term_id", how="semi").select("term", "forms").iter_rows()
     keys = {term_key(form) for name, others in forms for form in (name, *others)}

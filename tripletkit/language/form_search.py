@@ -22,7 +22,7 @@ def mentions_any(text: str, forms: Iterable[str]) -> bool:
     """Whether ``text`` holds one of ``forms`` as whole words, in any case and number; acronyms only as they are written."""
     exact = _normal(text)
     folded = exact.casefold()
-    # "IT" is not "it".
+    # "IT" must not match "it".
     return any(form_pattern(form).search(exact if _is_acronym(form) else folded) is not None for form in forms)
 
 

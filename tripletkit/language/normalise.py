@@ -47,16 +47,13 @@ class Token(NamedTuple):
 
 
 class Normaliser:
-    """Makes keys of words, with one set of irregular plurals (plural → singular) and spellings (british → american).
-
-    A spelling that begins with a hyphen stands for all words of that ending.
-    """
+    """Makes word keys with irregular plurals and spelling variants; "-ending" is a variant of all words that end so."""
 
     def __init__(self, plurals: Pairs, variants: Pairs) -> None:
         self._plurals = {plural.casefold(): singular.casefold() for plural, singular in plurals}
         self._words = {one.casefold(): other.casefold() for one, other in variants}
         self._endings = [(key[1:], to.lstrip("-")) for key, to in self._words.items() if key.startswith("-")]
-        # Most words of a book are met again and again.
+        # Cached, because most words of a book occur many times.
         self.word_key = lru_cache(maxsize=1 << 17)(self._word_key)
 
     def tokens(self, text: str) -> Iterator[Token]:
@@ -67,7 +64,7 @@ class Normaliser:
                 yield Token(key, match.start(), match.end())
 
     def term_key(self, form: str) -> tuple[str, ...]:
-        """What a term is compared by: ("binary", "search", "tree") for "Binary search-trees"."""
+        """The key of a term: ("binary", "search", "tree") for "Binary search-trees"."""
         return tuple(token.key for token in self.tokens(form))
 
     def _word_key(self, word: str) -> str:
@@ -131,7 +128,7 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def term_key(form: str) -> tuple[str, ...]:
-    """What a term is compared by, by the normaliser in force: ("binary", "search", "tree") for "Binary search-trees"."""
+    """The key of a term by the normaliser in force: ("binary", "search", "tree") for "Binary search-trees"."""
     return normaliser().term_key(form)
 
 

@@ -1,4 +1,4 @@
-"""From one pool to its triplets and to what was rejected: what the mine stage and `mine_triplets` share."""
+"""Mines one pool: its triplets and what was rejected. Shared by the mine stage and `mine_triplets`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tripletkit.mining.search import Mined, search_negatives
 from tripletkit.progress import Progress
 from tripletkit.settings import MineSettings
 
-#: Reasons of what is left out, beside those of weak positives.
+#: Reasons for rejection, besides those of weak positives.
 NO_POSITIVE, NO_NEGATIVE = "no positive", "no negative left"
 NEAREST_REJECTED, REJECTED = "nearest candidate rejected: ", "rejected: "
 #: The cross-encoder's name among the guards that reject.
@@ -27,7 +27,7 @@ TOO_CLOSE_BY_CROSS_ENCODER = "too close by the cross-encoder"
 
 @dataclass(frozen=True)
 class Tools:
-    """What mining needs beside a pool and settings. ``mask_token`` is asked for where positives are masked."""
+    """Encoder, mask token and optional cross-encoder. ``mask_token`` is called only where positives are masked."""
 
     encoder: Encoder
     mask_token: Callable[[], str]
@@ -97,9 +97,9 @@ class MinedPool:
 
 
 def mine_pool(pool: Pool, tools: Tools, settings: MineSettings, *, seed: int, name: str = "") -> MinedPool:
-    """Encode what the pool's pairs need, search their negatives, and ask the cross-encoder if there is one.
+    """Encode the pool's terms and passages, mine hard negatives, and filter them with the cross-encoder, if any.
 
-    ``name`` stands before what the progress bars say, such as "train ".
+    ``name`` is a prefix of the progress bars' labels, such as "train ".
     """
     if not pool.candidates:
         return MinedPool(pool)
@@ -149,10 +149,7 @@ def _masked_anchors(
 
 
 def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, relative_margin: float) -> Mined:  # noqa: ANN401 - untyped library
-    """Reject negatives whose score is not below their positive's by ``relative_margin``, a share of the positive's score.
-
-    ``texts`` holds each triplet's anchor, positive and negative. What is rejected is not replaced.
-    """
+    """Reject triplets whose negative scores above (1 − ``relative_margin``) times the positive; not replaced."""
     pairs = list(dict.fromkeys(pair for anchor, *both in texts for pair in ((anchor, both[0]), (anchor, both[1]))))
     score = dict(zip(pairs, map(float, model.predict(pairs, show_progress_bar=False)), strict=True))
     left, rejected, scores = [], [], []
@@ -169,7 +166,7 @@ def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, rel
 
 
 def load_cross_encoder(name: str | None) -> Any:  # noqa: ANN401 - untyped library
-    """The CrossEncoder of one score in a folder, or of a hub id; None for None. Raises EncoderError."""
+    """The CrossEncoder in a folder or of a Hub id, which must give one score; None for None. Raises EncoderError."""
     if name is None:
         return None
     from sentence_transformers import CrossEncoder
@@ -177,10 +174,10 @@ def load_cross_encoder(name: str | None) -> Any:  # noqa: ANN401 - untyped libra
     folder = Path(name).expanduser()
     try:
         model = CrossEncoder(str(folder) if folder.is_dir() else name, local_files_only=folder.is_dir())
-    except Exception as error:  # the library raises whatever its parts raise
+    except Exception as error:  # the library raises many types
         raise EncoderError(
             f"cross-encoder {name!r} cannot be loaded ({type(error).__name__}: {error})",
-            "Give a folder that CrossEncoder.save_pretrained wrote, or a hub id such as cross-encoder/ms-marco-MiniLM-L6-v2.",
+            "Give a folder written by CrossEncoder.save_pretrained, or a Hub id: cross-encoder/ms-marco-MiniLM-L6-v2.",
         ) from error
     if model.num_labels != 1:
         raise EncoderError(

@@ -57,11 +57,11 @@ def mine_triplets(
         terms: Names of terms, or rows with ``term`` and, if you have them, ``term_id`` (or ``id``), ``book_id`` (or ``book``;
             else the term belongs to every book), ``forms`` (a list, or text separated by "|") and ``cited_pages`` (the pages
             that an index gives for the term). The tables ``passages`` and ``terms`` of an output folder fit as they are.
-        model: A SentenceTransformer, the folder or hub id of one, or any object whose ``encode(list of texts)`` returns one
+        model: A SentenceTransformer, its folder or Hub id, or any object whose ``encode(list of texts)`` returns one
             vector per text. It stays on its device. Vectors are scaled to length 1.
         mentions: Rows with ``passage_id``, ``term_id``, ``start`` and ``end`` (character offsets). Without them, each term is
             looked up in the passages of its book, in any case, singular or plural.
-        seed: Of the negatives that are drawn at random.
+        seed: Seed of all random draws.
         return_rejected: Also return what was left out.
         settings: Any setting of ``[mine]``, such as ``negatives=3``, ``relative_margin=0.1`` or ``strategy="top"``.
 
@@ -109,7 +109,7 @@ def mine_triplets(
 
 
 def _passages(given: Given) -> pl.DataFrame:
-    """As the pool reads them, with ``page_known`` if they have pages; otherwise pages count the passages."""
+    """Passages as the pool reads them, with ``page_known`` if they have pages; otherwise pages count the passages."""
     rows = _not_empty(read_rows(given, PassageRow, "passages"), "passages")
     blank = rows.filter(pl.col("text").str.strip_chars() == "")
     if not blank.is_empty():
@@ -139,7 +139,7 @@ def _not_empty(rows: pl.DataFrame, what: str) -> pl.DataFrame:
 
 
 def _terms(given: Given, passages: pl.DataFrame) -> pl.DataFrame:
-    """With the columns that the pool reads; terms that cite pages without naming a book are of the only one."""
+    """Terms with the columns that the pool reads; terms that cite pages without naming a book are of the only one."""
     rows = _not_empty(read_rows(given, TermRow, "terms"), "terms").filter("kept")
     cites = (pl.col("cited_pages").list.len() > 0) & pl.col("book").is_null()
     homes = passages["book_id"].unique()

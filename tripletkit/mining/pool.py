@@ -1,4 +1,4 @@
-"""What one split offers to the miner: passages, terms, which a passage mentions, cites or implies, and its positives."""
+"""The mining pool of one split: its passages, terms, how they are related, and its candidate positives."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Hashes = npt.NDArray[np.uint64]
 
 #: A positive is far from its passage if it is not among this share of the terms nearest to it.
 NEAR_SHARE = 0.2
-#: How near a positive is among all terms is estimated from so many, the first by id, which are as good as a random sample.
+#: A positive's rank among all terms is estimated from this many terms, the first by id, which act as a random sample.
 RANKED_AMONG = 1000
-#: A positive among so many nearest terms is near, however few terms there are.
+#: A positive among this many nearest terms is near, however few terms there are.
 FEW_TERMS = 10
 #: Why a term that is mentioned in a passage is not its positive.
 FAR, IN_PASSING = "positive too far from its passage", "positive mentioned only in passing"
@@ -77,10 +77,9 @@ class Pool:
         return _hashes_of(self.passage_ids), _hashes_of(self.term_ids)
 
     def random_draws(self, pairs: Sequence[Candidate], count: int, seed: int, purpose: str) -> npt.NDArray[np.float64]:
-        """``count`` numbers in [0, 1) per pair, fixed by its ids, the seed and the purpose, not by what was drawn before.
+        """``count`` numbers in [0, 1) per pair, which depend on its ids, ``seed`` and ``purpose`` only.
 
-        SplitMix64 (Steele, Lea and Flood, 2014): a generator of its own for each of a million pairs would take longer than the
-        search.
+        By SplitMix64 (Steele, Lea and Flood, 2014): a generator object per pair would be slower than the search.
         """
         state = np.repeat(_hashes_of([f"{seed} {purpose}"]), len(pairs))
         of_passages, of_terms = self._hashes
@@ -136,7 +135,7 @@ def _spans(passages: Sequence[Values], terms: Sequence[Values], mentions: pl.Dat
 def _candidates(
     passages: Sequence[Values], terms: Sequence[Values], spans: Mapping[int, Sequence[Span]]
 ) -> tuple[Candidate, ...]:
-    """Positives with their salience. A term mentioned only inside a longer one ("tree" in "binary tree") is none.
+    """Positives with their salience. A term mentioned only inside a longer one ("tree" in "binary tree") is not one.
 
     The weights follow how often a passage lies on a page that the index cites for the term: see docs/design-decisions.md.
     """
@@ -192,9 +191,9 @@ class Anchors:
 
 
 def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Candidate]:
-    """The most salient pairs first, at most so many positives per passage and passages per term.
+    """Choose the most salient pairs within the limits on positives per passage and passages per positive.
 
-    A passage that this leaves with none, as it mentions only frequent terms, keeps the one that fewest passages have.
+    A passage left with none, because it mentions only frequent terms, keeps its least frequent positive.
     """
     per_passage, per_term = Counter[int](), Counter[int]()
     chosen, left = [], defaultdict[int, list[Candidate]](list)
@@ -219,17 +218,16 @@ def by_salience(pool: Pool, candidates: Sequence[Candidate], seed: int) -> list[
 
 
 def in_random_order(pool: Pool, candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
-    """In a seeded order, so that no end of the book is the first to run out of negatives."""
+    """A seeded random order, so that negatives do not run out at one end of the book first."""
     order = np.argsort(pool.random_draws(candidates, 1, seed, "order")[:, 0], kind="stable")
     return [candidates[i] for i in order.tolist()]
 
 
 def without_weak(pool: Pool, anchors: Anchors, terms: Vectors, settings: MineSettings) -> tuple[Pool, list[Weak]]:
-    """The pool without positives that are everyday words where they stand, and those.
+    """The pool without weak positives, and the weak positives.
 
-    Far positives are not among the share `NEAR_SHARE` of the terms nearest to the passage: harder negatives than they are not
-    allowed, and allowed ones are trivial. Mentioned in passing are single words mentioned once. A positive that the book backs
-    stays, as does the nearest of a passage. ``anchors`` are the passages themselves: masking a positive brings it no nearer.
+    Weak: far (not among the share NEAR_SHARE of terms nearest to the passage) or in passing (one word, mentioned once).
+    A positive that the book backs stays, as does the nearest of a passage. ``anchors`` are the unmasked passages.
     """
     if settings.weak_positives:
         return pool, []
@@ -250,7 +248,6 @@ def without_weak(pool: Pool, anchors: Anchors, terms: Vectors, settings: MineSet
 def _measured(
     candidates: Sequence[Candidate], anchors: Anchors, terms: Vectors, memory_mb: float
 ) -> Iterator[tuple[Candidate, float, bool]]:
-    """Each candidate with the cosine of passage and term, and whether that is far."""
     sample, whole = TermCosines(terms[:RANKED_AMONG], memory_mb), TermCosines(terms, memory_mb)
     few = max(FEW_TERMS, NEAR_SHARE * min(len(terms), RANKED_AMONG))
     for start in range(0, len(candidates), sample.texts_at_once):

@@ -1,4 +1,4 @@
-"""Who belongs to whom: terms that a passage mentions, implies or has cited on its pages, and terms related to each other.
+"""Relations: the terms that a passage mentions, implies or has cited on its pages, and terms related to each other.
 
 Each function gives one ascending array of term numbers per passage (or per term): a table of passages x terms would take
 10 GB for 200,000 passages and 50,000 terms.
@@ -39,7 +39,7 @@ def numbers(values: Iterable[int]) -> Numbers:
 
 
 def mentioned_in(texts: Sequence[str], terms: Sequence[Values]) -> tuple[Numbers, ...]:
-    """Per text, the terms with any form in it, in any case, singular or plural: a guard rather rejects too much."""
+    """Per text, the terms with any form in it, in any case, singular or plural: a guard should over-reject."""
     matcher = Matcher(
         Form(str(i), way, canonical=True)
         for i, term in enumerate(terms)
@@ -52,9 +52,8 @@ def mentioned_in(texts: Sequence[str], terms: Sequence[Values]) -> tuple[Numbers
 def implied_in(passages: Sequence[Values], terms: Sequence[Values]) -> tuple[Numbers, ...]:
     """Per passage, the terms that it is about without mentioning them.
 
-    These are terms in the headings above it, terms of one word that share a stem with one of its words ("independent" where
-    it speaks of independence), and longer terms each of whose words shares one ("hash function" where values are hashed by a
-    function).
+    These are terms in its headings, one-word terms that share a stem with one of its words ("independent" where it says
+    "independence"), and longer terms each of whose words shares a stem with one of its words.
     """
     by_longest_stem: dict[str, list[tuple[int, tuple[str, ...]]]] = defaultdict(list)
     for i, term in enumerate(terms):

@@ -1,7 +1,7 @@
-"""(passage, positive, hard-negative term): an exact search over all terms of the split that the guards allow.
+"""Find hard negatives for (passage, positive) pairs by exhaustive search over the terms that the guards allow.
 
-The first guard that rejects a term as a negative for a passage and its positive is the one that counts. Most guards are
-lists of terms; the last is a bound on the cosine of the passage and the term.
+A rejected term is counted under the first guard that rejects it. Most guards are lists of terms; the last is an
+upper bound on the cosine of the passage and the term.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ Mask = npt.NDArray[np.bool_]
 
 #: Temperature of the weighted draw: a term whose cosine is .05 higher is drawn e times as often.
 TEMPERATURE = 0.05
-#: Below every cosine.
-NOWHERE = -2.0
-#: Terms are looked through in so many groups for each that is wanted.
+#: Score of disallowed terms, below every cosine.
+MASKED_SCORE = -2.0
+#: Groups per requested negative in the partial top-k.
 GROUPS = 4
-#: What the rule of a negative from another book than its passage is called beside its own name.
+#: Suffix of the rule's name where a negative comes from another book than its passage.
 OTHER_BOOK = " (other book)"
-#: The rules that take turns.
+#: Selection rules per strategy, used round-robin.
 STRATEGIES = {"mix": ("nearest", "sibling", "window"), "top": ("nearest",), "weighted": ("weighted",)}
 
-#: Why a term is rejected, in the order in which the guards are asked.
+#: Why a term is rejected, in the order in which the guards are applied.
 GUARDS = (
     "mentioned in the passage",  # in any of its forms: it is a positive
     "cited by the index for these pages",  # the book's own index says that these pages are about the term
     "in a section heading, or shares a word stem with the passage",  # the passage is about it without mentioning it
     "related to the positive",  # the positive itself, its parent, its children, its see-also terms, other names of it
     "near-synonym of the positive",  # so near the positive that they may be one concept
-    "too close to the passage",  # nearer than its positive less a margin: perhaps true, certainly confusing
+    "too close to the passage",  # cosine above the positive's less the margin: possibly a false negative
 )
-#: Rejections that are facts; a person may want to look at what the others reject.
+#: Guards that are certain; rejections by the others are listed for review.
 CERTAIN = (GUARDS[0], GUARDS[3])
 
 
 class NearRejection(NamedTuple):
-    """The nearest term that was rejected for a pair without certainty, for a person to look at."""
+    """The nearest term that an uncertain guard rejected for a pair, to be reviewed."""
 
     pair: Candidate
     term: int
@@ -60,10 +60,9 @@ class NearRejection(NamedTuple):
 def judge(
     pool: Pool, synonyms: Sequence[Numbers], relative_margin: float, pair: Candidate, cosines: Vectors
 ) -> tuple[Mask, Counter[str], NearRejection | None]:
-    """Which terms are rejected for ``pair``, how many by each guard, and the nearest doubtful one.
+    """The terms rejected for ``pair``, how many by each guard, and the nearest one rejected by an uncertain guard.
 
-    ``synonyms`` holds each term's near-synonyms, ``relative_margin`` is a share of a cosine, ``cosines`` are those of
-    the pair's anchor with every term.
+    ``synonyms``: each term's near-synonyms; ``cosines``: those of the pair's anchor with every term.
     """
     rejected, counts = np.zeros(len(cosines), dtype=bool), Counter[str]()
     doubtful: list[NearRejection] = []
@@ -85,8 +84,7 @@ def judge(
 def highest_cosine(positive: np.float32, relative_margin: float) -> np.float32:
     """The highest cosine with the passage that a negative may have, from the positive's.
 
-    The positive-aware bound of NV-Retriever (arXiv:2407.15831), for each positive by itself. It stays below the positive's
-    cosine where that is negative.
+    The positive-aware bound of NV-Retriever (arXiv:2407.15831), per positive; also below a negative cosine.
     """
     cosine = np.float64(positive)
     return np.float32(cosine - relative_margin * abs(cosine))
@@ -132,10 +130,10 @@ def search_negatives(
 ) -> Mined:
     """Triplets for each pair; ``pairs`` are what `choose_positives` chose, ``terms`` holds one unit row per term.
 
-    A passage for none of whose pairs a negative is left gets its other positives tried, the most salient first.
+    If none of a passage's pairs has a valid negative, its remaining positives are tried, the most salient first.
     """
     search = _Search(pool, anchors, TermCosines(terms, settings.memory_mb), settings, seed)
-    # One negative may be taken a share of the triplets, or its even share in a small pool.
+    # Cap each negative's use at a share of all triplets (at least 1/number of terms).
     share = max(settings.max_negative_share, 1 / max(len(terms), 1))
     search.left[:] = max(1, int(share * len(pairs) * settings.negatives))
     search.run(in_random_order(pool, pairs, seed), advance)
@@ -148,20 +146,20 @@ def search_negatives(
 
 def nearest_first(cosines: Vectors, allowed: Mask, most: int) -> list[int]:
     """The ``most`` allowed terms with the highest cosines, ties in the order of their ids."""
-    values = np.where(allowed, cosines, np.float32(NOWHERE))
+    values = np.where(allowed, cosines, np.float32(MASKED_SCORE))
     size = len(values) // (GROUPS * most)
-    enough = np.float32(NOWHERE)
-    if size > 1:  # sorting all takes twenty times as long: at least ``most`` groups of terms have one as near as this
+    threshold = np.float32(MASKED_SCORE)
+    if size > 1:  # twenty times as fast as sorting all; threshold: the ``most``-th largest group maximum
         nearest_of_groups = values[: size * GROUPS * most].reshape(size, GROUPS * most).max(axis=0)
-        enough = np.partition(nearest_of_groups, -most)[-most]
-    found = np.flatnonzero((values >= enough) & allowed)
+        threshold = np.partition(nearest_of_groups, -most)[-most]
+    found = np.flatnonzero((values >= threshold) & allowed)
     order: list[int] = found[np.argsort(-values[found], kind="stable")[:most]].tolist()
     return order
 
 
 @dataclass
 class _Choices:
-    """The terms that may be negatives of one pair, from the passage's own book or from others."""
+    """The terms allowed as negatives of one pair, from the passage's own book or from other books."""
 
     pool: Pool
     pair: Candidate
@@ -172,13 +170,13 @@ class _Choices:
 
     @cached_property
     def nearest(self) -> list[int]:
-        """The nearest first, as many as the strategy can ask for."""
+        """Allowed terms, nearest first, as many as the strategy can need."""
         by_rank = self.settings.hard_negatives and self.settings.strategy != "weighted"
         most = self.settings.window[1] + self.settings.negatives if by_rank else len(self.allowed)
         return nearest_first(self.cosines, self.allowed, most)
 
     def take(self, rule: str, draw: float) -> tuple[int, str] | None:
-        """The term that ``rule`` chooses, by a number drawn from [0, 1), and the rule's name: nearest where it finds none."""
+        """The term that ``rule`` selects with a random number in [0, 1), and the rule's name; falls back to nearest."""
         if not self.nearest:
             return None
         term = self._by(rule, draw)
@@ -206,18 +204,18 @@ class _Choices:
 
 
 class _Search:
-    """What has been found so far, and how often each term may still be taken."""
+    """The state of a search: the triplets so far, and how often each term may still be used."""
 
     def __init__(self, pool: Pool, anchors: Anchors, cosines: TermCosines, settings: MineSettings, seed: int) -> None:
         self._pool, self._anchors, self._cosines, self._settings, self._seed = pool, anchors, cosines, settings, seed
         self._synonyms = cosines.near_synonyms(settings.synonym_threshold)
         rules = STRATEGIES[settings.strategy] if settings.hard_negatives else ("random",)
         self._rules = [rules[turn % len(rules)] for turn in range(settings.negatives)]
-        self.left = np.zeros(len(pool.term_ids), dtype=np.int64)  # per term: how often it may still be taken
+        self.left = np.zeros(len(pool.term_ids), dtype=np.int64)  # per term: how often it may still be used
         self.mined = Mined()
 
     def run(self, pairs: Sequence[Candidate], advance: Callable[[int], None], *, one_per_passage: bool = False) -> None:
-        """Try each pair in turn; with ``one_per_passage``, none whose passage has got a triplet in this run."""
+        """Try each pair in turn; with ``one_per_passage``, skip pairs whose passage has a triplet of this run."""
         done = set[int]()
         for held, cosines in self._blocks(pairs):
             draws = self._pool.random_draws(held, 2 * self._settings.negatives, self._seed, "negative").tolist()
@@ -238,7 +236,7 @@ class _Search:
             yield [pair for pair, _ in held], [row for _, row in held]
 
     def _try(self, pair: Candidate, cosines: Vectors, draws: Sequence[float]) -> bool:
-        """Choose the pair's negatives; whether there are any."""
+        """Choose the pair's negatives; return whether there are any."""
         margin = self._settings.relative_margin
         rejected, counts, doubtful = judge(self._pool, self._synonyms, margin, pair, cosines)
         self.mined.rejected.update(counts)
@@ -261,9 +259,9 @@ class _Search:
     def _choose(
         self, pair: Candidate, cosines: Vectors, allowed: Mask, draws: Sequence[float]
     ) -> list[tuple[int, str]]:
-        """Up to one term a turn, all different, each with its rule. A share of the turns looks in other books first.
+        """At most one term per turn, no repeats, each with its rule. A share of the turns looks in other books first.
 
-        A user's terms belong to every book. ``draws`` holds two numbers for each turn.
+        A user's terms belong to every book. ``draws`` holds two random numbers for each turn.
         """
         sides = [(allowed, "")]
         if self._pool.has_many_books:

@@ -1,7 +1,7 @@
-"""What stands at the edges of pages: running heads, footers, watermarks and page numbers, which give pages their labels.
+"""Find page furniture (running heads, footers, watermarks, page numbers) and derive page labels from the page numbers.
 
-No words are known here. A row of text at a page's edge is furniture if the same text, page numbers aside, stands at the
-same height of a page near by, or if it carries the page's number. Rows further in than a row of text are text.
+A row at a page's edge is furniture if the same text, page numbers aside, stands at the same height of a nearby page, or
+if it contains the page's number. Rows inside the outermost body-text row are never furniture. It uses no word lists.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from tripletkit.pdf.lines import Line
 
 #: Rows in this share of the page's height, from either edge, can be furniture.
 MARGIN_SHARE = 0.16
-#: Baselines of one place differ by at most this, in points.
+#: Baselines within this distance, in points, count as the same position.
 SAME_PLACE_PT = 3.0
 #: A running head is repeated on a page at most this far away: books alternate between left and right pages.
 NEAR_PAGES = 2
-#: A row in letters this much bigger may be a heading, such as "Exercises" on top of a page: it must repeat more often.
+#: A row whose font is this many times larger may be a heading, such as "Exercises": it must repeat more often.
 BIGGER = 1.1
-#: A text at one place of this share of all pages is a watermark, wherever on the page it stands.
+#: A text at the same position on this share of all pages is a watermark, wherever on the page it stands.
 WATERMARK_SHARE = 0.4
-#: A page number is confirmed by pages at most this far away that count the same way.
+#: A page number is confirmed by pages at most this far away whose numbers are consistent with it.
 NEAR_NUMBERS = 6
-#: The PDF's labels are believed if at least this share of the numbers printed on its pages says the same.
+#: The PDF's labels are trusted if at least this share of the numbers printed on its pages agrees with them.
 AGREEMENT = 0.7
 
 _NUMBER = re.compile(r"\d+")
@@ -38,7 +38,7 @@ _EDGES = "()[]{}-–—|·•●.,:/ "
 
 
 class Row(NamedTuple):
-    """What stands on one baseline of a page: the indexes of its lines, and its text from left to right."""
+    """The text on one baseline of a page: the indexes of its lines, and its text from left to right."""
 
     page: int  # 0-based place in the sequence of pages
     lines: tuple[int, ...]
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float], text_size: float) -> list[list[Row]]:
-    """The rows of each page that belong to the page and not to the text, from top to bottom.
+    """The rows of each page that are furniture, from top to bottom.
 
     ``heights`` and ``text_size``, the book's usual font size, are in points.
     """
@@ -86,7 +86,7 @@ def page_rows(number: int, lines: Sequence[Line]) -> list[Row]:
 
 
 def _edge(rows: Sequence[Row], height: float, from_top: bool) -> list[tuple[Row, int]]:
-    """At most four rows at the page's edge, from outside inwards, and their distances from it in SAME_PLACE_PT."""
+    """At most four rows at the page's edge, outermost first, and their distances from it in units of SAME_PLACE_PT."""
     outermost = [
         (row, row.baseline if from_top else height - row.baseline) for row in rows[:: 1 if from_top else -1][:4]
     ]
@@ -96,7 +96,7 @@ def _edge(rows: Sequence[Row], height: float, from_top: bool) -> list[tuple[Row,
 
 @dataclass(frozen=True, slots=True)
 class _Wording:
-    """A row's text with its numbers apart: page numbers count up, a chapter's or a date's numbers stay."""
+    """A row's text with its numbers factored out: page numbers count up, a chapter's or a date's numbers stay."""
 
     text: str
     numbers: tuple[int, ...]
@@ -121,7 +121,7 @@ def _wording(text: str) -> _Wording:
 def _repeating(
     side: Sequence[Sequence[tuple[Row, int]]], numbered: Set[Row], text_size: float
 ) -> tuple[set[Row], set[int]]:
-    """The rows that repeat or carry their page's number, and the places where nearly every row does."""
+    """The rows that repeat or contain their page's number, and the positions where nearly every row does."""
     at_place: dict[int, list[tuple[Row, _Wording]]] = defaultdict(list)
     for row, place in chain.from_iterable(side):
         at_place[place].append((row, _wording(row.text)))
@@ -132,13 +132,13 @@ def _repeating(
             for row, wording in at_place.get(other, ()):
                 near[row.page].append(wording)
         known.update(row for row, wording in held if _repeats(row, wording, near, text_size))
-    # At some places nearly every row is furniture: there, a section's running head that never repeats is furniture too.
+    # Where nearly every row at a position is furniture, a running head that never repeats is furniture too.
     often = {place: held for place, held in at_place.items() if len(held) >= 6}
     return known, {place for place, held in often.items() if sum(row in known for row, _ in held) >= 0.6 * len(held)}
 
 
 def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]], text_size: float) -> bool:
-    """Whether a page near by has the same text at the same place; ``near`` holds what each page has there."""
+    """Whether a nearby page has the same text at the same position; ``near`` holds the texts there by page."""
     big = row.size >= BIGGER * text_size
     reach, least = (2 * NEAR_PAGES, 3) if big else (NEAR_PAGES, 1)
     others = (page for page in range(row.page - reach, row.page + reach + 1) if page != row.page)
@@ -146,7 +146,7 @@ def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]]
 
 
 def _peel(edge: Sequence[tuple[Row, int]], known: Set[Row], places: Set[int]) -> Iterator[Row]:
-    """Furniture rows from the edge inwards, up to the first row of text; ``places`` are those where heads stand."""
+    """Furniture rows from the edge inwards to the first row of body text; ``places``: positions of running heads."""
     for (row, place), inner in zip_longest(edge, edge[1:]):
         gap = abs(inner[0].baseline - row.baseline) if inner else 3 * row.size
         if row not in known and (place not in places or gap < 1.5 * row.size):
@@ -155,7 +155,7 @@ def _peel(edge: Sequence[tuple[Row, int]], known: Set[Row], places: Set[int]) ->
 
 
 def _watermarks(rows: Sequence[Sequence[Row]]) -> set[Row]:
-    """Rows whose exact text stands at the same place of many pages."""
+    """Rows whose exact text stands at the same position on many pages."""
     least = max(5.0, WATERMARK_SHARE * len(rows))
     texts = Counter(row.text for page in rows for row in page)
     repeated = [row for page in rows for row in page if texts[row.text] >= least]
@@ -174,7 +174,7 @@ class PageNumber(NamedTuple):
 
 
 class SeenNumber(NamedTuple):
-    """A page number on row ``row`` of the page with index ``page``, and how many pages near by count the same way."""
+    """A page number on row ``row`` of the page with index ``page``, and how many nearby pages agree with it."""
 
     page: int
     row: int
@@ -183,7 +183,7 @@ class SeenNumber(NamedTuple):
 
 
 def page_labels(own: Sequence[str], edges: Sequence[Sequence[str]]) -> list[str]:
-    """One label a page. ``own`` are the PDF's ("" for none), ``edges`` the texts of each page's furniture."""
+    """One label per page. ``own``: the PDF's labels ("" for none); ``edges``: the texts of each page's furniture."""
     best: dict[int, SeenNumber] = {}
     for seen in confirmed_numbers(edges):
         if seen.page not in best or seen.near > best[seen.page].near:
@@ -198,7 +198,7 @@ def page_labels(own: Sequence[str], edges: Sequence[Sequence[str]]) -> list[str]
 
 
 def confirmed_numbers(edges: Sequence[Sequence[str]]) -> Iterator[SeenNumber]:
-    """The first and last words of the pages' rows that are numbers counting up with the pages, as page numbers do."""
+    """Numbers that are the first or last word of a row and count up with the pages, as page numbers do."""
     rows = ((page, row, text) for page, texts in enumerate(edges) for row, text in enumerate(texts))
     found = [(page, row, number) for page, row, text in rows for number in numbers_at_ends(text)]
     counting: dict[tuple[bool, int], set[int]] = defaultdict(set)
@@ -207,14 +207,14 @@ def confirmed_numbers(edges: Sequence[Sequence[str]]) -> Iterator[SeenNumber]:
     for page, row, number in found:
         same = counting[number.roman, number.value - page]
         near = sum(other in same for other in range(page - NEAR_NUMBERS, page + NEAR_NUMBERS + 1)) - 1
-        # Any number may fit by chance; one that a third of the pages around agrees with does not.
+        # A number may fit by chance, but not if a third of the surrounding pages agree with it.
         around = min(page + NEAR_NUMBERS, len(edges) - 1) - max(page - NEAR_NUMBERS, 0)
         if near >= max(2, around / 3):
             yield SeenNumber(page, row, number, near)
 
 
 def numbers_at_ends(text: str) -> Iterator[PageNumber]:
-    """What the first and the last word of a row at a page's edge may say its number is."""
+    """The page numbers that the first and the last word of a row may be."""
     words = text.split()
     for word in dict.fromkeys(words[:1] + words[-1:]):
         bare = word.strip(_EDGES)
@@ -244,10 +244,7 @@ def to_roman(number: int) -> str:
 
 
 def _fill(pages: int, printed: Mapping[int, PageNumber]) -> list[str]:
-    """Pages without a number count on from the nearest that has one, backwards only down to 1.
-
-    Pages before the first numbered one get roman numbers, as their physical numbers would name other pages.
-    """
+    """Labels counted on from the nearest page that has a number, backwards only to 1; roman for pages before that."""
     known = sorted(printed)
     labels: list[str] = []
     for page in range(pages):

@@ -22,7 +22,7 @@ from tripletkit.rules import Rules
 
 #: Between the headings of a section path.
 PATH_MARK = " › "
-#: Letters this much bigger than the text's make a heading.
+#: A font this many times larger than the text's makes a heading.
 BIGGER = 1.12
 #: A heading takes at most this many lines.
 MOST_LINES = 4
@@ -241,10 +241,7 @@ def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Li
 def styled_headings(
     lines: Sequence[Line], body_size: float, rules: Rules, taken: Set[int] = frozenset()
 ) -> Iterator[Heading]:
-    """Headings by their letters and the space around them, outside of the line indexes ``taken``.
-
-    The level is the depth of the heading's number, -1 if it has none.
-    """
+    """Headings by font and spacing, except at indexes ``taken``. Level: depth of the heading's number, or -1."""
     i = 0
     while i < len(lines):
         count = 1

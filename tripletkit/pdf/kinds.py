@@ -1,7 +1,7 @@
-"""What is usual in running text, and what each line is: prose, heading, code, caption, footnote, equation and so on.
+"""Typical measures of running text, and the kind of each line: prose, heading, code, caption, footnote and so on.
 
-Usual are the size of letters, the distance of lines and the columns' edges. Each kind has its own test, tried in turn.
-Then single lines between lines of another kind get that kind.
+The measures are font size, line distance and column edges. Each kind has a test of its own, tried in turn. Then single
+lines between lines of another kind get that kind.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ LEAST_ALPHANUMERIC = 0.35
 TOLERANCE_RATIO = 0.15
 
 _SIGN, _CID = re.compile(r"[\W_]"), re.compile(r"\(cid:\d+\)")
-#: Characters that no font says the meaning of.
+#: Characters without a Unicode meaning.
 UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff\u0080-\u009f]")
 
 
@@ -142,10 +142,7 @@ def _with_lines(page: RawPage, words: list[Word] | None = None) -> ReadPage:
 
 
 def complaint(words: Sequence[str], lost: int = 0) -> str | None:
-    """Why a page's text is no good, None if it is good. ``lost`` counts control characters that are in no word.
-
-    Fonts without a character map give signs that mean nothing.
-    """
+    """Why a page's text is unusable, else None. ``lost`` counts control characters outside words, as bad fonts give."""
     text = "".join(words)
     if len(text) + lost < ENOUGH_CHARACTERS:
         return None

@@ -95,10 +95,7 @@ class RawPage:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """An entry of the PDF's outline or of the printed contents: a chapter (level 0) or section, and where it starts.
-
-    ``page`` is 1-based; ``top`` in points from the page's top, None if unknown.
-    """
+    """An outline or contents entry: level (0: chapter), title, 1-based ``page``, and ``top`` in points if known."""
 
     title: str
     level: int
@@ -197,10 +194,7 @@ def word_text(text: str) -> str:
 def _drawn(
     page: raw.FPDF_PAGE, left: float, top: float, width: float, height: float
 ) -> tuple[tuple[Frame, ...], tuple[Frame, ...]]:
-    """What is drawn that text has to do with: frames around it, and strokes that stand for underscores.
-
-    A frame is FRAME_WIDTH of the page wide and from two lines of text high to nearly the whole page.
-    """
+    """Frames around text, at least two lines high and FRAME_WIDTH of the page wide, and strokes used as underscores."""
     sides = (ctypes.c_float * 4)()
     first = ctypes.addressof(sides)
     frames, strokes = [], []

@@ -1,9 +1,8 @@
-"""Books to read in processes of their own, bounded in time and memory, so that one bad book costs the others nothing.
+"""Read books in worker processes with limits on time and memory, so that one bad book does not affect the others.
 
-A worker is a fresh Python that imports this module and the function of its tasks, and nothing of the program that
+A worker is a fresh Python that imports this module and its task function, and nothing of the program that
 started it: scripts without a ``__main__`` guard, notebooks and tests can all start workers. Tasks and results cross
-its standard input and output, pickled. Nothing here imports a PDF library or polars: who plans needs no PDF library,
-who reads no polars.
+its standard input and output, pickled. This module imports neither a PDF library nor polars.
 """
 
 from __future__ import annotations
@@ -94,7 +93,7 @@ class WorkerFunction(Generic[Task, Result]):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one task may take: seconds by the clock, and memory where the system can limit it."""
+    """Limits of one task: wall-clock seconds, and memory where the system supports it."""
 
     seconds: float
     memory_mb: int
@@ -151,7 +150,7 @@ class _Worker(Generic[Task, Result]):
         self._process: subprocess.Popen[bytes] | None = None
 
     def outcome(self, task: Task) -> Result | Failure:
-        """What the task gave, or why it gave nothing."""
+        """The result of the task, or why it has none."""
         process = self._process = self._process or self._started()
         ends = monotonic() + self._bounds.seconds
         timer = Timer(self._bounds.seconds, process.kill)
@@ -192,7 +191,7 @@ class _Worker(Generic[Task, Result]):
 
 
 def serve(memory_mb: int) -> None:
-    """The life of a worker process: tasks in, results out, until its input is closed."""
+    """Run a worker process: read tasks and write results until the input is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A process is one core's work: the tokenizer would start a thread for every core.
     os.environ.setdefault("RAYON_NUM_THREADS", "1")
@@ -210,7 +209,7 @@ def serve(memory_mb: int) -> None:
 
 
 def _answer(job: bytes, memory_mb: int) -> bytes:
-    """What the task gave, or the Failure that it is, pickled."""
+    """The pickled result of the task or its Failure."""
     try:
         function, task = pickle.loads(job)
         return pickle.dumps(function.load()(task))
@@ -221,10 +220,7 @@ def _answer(job: bytes, memory_mb: int) -> bytes:
 
 
 def _limit_memory(memory_mb: int) -> None:
-    """Allocations over the bound fail in this process, where the system has such a limit (Windows has none).
-
-    RLIMIT_DATA and not RLIMIT_AS: libraries reserve gigabytes of addresses, more the more cores there are.
-    """
+    """Make allocations over the limit fail. RLIMIT_DATA, not RLIMIT_AS: libraries reserve much address space."""
     with suppress(ImportError, OSError, ValueError):
         resource = importlib.import_module("resource")
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)

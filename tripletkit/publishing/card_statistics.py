@@ -1,4 +1,4 @@
-"""Everything that the cards count, from the tables and nothing else; false negatives by checks and by a review by hand.
+"""Counts for the dataset card, from the tables only, and estimates of false negatives by checks and by manual review.
 
 The checks share no code with the miner's guards, which know mentions and term ids: they search the passage's text by
 regular expressions, and the index by its words.
@@ -41,7 +41,7 @@ Row = Mapping[str, Any]
 class NegativeChecks:
     """Triplets whose negative may be a positive, by check."""
 
-    triplets: int  # all that were checked
+    triplets: int  # number checked
     mentioned: int  # the passage mentions the negative, in any of its forms
     cited: int  # the book's index cites the negative on a page of the passage
     related: int  # negative and positive share a form, or one refers to the other
@@ -50,7 +50,7 @@ class NegativeChecks:
 
 @dataclass(frozen=True)
 class Review:
-    """Triplets that somebody has read, by verdict."""
+    """Manually reviewed triplets, by verdict."""
 
     good: int
     false_negative: int
@@ -58,7 +58,7 @@ class Review:
 
     @property
     def triplets(self) -> int:
-        """All that were read."""
+        """Number of reviewed triplets."""
         return self.good + self.false_negative + self.trivial
 
     @property
@@ -69,12 +69,12 @@ class Review:
 
 @dataclass(frozen=True)
 class CardStatistics:
-    """Everything that a dataset card counts."""
+    """Counts for a dataset card; rows per configuration are counted in dataset_folder."""
 
     books: tuple[Row, ...]  # as ``book_statistics`` gives them
     splits: tuple[Row, ...]  # what a split holds; lengths are "minimum / mean / maximum", ``cosines`` QUANTILES by name
     rules: tuple[tuple[str, int], ...]  # rule → triplets, the most frequent first
-    encoders: tuple[str, ...]  # fingerprints of those that mined
+    encoders: tuple[str, ...]  # fingerprints of the encoders that mined
     rounds: int
     dropped: tuple[tuple[str, str, int], ...]  # stage, reason, rows
     leakage: Mapping[str, int]
@@ -151,7 +151,7 @@ def _lengths(numbers: pl.Series) -> str:
 
 
 def leakage(tables: Tables) -> dict[str, int]:
-    """What the splits share, counted.
+    """Overlaps between the splits, counted.
 
     ``books`` and ``anchors`` in more than one split; ``copies``: passages that another split has too, but for case and
     white space; ``foreign_negatives``: triplets whose negative no passage of their split mentions; ``seen_positives``:
@@ -225,7 +225,7 @@ def _cited_pages(tables: Tables, keys: Mapping[str, set[str]]) -> Mapping[tuple[
 
 
 def wilson(hits: int, sample: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927, "Probable inference", JASA 22). ``sample`` is over 0."""
+    """95 % interval of a proportion (Wilson 1927, "Probable inference", JASA 22). ``sample`` must be positive."""
     share, spread = hits / sample, _Z**2 / sample
     middle = share + spread / 2
     half = _Z * math.sqrt(share * (1 - share) / sample + spread / (4 * sample))
@@ -238,10 +238,7 @@ class _Verdict(BaseModel):
 
 
 def read_review(path: Path, triplet_ids: Collection[str]) -> Review | None:
-    """The verdicts in ``path`` on ``triplet_ids``; None if there is none. Of two on one triplet the later counts.
-
-    Raises SourceError that names the line.
-    """
+    """The verdicts in ``path`` on ``triplet_ids``, the last of each; None if none. Raises SourceError with the line."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     verdicts = {}
     for number, line in enumerate(lines, start=1):

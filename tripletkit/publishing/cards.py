@@ -1,4 +1,4 @@
-"""What both cards are made with: text that Markdown shows as it is, tables, templates, and the scores of an encoder."""
+"""Shared parts of both cards: escaping, tables, templates, and an encoder's scores."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class EncoderScores:
-    """How a fine-tuned encoder does on held-out passages, beside the base one."""
+    """Scores of the fine-tuned and the base encoder on held-out passages."""
 
     split: str
     gold: str  # what says which answer is right: "index" or "mentions"
@@ -120,7 +120,7 @@ def read_scores(store: Store) -> EncoderScores | None:
     if made is None or trained_on != store.sha("triplets.parquet") or not path.is_file():
         return None
     report, fingerprint = reports.read_report(path), fingerprint_of(made.outputs.get(ENCODER, ""))
-    # Other names belong to encoders that somebody compared with each other.
+    # Other names are those of encoders compared by --encoder.
     if set(report.encoders) != {BASE, FINE_TUNED} or report.encoders[FINE_TUNED].fingerprint != fingerprint:
         return None
     rows, sample = tuple(_row(report, task, metric) for task, metric in SHOWN), report.resampling[TERM_TO_PASSAGE]

@@ -53,7 +53,7 @@ PUBLISHED = {
     "terms": ("term_id", "book_id", "sources", "parent_id", "see_also", "locators", "kept"),
     "mentions": ("passage_id", "term_id", "start", "end", "match"),
 }
-#: Columns in the place of text.
+#: Columns that replace text.
 REPLACEMENTS = {
     "anchor_sha256": "sha256 of the anchor",
     "masked_spans": "the parts of the passage's text that the mask token replaces in the anchor, by offsets",
@@ -168,7 +168,7 @@ def mentions(tables: Tables) -> Configuration:
 
 
 def full(tables: Tables) -> Configuration:
-    """Everything known of a triplet: ids, place, spans, scores, rule and text."""
+    """All columns of a triplet: ids, pages, spans, scores, rule and text."""
     by_term = tables["mentions"].group_by("passage_id", positive_id="term_id", maintain_order=True)
     spans = by_term.agg(spans=pl.struct("start", "end"))
     place = ("book_id", "section", "page_first", "page_last", "label_first", "label_last", "kind")
@@ -228,8 +228,7 @@ def text_hashes(texts: Iterable[str | None]) -> pl.Series:
 def redacted_configurations(tables: Tables, mask_token: str) -> tuple[Configuration, ...]:
     """``full``, ``corpus``, ``terms`` and ``mentions``, with hashes in the place of text.
 
-    ``mask_token`` replaces the positive in masked anchors.
-    Raises TableError where a column of fixed words may hold text of a book.
+    ``mask_token`` replaces the positive in masked anchors. Raises TableError where a column may hold text of a book.
     """
     passages, glossary = corpus(tables), terms(tables)
     return (
@@ -264,10 +263,7 @@ def _redacted(whole: Configuration, added: Mapping[str, pl.Series]) -> Configura
 
 
 def masked_spans(text: str, anchor: str, mask_token: str) -> list[dict[str, int]] | None:
-    """The parts of ``text`` that ``mask_token`` replaces in ``anchor``; None if ``anchor`` is not made so.
-
-    Of several ways to place them the leftmost is taken: all give the same anchor.
-    """
+    """The leftmost parts of ``text`` that ``mask_token`` replaces in ``anchor``; None if there are none that fit."""
     if text == anchor:
         return []
     first, *pieces = anchor.split(mask_token)

@@ -1,6 +1,6 @@
 """Tables → a dataset folder: parquet shards and a card, whole or not at all, the same bytes for the same tables.
 
-The card says what a reader should know before trusting the data. Every number on it is counted from the tables.
+Every number on the card is counted from the tables.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A redacted dataset and the books it was made from → the dataset with its text, for whoever has the books.
 
-Nothing is taken on trust: a book is known by its file's hash, and every text must have the hash that the dataset holds.
+Books are identified by their file's hash, and every text must have the hash that the dataset holds.
 """
 
 from __future__ import annotations
@@ -90,7 +90,6 @@ def _check(folder: Path, manifest: Mapping[str, Any], passages: pl.DataFrame, pa
 
 
 def _rows(folder: Path, name: str) -> pl.DataFrame:
-    """Every row of a configuration, with its split."""
     paths = [(split, path) for split in SPLIT_NAMES for path in sorted((folder / name).glob(f"{split}-*.parquet"))]
     return pl.concat([pl.read_parquet(path).with_columns(split=pl.lit(split)) for split, path in paths])
 

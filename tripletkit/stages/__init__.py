@@ -1,1 +1,1 @@
-"""One module per stage, each of one shape: a thin ``run`` around a pure core."""
+"""One module per stage, each with the same interface: a thin ``run`` around pure functions."""

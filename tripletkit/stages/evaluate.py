@@ -1,4 +1,4 @@
-"""The fine-tuned encoder and the base encoder, or any others, on passages that training has not seen."""
+"""Evaluates the fine-tuned and the base encoder, or any others, on held-out passages."""
 
 from __future__ import annotations
 

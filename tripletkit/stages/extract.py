@@ -27,7 +27,7 @@ from tripletkit.user_rows import PassageFile, counted, read_passage_file
 
 log = logging.getLogger(__name__)
 
-#: Raise it when a file of passages gives other rows than before, or they are kept in another way.
+#: Increase it when files of passages give different rows than before, or their cached format changes.
 OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
@@ -46,13 +46,13 @@ _CURES = {
 
 
 def run(job: Job) -> StageResult:
-    """Read every book that is not kept from an earlier run; a book that cannot be read is named, the others go on."""
+    """Read every book that is not cached from an earlier run. A book that cannot be read does not stop the others."""
     tasks, refused = _plan(job)
     for task, problem in _read_all([t for t in tasks if job.force or not (t.part / "done").exists()], job):
         if problem is not None:
             refused[task.path] = problem
     own = _read_passage_files(job, refused)
-    # In the order of the books, not in that of their ends.
+    # In the order of the books, not of completion.
     refused = {path: refused[path] for path in job.books if path in refused}
     read = [task for task in tasks if task.path not in refused]
     if not read and not own:
@@ -77,7 +77,7 @@ def run(job: Job) -> StageResult:
 
 
 def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
-    """What is to be read of each different PDF, and the books that are no files."""
+    """One task per distinct PDF, and an error message for each book that is not a file."""
     place, backend, limits = job.locate(), job.settings.extract.backend, _limits(job)
     tasks: dict[str, BookTask] = {}
     refused: dict[Path, str] = {}
@@ -107,7 +107,7 @@ def _limits(job: Job) -> PassageLimits:
 
 
 def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str | None]]:
-    """Each task with what went wrong, None if nothing did."""
+    """Each task with its error message, or None."""
     settings = job.settings.extract
     bounds = Bounds(settings.book_seconds, settings.book_memory_mb)
     workers = job.settings.workers or os.cpu_count() or 1
@@ -118,7 +118,7 @@ def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str |
 
 
 def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
-    """Keep what a book gave; the mark "done" comes last. Returns what the user should know if it gave nothing."""
+    """Cache a book's tables; the mark "done" comes last. Returns an error message if the book has none."""
     if isinstance(outcome, Failure):
         if outcome.cause == "fault":
             log.debug("reading %s failed\n%s", task.path, outcome.traceback)
@@ -130,7 +130,7 @@ def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
     task.part.mkdir(parents=True, exist_ok=True)
     (task.part / "done").unlink(missing_ok=True)
     for name, table in _PARTS.items():
-        # Read again at once: packed well enough at little cost.
+        # Read again at once, so fast compression is preferred.
         make_table(table, getattr(outcome, name)).write_parquet(task.part / f"{name}.parquet", compression="lz4")
     (task.part / "done").write_text(outcome.title, encoding="utf-8")
     return None

@@ -41,7 +41,7 @@ _HEADER = """\
 
 
 def run(job: Job) -> StageResult:
-    """Harvest each book by itself, then join the user's terms. Raises SourceError if there is no term at all."""
+    """Harvest each book separately, then merge the user's terms. Raises SourceError if there is no term at all."""
     passages, books, settings = job.table("passages"), job.table("books"), job.settings.glossary
     found = Harvest([], [], [])
     proposals, notes, more_terms = [_HEADER], list[str](), MORE_TERMS

@@ -18,7 +18,7 @@ from tripletkit.training.diagnostics import violation_rate
 
 
 def run(job: Job) -> StageResult:
-    """Mine each split by itself: its negatives are its own terms."""
+    """Mine each split separately: negatives come from its own terms."""
     settings = job.settings.mine
     cross_encoder = load_cross_encoder(settings.cross_encoder)
     tools = Tools(job.encoder(job.locate()), lambda: job.locate().mask_token, cross_encoder, job.progress)

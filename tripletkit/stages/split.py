@@ -16,9 +16,9 @@ from tripletkit.stage import Input, Job, Row, Stage, StageResult
 
 Unit = TypeVar("Unit", bound=Hashable)
 
-#: Train, validation and test take a book or a chapter each.
+#: Train, validation and test need at least one book or chapter each.
 FEWEST_UNITS = 3
-#: From so many pages on, each of the three has some.
+#: Fewest pages from which each of the three splits gets some.
 FEWEST_PAGES = 10
 
 
@@ -49,7 +49,7 @@ def run(job: Job) -> StageResult:
 
 
 def _unit_kind(passages: pl.DataFrame, by: str) -> tuple[str, tuple[str, ...]]:
-    """What is kept whole, with a note where "auto" finds too few books and chapters: pages, else single passages."""
+    """The unit of the split, with a note where "auto" finds too few books and chapters: pages, else passages."""
     if by != "auto" or len(set(passage_units(passages, by).values())) >= FEWEST_UNITS:
         return by, ()
     few = "split: too few books and chapters to split by"

@@ -41,7 +41,7 @@ def run(job: Job) -> StageResult:
             "train: the table triplets has none in the training split",
             "Run `tripletkit mine`, or enlarge the training split.",
         )
-    # Importing torch takes seconds, which a run that is up to date need not wait for.
+    # Imported here: importing torch takes seconds.
     from tripletkit.training.batches import with_positives
 
     triplets = with_positives(triplets, job.tables, settings.positives)

@@ -46,7 +46,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class _HeldForm:
-    """A form with what every match of it needs, worked out once."""
+    """A form with precomputed values that every match of it needs."""
 
     form: Form
     folded: str
@@ -54,7 +54,7 @@ class _HeldForm:
     possessive: bool
 
     def covers(self, other: _HeldForm) -> bool:
-        """Whether whatever ``other`` finds where both stand, this finds too: it is but another surface of the term."""
+        """Whether this form matches wherever ``other`` matches: ``other`` is then only another surface of the term."""
         return (
             self.form.term_id == other.form.term_id
             and (self.capitals, self.possessive) == (other.capitals, other.possessive)
@@ -70,10 +70,7 @@ class _Node:
 
 
 class Matcher:
-    """A trie of forms. Building is linear in the forms' words, matching in the text's.
-
-    Forms and texts are compared by the normaliser that is in force when the matcher is made.
-    """
+    """A trie of forms, compared by the normaliser in force when it is made. Building and matching take linear time."""
 
     def __init__(self, forms: Iterable[Form]) -> None:
         self._root = _Node()
@@ -141,6 +138,6 @@ def _capitals(text: str) -> str:
 
 
 def signs_agree(surface: str, form: str) -> bool:
-    """Whether the signs that tell the form from others ("B*-tree") stand in the surface too."""
+    """Whether the surface has the form's distinguishing signs ("B*-tree")."""
     both_plain = _PLAIN.fullmatch(surface) and _PLAIN.fullmatch(form)
     return bool(both_plain) or telling_signs(form) == telling_signs(surface)

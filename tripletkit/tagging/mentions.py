@@ -129,7 +129,7 @@ class Context:
         return "used as a verb" if self._is_verb(text, match, surface) else None
 
     def _is_verb(self, text: str, match: Match, surface: str) -> bool:
-        """Whether the neighbours of a one-word form in small letters leave it no other reading than a verb."""
+        """Whether a one-word form in lower case can, given its neighbours, only be a verb."""
         if not surface.isalpha() or len(surface) < 3 or " " in match.form.text:
             return False
         if surface.istitle():
@@ -165,7 +165,7 @@ class Context:
 def in_code(text: str, start: int, end: int) -> bool:
     """Whether ``text[start:end]`` is part of an identifier, a call, an index, a path or an option."""
     if (start == 0 or text[start - 1] in _PLAIN_BEFORE) and (end == len(text) or text[end] in _PLAIN_AFTER):
-        return False  # as nearly always
+        return False  # the common case
     before = _CODE_BEFORE.search(text, max(0, start - 40), start) and not _RUN_TOGETHER.match(text, start - 1)
     return bool(before or _CODE_AFTER.match(text, end))
 
@@ -202,7 +202,7 @@ def load_parser(name: str) -> Parser:
         for doc, matches in nlp.pipe(texts, as_tuples=True, batch_size=64):
             tags = {token.idx: token.tag_ for token in doc}
             verbs = [m for m in matches if m.form.text.isalpha() and tags.get(m.start) in VERB_TAGS]
-            # A word inside a term of several words is no verb.
+            # A word inside a multi-word term is not a verb.
             inner = {m.start for m in matches if any(_is_inside(m, other) for other in matches)} if verbs else ()
             yield [m for m in verbs if m.start not in inner]
 
@@ -214,10 +214,7 @@ def _is_inside(match: Match, other: Match) -> bool:
 
 
 def surfaces_of(texts: Iterable[tuple[str, Sequence[Match]]]) -> dict[str, list[str]]:
-    """By term: each surface of its matches in the texts, case and dashes aside, in the smallest case in which it occurs.
-
-    Capitals are kept where the form is an acronym, which they tell from a word.
-    """
+    """By term: the surfaces of its matches, folded, in their smallest case; acronyms keep their capitals."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for text, matches in texts:
         for match in matches:
@@ -238,5 +235,5 @@ def with_surfaces(forms: Sequence[str], surfaces: Iterable[str]) -> list[str]:
 
 
 def fold(form: str) -> str:
-    """What two surfaces share that differ only in case and in the sort of dashes and quotes."""
+    """The surface in lower case with dashes and quotes unified."""
     return form.translate(_DASHES).casefold()

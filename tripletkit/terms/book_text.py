@@ -24,7 +24,7 @@ _MARKS = "\u0300-\u0326\u0329-\u036f"  # drawn before their letter
 _AFTER = "\u0327\u0328"  # cedilla and ogonek, drawn after it
 _ACCENT = re.compile(rf" ?([{_MARKS}]) ?([^\W\d_])")
 _CEDILLA = re.compile(rf"([^\W\d_]) ?([{_AFTER}]) ?")
-# Words on both sides of a pause are no phrase. The stand-in is no word of any language.
+# Words on both sides of a pause do not form a phrase. The placeholder is not a word of any language.
 _PAUSE = re.compile(r"[.,;:!?()\[\]“”—]+(?=\s|$)|(?<=\s)[(\[“—]+")
 _STOP = " zqz "
 _SENTENCE_ENDS = (".", "!", "?", ":")
@@ -179,10 +179,7 @@ def repair_accents(text: str) -> str:
 
 
 class Corpus:
-    """What running text says: how often a phrase occurs, and which words it writes in lower case.
-
-    ``texts`` are pages of a book, or passages; words are compared by the normaliser in force when it is made.
-    """
+    """Counts phrases in running ``texts`` (pages or passages) and finds which words are written in lower case."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         held = list(texts)
@@ -195,7 +192,7 @@ class Corpus:
         self._counts: dict[str, int] = {}
 
     def count(self, phrase: str) -> int:
-        """How often the phrase occurs, whatever its case, number and hyphens."""
+        """How often the phrase occurs, ignoring case, number and hyphens."""
         key = " ".join(self._key(phrase))
         if key not in self._counts:
             self._counts[key] = self._keys.count(f" {key} ") if key else 0
@@ -216,10 +213,7 @@ class Corpus:
         return phrase
 
     def as_written(self, phrase: str) -> str:
-        """The phrase in small letters, if the text mostly writes it so inside a sentence.
-
-        One that never occurs gets a small first letter if its first word has one elsewhere.
-        """
+        """The phrase in lower case if the text mostly writes it so inside sentences; if absent, ``uncapitalised``."""
         small = phrase.lower()
         if small == phrase or is_acronym(phrase):
             return phrase

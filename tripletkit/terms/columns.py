@@ -84,7 +84,7 @@ def lines_to_rows(pages: Mapping[int, Sequence[Line]], whole: Mapping[int, Seque
 
 
 def column_pitches(pages: Mapping[int, Sequence[Line]]) -> list[float]:
-    """How far each column's left edge is from the first one's: [0.0] for one column, [0.0, 168.0] for two."""
+    """Offset of each column's left edge from the first: [0.0] for one column, [0.0, 168.0] for two."""
     starts: dict[int, list[float]] = defaultdict(list)
     for lines in pages.values():
         by_column: dict[int, list[Line]] = defaultdict(list)
@@ -200,7 +200,7 @@ def is_complete(text: str) -> bool:
 
 
 def _width(rows: Sequence[Line]) -> float:
-    """Width of a column: what nearly all rows stay within."""
+    """Width of a column that nearly all rows stay within."""
     reaches = sorted(row.x1 for row in rows)
     return reaches[int(0.985 * (len(reaches) - 1))] if reaches else 0.0
 

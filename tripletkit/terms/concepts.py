@@ -1,7 +1,7 @@
 """One concept, one term: candidates that share a form become one row of ``terms``, with every form, source and page.
 
 Joined are equal keys (case, plural, hyphen and spelling aside), a term and the acronym it spells out, and what a
-see-reference or a glossary calls the same. Nothing is joined by likeness: similar spelling only proposes a pair, a line
+see-reference or a glossary calls the same. Nothing is joined by similarity; similar spelling only proposes a line
 ``# alias? form: canonical (score)`` of OUTPUT/proposals.txt. Copied without its mark and score into
 ``aliases.extra.txt`` of the folder given by --rules, ``form: canonical`` makes one term of the two, under the second
 name; where only one of them is a term, it gets the other as a form.
@@ -38,11 +38,11 @@ _TRAILING = re.compile(r"(?P<term>\S.*?\S)\s*\([^()]*\)$")
 RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "definition", "heading", "automatic")
 #: The reason that rules/term_filters.txt gives for identifiers too: such index entries get the source index_code.
 CODE = "name from program code"
-#: A term on more than this share of the pages is everywhere, and so about none of them.
+#: A term on more than this share of the pages is too general to be kept.
 EVERYWHERE = 0.5
-#: So many pages are too few to tell what is everywhere.
+#: In books with fewer pages EVERYWHERE is not applied.
 FEW_PAGES = 40
-#: Ratio from which two terms are alike; below, most pairs are two concepts.
+#: Lowest similarity ratio of a proposed alias; below it, most pairs are two concepts.
 LIKE = 90.0
 
 
@@ -116,10 +116,7 @@ def _join_references(
 
 
 def find_target(name: str, kind: str, by_key: Places) -> int | None:
-    """The candidate that a reference names: "interface", "tree, binary", "tree: binary", "degrees of freedom (df)".
-
-    Last it is looked for as an acronym, then in the book's indexes of other kinds.
-    """
+    """The candidate that a reference names ("tree, binary", "tree: binary"), else by acronym or in other indexes."""
     parts = re.split(r"\s*[,:!]\s+", name, maxsplit=1)
     wordings = [name, *own_forms(name)]
     if len(parts) == 2:
@@ -269,7 +266,7 @@ def objection(concept: Concept, corpus: Corpus, rules: Rules) -> str | None:
 
 
 class Alias(NamedTuple):
-    """A term that may be a form of another, with the likeness of their words from 0 to 100."""
+    """A term that may be a form of another, with the similarity of their words from 0 to 100."""
 
     form: str
     canonical: str
@@ -299,7 +296,7 @@ def propose_aliases(names: Iterable[str]) -> list[Alias]:
 
 
 def _differ_in_kind(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether what differs is a number, a letter, a whole word for another, or a prefix that turns the meaning."""
+    """Whether they differ in a number, a letter, a whole word, or a prefix that changes the meaning."""
     if "".join(one) == "".join(other):
         return False
     ours, theirs = [w for w in one if w not in other], [w for w in other if w not in one]

@@ -28,7 +28,7 @@ class Pair(NamedTuple):
 
 
 def form_key(form: str) -> Key:
-    """What two forms must share to be one: words, signs that carry meaning ("B*-tree"), an acronym's capitals."""
+    """The key of a form: its words, signs that carry meaning ("B*-tree") and an acronym's capitals."""
     words, signs = term_key(form), telling_signs(form)
     acronym = ("=",) if is_acronym(form) else ()
     plain = unicodedata.normalize("NFKC", form)

@@ -164,7 +164,7 @@ def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[
 
 
 def _sought(book: Book, entries: Sequence[IndexEntry], definitions: Sequence[Definition]) -> list[str]:
-    """Where index and glossary were looked for, and what was found: for the summary, and for a book that has nothing."""
+    """Where an index and glossary were searched, and what was found, for summaries and errors."""
     pages = [page + 1 for page in book.pages_of("index")]
     kinds = sorted({entry.kind for entry in entries})
     where = f"pages {pages[0]}–{pages[-1]}" if pages else "no page"

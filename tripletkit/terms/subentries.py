@@ -88,10 +88,7 @@ def subentry_forms(sub: str, head: str, corpus: Corpus, *, category: str = "") -
 
 
 def category_of(head: str, subs: Sequence[str], corpus: Corpus) -> str:
-    """Whether a head only gathers: "all" if no subentry occurs together with it, "phrases" if hardly any does, else "".
-
-    Most of them must occur alone, else nothing is known.
-    """
+    """Whether a head is only a category: "all" if no subentry occurs with it, "phrases" if hardly any does, else ""."""
     closed = [sub for sub in subs if not _open(sub)]
     if len(closed) < 4:
         return ""

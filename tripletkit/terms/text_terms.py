@@ -58,10 +58,7 @@ class _Word(NamedTuple):
 
 
 def emphasised_terms(book: Book) -> list[str]:
-    """Phrases in bold or italic that their sentence defines, in order of place: "is called a *lemma*", "known as *chaining*".
-
-    Emphasis alone is no proof of a term: titles, stressed words and variables are emphasised too.
-    """
+    """Bold or italic phrases that their sentence defines, in order of place; emphasis alone does not make a term."""
     found: list[str] = []
     for page in book.pages_of("body"):
         kinds = zip(book.pages[page], book.kinds[page], strict=True)
@@ -72,7 +69,6 @@ def emphasised_terms(book: Book) -> list[str]:
 
 
 def _whole_words(words: Sequence[_Word], book: Book) -> list[_Word]:
-    """Words cut at a line's end made whole."""
     whole: list[_Word] = []
     for word in words:
         last = whole[-1] if whole else None
@@ -158,10 +154,7 @@ def _is_phrase(part: str, rules: Rules) -> bool:
 
 
 def begins_and_ends_as_term(words: Sequence[str], nouns: Container[str]) -> bool:
-    """Whether no adverb begins the phrase, and no adverb, adjective or participle ends it, by their endings.
-
-    ``nouns`` are those that end so too.
-    """
+    """Whether no adverb begins the phrase, and its last word ends like a noun or is one of ``nouns``."""
     first, last = words[0].lower(), words[-1].lower()
     return (first in nouns or not first.endswith(english.ADVERB_ENDING)) and (
         last in nouns or not english.NO_NOUN_END.search(last)

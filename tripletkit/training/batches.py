@@ -1,6 +1,6 @@
-"""The rows that train, how many steps they make, and batches of one book each. Imports torch and sentence-transformers.
+"""Training rows, the number of steps, and batches of one book each. Imports torch and sentence-transformers.
 
-No batch may use a term as a negative of a passage that is known to be about it.
+No batch uses a known positive of a passage as its negative.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def known_terms(triplets: pl.DataFrame, pool: Pool) -> list[frozenset[str]]:
 
 @dataclass(frozen=True)
 class Example:
-    """A row of the training data. ``known``: terms that are no negatives for the anchor, beside its positive."""
+    """A row of the training data. ``known``: terms that must not be negatives of the anchor, besides its positive."""
 
     anchor: str
     positive: str
@@ -95,10 +95,7 @@ def examples(
     books: Sequence[str] | None,
     settings: TrainSettings,
 ) -> list[Example]:
-    """A row per triplet or, with negatives from the batch, a row per (anchor, positive), each with as many negatives.
-
-    A row with fewer negatives than another repeats its own.
-    """
+    """A row per triplet or, with in-batch negatives, per (anchor, positive); short rows repeat their negatives."""
     details = [(known[i] if known else frozenset[str](), books[i] if books else "") for i in range(len(triplets))]
     if not settings.uses_batch:
         return [Example(a, p, (n,), *more) for (a, p, n), more in zip(triplets, details, strict=True)]
@@ -146,10 +143,7 @@ class BookBatches(DefaultBatchSampler):  # type: ignore[misc]
 def batches_of(
     order: Sequence[int], books: Sequence[str], anchors: Sequence[str], size: int
 ) -> tuple[list[list[int]], list[int]]:
-    """The full batches of the rows in ``order``, and the rows that are left over.
-
-    The second row of an anchor comes after every first row of its book, the third after every second.
-    """
+    """The full batches of ``order``, and the rows left over. Each anchor's n-th rows come before its (n+1)-th."""
     seen = Counter[str]()
     by_book: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for row in order:

@@ -1,4 +1,4 @@
-"""What happens beside the steps: validation runs, the log, checkpoints, and early stopping. Imports transformers."""
+"""Callbacks of the trainer: validation runs, the log, checkpoints, and early stopping. Imports transformers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ValidationEvaluator(SentenceEvaluator):  # type: ignore[misc]
         self._score, self._precision = score, precision
 
     def __call__(self, model: Any, *_: object, **__: object) -> dict[str, float]:  # noqa: ANN401 - untyped library
-        """By the name that the trainer's log has it under."""
+        """The score by its name in the trainer's log."""
         return {VALIDATION_METRIC: self._score(ModelEncoder(model, self._precision))}
 
 
@@ -56,7 +56,7 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]
             self._say(describe_validation(state.log_history, self._base))
 
     def on_log(self, args: object, state: Any, control: object, **_: object) -> None:  # noqa: ANN401
-        """Write the whole log each time: that of a continued training has no gaps and no repetitions."""
+        """Rewrite the whole log, so that the log of a continued training has no gaps or repetitions."""
         if state.is_world_process_zero:
             write_log(self._log, state.log_history, self._base)
 

@@ -1,4 +1,4 @@
-"""The losses, each with statistics of its batches. Imports torch and sentence-transformers: loaded only to train."""
+"""The losses, each with batch statistics. Imports torch and sentence-transformers: imported only to train."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from torch.nn.functional import cross_entropy, softplus
 from tripletkit.settings import TrainSettings
 
 DISTANCES = {"cosine": TripletDistanceMetric.COSINE, "euclidean": TripletDistanceMetric.EUCLIDEAN}
-#: The exponent of what is masked: finite, as a row of infinities has no gradient.
-MASKED_EXPONENT = -1e4
-#: The slope of softplus is 1/20 this far below 0.
+#: Logit of masked entries; finite, because an all −inf row gives NaN gradients.
+MASKED_LOGIT = -1e4
+#: The slope of softplus at minus this value is 1/20.
 SOFT_MARGIN_OFFSET = math.log(19)
 
 
 class BatchStatistics:
-    """Means over the batches since they were last taken. The sums stay on the device, so that no step waits for them."""
+    """Means over the batches since the last ``take``. The sums stay on the device, so that no step waits for them."""
 
     def __init__(self) -> None:
         self._batches: list[tuple[Tensor, int, Tensor, int]] = []
 
     def add(self, margins: Tensor, violations: Tensor) -> None:
-        """One batch: cos(pos) - cos(neg) of each own negative, and whether that triplet (or row) violates the margin."""
+        """Add a batch: its cosine margins per triplet, and whether each triplet (or row) violates the margin."""
         self._batches.append((margins.sum(), margins.numel(), violations.sum(), violations.numel()))
 
     def take(self) -> dict[str, float]:
-        """Mean cosine margin and violation rate; the count starts again."""
+        """Mean cosine margin and violation rate; resets the statistics."""
         if not self._batches:
             return {}
         margin, margins, violations, rows = (float(sum(column)) for column in zip(*self._batches, strict=True))
@@ -48,17 +48,16 @@ class BatchStatistics:
 
 @dataclass(frozen=True)
 class KnownTerms:
-    """What each row of the training data is known to be about, so that no other row of the batch makes it a negative."""
+    """Known positives of each training row, which are never in-batch negatives of its anchor."""
 
     positives: Sequence[str]
     negatives: Sequence[Sequence[str]]  # per row, as many in each
-    terms: Sequence[frozenset[str]]  # per row: other terms that are no negatives for its anchor
+    terms: Sequence[frozenset[str]]  # per row: other terms that must not be negatives of its anchor
 
     def mask(self, rows: Sequence[int]) -> Tensor:
-        """bool, shape (rows, rows x (1 + negatives)): True where a term of another row is known for the anchor of this row.
+        """bool, shape (rows, rows x (1 + negatives)): True where another row's term is a known positive of this anchor.
 
-        Columns are the positives of the rows, then their first negatives, their second and so on. The positive and the
-        negatives of the row itself are never masked.
+        Columns: the positives of all rows, then all first negatives, and so on. A row's own terms are never masked.
         """
         columns = zip(*([self.positives[row], *self.negatives[row]] for row in rows), strict=True)
         terms = [term for column in columns for term in column]
@@ -69,7 +68,7 @@ class KnownTerms:
 
 
 class PlainTripletLoss(TripletLoss):  # type: ignore[misc]
-    """TripletLoss with statistics of its batches."""
+    """TripletLoss with batch statistics."""
 
     def __init__(self, model: Any, settings: TrainSettings, known: KnownTerms) -> None:  # noqa: ANN401 - untyped library
         super().__init__(model, distance_metric=DISTANCES[settings.distance], triplet_margin=settings.margin)
@@ -79,8 +78,8 @@ class PlainTripletLoss(TripletLoss):  # type: ignore[misc]
         """The library's loss."""
         with torch.no_grad():
             anchors, positives, negatives = embeddings
-            lead = self.distance_metric(anchors, negatives) - self.distance_metric(anchors, positives)
-            self.statistics.add(_cosine_margins(embeddings), lead < self.triplet_margin)
+            gap = self.distance_metric(anchors, negatives) - self.distance_metric(anchors, positives)
+            self.statistics.add(_cosine_margins(embeddings), gap < self.triplet_margin)
         loss: Tensor = super().compute_loss_from_embeddings(embeddings, labels)
         return loss
 
@@ -88,10 +87,10 @@ class PlainTripletLoss(TripletLoss):  # type: ignore[misc]
 class BatchTripletLoss(PlainTripletLoss):
     """TripletLoss with a soft margin, against all in-batch terms and anchors, hardest weighted most, known positives masked.
 
-    In each row the anchor meets all terms of the batch that are not known for it, and the positive meets all anchors for which
-    it is not known. Either adds softplus(scale x (margin + d(anchor, positive) - d) - SOFT_MARGIN_OFFSET), with d the soft
-    minimum (logsumexp at this scale) of the distances to these. This is "batch hard" with "soft margin" of arXiv:1703.07737, with
-    masks instead of labels. The statistics count the row's own negatives. Labels are row numbers.
+    Anchors are contrasted with all in-batch terms that are not known positives, positives with all in-batch anchors
+    for which they are not. Either adds softplus(scale x (margin + d(anchor, positive) - d) - SOFT_MARGIN_OFFSET), d being
+    the soft minimum (logsumexp at this scale) of the distances to the negatives: "batch hard" with "soft margin" of
+    arXiv:1703.07737, with masks instead of labels. Statistics count the row's own negatives. Labels are row numbers.
     """
 
     def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor | None) -> Tensor:
@@ -99,29 +98,29 @@ class BatchTripletLoss(PlainTripletLoss):
         assert labels is not None
         anchors, all_terms, rows = embeddings[0], torch.cat(embeddings[1:]), len(embeddings[0])
         cosine = self.distance_metric is TripletDistanceMetric.COSINE
-        far = (1 - cos_sim(anchors, all_terms) if cosine else torch.cdist(anchors, all_terms)).float()
-        masked = self.known.mask(labels.tolist()).to(far.device)
+        distances = (1 - cos_sim(anchors, all_terms) if cosine else torch.cdist(anchors, all_terms)).float()
+        masked = self.known.mask(labels.tolist()).to(distances.device)
         masked.fill_diagonal_(fill_value=True)  # the row's own positive
-        near = far.diagonal()
+        to_positive = distances.diagonal()
         with torch.no_grad():
-            own = [far[:, start : start + rows].diagonal() - near for start in range(rows, far.shape[1], rows)]
+            starts = range(rows, distances.shape[1], rows)
+            own = [distances[:, start : start + rows].diagonal() - to_positive for start in starts]
             self.statistics.add(_cosine_margins(embeddings), torch.stack(own) < self.triplet_margin)
-        forward = self._shortfall(near, far, masked)
-        loss: Tensor = forward + self._shortfall(near, far[:, :rows].T, masked[:, :rows].T)
+        forward = self._soft_margin(to_positive, distances, masked)
+        loss: Tensor = forward + self._soft_margin(to_positive, distances[:, :rows].T, masked[:, :rows].T)
         return loss
 
-    def _shortfall(self, near: Tensor, far: Tensor, masked: Tensor) -> Tensor:
-        """Mean over rows; a row in which everything is masked adds nothing."""
-        least = -torch.logsumexp((-self.scale * far).masked_fill(masked, MASKED_EXPONENT), dim=1)
-        mean: Tensor = softplus(self.scale * (self.triplet_margin + near) - SOFT_MARGIN_OFFSET - least).mean()
+    def _soft_margin(self, to_positive: Tensor, distances: Tensor, masked: Tensor) -> Tensor:
+        """Mean soft-margin loss over rows; a row in which everything is masked adds nothing."""
+        hardest = -torch.logsumexp((-self.scale * distances).masked_fill(masked, MASKED_LOGIT), dim=1)
+        mean: Tensor = softplus(self.scale * (self.triplet_margin + to_positive) - SOFT_MARGIN_OFFSET - hardest).mean()
         return mean
 
 
 class MaskedRankingLoss(MultipleNegativesRankingLoss):  # type: ignore[misc]
-    """MultipleNegativesRankingLoss in both directions, with the known terms of a row left out of its softmax.
+    """MultipleNegativesRankingLoss in both directions, known positives masked.
 
-    Batches without such false negatives would be small, because most passages of a book mention its common terms. Labels are row
-    numbers.
+    Labels are row numbers. Masking, because most passages of a book mention its common terms.
     """
 
     def __init__(self, model: Any, settings: TrainSettings, known: KnownTerms) -> None:  # noqa: ANN401 - untyped library
@@ -129,7 +128,7 @@ class MaskedRankingLoss(MultipleNegativesRankingLoss):  # type: ignore[misc]
         self.known, self.statistics = known, BatchStatistics()
 
     def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor) -> Tensor:
-        """Cross entropy of each positive among all terms for its anchor, and of each anchor among all anchors for its positive."""
+        """Cross-entropy of each anchor's positive among all terms, and of each positive's anchor among all anchors."""
         return ranking_loss(embeddings, self.known.mask(labels.tolist()), self.scale, self.statistics)
 
 
@@ -143,7 +142,7 @@ class CachedMaskedRankingLoss(CachedMultipleNegativesRankingLoss):  # type: igno
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
     ) -> Tensor:
-        """The loss of the whole batch, whose embeddings come in mini-batches."""
+        """The loss of the whole batch from its mini-batches of embeddings."""
         assert labels is not None
         embeddings = [torch.cat(pieces) for pieces in reps]
         loss = ranking_loss(embeddings, self.known.mask(labels.tolist()), self.scale, self.statistics)
@@ -154,7 +153,7 @@ class CachedMaskedRankingLoss(CachedMultipleNegativesRankingLoss):  # type: igno
 
 
 def ranking_loss(embeddings: list[Tensor], mask: Tensor, scale: float, statistics: BatchStatistics) -> Tensor:
-    """InfoNCE (arXiv:1807.03748) over cosines times ``scale``, in both directions; a violation is a positive that is not ranked first."""
+    """InfoNCE (arXiv:1807.03748) over scaled cosines, in both directions. Violation: the positive is not first."""
     anchors, *terms = embeddings
     scores = (cos_sim(anchors, torch.cat(terms)) * scale).float().masked_fill(mask.to(anchors.device), -torch.inf)
     right = torch.arange(len(anchors), device=anchors.device)
@@ -171,7 +170,7 @@ def make_loss(model: Any, settings: TrainSettings, known: KnownTerms) -> Any:  #
 
 
 def _cosine_margins(embeddings: list[Tensor]) -> Tensor:
-    """cos(pos) - cos(neg) for each row and each of its own negatives."""
+    """cos(anchor, positive) - cos(anchor, negative) for each row and each of its own negatives."""
     anchors, positives, *negatives = (rows.detach() for rows in embeddings)
-    near = pairwise_cos_sim(anchors, positives)
-    return torch.stack([near - pairwise_cos_sim(anchors, rows) for rows in negatives])
+    positive = pairwise_cos_sim(anchors, positives)
+    return torch.stack([positive - pairwise_cos_sim(anchors, rows) for rows in negatives])

@@ -1,4 +1,4 @@
-"""Triplets to a fine-tuned SentenceTransformer folder, by SentenceTransformerTrainer. Imports torch: loaded only to train."""
+"""Fine-tunes a SentenceTransformer on triplets by SentenceTransformerTrainer. Imports torch: imported only to train."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class _Training:
-    """What all parts of one training need."""
+    """The arguments that all parts of one training share."""
 
     base: EncoderFolder
     target: Path
@@ -86,11 +86,11 @@ class TripletTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         negatives = zip(*(row.negatives for row in rows), strict=True)
         columns |= {f"negative_{i}": column for i, column in enumerate(negatives, start=1)}
         if settings.uses_batch:
-            columns["label"] = range(len(rows))  # by row numbers the loss knows what to mask
+            columns["label"] = range(len(rows))  # row numbers, by which the loss looks up known positives
         super().__init__(train_dataset=Dataset.from_dict(columns), **options)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """The statistics go wherever the loss goes."""
+        """Add the batch statistics to every log entry of the loss."""
         super().log({**logs, **self.loss.statistics.take()} if "loss" in logs else logs, start_time)
 
     def get_batch_sampler(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -116,7 +116,7 @@ def train(
 ) -> TrainingResult:
     """Fine-tune ``base`` on (anchor, positive, negative) texts and write it to ``target``, whole or not at all.
 
-    ``known``: per triplet, terms that are no negatives for its anchor, beside its positive. ``books``: per triplet, its book.
+    ``known``: per triplet, terms that must not be negatives of its anchor. ``books``: per triplet, its book.
     Both matter only with negatives from the batch. With ``validation`` the best checkpoint is written, else the last.
 
     An interrupted training continues from its last checkpoint, which lies beside ``target`` until the end. The log stays
