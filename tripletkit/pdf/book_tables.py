@@ -42,7 +42,7 @@ _LINE_VALUES = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom",
 
 
 def read_book_task(task: BookTask) -> BookTables | str:
-    """What the book holds, or what the user should know if it cannot be read. Worker processes call this."""
+    """The book's tables, or an error message if it cannot be read. Worker processes call this."""
     gc.disable()  # a book makes a million objects and no cycles; looking for cycles takes a tenth of the time
     try:
         count, rules, backend = token_counter(task.encoder), task.rules, task.backend
@@ -149,7 +149,7 @@ class MarkedBook:
 
 
 def mark_book(book: RawBook, rules: Rules) -> MarkedBook:
-    """Everything that is known of a book's pages and lines."""
+    """Labels, roles, line kinds and paragraphs of a book."""
     facts = page_facts(book, rules)
     kinds = [
         ["furniture" if (n, i) in facts.furniture else "prose" for i in range(len(lines))]
@@ -163,7 +163,7 @@ def mark_book(book: RawBook, rules: Rules) -> MarkedBook:
 
 
 def page_facts(book: RawBook, rules: Rules) -> PageFacts:
-    """What is known of the pages, before any line of text is looked at by itself."""
+    """Text size, furniture, labels and roles of the pages, found before single lines are classified."""
     size = text_size(book.lines)
     rows = find_furniture(book.lines, [page.height for page in book.pages], size)
     furniture = {(row.page, i) for page in rows for row in page for i in row.lines}

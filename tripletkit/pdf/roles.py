@@ -1,8 +1,8 @@
-"""What each page is for: front, toc, body, glossary, index, bibliography or blank.
+"""The role of each page: front, toc, body, glossary, index, bibliography or blank.
 
-Three sources, because each of them is wrong in some book: headings whose text is one of the rules' titles, the PDF's
-outline, and what the lines themselves are like. A labelled heading opens a span that the next heading of its size
-closes; a page belongs to the span that covers nearly all of it. An index is recognised by its lines even without a title.
+Three sources are combined, because each is wrong in some book: headings whose text is one of the rules' titles, the PDF's
+outline, and the content of the lines. A labelled heading opens a span that the next heading of its size closes;
+a page belongs to the span that covers nearly all of it. An index is recognised by its lines even without a title.
 """
 
 from __future__ import annotations

@@ -269,7 +269,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def _hopeless(error: BaseException, token: str) -> bool:
-    """Whether another try would end the same."""
+    """Whether another try would fail in the same way."""
     status = _status(error)
     passing = status in RETRY_STATUS if status is not None else isinstance(error, TransportError)
     return not passing or QUOTA.search(_message(error, token)) is not None

@@ -40,7 +40,7 @@ def with_positives(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame], want
 
 
 def only_cited(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Triplets whose positive the index cites on the pages of the anchor; all of a book without an index, or if none is left.
+    """Triplets whose positive the index cites on the anchor's pages; all of a book that has no index or would keep none.
 
     A term mentioned in passing teaches less than one that the passage is about (docs/design-decisions.md). A user's own terms,
     which no index can cite, stay. ``tables`` needs passages and terms.
