@@ -41,7 +41,7 @@ class HashEncoder:
 
     fingerprint = "hash-256"
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], what: str = "texts", task: object = "document") -> npt.NDArray[np.float32]:
         rows = np.zeros((len(texts), 256), dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
             for word in term_key(text):

@@ -169,7 +169,7 @@ class Project:
         folder = self.store.place(ENCODER)
         if not folder.is_dir():
             raise TableError(f"{folder}: not there yet", "Make it with `tripletkit train`.")
-        from tripletkit.encoding.encoder import load_model
+        from tripletkit.encoding.loading import load_model
         from tripletkit.encoding.resolve import resolve_encoder
 
         return load_model(resolve_encoder(str(folder)))

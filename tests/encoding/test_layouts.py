@@ -9,10 +9,13 @@ import torch
 
 from tests.conftest import make_tiny_encoder
 from tests.encoding.layouts import LAYOUTS, loaded
+from tripletkit.encoding.encoder import SentenceEncoder
 from tripletkit.encoding.loading import check_encoder, encode, load_model
+from tripletkit.encoding.precision import autocast
 from tripletkit.encoding.properties import TASKS
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.encoding.tokens import token_counter
+from tripletkit.progress import Progress
 
 TEXTS = ["roots", "a layer of porous rock", "the flat land that a river covers when it rises " * 20]
 
@@ -55,3 +58,21 @@ def test_vectors_are_those_of_the_library(place: EncoderFolder) -> None:
         else:
             np.testing.assert_array_equal(found, expected[task])
     assert check_encoder(place) == found.shape[1]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_encoded_texts_and_their_cosines_are_those_of_the_library(
+    place: EncoderFolder, precision: str, tmp_path: Path
+) -> None:
+    theirs = loaded(place.folder).float()
+    for task in TASKS:
+        call = theirs.encode_query if task == "query" else theirs.encode_document
+        encoder = SentenceEncoder(place, cache=tmp_path, progress=Progress(quiet=True), precision=precision)
+        found = encoder.encode(TEXTS, task=task)
+        again = SentenceEncoder(place, cache=tmp_path, progress=Progress(quiet=True), precision=precision)
+        assert (again.encode(TEXTS, task=task) == found).all()
+        with autocast("cpu", precision):
+            expected = call(TEXTS, convert_to_tensor=True).float().numpy()
+        unit = expected / np.linalg.norm(expected, axis=1, keepdims=True)
+        exact = precision == "float32" and "dense" not in place.folder.parent.name
+        np.testing.assert_allclose(found, unit, rtol=0, atol=0 if exact else 1e-3)

@@ -6,15 +6,16 @@ import hashlib
 import io
 import logging
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from tripletkit.encoding.quiet import hidden_progress_bars
+from tripletkit.encoding.properties import TASKS, Task, Tasks
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Advance, Progress
@@ -32,8 +33,8 @@ class Encoder(Protocol):
 
     fingerprint: str
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
-        """float32, shape (len(texts), dimensions), rows of length 1."""
+    def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
+        """float32, shape (len(texts), dimensions), rows of length 1. Terms are queries, passages documents."""
 
 
 class SentenceEncoder:
@@ -54,20 +55,29 @@ class SentenceEncoder:
         self._progress, self._batch_size = progress, batch_size
         self._model: Any = None
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
-        """float32, shape (len(texts), dimensions), rows of length 1. Equal texts are encoded once per fingerprint."""
+    def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
+        """float32, shape (len(texts), dimensions), rows of length 1. Equal texts are encoded once per fingerprint.
+
+        Raises EncoderError for a vector that is NaN or infinite.
+        """
         known = self._cache.load() if self._cache is not None else {}
-        keys = [text_key(text) for text in texts]
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        tasks = [task] * len(texts) if isinstance(task, str) else task
+        roles = {one: self.place.role(one) for one in TASKS}
+        keys = [text_key(roles[one] + text) for text, one in zip(texts, tasks, strict=True)]
+        missing = {key: (one, text) for key, one, text in zip(keys, tasks, texts, strict=True) if key not in known}
+
+        def role(key: str) -> str:
+            return roles[missing[key][0]]
+
         # Texts of similar length share a batch, so that little of it is padding. The key breaks ties: the order of texts does not matter.
-        queue = sorted(missing, key=lambda key: (-len(missing[key]), key))
+        queue = sorted(missing, key=lambda key: (role(key), -len(missing[key][1]), key))
         with self._progress.bar(f"encoding {what}", len(queue), "texts") as advance:
-            for start in range(0, len(queue), PART_TEXTS):
-                part = queue[start : start + PART_TEXTS]
-                vectors = self._encode([missing[key] for key in part], advance)
-                known.update(zip(part, vectors, strict=True))
-                if self._cache is not None:
-                    self._cache.add(part, vectors)
+            for _, alike in groupby(queue, role):
+                for part in batched(alike, PART_TEXTS):
+                    vectors = self._encode([missing[key][1] for key in part], missing[part[0]][0], advance)
+                    known.update(zip(part, vectors, strict=True))
+                    if self._cache is not None:
+                        self._cache.add(part, vectors)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), dtype=np.float32)
 
     @property
@@ -83,7 +93,8 @@ class SentenceEncoder:
 
         return choose_precision(self._precision)
 
-    def _encode(self, texts: list[str], advance: Advance) -> Vectors:
+    def _encode(self, texts: list[str], task: Task, advance: Advance) -> Vectors:
+        from tripletkit.encoding.loading import encode
         from tripletkit.encoding.precision import computing
 
         model = self._load()
@@ -91,34 +102,49 @@ class SentenceEncoder:
         for start in range(0, len(texts), self._batch_size):
             batch = texts[start : start + self._batch_size]
             with computing(model.device.type, self._computed_in):
-                vectors = model.encode(
-                    batch, convert_to_tensor=True, show_progress_bar=False, batch_size=self._batch_size
-                )
+                vectors = encode(model, batch, task, self.place.prompt(task), self._batch_size)
             rows.append(vectors)
             advance(len(batch))
-        return np.concatenate([_unit_rows(batch) for batch in rows])
+        found = np.concatenate([_unit_rows(batch) for batch in rows])
+        if not np.isfinite(found).all():
+            raise EncoderError(
+                f"encoder {self.place.name!r}: it gives NaN for some texts in {self._computed_in}",
+                "Set precision to float32.",
+            )
+        return found
 
     def _load(self) -> Any:  # noqa: ANN401 - untyped library
         if self._model is None:
+            from tripletkit.encoding.loading import load_model
+
             self._model = load_model(self.place)
         return self._model
 
 
 class ModelEncoder:
-    """A SentenceTransformer object as an encoder. Nothing is cached, as its weights may change between calls."""
+    """A SentenceTransformer object as an encoder. Nothing is cached, as its weights may change between calls.
+
+    ``place`` says which prompts to use; without it they are the model's own.
+    """
 
     fingerprint = ""
 
-    def __init__(self, model: Any, precision: str) -> None:  # noqa: ANN401 - untyped library
-        self._model, self._precision = model, precision
+    def __init__(self, model: Any, precision: str, place: EncoderFolder | None = None) -> None:  # noqa: ANN401
+        self._model, self._precision, self._place = model, precision, place
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
+    def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
         """float32, shape (len(texts), dimensions), rows of length 1."""
+        from tripletkit.encoding.loading import encode
         from tripletkit.encoding.precision import autocast
 
+        if not isinstance(task, str):
+            places = {one: [i for i, own in enumerate(task) if own == one] for one in dict.fromkeys(task)}
+            rows = [self.encode([texts[i] for i in own], what, one) for one, own in places.items()]
+            return np.concatenate(rows)[np.argsort(np.concatenate(list(places.values())))]
+        prompt = self._place.prompt(task) if self._place else None
         # Autocast without inference mode: what a module caches here must still serve the next training step.
         with autocast(self._model.device.type, self._precision):
-            return _unit_rows(self._model.encode(list(texts), convert_to_tensor=True, show_progress_bar=False))
+            return _unit_rows(encode(self._model, texts, task, prompt))
 
 
 def _unit_rows(vectors: Any) -> Vectors:  # noqa: ANN401 - a tensor
@@ -128,41 +154,46 @@ def _unit_rows(vectors: Any) -> Vectors:  # noqa: ANN401 - a tensor
     return unit
 
 
-def load_model(place: EncoderFolder) -> Any:  # noqa: ANN401 - untyped library
-    """The SentenceTransformer in ``place``. Raises EncoderError if the folder has none."""
-    from sentence_transformers import SentenceTransformer
-
-    try:
-        with hidden_progress_bars():
-            return SentenceTransformer(str(place.folder), local_files_only=True)
-    except Exception as error:  # the library raises whatever its parts raise
-        raise EncoderError(
-            f"encoder {place.name!r}: {place.folder} cannot be loaded ({type(error).__name__}: {error})",
-            "Give a folder that SentenceTransformer.save_pretrained wrote, or a hub id.",
-        ) from error
+def batched(keys: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Lists of ``size`` keys, the last one shorter."""
+    left = iter(keys)
+    while part := list(islice(left, size)):
+        yield part
 
 
 class VectorCache:
-    """Vectors by text, in files that are written whole or not at all. Each encoder has a folder of its own."""
+    """Vectors by text, in files that are written whole or not at all. Each encoder has a folder of its own.
+
+    A file holds the name of its folder, so that one that was copied from another encoder's is not used.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def load(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Every vector in the cache. A file that cannot be read is logged and left out."""
+        """Every vector in the cache. A file that cannot be read, or holds NaN or other weights' vectors, is logged and left out."""
         known: dict[str, npt.NDArray[np.float32]] = {}
         for path in sorted(self.folder.glob("*.npz")):
             try:
                 with np.load(path, allow_pickle=False) as part:
-                    known.update(zip(part["keys"].tolist(), part["vectors"], strict=True))
+                    known.update(zip(part["keys"].tolist(), self._vectors(part), strict=True))
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
                 log.warning("%s: damaged; its texts are encoded again (%s)", path, error)
         return known
 
+    def _vectors(self, part: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """Raises ValueError for vectors of another encoder, or that are no numbers. Files of older versions name no encoder."""
+        maker, vectors = str(part.get("encoder", self.folder.name)), part["vectors"]
+        if maker != self.folder.name:
+            raise ValueError(f"its vectors are those of {maker}")
+        if not np.isfinite(vectors).all():
+            raise ValueError("it holds NaN")
+        return vectors
+
     def add(self, keys: Sequence[str], vectors: Vectors) -> None:
         """Write one file; its name follows from its texts."""
         buffer = io.BytesIO()
-        np.savez(buffer, keys=np.array(keys), vectors=vectors)
+        np.savez(buffer, keys=np.array(keys), vectors=vectors, encoder=np.array(self.folder.name))
         name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
         write_atomically(self.folder / f"{name}.npz", buffer.getvalue())
 

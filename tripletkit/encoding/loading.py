@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Router, Transformer
+from sentence_transformers.sentence_transformer.modules import Transformer
 
 from tripletkit.encoding.properties import TASKS, Task, needs_code
 from tripletkit.encoding.quiet import hidden_progress_bars
@@ -37,13 +37,18 @@ def load_model(place: EncoderFolder, device: str | None = None) -> Any:  # noqa:
             f"encoder {place.name!r}: {place.folder} cannot be loaded ({type(error).__name__}: {_first_line(error)})",
             "Give a folder that SentenceTransformer.save_pretrained wrote, or a hub id.",
         ) from error
-    bad = next((name for name, values in model.state_dict().items() if not torch.isfinite(values).all()), None)
+    bad = next((name for name, values in model.state_dict().items() if not _is_finite(values)), None)
     if bad is not None:
         raise EncoderError(
             f"encoder {place.name!r}: its weights {bad} hold NaN or infinite values",
             "Download or train it again.",
         )
     return model
+
+
+def _is_finite(values: torch.Tensor) -> bool:
+    """By the least and the largest, which needs no memory: NaN is either."""
+    return values.numel() == 0 or all(bool(torch.isfinite(end)) for end in torch.aminmax(values))
 
 
 def check_encoder(place: EncoderFolder) -> int:
@@ -98,17 +103,13 @@ def _limits(model: Any) -> Iterator[tuple[int, int]]:  # noqa: ANN401 - untyped 
 def encode(
     model: Any,  # noqa: ANN401 - untyped library
     texts: Sequence[str],
-    task: Task | None,
+    task: Task,
     prompt: str | None = None,
     batch_size: int = 32,
 ) -> Any:  # noqa: ANN401 - a tensor
-    """A tensor with a row per text. ``prompt`` None: the one that the model has for queries, documents or any texts."""
-    if task is None and any(isinstance(module, Router) for module in model):
-        task = "document"  # a Router need not have a way for other texts
-    ways = {"query": model.encode_query, "document": model.encode_document, None: model.encode}
-    return ways[task](
-        list(texts), prompt=prompt, convert_to_tensor=True, show_progress_bar=False, batch_size=batch_size
-    )
+    """A tensor with a row per text. ``prompt`` None: the one that the model has for queries or documents."""
+    call = model.encode_query if task == "query" else model.encode_document
+    return call(list(texts), prompt=prompt, convert_to_tensor=True, show_progress_bar=False, batch_size=batch_size)
 
 
 def _first_line(error: Exception) -> str:

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from tripletkit.errors import EncoderError
 
 #: What a text is: a term is a query, a passage a document.
 Task = Literal["query", "document"]
+#: What all texts of a call are, or each of them.
+Tasks: TypeAlias = Task | Sequence[Task]
 TASKS: tuple[Task, ...] = ("query", "document")
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 #: Longer limits mean that there is none: transformers writes 1e30.
@@ -27,6 +29,8 @@ _TRANSFORMER_CONFIGS = tuple(
     f"sentence_{model}_config.json"
     for model in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
+#: Keys of that file by which queries may be read otherwise than documents; "message" is a chat template, which may name the task.
+_BY_TASK = {"query_length", "document_length", "query_expansion", "message"}
 #: Ends of the names of architectures that give classes or scores instead of a vector.
 _OTHER_TASKS = ("Classification", "QuestionAnswering", "MultipleChoice", "NextSentencePrediction", "ForRetrieval")
 _CURE = "Give a SentenceTransformer folder with one dense vector per text, or the hub id of one."
@@ -39,6 +43,7 @@ class TextModule:
     folder: Path
     kind: str
     max_tokens: int | None  # special tokens included; the rest of a longer text is cut off
+    by_task: bool = False  # whether its configuration treats queries and documents differently
 
     @cached_property
     def mask_token(self) -> str:
@@ -59,9 +64,11 @@ class EncoderProperties:
 
     modules: tuple[str, ...]
     readers: Mapping[Task, TextModule]
-    routed: bool  # whether queries and documents may take different ways through a Router
+    by_task: bool  # whether queries and documents may be encoded otherwise, as by a Router, beside their prompts
     prompts: Mapping[str, str]
-    default_prompt: str | None  # the name of the prompt for texts that are neither query nor document
+    default_prompt: (
+        str | None
+    )  # the name of the prompt for texts that are neither query nor document, which are none here
     similarity: str
 
     @property
@@ -121,7 +128,7 @@ def _read(name: str, folder: Path) -> EncoderProperties:
     return EncoderProperties(
         modules=tuple(_class_name(one["type"]) for one in modules),
         readers=readers,
-        routed=bool(routers),
+        by_task=bool(routers) or any(reader.by_task for reader in readers.values()),
         prompts={"query": "", "document": ""}
         | {key: text or "" for key, text in (config.get("prompts") or {}).items()},
         default_prompt=config.get("default_prompt_name"),
@@ -173,7 +180,8 @@ def _text_module(name: str, folder: Path, type_: str) -> TextModule:
     kind = _class_name(type_)
     if kind == "Transformer":
         config = next((found for file in _TRANSFORMER_CONFIGS if (found := read_json(folder / file))), {})
-        return TextModule(folder, kind, _limit(folder, config))
+        by_task = bool(_BY_TASK & (config.keys() | (config.get("modality_config") or {}).keys()))
+        return TextModule(folder, kind, _limit(folder, config), by_task)
     if kind == "StaticEmbedding":
         return TextModule(folder, kind, None)
     raise EncoderError(

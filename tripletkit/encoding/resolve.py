@@ -54,6 +54,11 @@ class EncoderFolder:
         own = self.properties.prompts
         return own[task] if chosen is None else own.get(chosen, chosen)
 
+    def role(self, task: Task) -> str:
+        """What decides a text's vector beside the text itself; "" where queries and documents are encoded alike."""
+        prompt = self.prompt(task)
+        return f"{task}\0{prompt}\0" if prompt or self.properties.by_task else ""
+
     @cached_property
     def fingerprint(self) -> str:
         """Hash of weights, tokenizer, pooling, length limit and prompts: of every file but the README.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tripletkit.encoding.encoder import Encoder, SentenceEncoder
+from tripletkit.encoding.properties import Tasks
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError, EncoderError, SourceError
 from tripletkit.ids import stable_id
@@ -342,9 +343,10 @@ class _OwnModel:
         accepted = inspect.signature(model.encode).parameters
         self._options = {"show_progress_bar": False} if "show_progress_bar" in accepted else {}
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> npt.NDArray[np.float32]:
         """float32, shape (len(texts), dimensions), rows of length 1."""
-        given = self._model.encode(list(texts), **self._options)
+        call = getattr(self._model, f"encode_{task}", self._model.encode)
+        given = call(list(texts), **self._options)
         rows = np.asarray(_on_cpu(given), dtype=np.float32)
         name = type(self._model).__name__
         if rows.ndim != 2 or len(rows) != len(texts):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from tripletkit.encoding.encoder import load_model
+from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
 

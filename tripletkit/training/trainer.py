@@ -20,7 +20,8 @@ from sentence_transformers import SentenceTransformerTrainer, SentenceTransforme
 from transformers.integrations import TensorBoardCallback, get_available_reporting_integrations
 from transformers.trainer_callback import PrinterCallback
 
-from tripletkit.encoding.encoder import Encoder, load_model
+from tripletkit.encoding.encoder import Encoder
+from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.precision import choose_precision
 from tripletkit.encoding.quiet import hidden_progress_bars
 from tripletkit.encoding.resolve import EncoderFolder
