@@ -25,6 +25,9 @@ from tripletkit.pdf.roles import page_roles, section_role, title_label
 from tripletkit.pdf.running_text import text_metrics, text_size, with_column_edges
 from tripletkit.rules import Rules
 
+#: Furniture in letters this much bigger than the text's is shown to the search for page roles: it may be a title.
+HEADING_RATIO = 1.12
+
 
 @dataclass(frozen=True)
 class PageFacts:
@@ -71,7 +74,9 @@ def page_facts(book: RawBook, rules: Rules) -> PageFacts:
     rows = find_furniture(book.lines, [page.height for page in book.pages], size)
     furniture = {(row.page, i) for page in rows for row in page for i in row.lines}
     labels = page_labels([page.label for page in book.pages], [[row.text for row in page] for page in rows])
-    text = [[line for i, line in enumerate(lines) if (n, i) not in furniture] for n, lines in enumerate(book.lines)]
+    # A title whose number is the page's, such as "1 Soil" on page 1, counts as furniture; it opens a chapter all the same.
+    small = {(row.page, i) for page in rows for row in page if row.size < HEADING_RATIO * size for i in row.lines}
+    text = [[line for i, line in enumerate(lines) if (n, i) not in small] for n, lines in enumerate(book.lines)]
     roles = page_roles(text, book.outline, labels=labels, body_size=size, rules=rules)
     for n, page in enumerate(book.pages):
         if not page.lines:
