@@ -1,6 +1,5 @@
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from tripletkit.evaluation.report import (
     read_validation,
 )
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
-from tripletkit.evaluation.seen_unseen import TrainingContent
+from tripletkit.evaluation.tasks import TrainingContent
 from tripletkit.language.normalise import term_key
 
 WORDS = ["amber", "birch", "cedar", "dune", "ember", "fjord", "grove", "heath", "inlet", "joule", "kelp", "loam"]
@@ -86,8 +85,8 @@ def test_a_written_report_is_read_as_it_was(report: EvaluationReport, tmp_path: 
     assert again.to_dict() == report.to_dict()
     assert str(again) == str(report)
     scores = report.encoders[NAMED].scores
-    ValidationScores(scores, {}).write(tmp_path / "validation.json")
-    assert read_validation(tmp_path / "validation.json") == ValidationScores(scores, {})
+    ValidationScores(base=scores, fine_tuned={}).write(tmp_path / "validation.json")
+    assert read_validation(tmp_path / "validation.json") == ValidationScores(base=scores, fine_tuned={})
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"untouched": {}, "tuned": {}}'])
@@ -134,13 +133,13 @@ def test_the_verdict_says_whether_the_gain_is_significant(report: EvaluationRepo
     assert report.verdict(NAMED).startswith("term→passage nDCG@10 rises by 0.")
     assert "significant (95 % interval, bootstrap over 12 chapters)" in report.verdict(NAMED)
     assert "not significant" not in report.verdict(NAMED)
-    same = replace(report, differences={NAMED: zero(report.differences[NAMED])})
+    same = report.model_copy(update={"differences": {NAMED: zero(report.differences[NAMED])}})
     assert "does not change, not significant" in same.verdict(NAMED)
 
 
 def zero(difference: Difference) -> Difference:
-    return replace(
-        difference, tasks={task: dict.fromkeys(of, Figure(0.0, (0.0, 0.0))) for task, of in difference.tasks.items()}
+    return difference.model_copy(
+        update={task: dict.fromkeys(of, Figure(0.0, (0.0, 0.0))) for task, of in difference.tasks.items()}
     )
 
 

@@ -25,7 +25,7 @@ def test_terms_in_headings_or_with_a_word_stem_in_common_are_no_negatives() -> N
     everywhere = make_table(
         MENTIONS,
         [
-            {"passage_id": "p", "term_id": f"{i}", "start": i, "end": i + 1, "surface": "x", "how": "exact"}
+            {"passage_id": "p", "term_id": f"{i}", "start": i, "end": i + 1, "surface": "x", "match": "exact"}
             for i in range(len(names))
         ],
     )

@@ -17,9 +17,9 @@ from tripletkit.progress import Progress
 from tripletkit.settings import TrainSettings
 from tripletkit.store import folder_sha256
 from tripletkit.training import trainer
+from tripletkit.training.batches import examples
 from tripletkit.training.callbacks import TrainingMonitor
-from tripletkit.training.examples import examples
-from tripletkit.training.saving import model_card
+from tripletkit.training.model import model_card
 from tripletkit.training.trainer import TrainingResult, Validation, train
 
 TERMS = [(what, term) for terms in CHAPTERS.values() for term, what in terms.items()]

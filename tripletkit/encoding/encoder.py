@@ -51,9 +51,7 @@ class SentenceEncoder:
     ) -> None:
         self.place, self.fingerprint = place, place.fingerprint
         self._folder, self._precision = cache, precision
-        self._cached: VectorCache | None = None
         self._progress, self._batch_size = progress, batch_size
-        self._model: Any = None
 
     def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
         """float32, shape (len(texts), dimensions), rows of length 1. Equal texts are encoded once per fingerprint.
@@ -80,12 +78,12 @@ class SentenceEncoder:
                         self._cache.add(part, vectors)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), dtype=np.float32)
 
-    @property
+    @cached_property
     def _cache(self) -> VectorCache | None:
         """One folder per fingerprint and precision, as vectors differ in their last digits."""
-        if self._cached is None and self._folder is not None:
-            self._cached = VectorCache(self._folder / f"{self.fingerprint}-{self._computed_in}")
-        return self._cached
+        return (
+            VectorCache(self._folder / f"{self.fingerprint}-{self._computed_in}") if self._folder is not None else None
+        )
 
     @cached_property
     def _computed_in(self) -> str:
@@ -94,18 +92,15 @@ class SentenceEncoder:
         return choose_precision(self._precision)
 
     def _encode(self, texts: list[str], task: Task, advance: Advance) -> Vectors:
-        from tripletkit.encoding.loading import encode
-        from tripletkit.encoding.precision import computing
+        import torch
 
-        model = self._load()
         rows = []
         for start in range(0, len(texts), self._batch_size):
             batch = texts[start : start + self._batch_size]
-            with computing(model.device.type, self._computed_in):
-                vectors = encode(model, batch, task, self.place.prompt(task), self._batch_size)
-            rows.append(vectors)
+            with torch.inference_mode():
+                rows.append(_unit_vectors(self._model, batch, self._computed_in, task, self.place.prompt(task)))
             advance(len(batch))
-        found = np.concatenate([_unit_rows(batch) for batch in rows])
+        found = np.concatenate(rows)
         if not np.isfinite(found).all():
             raise EncoderError(
                 f"encoder {self.place.name!r}: it gives NaN for some texts in {self._computed_in}",
@@ -113,12 +108,11 @@ class SentenceEncoder:
             )
         return found
 
-    def _load(self) -> Any:  # noqa: ANN401 - untyped library
-        if self._model is None:
-            from tripletkit.encoding.loading import load_model
+    @cached_property
+    def _model(self) -> Any:  # noqa: ANN401 - untyped library
+        from tripletkit.encoding.loading import load_model
 
-            self._model = load_model(self.place)
-        return self._model
+        return load_model(self.place)
 
 
 class ModelEncoder:
@@ -134,21 +128,28 @@ class ModelEncoder:
 
     def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
         """float32, shape (len(texts), dimensions), rows of length 1."""
-        from tripletkit.encoding.loading import encode
-        from tripletkit.encoding.precision import autocast
-
         if not isinstance(task, str):
             places = {one: [i for i, own in enumerate(task) if own == one] for one in dict.fromkeys(task)}
             rows = [self.encode([texts[i] for i in own], what, one) for one, own in places.items()]
             return np.concatenate(rows)[np.argsort(np.concatenate(list(places.values())))]
         prompt = self._place.prompt(task) if self._place else None
-        # Autocast without inference mode: what a module caches here must still serve the next training step.
-        with autocast(self._model.device.type, self._precision):
-            return _unit_rows(encode(self._model, texts, task, prompt))
+        # Without inference mode: what a module caches here must still serve the next training step.
+        return _unit_vectors(self._model, texts, self._precision, task, prompt)
 
 
-def _unit_rows(vectors: Any) -> Vectors:  # noqa: ANN401 - a tensor
-    """Rows of length 1 in float32, whatever precision they were computed in."""
+def _unit_vectors(
+    model: Any,  # noqa: ANN401 - untyped library
+    texts: Sequence[str],
+    precision: str,
+    task: Task,
+    prompt: str | None,
+) -> Vectors:
+    """Rows of length 1 in float32, whatever precision they are computed in."""
+    from tripletkit.encoding.loading import encode
+    from tripletkit.encoding.precision import autocast
+
+    with autocast(model.device.type, precision):
+        vectors = encode(model, texts, task, prompt)
     found: Vectors = vectors.float().cpu().numpy()
     unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
     return unit

@@ -100,16 +100,12 @@ def _limits(model: Any) -> Iterator[tuple[int, int]]:  # noqa: ANN401 - untyped 
                     yield part.max_seq_length, table.num_embeddings - taken
 
 
-def encode(
-    model: Any,  # noqa: ANN401 - untyped library
-    texts: Sequence[str],
-    task: Task,
-    prompt: str | None = None,
-    batch_size: int = 32,
-) -> Any:  # noqa: ANN401 - a tensor
+def encode(model: Any, texts: Sequence[str], task: Task, prompt: str | None = None) -> Any:  # noqa: ANN401 - untyped library
     """A tensor with a row per text. ``prompt`` None: the one that the model has for queries or documents."""
     call = model.encode_query if task == "query" else model.encode_document
-    return call(list(texts), prompt=prompt, convert_to_tensor=True, show_progress_bar=False, batch_size=batch_size)
+    return call(
+        list(texts), prompt=prompt, convert_to_tensor=True, show_progress_bar=False, batch_size=max(len(texts), 1)
+    )
 
 
 def _first_line(error: Exception) -> str:

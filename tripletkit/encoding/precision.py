@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
 from tripletkit.errors import ConfigError
@@ -37,10 +34,3 @@ def autocast(device: str, precision: str) -> torch.autocast:
     """Matrix products in this precision; the weights stay in float32."""
     half = precision != "float32"
     return torch.autocast(device, getattr(torch, precision) if half else None, enabled=half)
-
-
-@contextmanager
-def computing(device: str, precision: str) -> Iterator[None]:
-    """Autocast without gradients, for encoding."""
-    with torch.inference_mode(), autocast(device, precision):
-        yield

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tripletkit.encoding.properties import TASKS, EncoderProperties, Task, read_properties
+from tripletkit.encoding.properties import TASKS, EncoderProperties, Task, read_json, read_properties
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import EncoderError
 from tripletkit.hub_answers import RETRY_STATUS, answered, describe_error, status_of
@@ -150,13 +150,9 @@ def _local(name: str, folder: Path) -> EncoderFolder:
             f"encoder {name!r}: the folder has no SentenceTransformer (no modules.json)",
             "Give the folder that SentenceTransformer.save_pretrained wrote.",
         )
-    return EncoderFolder(name, _base_of(folder) or folder.resolve().name, folder)
-
-
-def _base_of(folder: Path) -> str | None:
-    """The base model that tripletkit noted when it trained this folder."""
-    note = folder / "tripletkit.json"
-    return str(json.loads(note.read_text(encoding="utf-8"))["base"]) if note.is_file() else None
+    # tripletkit notes the base model of what it trains.
+    base = read_json(folder / "tripletkit.json").get("base")
+    return EncoderFolder(name, str(base or folder.resolve().name), folder)
 
 
 def _embedded() -> EncoderFolder:

@@ -8,18 +8,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, Final, Literal, Self
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
 from tripletkit.errors import EncoderError, TableError
 from tripletkit.store import write_atomically
 
 BASE, FINE_TUNED = "base", "fine-tuned"
-EXACT_MATCH, BM25 = "exact match", "BM25"
+EXACT_MATCH: Final = "exact match"
+BM25: Final = "BM25"
 TERM_TO_PASSAGE, PASSAGE_TO_TERM = "term→passage", "passage→term"
 MASKED, NO_MENTION, DEFINITION = "masked", "no mention", "definition→term"
 #: In the order of the table.
@@ -66,8 +67,34 @@ class Figure:
         return f"{self.value:+.3f} [{low:+.3f} {high:+.3f}]{'*' if self.significant else ''}"
 
 
-@dataclass(frozen=True)
-class Sample:
+class _Model(BaseModel):
+    """A frozen object that is written to a JSON file and read from it."""
+
+    model_config = ConfigDict(frozen=True, validate_by_name=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the file holds: only dictionaries, lists, strings, numbers and None."""
+        return self.model_dump(by_alias=True)
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        write_atomically(path, f"{text}\n".encode())
+
+    @classmethod
+    def read(cls, path: Path, command: str) -> Self:
+        """The inverse of `write`. Raises TableError, which names the command that makes the file, for any other file."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            raise TableError(
+                f"{path}: cannot be read, or was written by an earlier version of tripletkit ({type(error).__name__}: {reason})",
+                f"Make it again with `tripletkit {command}`.",
+            ) from None
+
+
+class Sample(_Model):
     """The queries of a task, and the units that the bootstrap resamples: books, chapters or queries."""
 
     queries: int
@@ -75,8 +102,7 @@ class Sample:
     units: int
 
 
-@dataclass(frozen=True)
-class RankerScores:
+class RankerScores(_Model):
     """How one encoder or baseline ranks. ``general`` (Spearman), ``name`` and ``fingerprint`` are for encoders only."""
 
     scores: TaskScores
@@ -86,33 +112,38 @@ class RankerScores:
     fingerprint: str = ""
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(_Model):
     """An encoder minus the first one, paired by query. ``general_change`` is relative: -0.01 is a drop of 1 %."""
 
-    minus: str
-    tasks: Mapping[str, Mapping[str, Figure]]  # by task and metric
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, Figure]]
     general: Figure
     general_change: float
+    minus: str = Field(alias="from")
+
+    @property
+    def tasks(self) -> Mapping[str, Mapping[str, Figure]]:
+        """The differences by task and metric, which stand beside the other keys in the file."""
+        return self.__pydantic_extra__
 
 
-@dataclass(frozen=True)
-class EvaluationReport:
+class EvaluationReport(_Model):
     """What ``tripletkit evaluate`` and ``evaluate_encoders`` find out. Printed, it is a table; ``to_dict`` is for JSON.
 
     ``encoders`` by the name that the report calls them; the first is the one that ``differences`` are taken from.
     """
 
     resampling: Mapping[str, Sample]  # by task
-    baselines: Mapping[str, RankerScores]
+    baselines: Mapping[Literal["exact match", "BM25"], RankerScores]
     encoders: Mapping[str, RankerScores]
     differences: Mapping[str, Difference]  # by encoder, the first left out
     terms: int  # with a relevant passage
     passages: int
     split: str  # validation or test; "" for passages without a split
     gold: str  # what says which passage is relevant: index, mentions, both, or pairs that the caller gave
-    left_out: Mapping[str, str] = field(default_factory=dict)  # tasks without a query, and why
+    left_out: Mapping[str, str] = {}  # tasks without a query, and why
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def better(self) -> bool:
         """Whether every encoder after the first does better than it."""
@@ -121,30 +152,6 @@ class EvaluationReport:
 
     def __str__(self) -> str:
         return "\n".join(self.table_lines())
-
-    def to_dict(self) -> dict[str, Any]:
-        """What scores.json holds: only dictionaries, lists, strings, numbers and None."""
-        values = asdict(self)
-        for difference in values["differences"].values():
-            difference["from"] = difference.pop("minus")
-            difference |= difference.pop("tasks")
-        return {**values, "better": self.better}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> EvaluationReport:
-        """The inverse of ``to_dict``. Raises KeyError, TypeError or ValueError for anything else."""
-        differences = {}
-        for name, figures in values["differences"].items():
-            tasks = dict(figures)
-            own = {"minus": tasks.pop("from"), **{key: tasks.pop(key) for key in ("general", "general_change")}}
-            differences[name] = {**own, "tasks": tasks}
-        if set(values["baselines"]) != {EXACT_MATCH, BM25}:
-            raise ValueError(f"baselines {', '.join(values['baselines'])}")
-        return TypeAdapter(cls).validate_python({**values, "differences": differences})
-
-    def write(self, path: Path) -> None:
-        """Write scores.json, whole or not at all."""
-        _write_json(path, self.to_dict())
 
     def table_lines(self) -> Iterator[str]:
         """A table for each encoder beside the first, or of one alone. A star: the interval of a difference leaves out 0."""
@@ -206,37 +213,21 @@ class EvaluationReport:
         ]
 
 
-@dataclass(frozen=True)
-class ValidationScores:
+class ValidationScores(_Model):
     """What validation.json holds: mean metrics by task, before and after training. Empty where no passage has an answer."""
 
     base: TaskScores
-    fine_tuned: TaskScores
-
-    def to_dict(self) -> dict[str, TaskScores]:
-        """By the encoders' names."""
-        return {BASE: self.base, FINE_TUNED: self.fine_tuned}
-
-    def write(self, path: Path) -> None:
-        """Write validation.json, whole or not at all."""
-        _write_json(path, self.to_dict())
+    fine_tuned: TaskScores = Field(alias=FINE_TUNED)
 
 
 def read_report(path: Path) -> EvaluationReport:
     """The report in a scores.json. Raises TableError for a file that is none, or of an earlier version of tripletkit."""
-    try:
-        return EvaluationReport.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(path, "evaluate", error) from None
+    return EvaluationReport.read(path, "evaluate")
 
 
 def read_validation(path: Path) -> ValidationScores:
     """The scores in a validation.json. Raises TableError for a file that holds none, or of an earlier version of tripletkit."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return ValidationScores(values[BASE], values[FINE_TUNED])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _unreadable(path, "train", error) from None
+    return ValidationScores.read(path, "train")
 
 
 def not_better(before: TaskScores, after: TaskScores, split: str) -> EncoderError | None:
@@ -272,17 +263,6 @@ def describe_change(before: TaskScores, after: TaskScores) -> str:
         return f"{task} {metric} {a:.3f} → {b:.3f} ({(b - a) / max(a, 1e-9):+.1%})"
 
     return ", ".join(map(change, (TERM_TO_PASSAGE, PASSAGE_TO_TERM), TABLE_METRICS))
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    write_atomically(path, (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
-
-
-def _unreadable(path: Path, command: str, error: Exception) -> TableError:
-    return TableError(
-        f"{path}: cannot be read, or was written by an earlier version of tripletkit ({type(error).__name__}: {error})",
-        f"Make it again with `tripletkit {command}`.",
-    )
 
 
 def _columns(*cells: str) -> str:

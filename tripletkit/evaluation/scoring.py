@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,7 @@ from tripletkit.evaluation.report import (
     RankerScores,
     Sample,
 )
-from tripletkit.evaluation.seen_unseen import TrainingContent, seen_subsets
-from tripletkit.evaluation.tasks import RetrievalTask, build_tasks, encoder_scores
+from tripletkit.evaluation.tasks import RetrievalTask, TrainingContent, build_tasks, encoder_scores, seen_subsets
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,12 @@ def score_encoders(
     general = {one.label: general_similarity(one.encoder, seed) for one in encoders}
     first, *others = found
     return EvaluationReport(
-        resampling={name: Sample(len(of.unit_of), of.by, of.units) for name, of in samples.items()},
+        resampling={name: Sample(queries=len(of.unit_of), by=of.by, units=of.units) for name, of in samples.items()},
         baselines={EXACT_MATCH: _ranker(exact, samples), BM25: _ranker(words, samples)},
         encoders={
-            one.label: replace(
-                _ranker(found[one.label], samples),
+            one.label: _ranker(
+                found[one.label],
+                samples,
                 general=_figures(general[one.label], ["Spearman"])["Spearman"],
                 name=one.name,
                 fingerprint=one.encoder.fingerprint,
@@ -84,7 +85,15 @@ def score_encoders(
             for one in encoders
         },
         differences={
-            name: _difference(first, found[first], found[name], general[first], general[name]) for name in others
+            name: Difference.model_validate(
+                {
+                    **{task: _figures(of.minus(found[first][task])) for task, of in found[name].items()},
+                    "from": first,
+                    "general": _figures(general[name].minus(general[first]), ["Spearman"])["Spearman"],
+                    "general_change": _relative(general[first], general[name]),
+                }
+            )
+            for name in others
         },
         terms=len(gold.terms),
         passages=len(gold.passage_ids),
@@ -103,7 +112,7 @@ def _figures(estimate: Estimate, metrics: Sequence[str] = METRICS) -> dict[str, 
     }
 
 
-def _ranker(estimates: _Estimates, samples: Mapping[str, Resampling]) -> RankerScores:
+def _ranker(estimates: _Estimates, samples: Mapping[str, Resampling], **of_encoder: Any) -> RankerScores:  # noqa: ANN401
     return RankerScores(
         scores={
             task: {"queries": float(len(samples[task].unit_of)), **dict(zip(METRICS, of.point.tolist(), strict=True))}
@@ -112,19 +121,13 @@ def _ranker(estimates: _Estimates, samples: Mapping[str, Resampling]) -> RankerS
         intervals={
             task: {metric: figure.interval for metric, figure in _figures(of).items()} for task, of in estimates.items()
         },
+        **of_encoder,
     )
 
 
-def _difference(
-    first: str, before: _Estimates, after: _Estimates, general_before: Estimate, general_after: Estimate
-) -> Difference:
-    start, end = float(general_before.point[0]), float(general_after.point[0])
-    return Difference(
-        minus=first,
-        tasks={task: _figures(of.minus(before[task])) for task, of in after.items()},
-        general=_figures(general_after.minus(general_before), ["Spearman"])["Spearman"],
-        general_change=round((end - start) / max(abs(start), 1e-9), 6),
-    )
+def _relative(before: Estimate, after: Estimate) -> float:
+    start, end = float(before.point[0]), float(after.point[0])
+    return round((end - start) / max(abs(start), 1e-9), 6)
 
 
 def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:

@@ -1,18 +1,24 @@
-"""Retrieval tasks: passages by term, terms by passage, the same with the terms masked, and terms by definition."""
+"""Retrieval tasks: passages by term, terms by passage, the same with the terms masked, and terms by definition.
+
+Each can be split by what training has seen: gains on seen terms or books only mean that the encoder has memorised them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from tripletkit.encoding.encoder import Encoder, Vectors
 from tripletkit.evaluation.baselines import build_matcher, mentioned
-from tripletkit.evaluation.gold import Chapter, Gold
+from tripletkit.evaluation.bootstrap import ENOUGH_UNITS
+from tripletkit.evaluation.gold import Chapter, Gold, Term
 from tripletkit.evaluation.metrics import Mask, Metrics, ScoreMatrix, mean_metrics
-from tripletkit.evaluation.report import DEFINITION, MASKED, NO_MENTION, PASSAGE_TO_TERM, TERM_TO_PASSAGE
+from tripletkit.evaluation.report import DEFINITION, MASKED, NO_MENTION, PASSAGE_TO_TERM, SUBSETS, TERM_TO_PASSAGE
+from tripletkit.language.normalise import term_key
 from tripletkit.mining.masking import hide, hide_matches
 
 #: Stands for a masked term until it is replaced by an encoder's own mask token; not a letter, so that no string match sees it.
@@ -97,32 +103,30 @@ def _by_term(name: str, gold: Gold, texts: tuple[str, ...], relevant: Mask) -> R
 
 def _by_passage(name: str, gold: Gold, texts: tuple[str, ...]) -> RetrievalTask:
     rows = np.flatnonzero(gold.relevant.any(axis=0))
-    relevant = gold.relevant.T[rows]
-    return RetrievalTask(
-        name=name,
-        queries=tuple(texts[j] for j in rows),
-        candidates=gold.names,
-        relevant=relevant,
-        ignored=np.zeros_like(relevant),
-        chapters=tuple(gold.chapters[j] for j in rows),
-        forms=tuple(term.forms for term in gold.terms),
-        by_term=False,
-    )
+    queries, chapters = [texts[j] for j in rows], [gold.chapters[j] for j in rows]
+    return _by_text(name, queries, chapters, gold.terms, gold.relevant.T[rows])
 
 
 def _by_definition(gold: Gold) -> RetrievalTask:
     """A term by its definition, in which it is masked, among all terms of these passages."""
-    candidates = (*gold.terms, *gold.mentioned_only)
-    defined = [(i, term, term.definition) for i, term in enumerate(candidates) if term.definition]
-    relevant = np.eye(len(candidates), dtype=bool)[[i for i, *_ in defined], :]
+    terms = (*gold.terms, *gold.mentioned_only)
+    defined = [(i, term, term.definition) for i, term in enumerate(terms) if term.definition]
+    queries = [hide(definition, term.forms, HIDDEN) for _, term, definition in defined]
+    relevant = np.eye(len(terms), dtype=bool)[[i for i, *_ in defined], :]
+    return _by_text(DEFINITION, queries, [term.chapter for _, term, _ in defined], terms, relevant)
+
+
+def _by_text(
+    name: str, queries: Sequence[str], chapters: Sequence[Chapter], terms: Sequence[Term], relevant: Mask
+) -> RetrievalTask:
     return RetrievalTask(
-        name=DEFINITION,
-        queries=tuple(hide(definition, term.forms, HIDDEN) for _, term, definition in defined),
-        candidates=tuple(term.name for term in candidates),
+        name=name,
+        queries=tuple(queries),
+        candidates=tuple(term.name for term in terms),
         relevant=relevant,
         ignored=np.zeros_like(relevant),
-        chapters=tuple(term.chapter for _, term, _ in defined),
-        forms=tuple(term.forms for term in candidates),
+        chapters=tuple(chapters),
+        forms=tuple(term.forms for term in terms),
         by_term=False,
     )
 
@@ -154,3 +158,41 @@ def score_vectors(gold: Gold, terms: Vectors, passages: Vectors) -> dict[str, Me
         TERM_TO_PASSAGE: mean_metrics(cosines, gold.relevant),
         PASSAGE_TO_TERM: mean_metrics(cosines.T[answered], gold.relevant.T[answered]),
     }
+
+
+@dataclass(frozen=True)
+class TrainingContent:
+    """What training has seen: terms, as the normalised words of each form, and book ids."""
+
+    terms: Set[tuple[str, ...]]
+    books: Set[str]
+
+
+def training_content(
+    passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFrame, trained: pl.DataFrame
+) -> TrainingContent:
+    """The terms mentioned in the passages ``trained`` (a triplet's positive always is), and the books of these passages.
+
+    Terms are compared by words and not by id, as two books may teach the same term.
+    """
+    seen = mentions.join(trained, on="passage_id", how="semi").select("term_id").unique()
+    forms = terms.join(seen, on="term_id", how="semi").select("term", "forms").iter_rows()
+    keys = {term_key(form) for name, others in forms for form in (name, *others)}
+    return TrainingContent(keys, set(passages.join(trained, on="passage_id", how="semi")["book_id"]))
+
+
+def seen_subsets(task: RetrievalTask, training: TrainingContent) -> list[QuerySubset]:
+    """The task's queries by seen and unseen terms and books; none where one of two subsets would have too few queries.
+
+    A passage that is relevant to both kinds of term is in both subsets; in each, only that kind counts as relevant.
+    """
+    terms = np.array([any(term_key(form) in training.terms for form in forms) for forms in task.forms], dtype=bool)
+    books = np.array([book in training.books for book, _ in task.chapters], dtype=bool)
+    by_term = terms[:, None] if task.by_term else terms[None, :]
+    return [*_split(task, SUBSETS[:2], by_term), *_split(task, SUBSETS[2:], books[:, None])]
+
+
+def _split(task: RetrievalTask, names: Sequence[str], seen: Mask) -> Sequence[QuerySubset]:
+    masks = (task.relevant & seen, task.relevant & ~seen)
+    subsets = [task.subset(f"{task.name}, {name}", mask) for name, mask in zip(names, masks, strict=True)]
+    return subsets if all(len(subset.rows) >= ENOUGH_UNITS for subset in subsets) else ()

@@ -36,12 +36,14 @@ GUARDS = (MENTIONED, CITED, IMPLIED, RELATED, NEAR_SYNONYM, TOO_CLOSE)
 CERTAIN = (MENTIONED, RELATED)
 
 
-class Doubtful(NamedTuple):
-    """The nearest term that a pair's guards rejected without being certain."""
+class NearRejection(NamedTuple):
+    """The nearest term that was rejected for a pair without certainty, for a person to look at."""
 
+    pair: Candidate
     term: int
     guard: str
-    cosine: float
+    cos_positive: float
+    cos_term: float
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Judged:
 
     rejected: Mask
     counts: Counter[str]
-    nearest_doubtful: Doubtful | None
+    nearest_doubtful: NearRejection | None
 
 
 @dataclass(frozen=True)
@@ -64,28 +66,21 @@ class Guards:
     def judge(self, pair: Candidate, cosines: Vectors) -> Judged:
         """What is rejected for ``pair``; ``cosines`` are those of its anchor with every term."""
         rejected, counts = np.zeros(len(cosines), dtype=bool), Counter[str]()
-        doubtful: list[Doubtful] = []
-        for guard, terms in self._lists(pair, cosines):
+        doubtful: list[NearRejection] = []
+        pool, bound = self.pool, highest_cosine(cosines[pair.term], self.relative_margin)
+        lists: tuple[npt.NDArray[np.integer], ...] = (
+            *(pool.mentioned[pair.passage], pool.cited[pair.passage], pool.implied[pair.passage]),
+            *(pool.related[pair.term], self.synonyms[pair.term], np.flatnonzero(cosines > bound)),
+        )
+        for guard, terms in zip(GUARDS, lists, strict=True):
             new = terms[~rejected[terms]]
             rejected[new] = True
             counts[guard] += len(new)
             if len(new) and guard not in CERTAIN:
                 nearest = int(new[cosines[new].argmax()])
-                doubtful.append(Doubtful(nearest, guard, float(cosines[nearest])))
-        nearest_doubtful = min(doubtful, key=lambda d: (-d.cosine, d.term), default=None)
-        return Judged(rejected, counts, nearest_doubtful)
-
-    def _lists(self, pair: Candidate, cosines: Vectors) -> tuple[tuple[str, npt.NDArray[np.integer]], ...]:
-        """What each guard rejects, in the order of `GUARDS`."""
-        pool = self.pool
-        return (
-            (MENTIONED, pool.mentioned[pair.passage]),
-            (CITED, pool.cited[pair.passage]),
-            (IMPLIED, pool.implied[pair.passage]),
-            (RELATED, pool.related[pair.term]),
-            (NEAR_SYNONYM, self.synonyms[pair.term]),
-            (TOO_CLOSE, np.flatnonzero(cosines > highest_cosine(cosines[pair.term], self.relative_margin))),
-        )
+                near = NearRejection(pair, nearest, guard, float(cosines[pair.term]), float(cosines[nearest]))
+                doubtful.append(near)
+        return Judged(rejected, counts, min(doubtful, key=lambda near: (-near.cos_term, near.term), default=None))
 
 
 def highest_cosine(positive: np.float32, relative_margin: float) -> np.float32:

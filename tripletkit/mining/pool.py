@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,6 @@ from tripletkit.mining.relations import (
     Numbers,
     Span,
     Values,
-    as_int,
     cited_in,
     implied_in,
     in_chapter,
@@ -93,7 +92,7 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     mentions = mentions.join(passages.select("passage_id"), on="passage_id", how="semi")
     terms = terms.filter("kept").join(mentions.select("term_id").unique(), on="term_id", how="semi").sort("term_id")
     term_rows, rows = terms.to_dicts(), passages.to_dicts()
-    books = {book: i for i, book in enumerate(dict.fromkeys(str(p["book_id"]) for p in rows))}
+    books = {book: i for i, book in enumerate(dict.fromkeys(p["book_id"] for p in rows))}
     texts = tuple(p["text"] for p in rows)
     mentioned = mentioned_in(texts, term_rows)
     spans = _spans(rows, term_rows, mentions)
@@ -108,10 +107,9 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
         related=related_terms(term_rows, same_thing_pairs(texts, spans)),
         same_head=same_head_terms(term_rows),
         in_chapter=in_chapter(rows, mentioned),
-        passage_books=np.array([books[str(p["book_id"])] for p in rows], dtype=np.int32),
+        passage_books=np.array([books[p["book_id"]] for p in rows], dtype=np.int32),
         term_books=np.array(
-            [-1 if t["book_id"] is None else books.get(str(t["book_id"]), len(books)) for t in term_rows],
-            dtype=np.int32,
+            [-1 if t["book_id"] is None else books.get(t["book_id"], len(books)) for t in term_rows], dtype=np.int32
         ),
         implied=implied_in(rows, term_rows),
     )
@@ -119,8 +117,8 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
 
 def _spans(passages: Sequence[Values], terms: Sequence[Values], mentions: pl.DataFrame) -> dict[int, list[Span]]:
     """By passage: start, end and term of each mention, first to last."""
-    passage_number = {str(p["passage_id"]): i for i, p in enumerate(passages)}
-    term_number = {str(t["term_id"]): i for i, t in enumerate(terms)}
+    passage_number = {p["passage_id"]: i for i, p in enumerate(passages)}
+    term_number = {t["term_id"]: i for i, t in enumerate(terms)}
     spans: dict[int, list[Span]] = defaultdict(list)
     for passage_id, term_id, start, end in mentions.select("passage_id", "term_id", "start", "end").iter_rows():
         if term_id in term_number:
@@ -135,39 +133,28 @@ def _candidates(
 
     The weights follow how often a passage lies on a page that the index cites for the term: see docs/design-decisions.md.
     """
-    counts: dict[tuple[int, int], int] = defaultdict(int)
-    for passage, found in spans.items():
-        for _, _, term in outermost(found):
-            counts[passage, term] += 1
-    passages_of = np.zeros(len(terms))
-    for _, term in counts:
-        passages_of[term] += 1
+    counts = Counter((passage, term) for passage, found in spans.items() for _, _, term in outermost(found))
+    passages_of = np.bincount(np.array([term for _, term in counts], dtype=np.intp), minlength=len(terms))
     rarity = np.log((1 + len(passages)) / (1 + passages_of)) / np.log(1 + max(len(passages), 1))
-    first = _first_pages(passages, counts)
+    first: dict[tuple[str, int], int] = {}  # by book and term: the first page of the split that mentions it
+    for p, t in counts:
+        book, page = passages[p]["book_id"], passages[p]["page_first"]
+        first[book, t] = min(page, first.get((book, t), page))
     cited = [set(of_passage.tolist()) for of_passage in cited_in(passages, terms, 0)]
     candidates = []
     for (p, t), n in sorted(counts.items()):
-        text, name = str(passages[p]["text"]), str(terms[t]["term"])
-        about = 2.0 * (t in cited[p]) + 1.5 * (passages[p]["page_first"] == first[str(passages[p]["book_id"]), t])
-        about += 1.5 * is_defined(text, [(a, b) for a, b, other in spans[p] if other == t])
-        about += 0.5 * in_heading(passages[p].get("section"), name)
+        passage, name = passages[p], terms[t]["term"]
+        about = 2.0 * (t in cited[p]) + 1.5 * (passage["page_first"] == first[passage["book_id"], t])
+        about += 1.5 * is_defined(passage["text"], [(a, b) for a, b, other in spans[p] if other == t])
+        about += 0.5 * in_heading(passage.get("section"), name)
         salience = float(about + 0.1 * min(n, 3) + 0.5 * rarity[t])
         candidates.append(Candidate(p, t, salience, n == 1 and len(name.split()) == 1))
     return tuple(candidates)
 
 
-def _first_pages(passages: Sequence[Values], pairs: Iterable[tuple[int, int]]) -> dict[tuple[str, int], int]:
-    """By book and term: the first page of the split that mentions it."""
-    first: dict[tuple[str, int], int] = {}
-    for passage, term in pairs:
-        key, page = (str(passages[passage]["book_id"]), term), as_int(passages[passage]["page_first"])
-        first[key] = min(page, first.get(key, page))
-    return first
-
-
-def in_heading(section: object, term: str) -> bool:
+def in_heading(section: str | None, term: str) -> bool:
     """Whether the section's own heading, the last step of its path, holds the term."""
-    heading, key = term_key(str(section or "").split(" › ")[-1]), term_key(term)
+    heading, key = term_key((section or "").split(" › ")[-1]), term_key(term)
     return any(heading[i : i + len(key)] == key for i in range(len(heading) - len(key) + 1))
 
 

@@ -45,19 +45,16 @@ def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Cand
 
     A passage that this leaves with none, as it mentions only frequent terms, keeps the one that fewest passages have.
     """
-    per_passage: Counter[int] = Counter()
-    per_term: Counter[int] = Counter()
+    per_passage, per_term = Counter[int](), Counter[int]()
     chosen, left = [], defaultdict[int, list[Candidate]](list)
     for candidate in by_salience(pool, pool.candidates, seed):
-        if (
-            per_passage[candidate.passage] < settings.positives
-            and per_term[candidate.term] < settings.passages_per_term
-        ):
-            per_passage[candidate.passage] += 1
-            per_term[candidate.term] += 1
+        p, t = candidate.passage, candidate.term
+        if per_passage[p] < settings.positives and per_term[t] < settings.passages_per_term:
+            per_passage[p] += 1
+            per_term[t] += 1
             chosen.append(candidate)
-        elif not per_passage[candidate.passage]:
-            left[candidate.passage].append(candidate)
+        elif not per_passage[p]:
+            left[p].append(candidate)
     for passage, candidates in left.items():
         if not per_passage[passage]:
             chosen.append(min(candidates, key=lambda c: per_term[c.term]))
@@ -67,9 +64,7 @@ def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Cand
 
 def by_salience(pool: Pool, candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
     """The most salient first, ties in a seeded order."""
-    draws = pool.random_draws(candidates, 1, seed, "order")[:, 0]
-    order = np.lexsort((draws, np.array([-c.salience for c in candidates])))
-    return [candidates[i] for i in order.tolist()]
+    return sorted(in_random_order(pool, candidates, seed), key=lambda c: -c.salience)
 
 
 def in_random_order(pool: Pool, candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
@@ -87,13 +82,12 @@ def without_weak(pool: Pool, anchors: Anchors, terms: Vectors, settings: MineSet
     """
     if settings.weak_positives:
         return pool, []
-    measured = list(_cosines_and_distance(pool.candidates, anchors, terms, settings.memory_mb))
+    measured = list(_measured(pool.candidates, anchors, terms, settings.memory_mb))
     nearest: dict[int, float] = {}
-    for candidate, (cosine, _) in zip(pool.candidates, measured, strict=True):
+    for candidate, cosine, _ in measured:
         nearest[candidate.passage] = max(cosine, nearest.get(candidate.passage, -1.0))
-    kept: list[Candidate] = []
-    weak: list[Weak] = []
-    for candidate, (cosine, far) in zip(pool.candidates, measured, strict=True):
+    kept, weak = list[Candidate](), list[Weak]()
+    for candidate, cosine, far in measured:
         stays = candidate.salience >= BACKED_BY_BOOK or cosine >= nearest[candidate.passage]
         if stays or not (far or candidate.passing):
             kept.append(candidate)
@@ -102,10 +96,10 @@ def without_weak(pool: Pool, anchors: Anchors, terms: Vectors, settings: MineSet
     return replace(pool, candidates=tuple(kept)), weak
 
 
-def _cosines_and_distance(
+def _measured(
     candidates: Sequence[Candidate], anchors: Anchors, terms: Vectors, memory_mb: float
-) -> Iterator[tuple[float, bool]]:
-    """Per candidate: the cosine of passage and term, and whether that is far."""
+) -> Iterator[tuple[Candidate, float, bool]]:
+    """Each candidate with the cosine of passage and term, and whether that is far."""
     sample, whole = TermCosines(terms[:RANKED_AMONG], memory_mb), TermCosines(terms, memory_mb)
     few = max(FEW_TERMS, NEAR_SHARE * min(len(terms), RANKED_AMONG))
     for start in range(0, len(candidates), sample.texts_at_once):
@@ -114,4 +108,4 @@ def _cosines_and_distance(
         vectors = anchors.vectors[[anchors.plain[p] for p in passages.tolist()]]
         cosines = whole.of_pairs(vectors[at], np.array([c.term for c in part]))
         nearer = (sample.of(vectors)[at] > cosines[:, None]).sum(axis=1)
-        yield from zip(cosines.tolist(), (nearer >= few).tolist(), strict=True)
+        yield from zip(part, cosines.tolist(), (nearer >= few).tolist(), strict=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tripletkit.language.guard_words import (
-    STEM_LETTERS,
     STEM_LETTERS_OF_MANY,
     are_names_of_one_thing,
     singular_and_plural,
@@ -28,7 +28,7 @@ from tripletkit.tagging.matcher import Form, Matcher
 #: Numbers of terms, ascending.
 Numbers = npt.NDArray[np.int32]
 #: A row of a table, by column.
-Values = Mapping[str, object]
+Values = Mapping[str, Any]
 #: Start, end and term number of a mention.
 Span = tuple[int, int, int]
 
@@ -40,14 +40,13 @@ def numbers(values: Iterable[int]) -> Numbers:
 
 def mentioned_in(texts: Sequence[str], terms: Sequence[Values]) -> tuple[Numbers, ...]:
     """Per text, the terms with any form in it, in any case, singular or plural: a guard rather rejects too much."""
-    number = {str(term["term_id"]): i for i, term in enumerate(terms)}
     matcher = Matcher(
-        Form(str(term["term_id"]), way, canonical=True)
-        for term in terms
+        Form(str(i), way, canonical=True)
+        for i, term in enumerate(terms)
         for form in forms_of(term)
         for way in singular_and_plural(form)
     )
-    return tuple(numbers(number[match.form.term_id] for match in matcher.matches(text)) for text in texts)
+    return tuple(numbers(int(match.form.term_id) for match in matcher.matches(text)) for text in texts)
 
 
 def implied_in(passages: Sequence[Values], terms: Sequence[Values]) -> tuple[Numbers, ...]:
@@ -57,89 +56,68 @@ def implied_in(passages: Sequence[Values], terms: Sequence[Values]) -> tuple[Num
     it speaks of independence), and longer terms each of whose words shares one ("hash function" where values are hashed by a
     function).
     """
-    by_stem: dict[str, list[int]] = defaultdict(list)
     by_longest_stem: dict[str, list[tuple[int, tuple[str, ...]]]] = defaultdict(list)
     for i, term in enumerate(terms):
-        name = str(term["term"]).casefold()
-        words = words_of(name)
-        if one := stem(name):
-            by_stem[one].append(i)
-        elif len(words) > 1:
-            stems = stems_of_many(words)
+        name = term["term"].casefold()
+        words, one = words_of(name), stem(name)
+        if stems := (one,) if one else stems_of_many(words) if len(words) > 1 else ():
             by_longest_stem[max(stems, key=len)].append((i, stems))
-    headings = dict.fromkeys(str(passage.get("section") or "") for passage in passages)
+    headings = dict.fromkeys(passage.get("section") or "" for passage in passages)
     in_headings = dict(zip(headings, mentioned_in(list(headings), terms), strict=True))
-    return tuple(
-        numbers(
-            (
-                *in_headings[str(passage.get("section") or "")].tolist(),
-                *_sharing_stems(set(words_of(str(passage["text"]))), by_stem, by_longest_stem),
-            )
-        )
-        for passage in passages
-    )
 
+    def implied(passage: Values) -> Iterator[int]:
+        yield from in_headings[passage.get("section") or ""].tolist()
+        words = set(words_of(passage["text"]))
+        starts = words | {word[:end] for word in words for end in range(STEM_LETTERS_OF_MANY, len(word))}
+        for longest in starts & by_longest_stem.keys():
+            yield from (term for term, stems in by_longest_stem[longest] if starts.issuperset(stems))
 
-def _sharing_stems(
-    words: set[str],
-    by_stem: Mapping[str, Sequence[int]],
-    by_longest_stem: Mapping[str, Sequence[tuple[int, tuple[str, ...]]]],
-) -> Iterator[int]:
-    """Terms of one word that share a stem with one of ``words``, then terms of several words all of which do."""
-    for word in words:
-        for end in range(STEM_LETTERS, len(word) + 1):
-            yield from by_stem.get(word[:end], ())
-    beginnings = words | {word[:end] for word in words for end in range(STEM_LETTERS_OF_MANY, len(word))}
-    for longest in beginnings & by_longest_stem.keys():
-        yield from (term for term, stems in by_longest_stem[longest] if beginnings.issuperset(stems))
+    return tuple(numbers(implied(passage)) for passage in passages)
 
 
 def cited_in(passages: Sequence[Values], terms: Sequence[Values], page_margin: int) -> tuple[Numbers, ...]:
     """Per passage, the terms that the index cites on its pages, or within ``page_margin`` pages of them."""
     citing: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for j, term in enumerate(terms):
+    for i, term in enumerate(terms):
         for page in cited_pages(term):
-            citing[str(term["book_id"]), page].append(j)
-    return tuple(
-        numbers(
-            term
-            for page in range(
-                as_int(passage["page_first"]) - page_margin, as_int(passage["page_last"]) + page_margin + 1
-            )
-            for term in citing.get((str(passage["book_id"]), page), ())
-        )
-        for passage in passages
-    )
+            citing[term["book_id"], page].append(i)
+
+    def cited(passage: Values) -> Iterator[int]:
+        for page in range(passage["page_first"] - page_margin, passage["page_last"] + page_margin + 1):
+            yield from citing.get((passage["book_id"], page), ())
+
+    return tuple(numbers(cited(passage)) for passage in passages)
 
 
 def cited_pages(term: Values) -> set[int]:
     """Physical pages that the index cites for a row of the terms table."""
-    locators = term["locators"]
-    return {loc["page"] for loc in locators if loc["page"] is not None} if isinstance(locators, list) else set()
+    return {locator["page"] for locator in term["locators"] if locator["page"] is not None}
+
+
+def chapter_of(passage: Values) -> tuple[str, str]:
+    """The passage's book and chapter, which is the first step of its heading path."""
+    return str(passage["book_id"]), (passage.get("section") or "").split(" › ")[0]
 
 
 def in_chapter(passages: Sequence[Values], mentioned: Sequence[Numbers]) -> tuple[Numbers, ...]:
-    """Per passage, the terms mentioned in its chapter, the first step of its heading path."""
-    chapters = [(str(p["book_id"]), str(p.get("section") or "").split(" › ")[0]) for p in passages]
+    """Per passage, the terms mentioned in its chapter."""
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for chapter, terms in zip(chapters, mentioned, strict=True):
-        found[chapter].update(terms.tolist())
+    for passage, terms in zip(passages, mentioned, strict=True):
+        found[chapter_of(passage)].update(terms.tolist())
     shared = {chapter: numbers(terms) for chapter, terms in found.items()}  # one array for all passages of a chapter
-    return tuple(shared[chapter] for chapter in chapters)
+    return tuple(shared[chapter_of(passage)] for passage in passages)
 
 
 def related_terms(terms: Sequence[Values], same_thing: Iterable[tuple[int, int]]) -> tuple[Numbers, ...]:
     """Per term: itself, its parent and children, its see-also terms, terms with a form in common, and ``same_thing``."""
-    number = {str(term["term_id"]): i for i, term in enumerate(terms)}
-    pairs = [*same_thing]
+    number = {term["term_id"]: i for i, term in enumerate(terms)}
+    related = [{i} for i in range(len(terms))]
     by_key: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    pairs = [*same_thing]
     for i, term in enumerate(terms):
-        pairs += [
-            (i, number[str(other)]) for other in (term["parent_id"], *as_strings(term["see_also"])) if other in number
-        ]
+        pairs += [(i, number[other]) for other in (term["parent_id"], *term["see_also"]) if other in number]
         for key in {term_key(form) for form in forms_of(term)}:
             by_key[key].append(i)
-    related = [{i} for i in range(len(terms))]
     for first, second in pairs:
         related[first].add(second)
         related[second].add(first)
@@ -151,12 +129,12 @@ def related_terms(terms: Sequence[Values], same_thing: Iterable[tuple[int, int]]
 
 def same_thing_pairs(texts: Sequence[str], spans: Mapping[int, Sequence[Span]]) -> set[tuple[int, int]]:
     """Two terms that some text says are one thing: "X, also called Y", "X (Y)". They are so in every other text, too."""
-    found = set()
-    for number, mentions in spans.items():
-        for (_, end, one), (start, after, other) in pairwise(outermost(mentions)):
-            if one != other and are_names_of_one_thing(texts[number], end, start, after):
-                found.add((one, other))
-    return found
+    return {
+        (one, other)
+        for number, mentions in spans.items()
+        for (_, end, one), (start, after, other) in pairwise(outermost(mentions))
+        if one != other and are_names_of_one_thing(texts[number], end, start, after)
+    }
 
 
 def outermost(spans: Sequence[Span]) -> list[Span]:
@@ -172,11 +150,11 @@ def same_head_terms(terms: Sequence[Values]) -> tuple[Numbers, ...]:
     """Per term, those with its head word ("random variable", "dummy variable") or under its parent in the index."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i, term in enumerate(terms):
-        key = term_key(str(term["term"]))
+        key = term_key(term["term"])
         if len(key) > 1:
             groups["head", key[-1]].append(i)
         if term["parent_id"] is not None:
-            groups["parent", str(term["parent_id"])].append(i)
+            groups["parent", term["parent_id"]].append(i)
     groups_of: list[list[Numbers]] = [[] for _ in terms]
     for group in groups.values():
         shared = numbers(group)
@@ -188,14 +166,4 @@ def same_head_terms(terms: Sequence[Values]) -> tuple[Numbers, ...]:
 
 def forms_of(term: Values) -> tuple[str, ...]:
     """The canonical form and all others of a row of the terms table."""
-    return (str(term["term"]), *as_strings(term["forms"]))
-
-
-def as_strings(value: object) -> list[str]:
-    """A cell that holds a list of texts."""
-    return [str(v) for v in value] if isinstance(value, list) else []
-
-
-def as_int(value: object) -> int:
-    """A cell that holds a whole number."""
-    return value if isinstance(value, int) else int(str(value))
+    return tuple(dict.fromkeys((term["term"], *(term["forms"] or ()))))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tripletkit.mining.cosines import TermCosines, Vectors
-from tripletkit.mining.guards import Guards, Mask
+from tripletkit.mining.guards import Guards, Mask, NearRejection
 from tripletkit.mining.pool import Candidate, Pool
 from tripletkit.mining.positives import Anchors, by_salience, in_random_order
 from tripletkit.settings import MineSettings
@@ -42,16 +42,6 @@ class Triplet(NamedTuple):
     rule: str
 
 
-class NearRejection(NamedTuple):
-    """The nearest term that was rejected for a pair without certainty, for a person to look at."""
-
-    pair: Candidate
-    term: int
-    guard: str
-    cos_positive: float
-    cos_term: float
-
-
 @dataclass
 class Mined:
     """Triplets, the number of terms rejected by each guard, rejections to review, and pairs for which no negative was left."""
@@ -77,7 +67,9 @@ def search_negatives(
     A passage for none of whose pairs a negative is left gets its other positives tried, the most salient first.
     """
     search = _Search(pool, anchors, TermCosines(terms, settings.memory_mb), settings, seed)
-    search.left = [most_uses(len(pairs), len(terms), settings)] * len(terms)
+    # One negative may be taken a share of the triplets, or its even share in a small pool.
+    share = max(settings.max_negative_share, 1 / max(len(terms), 1))
+    search.left[:] = max(1, int(share * len(pairs) * settings.negatives))
     search.run(in_random_order(pool, pairs, seed), advance)
     done = {triplet.passage for triplet in search.mined.triplets}
     tried = {(pair.passage, pair.term) for pair in pairs}
@@ -86,19 +78,12 @@ def search_negatives(
     return search.mined
 
 
-def most_uses(pairs: int, terms: int, settings: MineSettings) -> int:
-    """How often one negative may be taken: a share of the triplets, or its even share in a small pool."""
-    return max(1, int(max(settings.max_negative_share, 1 / max(terms, 1)) * pairs * settings.negatives))
-
-
 def nearest_first(cosines: Vectors, allowed: Mask, most: int) -> list[int]:
     """The ``most`` allowed terms with the highest cosines, ties in the order of their ids."""
     values = np.where(allowed, cosines, np.float32(NOWHERE))
     size = len(values) // (GROUPS * most)
     enough = np.float32(NOWHERE)
-    if (
-        size > 1
-    ):  # sorting all would take twenty times as long: at least ``most`` groups of terms have one as near as this
+    if size > 1:  # sorting all takes twenty times as long: at least ``most`` groups of terms have one as near as this
         nearest_of_groups = values[: size * GROUPS * most].reshape(size, GROUPS * most).max(axis=0)
         enough = np.partition(nearest_of_groups, -most)[-most]
     found = np.flatnonzero((values >= enough) & allowed)
@@ -138,27 +123,18 @@ class _Choices:
 
     def _by(self, rule: str, draw: float) -> int | None:
         if rule == "sibling":
-            return self._sibling()
+            # The nearest with the positive's head word or parent, else of the passage's chapter.
+            groups = self.pool.same_head[self.pair.term], self.pool.in_chapter[self.pair.passage]
+            members = next((held for group in groups if len(held := group[self.allowed[group]])), None)
+            return None if members is None else int(members[self.cosines[members].argmax()])
         if rule == "weighted":
-            return self._weighted(draw)
+            cosines = self.cosines[self.nearest].astype(np.float64)
+            sums = np.cumsum(np.exp((cosines - cosines[0]) / TEMPERATURE))
+            at = int(np.searchsorted(sums, draw * sums[-1], side="right"))
+            return self.nearest[min(at, len(self.nearest) - 1)]
         first, last = {"nearest": (0, 1), "window": self.settings.window, "random": (0, len(self.nearest))}[rule]
         inside = self.nearest[first:last]
         return inside[int(draw * len(inside))] if inside else None
-
-    def _sibling(self) -> int | None:
-        """The nearest allowed term with the positive's head word or parent, else of the passage's chapter."""
-        for group in (self.pool.same_head[self.pair.term], self.pool.in_chapter[self.pair.passage]):
-            members = group[self.allowed[group]]
-            if len(members):
-                return int(members[self.cosines[members].argmax()])
-        return None
-
-    def _weighted(self, draw: float) -> int:
-        """One allowed term, nearer ones more often."""
-        cosines = self.cosines[self.nearest].astype(np.float64)
-        sums = np.cumsum(np.exp((cosines - cosines[0]) / TEMPERATURE))
-        at = int(np.searchsorted(sums, draw * sums[-1], side="right"))
-        return self.nearest[min(at, len(self.nearest) - 1)]
 
 
 class _Search:
@@ -169,8 +145,7 @@ class _Search:
         self._guards = Guards(pool, cosines.near_synonyms(settings.synonym_threshold), settings.relative_margin)
         rules = STRATEGIES[settings.strategy] if settings.hard_negatives else ("random",)
         self._rules = [rules[turn % len(rules)] for turn in range(settings.negatives)]
-        self._free: Mask = np.ones(len(pool.term_ids), dtype=bool)  # not taken too often yet
-        self.left: list[int] = []  # per term: how often it may still be taken
+        self.left = np.zeros(len(pool.term_ids), dtype=np.int64)  # per term: how often it may still be taken
         self.mined = Mined()
 
     def run(self, pairs: Sequence[Candidate], advance: Callable[[int], None], *, one_per_passage: bool = False) -> None:
@@ -198,39 +173,30 @@ class _Search:
         """Choose the pair's negatives; whether there are any."""
         judged = self._guards.judge(pair, cosines)
         self.mined.rejected.update(judged.counts)
-        cos_ap = float(cosines[pair.term])
         if judged.nearest_doubtful is not None:
-            term, guard, cosine = judged.nearest_doubtful
-            self.mined.review.append(NearRejection(pair, term, guard, cos_ap, cosine))
-        chosen = self._choose(self._choices(pair, cosines, ~judged.rejected & self._free), draws)
+            self.mined.review.append(judged.nearest_doubtful)
+        chosen = self._choose(self._choices(pair, cosines, ~judged.rejected & (self.left > 0)), draws)
         if not chosen:
             self.mined.without_negatives.append(pair)
             return False
         negatives = np.array([term for term, _ in chosen])
-        for (term, rule), cos_an, cos_pn in zip(
-            chosen, cosines[negatives], self._cosines.between(pair.term, negatives).tolist(), strict=True
-        ):
-            rank = 1 + int(np.count_nonzero(cosines > cos_an))
+        self.left[negatives] -= 1
+        cos_ap, cos_pn = float(cosines[pair.term]), self._cosines.between(pair.term, negatives).tolist()
+        for (term, rule), of_anchor, of_positive in zip(chosen, cosines[negatives], cos_pn, strict=True):
+            rank = 1 + int(np.count_nonzero(cosines > of_anchor))
             self.mined.triplets.append(
-                Triplet(pair.passage, pair.term, term, cos_ap, float(cos_an), cos_pn, rank, rule)
+                Triplet(pair.passage, pair.term, term, cos_ap, float(of_anchor), of_positive, rank, rule)
             )
-            self.left[term] -= 1
-            self._free[term] = self.left[term] > 0
         return True
 
     def _choices(self, pair: Candidate, cosines: Vectors, allowed: Mask) -> list[_Choices]:
-        """From the passage's own book, and from others if there are any."""
+        """From the passage's own book, and from others if there are any. A user's terms belong to every book."""
         sides = [(allowed, "")]
         if self._pool.has_many_books:
-            own = self._own_book(int(self._pool.passage_books[pair.passage]))
+            book, of_terms = self._pool.passage_books[pair.passage], self._pool.term_books
+            own = (of_terms == book) | (of_terms < 0) | (book < 0)
             sides = [(allowed & own, ""), (allowed & ~own, OTHER_BOOK)]
         return [_Choices(self._pool, pair, self._settings, cosines, mask, suffix) for mask, suffix in sides]
-
-    def _own_book(self, book: int) -> Mask:
-        """Which terms belong to the book; those of the user belong to every book, and a passage without a book has all."""
-        books = self._pool.term_books
-        mask: Mask = (books == book) | (books < 0) | (book < 0)
-        return mask
 
     def _choose(self, choices: Sequence[_Choices], draws: Sequence[float]) -> list[tuple[int, str]]:
         """Up to one term a turn, all different, each with its rule. A share of the turns looks in other books first.

@@ -20,7 +20,7 @@ from tripletkit.evaluation.report import (
     not_better,
 )
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
-from tripletkit.evaluation.seen_unseen import training_content
+from tripletkit.evaluation.tasks import training_content
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER
 

@@ -14,6 +14,7 @@ from tripletkit.mining.pool import build_pool
 from tripletkit.schemas import TRIPLETS, check_table
 from tripletkit.settings import TrainSettings
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
+from tripletkit.training.diagnostics import violation_rate
 
 #: Each further line of the report is indented so far.
 INDENT = " " * 10
@@ -59,28 +60,28 @@ def _table(split: str, found: MinedPool, fingerprint: str, number: int) -> pl.Da
 
 
 def _result(triplets: pl.DataFrame, found: Sequence[MinedPool], training: TrainSettings) -> StageResult:
-    anchors = sum(len(one.pool.passage_ids) for one in found)
-    with_positive = sum(len({c.passage for c in one.pool.candidates}) for one in found)
-    used = triplets["passage_id"].n_unique()
+    counts = {
+        "triplets": triplets.height,
+        "passages": sum(len(one.pool.passage_ids) for one in found),
+        "with_positive": sum(len({c.passage for c in one.pool.candidates}) for one in found),
+        "with_triplet": triplets["passage_id"].n_unique(),
+    }
     summary = (
-        f"{triplets.height:,} triplets ({_counts(triplets['split'])}) from {used:,} of the {with_positive:,} passages with a "
-        f"positive ({used / max(with_positive, 1):.1%}; {anchors:,} passages in all)"
+        f"{triplets.height:,} triplets ({_counts(triplets['split'])}) from {counts['with_triplet']:,} of the "
+        f"{counts['with_positive']:,} passages with a positive ({counts['with_triplet'] / max(counts['with_positive'], 1):.1%}; "
+        f"{counts['passages']:,} passages in all)"
     )
-    counts = {"triplets": triplets.height, "passages": anchors, "with_positive": with_positive, "with_triplet": used}
     dropped: list[Row] = [
         {"stage": "mine", "item": passage_id, "related": term_id, "reason": reason, "detail": detail}
         for one in found
         for passage_id, term_id, reason, detail in one.rejections()
     ]
-    rejected = Counter[str]()
-    for one in found:
-        rejected.update(one.rejected)
+    rejected = sum((one.rejected for one in found), Counter[str]())
     return StageResult({"triplets": triplets}, dropped, counts, summary, yield_notes(triplets, rejected, training))
 
 
 def yield_notes(triplets: pl.DataFrame, rejected: Counter[str], training: TrainSettings) -> tuple[str, ...]:
     """Which rule chose how many negatives, what each guard rejected, and how hard the triplets are."""
-    most = Counter(triplets["negative_id"].to_list()).most_common(1)[0][1]
     quantiles = [
         f"{name}, quantiles: "
         + ", ".join(f"{share:.0%} {values.quantile(share) or 0:.3f}" for share in (0.05, 0.25, 0.5, 0.75, 0.95))
@@ -91,28 +92,21 @@ def yield_notes(triplets: pl.DataFrame, rejected: Counter[str], training: TrainS
         )
     ]
     guards = ", ".join(f"{n:,} {reason}" for reason, n in rejected.items())
+    most = Counter(triplets["negative_id"]).most_common(1)[0][1]
     lines = (
         f"negatives by rule: {_counts(triplets['rule'])}",
         f"candidates rejected: {guards or 'none'}",
         *quantiles,
-        f"{_violations(triplets, training).sum() / triplets.height:.1%} of the triplets violate the training margin "
+        f"{violation_rate(triplets, training):.1%} of the triplets violate the training margin "
         f"({training.distance}, {training.margin:g})",
         f"the most frequent negative is in {most / triplets.height:.1%} of the triplets",
     )
     return tuple(INDENT + line for line in lines)
 
 
-def _violations(triplets: pl.DataFrame, training: TrainSettings) -> pl.Series:
-    """Which triplets violate the margin, so that TripletLoss moves them. Unit vectors: a distance follows from the cosine."""
-    near, far = 1 - triplets["cos_ap"], 1 - triplets["cos_an"]
-    if training.distance == "euclidean":
-        near, far = (2 * near.clip(0, 2)).sqrt(), (2 * far.clip(0, 2)).sqrt()
-    return far - near < training.margin
-
-
 def _counts(values: pl.Series) -> str:
-    counted = Counter(str(value) for value in values.to_list())
-    return ", ".join(f"{value} {n:,}" for value, n in sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+    counted = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{value} {n:,}" for value, n in counted)
 
 
 STAGE = Stage(

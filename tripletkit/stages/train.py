@@ -53,7 +53,7 @@ def run(job: Job) -> StageResult:
     target = job.folder / ENCODER
     fine_tuned = dataclasses.replace(base, name=str(target), folder=target)
     before, after = judge(job, base, "validation"), judge(job, fine_tuned, "validation")
-    ValidationScores(before or {}, after or {}).write(job.folder / VALIDATION)
+    ValidationScores(base=before or {}, fine_tuned=after or {}).write(job.folder / VALIDATION)
     if before is None or after is None:
         notes.append("no term has a relevant validation passage: only `evaluate` can score this encoder")
         return StageResult(counts=counts, summary=summary, notes=tuple(notes))

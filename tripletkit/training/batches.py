@@ -1,13 +1,72 @@
-"""Batches of one book each, so that in-batch negatives are terms of the same book."""
+"""The rows that train, how many steps they make, and batches of one book each. Imports torch and sentence-transformers."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Any
 
 import torch
 from sentence_transformers.base.sampler import DefaultBatchSampler
+
+from tripletkit.settings import TrainSettings
+
+#: By default validation runs this often per training, but at least this many steps apart: a run costs as much as some steps.
+VALIDATION_RUNS, VALIDATION_STEPS = 4, 25
+#: By default a small book is passed over again until this many steps are taken, but at most this often.
+ENOUGH_STEPS, MAX_EPOCHS = 150, 4
+
+TextTriplet = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row of the training data. ``known``: terms that are no negatives for the anchor, beside its positive."""
+
+    anchor: str
+    positive: str
+    negatives: tuple[str, ...]
+    known: frozenset[str] = frozenset()
+    book: str = ""
+
+
+def examples(
+    triplets: Sequence[TextTriplet],
+    known: Sequence[frozenset[str]] | None,
+    books: Sequence[str] | None,
+    settings: TrainSettings,
+) -> list[Example]:
+    """A row per triplet or, with negatives from the batch, a row per (anchor, positive), each with as many negatives.
+
+    A row with fewer negatives than another repeats its own.
+    """
+    details = [(known[i] if known else frozenset[str](), books[i] if books else "") for i in range(len(triplets))]
+    if not settings.uses_batch:
+        return [Example(a, p, (n,), *more) for (a, p, n), more in zip(triplets, details, strict=True)]
+    negatives: dict[tuple[str, str], list[str]] = defaultdict(list)
+    of_pair: dict[tuple[str, str], tuple[frozenset[str], str]] = {}
+    for (anchor, positive, negative), (terms, book) in zip(triplets, details, strict=True):
+        negatives[anchor, positive].append(negative)
+        before, _ = of_pair.setdefault((anchor, positive), (terms, book))
+        if before is not terms:  # the pairs of a passage share one set, unless its text occurs twice
+            of_pair[anchor, positive] = before | terms, book
+    width = max(map(len, negatives.values()))
+    return [Example(*pair, tuple(islice(cycle(own), width)), *of_pair[pair]) for pair, own in negatives.items()]
+
+
+def planned_steps(rows: int, settings: TrainSettings, processes: int = 1) -> int:
+    """Optimiser steps for this many rows."""
+    epoch = math.ceil(rows / (settings.batch_size * settings.gradient_accumulation_steps * processes))
+    steps = math.ceil(epoch * settings.epochs) if settings.epochs else max(epoch, min(ENOUGH_STEPS, MAX_EPOCHS * epoch))
+    return max(1, min(steps, settings.max_steps or steps))
+
+
+def validation_steps(steps: int, settings: TrainSettings) -> int:
+    """Steps between validation runs; the last step always has one."""
+    return settings.eval_steps or max(VALIDATION_STEPS, math.ceil(steps / VALIDATION_RUNS))
 
 
 class BookBatches(DefaultBatchSampler):  # type: ignore[misc]

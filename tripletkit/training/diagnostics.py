@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.settings import TrainSettings
 
-#: The largest distance between unit vectors: every triplet violates a margin that is as large.
-LARGEST_DISTANCE = {"cosine": 2.0, "euclidean": 2.0}
+#: The largest distance between unit vectors, cosine or Euclidean: every triplet violates a margin that is as large.
+LARGEST_DISTANCE = 2.0
 #: If more triplets than this violate the margin, the loss is almost linear and does not tell hard from easy.
 MOST_VIOLATIONS = 0.98
 #: If fewer triplets than this violate the margin (less than one in a batch of 16), most triplets contribute no gradient.
@@ -39,25 +38,24 @@ class Finding:
 
 def unmeetable_margin(settings: TrainSettings) -> Finding | None:
     """A margin that no pair of unit-length vectors can meet."""
-    most = LARGEST_DISTANCE[settings.distance]
-    if settings.loss != "triplet" or settings.margin < most:
+    if settings.loss != "triplet" or settings.margin < LARGEST_DISTANCE:
         return None
     return Finding(
         f"margin {settings.margin:g} in {settings.distance} distance can never be met: unit-length vectors are at most "
-        f"{most:g} apart, so the loss never becomes 0 and the vectors collapse",
+        f"{LARGEST_DISTANCE:g} apart, so the loss never becomes 0 and the vectors collapse",
         "use --margin 0.15 --distance cosine",
     )
 
 
 def violation_rate(triplets: pl.DataFrame, settings: TrainSettings) -> float:
-    """Fraction of triplets that violate the margin before training, by the cosines in the table."""
-    near, far = (_distances(triplets[name].to_numpy(), settings.distance) for name in ("cos_ap", "cos_an"))
-    return float(np.mean(far - near < settings.margin)) if len(near) else 0.0
+    """Fraction of triplets that violate the margin before training, by the cosines in the table.
 
-
-def _distances(cosines: np.ndarray, distance: str) -> np.ndarray:
-    found: np.ndarray = 1 - cosines if distance == "cosine" else np.sqrt(np.maximum(2 - 2 * cosines, 0))
-    return found
+    The vectors have length 1, so a distance follows from the cosine.
+    """
+    near, far = 1 - triplets["cos_ap"], 1 - triplets["cos_an"]
+    if settings.distance == "euclidean":
+        near, far = (2 * near.clip(0, 2)).sqrt(), (2 * far.clip(0, 2)).sqrt()
+    return int((far - near < settings.margin).sum()) / max(triplets.height, 1)
 
 
 def unsuitable_margin(triplets: pl.DataFrame, settings: TrainSettings, fingerprint: str) -> Finding | None:
@@ -66,17 +64,13 @@ def unsuitable_margin(triplets: pl.DataFrame, settings: TrainSettings, fingerpri
     if settings.loss != "triplet" or mined.is_empty() or unmeetable_margin(settings):
         return None
     share = violation_rate(mined, settings)
+    if LEAST_VIOLATIONS <= share <= MOST_VIOLATIONS:
+        return None
     figure = f"{share:.1%} of {mined.height:,} triplets violate margin {settings.margin:g} before training"
     if share > MOST_VIOLATIONS:
-        return Finding(
-            f"{figure}: the loss cannot tell hard triplets from easy ones",
-            "use a smaller --margin, or fewer near-synonyms among the terms",
-        )
-    if share < LEAST_VIOLATIONS:
-        return Finding(
-            f"{figure}: most triplets contribute no gradient", "use a larger --margin, or mine hard negatives"
-        )
-    return None
+        mend = "use a smaller --margin, or fewer near-synonyms among the terms"
+        return Finding(f"{figure}: the loss cannot tell hard triplets from easy ones", mend)
+    return Finding(f"{figure}: most triplets contribute no gradient", "use a larger --margin, or mine hard negatives")
 
 
 def truncated_positives(
@@ -117,32 +111,26 @@ def only_negatives(triplets: pl.DataFrame) -> Finding | None:
 
 def copies(triplets: pl.DataFrame) -> Finding | None:
     """Triplets with the same three texts as another, under whatever ids."""
-    copied = triplets.height - triplets.select("anchor", "positive", "negative").n_unique()
-    return _repeated(
-        copied,
-        triplets.height,
-        "triplets",
-        "repeat the three texts of another",
-        "remove copies of a book, or mine again",
-    )
+    problem = "triplets", "repeat the three texts of another", "remove copies of a book, or mine again"
+    return _repeated(triplets, ("anchor", "positive", "negative"), *problem)
 
 
 def copied_anchors(triplets: pl.DataFrame) -> Finding | None:
     """Pairs of anchor and positive with the same texts under several ids: copied passages, or two names of one concept."""
-    pairs = triplets.select("passage_id", "positive_id", "anchor", "positive").unique()
     return _repeated(
-        pairs.height - pairs.select("anchor", "positive").n_unique(),
-        pairs.height,
+        triplets.select("passage_id", "positive_id", "anchor", "positive").unique(),
+        ("anchor", "positive"),
         "(anchor, positive) pairs",
         "repeat the two texts of another under other ids",
         "remove copies of a book, or merge the terms (aliases.extra.txt in --rules)",
     )
 
 
-def _repeated(copied: int, total: int, what: str, problem: str, solution: str) -> Finding | None:
-    if not total or copied / total <= MOST_COPIES:
+def _repeated(rows: pl.DataFrame, texts: Sequence[str], what: str, problem: str, solution: str) -> Finding | None:
+    copied = rows.height - rows.select(texts).n_unique()
+    if not rows.height or copied / rows.height <= MOST_COPIES:
         return None
-    return Finding(f"{copied:,} of {total:,} {what} ({copied / total:.1%}) {problem}", solution)
+    return Finding(f"{copied:,} of {rows.height:,} {what} ({copied / rows.height:.1%}) {problem}", solution)
 
 
 def visible_characters(place: EncoderFolder) -> Callable[[Sequence[str]], list[int]]:

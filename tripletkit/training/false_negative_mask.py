@@ -7,7 +7,6 @@ from collections import defaultdict
 import polars as pl
 
 from tripletkit.mining.pool import Pool
-from tripletkit.mining.relations import cited_pages
 
 #: By default cited positives train alone if there are this many pairs: four epochs of them make 25 steps of 16 (for what this
 #: brings, see docs/design-decisions.md).
@@ -29,22 +28,18 @@ def only_cited(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.Da
     A term mentioned in passing teaches less than one that the passage is about (docs/design-decisions.md). A user's own terms,
     which no index can cite, stay. ``tables`` needs passages and terms.
     """
-    pages: dict[str, set[int]] = {}
-    indexed: set[str] = set()
-    own: set[str] = set()
-    for term in tables["terms"].to_dicts():
-        if term["book_id"] is None:
-            own.add(term["term_id"])
-        pages[term["term_id"]] = cited_pages(term)
-        if pages[term["term_id"]]:
-            indexed.add(term["book_id"])
-    homes = {row["passage_id"]: row for row in tables["passages"].to_dicts()}
-    kept = []
-    for passage_id, positive_id in triplets.select("passage_id", "positive_id").iter_rows():
-        home = homes[passage_id]
-        held = range(home["page_first"], home["page_last"] + 1)
-        kept.append(home["book_id"] not in indexed or positive_id in own or not pages[positive_id].isdisjoint(held))
-    return triplets.filter(pl.Series(kept)) if any(kept) else triplets
+    terms, homes = tables["terms"], tables["passages"].select("passage_id", "book_id", "page_first", "page_last")
+    page = pl.col("locators").list.eval(pl.element().struct.field("page"))
+    pages = terms.select("book_id", positive_id="term_id", page=page).explode("page").drop_nulls("page")
+    rows = triplets.select("passage_id", "positive_id").with_row_index("row").join(homes, on="passage_id")
+    cited = rows.join(pages, on="positive_id").filter(pl.col("page").is_between("page_first", "page_last"))["row"]
+    own = terms.filter(pl.col("book_id").is_null())["term_id"]
+    kept = rows.filter(
+        ~pl.col("book_id").is_in(pages["book_id"].unique().to_list())
+        | pl.col("positive_id").is_in(own.to_list())
+        | pl.col("row").is_in(cited.unique().to_list())
+    )
+    return triplets[kept["row"].sort()] if kept.height else triplets
 
 
 def known_terms(triplets: pl.DataFrame, pool: Pool) -> list[frozenset[str]]:
@@ -58,13 +53,9 @@ def known_terms(triplets: pl.DataFrame, pool: Pool) -> list[frozenset[str]]:
     terms = {term_id: i for i, term_id in enumerate(pool.term_ids)}
     known: dict[str, set[str]] = defaultdict(set)
     for passage_id, term_id, name in triplets.select("passage_id", "positive_id", "positive").unique().iter_rows():
+        lists = [pool.related[terms[term_id]]] if term_id in terms else []
         if passage_id in passages and passage_id not in known:
-            i = passages[passage_id]
-            known[passage_id] |= {
-                pool.names[t] for held in (pool.mentioned, pool.cited, pool.implied) for t in held[i].tolist()
-            }
-        known[passage_id].add(name)
-        if term_id in terms:
-            known[passage_id] |= {pool.names[t] for t in pool.related[terms[term_id]].tolist()}
+            lists += [of_passages[passages[passage_id]] for of_passages in (pool.mentioned, pool.cited, pool.implied)]
+        known[passage_id] |= {name, *(pool.names[t] for held in lists for t in held.tolist())}
     whole = {passage_id: frozenset(names) for passage_id, names in known.items()}
     return [whole[passage_id] for passage_id in triplets["passage_id"]]

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,14 @@ from tripletkit.errors import ConfigError
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.settings import TrainSettings
-from tripletkit.training.adapters import add_adapters, merge_adapters
-from tripletkit.training.batches import BookBatches
+from tripletkit.training.batches import (
+    BookBatches,
+    Example,
+    TextTriplet,
+    examples,
+    planned_steps,
+    validation_steps,
+)
 from tripletkit.training.callbacks import (
     VALIDATION_METRIC,
     TrainingMonitor,
@@ -39,9 +44,8 @@ from tripletkit.training.callbacks import (
     mean_loss,
     out_of_patience,
 )
-from tripletkit.training.examples import Example, TextTriplet, examples, planned_steps, validation_steps
 from tripletkit.training.losses import KnownTerms, make_loss
-from tripletkit.training.saving import save
+from tripletkit.training.model import load, merge_adapters, save
 
 #: An interrupted training repeats at most this many steps.
 CHECKPOINT_STEPS = 50
@@ -86,7 +90,14 @@ class TripletTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
     def __init__(self, rows: Sequence[Example], settings: TrainSettings, **options: Any) -> None:  # noqa: ANN401
         self._rows, self._uses_batch = rows, settings.uses_batch
-        super().__init__(train_dataset=Dataset.from_dict(_columns(rows, settings)), **options)
+        columns: dict[str, Sequence[Any]] = {
+            name: [getattr(row, name) for row in rows] for name in ("anchor", "positive")
+        }
+        negatives = zip(*(row.negatives for row in rows), strict=True)
+        columns |= {f"negative_{i}": column for i, column in enumerate(negatives, start=1)}
+        if settings.uses_batch:
+            columns["label"] = range(len(rows))  # by row numbers the loss knows what to mask
+        super().__init__(train_dataset=Dataset.from_dict(columns), **options)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """The statistics go wherever the loss goes."""
@@ -146,7 +157,7 @@ def train(
 def _train(training: _Training, rows: Sequence[Example], progress: Progress) -> TrainingResult:
     settings, target, validation = training.settings, training.target, training.validation
     steps = planned_steps(len(rows), settings, process_count())
-    model = _load(training)
+    model = load(training.base, settings, training.seed)
     known = KnownTerms([row.positive for row in rows], [row.negatives for row in rows], [row.known for row in rows])
     with progress.bar("training", steps, "steps") as advance:
         trainer = TripletTrainer(
@@ -189,32 +200,6 @@ def _restored_globals() -> Iterator[None]:
         for name in os.environ.keys() - environment.keys():
             del os.environ[name]
         os.environ.update(environment)
-
-
-def _load(training: _Training) -> Any:  # noqa: ANN401 - untyped library
-    model, settings = load_model(training.base), training.settings
-    # The library's card would quote texts of the book; it also needs the network.
-    model.model_card_data.set_widget_examples = lambda _: None
-    model.model_card_data.local_files_only = True
-    # Checkpoints need no card, and writing one takes as long as a step.
-    model.save_pretrained = partial(model.save_pretrained, create_model_card=False)
-    if settings.gradient_checkpointing:
-        inner = model.transformers_model
-        # The name since transformers 5.23, and the one before.
-        enable = getattr(inner, "activation_checkpointing_enable", None) or inner.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
-    if settings.lora_rank:
-        torch.manual_seed(training.seed)  # adapters begin with random weights
-        add_adapters(model, settings.lora_rank)
-    return model
-
-
-def _columns(rows: Sequence[Example], settings: TrainSettings) -> dict[str, list[Any]]:
-    """The columns of the dataset. Labels are row numbers, by which the loss knows what to mask."""
-    columns: dict[str, list[Any]] = {"anchor": [row.anchor for row in rows], "positive": [row.positive for row in rows]}
-    for i in range(len(rows[0].negatives)):
-        columns[f"negative_{i + 1}"] = [row.negatives[i] for row in rows]
-    return columns | ({"label": list(range(len(rows)))} if settings.uses_batch else {})
 
 
 def _arguments(training: _Training, steps: int) -> SentenceTransformerTrainingArguments:

@@ -1,0 +1,104 @@
+"""The model in training: how it is loaded, trained by LoRA adapters (which needs peft), and written to a folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tripletkit.encoding.loading import load_model
+from tripletkit.encoding.resolve import EncoderFolder
+from tripletkit.errors import ConfigError
+from tripletkit.settings import TrainSettings, describe_loss
+from tripletkit.store import replace_folder
+
+
+def load(base: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # noqa: ANN401 - untyped library
+    """The base encoder, ready to be trained. Raises ConfigError if the settings ask for LoRA and peft is not installed."""
+    model = load_model(base)
+    # The library's card would quote texts of the book; it also needs the network.
+    model.model_card_data.set_widget_examples = lambda _: None
+    model.model_card_data.local_files_only = True
+    # Checkpoints need no card, and writing one takes as long as a step.
+    model.save_pretrained = partial(model.save_pretrained, create_model_card=False)
+    if settings.gradient_checkpointing:
+        inner = model.transformers_model
+        # The name since transformers 5.23, and the one before.
+        enable = getattr(inner, "activation_checkpointing_enable", None) or inner.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+    if settings.lora_rank:
+        _add_adapters(model, settings.lora_rank, seed)
+    return model
+
+
+def _add_adapters(model: Any, rank: int, seed: int) -> None:  # noqa: ANN401 - untyped library
+    """Add small matrices of this rank to every linear layer (LoRA, arXiv:2106.09685); nothing else trains."""
+    if find_spec("peft") is None:
+        raise ConfigError(f"train.lora_rank = {rank}: peft is not installed", "pip install 'tripletkit[lora]'")
+    import torch
+    from peft import LoraConfig
+
+    torch.manual_seed(seed)  # adapters begin with random weights
+    # alpha = 2 x rank is what most published settings use.
+    model.add_adapter(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"))
+
+
+def merge_adapters(model: Any, base: EncoderFolder) -> Any:  # noqa: ANN401 - untyped library
+    """A model like ``base`` with the adapters added to its weights: it loads without peft."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for layer in model.modules():
+        if isinstance(layer, BaseTunerLayer):
+            layer.merge()
+    weights = {
+        name.replace(".base_layer.", "."): value for name, value in model.state_dict().items() if ".lora_" not in name
+    }
+    plain = load_model(base)
+    plain.load_state_dict(weights)
+    return plain
+
+
+def save(model: Any, base: EncoderFolder, target: Path, settings: TrainSettings, steps: int) -> None:  # noqa: ANN401 - untyped library
+    """Write a draft beside ``target``, then rename it. The library's own card quotes training texts, so it is not written."""
+    draft = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    model.save_pretrained(str(draft), create_model_card=False)
+    note = {
+        "base": base.base,
+        "base_fingerprint": base.fingerprint,
+        "steps": steps,
+        "recipe": settings.model_dump(mode="json"),
+    }
+    (draft / "tripletkit.json").write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
+    (draft / "README.md").write_text(model_card(base, settings, steps), encoding="utf-8")
+    replace_folder(draft, target)
+
+
+def model_card(base: EncoderFolder, settings: TrainSettings, steps: int) -> str:
+    """The encoder's README: base encoder, training settings and use, without any training text."""
+    adapters = f", LoRA of rank {settings.lora_rank}, merged" if settings.lora_rank else ""
+    batch = settings.batch_size * settings.gradient_accumulation_steps
+    return f"""---
+base_model: {base.base}
+library_name: sentence-transformers
+pipeline_tag: sentence-similarity
+tags:
+- sentence-transformers
+- feature-extraction
+- tripletkit
+---
+# {base.base} fine-tuned on textbook triplets
+
+Fine-tuned by tripletkit with {describe_loss(settings.model_dump())}, {steps} steps of {batch} rows,
+learning rate {settings.learning_rate:g}{adapters}, from `{base.base}` (fingerprint `{base.fingerprint}`).
+
+```python
+from sentence_transformers import SentenceTransformer
+
+encoder = SentenceTransformer("FOLDER")
+similarities = encoder.similarity(encoder.encode(["a passage"]), encoder.encode(["a term"]))
+```
+"""
