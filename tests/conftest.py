@@ -20,7 +20,7 @@ from tests.book import CHAPTERS, write_book
 from tripletkit.language.normalise import term_key
 
 #: Mining settings that accept any cosine: a random encoder finds all texts alike.
-ANY_COSINE = {"mine.synonym_bound": 1, "mine.relative_bound": 1}
+ANY_COSINE = {"mine.synonym_threshold": 1, "mine.relative_margin": 0}
 
 
 @pytest.fixture(autouse=True)

@@ -25,8 +25,6 @@ QUICK: dict[str, Any] = {
     "allow_worse": True,
     **ANY_COSINE,
 }
-#: Today a reader of a book starts by running the caller's script again.
-NEEDS_SAFE_READERS = pytest.mark.xfail(strict=True, reason="readers of books import the script that started them")
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +155,11 @@ def script(book: Path, tiny_encoder: Path, tmp_path: Path) -> str:
     return _SCRIPT.format(output=str(tmp_path / "o"), book=str(book), encoder=str(tiny_encoder))
 
 
-@NEEDS_SAFE_READERS
 def test_a_script_needs_no_main_guard(script: str, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(script)
     assert int(run_python(["script.py"], "", tmp_path)) > 0
 
 
-@NEEDS_SAFE_READERS
 def test_a_notebook_has_no_file(script: str, tmp_path: Path) -> None:
     """The cells of a notebook are compiled and executed in a `__main__` that has no file; here they come from a pipe."""
     cell = f"exec(compile({script!r}, '<cell 1>', 'exec'))"

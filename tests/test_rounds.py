@@ -20,7 +20,7 @@ from tripletkit.cli import main
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.evaluation.metrics import Metrics
 from tripletkit.progress import Progress
-from tripletkit.rounds import RoundStore, rounds_lines
+from tripletkit.rounds import RoundStore, round_rows, rounds_lines
 from tripletkit.settings import TrainSettings
 from tripletkit.stage import Job
 from tripletkit.stages import train
@@ -358,4 +358,4 @@ def test_the_report_tells_the_rounds(done: dict[int, Path], capsys: pytest.Captu
     counts = [f"{RoundStore(done[2], number).read('triplets').height:,}" for number in (1, 2)]
     assert first.split() == ["1", counts[0], "0.600", "0.600"]
     assert second.split() == ["2", counts[1], "0.700", "0.700", "kept"]
-    assert list(rounds_lines(done[1])) == []
+    assert list(rounds_lines(round_rows(done[1]))) == []

@@ -10,24 +10,42 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tripletkit.errors import TripletkitError
+    from tripletkit.evaluation.compare import evaluate_encoders
+    from tripletkit.mining.own_texts import mine_triplets
     from tripletkit.project import Project
     from tripletkit.settings import Settings, load_settings
+    from tripletkit.tagging.tag_texts import tag_terms
+    from tripletkit.terms.harvest_texts import harvest_terms
 
 __version__ = "0.1.0"
-__all__ = ["Project", "Settings", "TripletkitError", "__version__", "load_settings"]
+__all__ = [
+    "Project",
+    "Settings",
+    "TripletkitError",
+    "__version__",
+    "evaluate_encoders",
+    "harvest_terms",
+    "load_settings",
+    "mine_triplets",
+    "tag_terms",
+]
 
-_HOMES = {
+_MODULES = {
     "Project": "project",
     "Settings": "settings",
-    "load_settings": "settings",
     "TripletkitError": "errors",
+    "evaluate_encoders": "evaluation.compare",
+    "harvest_terms": "terms.harvest_texts",
+    "load_settings": "settings",
+    "mine_triplets": "mining.own_texts",
+    "tag_terms": "tagging.tag_texts",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'tripletkit' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"tripletkit.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"tripletkit.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

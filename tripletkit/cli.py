@@ -30,6 +30,10 @@ app = typer.Typer(
     "Each stage is also a command of its own; a stage is skipped while nothing that it depends on has changed.",
 )
 
+TRAIN_OPTIONS = (
+    *("train.recipe", "train.loss", "train.margin", "train.distance", "train.epochs", "train.learning_rate"),
+    *("train.batch_size", "train.max_steps", "train.lora_rank", "train.report_to"),
+)
 ListTerms = Annotated[bool, typer.Option("--list", help="Print the terms; change nothing.")]
 Kept = Annotated[bool, typer.Option("--kept", help="Print only the terms that are kept; change nothing.")]
 ShowPassage = Annotated[
@@ -50,8 +54,7 @@ Encoders = Annotated[
     ),
 ]
 Push = Annotated[
-    str | None,
-    typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Upload it to this repository on the Hub."),
+    str | None, typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Upload it to this repository on the Hub.")
 ]
 PushModel = Annotated[
     str | None,
@@ -151,23 +154,10 @@ def publish(
 def fill(call: Call, dataset: Dataset, to: FillTo = Path("filled")) -> None:
     """Put the text back into a redacted dataset. It is read from the PDFs that the dataset was made of."""
     filled = call.run("extract", "glossary").fill(dataset, to)
-    call.show([{"filled": str(to), "summary": filled.summary}], [filled.summary])
+    call.show([filled.as_dict()], [filled.summary])
 
 
-@command(
-    app,
-    "train.recipe",
-    "train.loss",
-    "train.margin",
-    "train.distance",
-    "train.epochs",
-    "train.learning_rate",
-    "train.batch_size",
-    "train.max_steps",
-    "train.lora_rank",
-    "train.report_to",
-    "allow_worse",
-)
+@command(app, *TRAIN_OPTIONS, "allow_worse")
 def train(call: Call, push: PushModel = None, public: Public = False, dry_run: DryRun = False) -> None:
     """Fine-tune the encoder on the triplets. Fails if it is not better on validation passages."""
     from tripletkit.progress import is_first_process
@@ -200,8 +190,8 @@ def report(call: Call) -> None:
     """Print what each stage and round made. Rows that were dropped are counted by reason."""
     from tripletkit.summaries import report_lines
 
-    project = call.project()
-    call.show(project.report(), report_lines(project.store))
+    rows = call.project().report()
+    call.show(rows, report_lines(rows))
 
 
 @command(app)
@@ -259,16 +249,9 @@ def _push(
 ) -> None:
     from tripletkit.publishing.hub import PushOptions, PushPlan
 
-    done = project.push(
-        repository, kind, options=PushOptions(private=not public, revision=revision, tag=tag), dry_run=dry_run
-    )
-    if isinstance(done, PushPlan):
-        files = {"files": done.sizes, "sent": False}
-        row = {"kind": kind, "url": done.url, "private": not public, "revision": revision, "tag": tag, **files}
-        call.show([row], done.lines)
-    else:
-        row = {"kind": kind, "url": done.url, "private": done.private, "revision": revision, "tag": done.tag}
-        call.show([{**row, "sent": done.sent, "deleted": done.deleted, "commit": done.commit}], [done.summary])
+    options = PushOptions(private=not public, revision=revision, tag=tag)
+    done = project.push(repository, kind, options=options, dry_run=dry_run)
+    call.show([done.as_dict()], done.lines if isinstance(done, PushPlan) else [done.summary])
 
 
 def _rich_lines(what: Any) -> Iterable[str]:  # noqa: ANN401 - a renderable of rich, imported late
@@ -286,8 +269,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     """Run a command. An error that the user can act on becomes a message, as JSON with --json, and exit code 1."""
     quiet_libraries()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _replace_signs_that_cannot_be_written()
-    _set_up_logging(given)
+    _set_up_streams(given)
     try:
         raise SystemExit(app(args=given, prog_name="tripletkit", standalone_mode=False) or 0)
     except TripletkitError as error:
@@ -312,11 +294,9 @@ def _problem_with_file(error: OSError) -> tuple[str, str] | None:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = error.filename or "while writing"
         return f"the disk is full ({place})", "Free some space and run the same command: finished stages are kept."
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return f"{error.filename}: no right to write or read it ({error.strerror})", "Choose another --output."
-    if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return f"{error.filename}: cannot make this folder ({error.strerror})", "Choose another --output."
-    return None
+    denied = "no right to write or read it" if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM) else None
+    problem = "cannot make this folder" if error.errno in (errno.ENOTDIR, errno.EEXIST) else denied
+    return (f"{error.filename}: {problem} ({error.strerror})", "Choose another --output.") if problem else None
 
 
 def _end(arguments: list[str], error: BaseException | None, problem: str, hint: str, code: int = 1) -> None:
@@ -330,26 +310,8 @@ def _end(arguments: list[str], error: BaseException | None, problem: str, hint: 
     raise SystemExit(code) from None
 
 
-def _set_up_logging(arguments: list[str]) -> None:
-    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr, force=True)
-    quiet, verbose = ({*arguments} & {*names} for names in (("-q", "--quiet"), ("-v", "--verbose")))
-    logging.getLogger("tripletkit").setLevel(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
-
-
 #: Signs that have no letters to fall back on.
-_PLAIN = {
-    "→": "->",
-    "–": "-",
-    "—": "-",
-    "›": ">",
-    "‹": "<",
-    "“": '"',
-    "”": '"',
-    "‘": "'",
-    "’": "'",
-    "≥": ">=",
-    "≤": "<=",
-}
+_PLAIN = dict(zip("→–—›‹“”‘’≥≤", ("->", "-", "-", ">", "<", '"', '"', "'", "'", ">=", "<="), strict=True))
 
 
 def _plain_signs(error: UnicodeError) -> tuple[str, int]:
@@ -357,19 +319,19 @@ def _plain_signs(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     signs = error.object[error.start : error.end]
-    plain = (
-        _PLAIN.get(sign) or unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode() or "?"
-        for sign in signs
-    )
-    return "".join(plain), error.end
+    letters = [unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode() for sign in signs]
+    return "".join(_PLAIN.get(sign) or plain or "?" for sign, plain in zip(signs, letters, strict=True)), error.end
 
 
-def _replace_signs_that_cannot_be_written() -> None:
-    """A pipe or an old terminal may be unable to write → or ő, which would end in a traceback."""
+def _set_up_streams(arguments: list[str]) -> None:
+    """Log to standard error. A pipe or an old terminal may be unable to write → or ő, which would end in a traceback."""
     codecs.register_error("tripletkit-plain", _plain_signs)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="tripletkit-plain")
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr, force=True)
+    quiet, verbose = ({*arguments} & {*names} for names in (("-q", "--quiet"), ("-v", "--verbose")))
+    logging.getLogger("tripletkit").setLevel(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
 
 
 if __name__ == "__main__":

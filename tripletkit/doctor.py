@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tripletkit.books import find_books, is_passage_file
 from tripletkit.encoding.resolve import resolve_encoder
-from tripletkit.errors import TableError, TripletkitError
+from tripletkit.errors import TripletkitError
 from tripletkit.passage_files import counted, read_passage_file
 from tripletkit.pdf.reader import open_pdf
 from tripletkit.rules import load_rules
 from tripletkit.settings import Settings, TrainSettings
 from tripletkit.store import MAKERS, Store
-from tripletkit.training.diagnostics import lint, unmeetable_margin
+from tripletkit.training.diagnostics import Finding, lint, unmeetable_margin
 
 #: Room for tables, vectors and checkpoints of a few books.
 ENOUGH_DISK_BYTES = 2_000_000_000
@@ -41,26 +42,32 @@ class Check:
 
 
 def examine(settings: Settings) -> Iterator[Check]:
-    """All checks in order. None of them writes anything."""
-    yield from _packages()
-    yield _disk(settings)
-    yield from _guarded("rules", lambda: f"{sum(map(len, load_rules(settings.rules).files.values()))} rules")
-    yield from _guarded("encoder", lambda: _encoder(settings.encoder))
-    if settings.books:
-        yield from _books(settings)
-    yield _margin(settings.train)
+    """All checks in order. None of them writes anything. A check that ends in an error of ours reports it and is over."""
     store = Store(settings.output)
-    yield from _tables(store)
+    yield from map(_package, ("pypdfium2", "polars", "torch", "sentence-transformers", "datasets"))
+    yield _disk(settings)
+    yield from _guarded(lambda: _rules(settings), "rules: ")
+    yield from _guarded(lambda: _encoder(settings), "encoder: ")
+    yield from _guarded(lambda: _books(settings))
+    yield _margin(settings.train)
+    for name in filter(store.has, MAKERS):
+        yield from _guarded(partial(_table, store, name))
     if store.has("triplets") and store.has("mentions"):
         yield from _triplets(store, settings)
 
 
-def _packages() -> Iterator[Check]:
-    for name in ("pypdfium2", "polars", "torch", "sentence-transformers", "datasets"):
-        try:
-            yield Check(True, f"{name} {version(name)}")
-        except PackageNotFoundError:
-            yield Check(False, f"{name} is not installed", "pip install tripletkit")
+def _guarded(check: Callable[[], Iterable[Check]], what: str = "") -> Iterator[Check]:
+    try:
+        yield from check()
+    except TripletkitError as error:
+        yield Check(False, f"{what}{error.problem}", error.hint)
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(True, f"{name} {version(name)}")
+    except PackageNotFoundError:
+        return Check(False, f"{name} is not installed", "pip install tripletkit")
 
 
 def _disk(settings: Settings) -> Check:
@@ -68,68 +75,54 @@ def _disk(settings: Settings) -> Check:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    return Check(
-        free >= ENOUGH_DISK_BYTES,
-        f"{free / 1e9:.1f} GB free for {settings.output}",
-        "" if free >= ENOUGH_DISK_BYTES else "Free some space or choose another --output.",
-    )
+    fine, what = free >= ENOUGH_DISK_BYTES, f"{free / 1e9:.1f} GB free for {settings.output}"
+    return Check(fine, what, "" if fine else "Free some space or choose another --output.")
 
 
-def _margin(settings: TrainSettings) -> Check:
-    problem = unmeetable_margin(settings)
-    if problem is not None:
-        return Check(False, problem.what, f"{problem.mend[:1].upper()}{problem.mend[1:]}.")
-    return Check(True, f"margin {settings.margin:g} ({settings.distance}) can be met")
+def _rules(settings: Settings) -> Iterator[Check]:
+    yield Check(True, f"rules: {sum(map(len, load_rules(settings.rules).files.values()))} rules")
 
 
-def _guarded(what: str, look: Callable[[], str]) -> Iterator[Check]:
-    try:
-        yield Check(True, f"{what}: {look()}")
-    except TripletkitError as error:
-        yield Check(False, f"{what}: {error.problem}", error.hint)
-
-
-def _encoder(name: str) -> str:
-    place = resolve_encoder(name)
-    return f"{place.base} in {place.folder}, {place.max_tokens} tokens, fingerprint {place.fingerprint}"
+def _encoder(settings: Settings) -> Iterator[Check]:
+    at = resolve_encoder(settings.encoder)
+    yield Check(True, f"encoder: {at.base} in {at.folder}, {at.max_tokens} tokens, fingerprint {at.fingerprint}")
 
 
 def _books(settings: Settings) -> Iterator[Check]:
-    try:
-        paths = find_books(settings.books)
-    except TripletkitError as error:
-        yield Check(False, error.problem, error.hint)
-        return
-    for path in paths:
-        try:
-            if is_passage_file(path):
-                yield _passage_file(path)
-                continue
-            with open_pdf(path) as document:
-                yield Check(True, f"{path}: {len(document)} pages")
-        except TripletkitError as error:
-            yield Check(False, error.problem, error.hint)
+    for path in find_books(settings.books) if settings.books else ():
+        yield from _guarded(partial(_passage_file if is_passage_file(path) else _pdf, path))
 
 
-def _passage_file(path: Path) -> Check:
+def _pdf(path: Path) -> Iterator[Check]:
+    with open_pdf(path) as document:
+        yield Check(True, f"{path}: {len(document)} pages")
+
+
+def _passage_file(path: Path) -> Iterator[Check]:
     file = read_passage_file(path)
     if not file.bad:
         ignored = f"; columns ignored: {', '.join(file.ignored)}" if file.ignored else ""
-        return Check(True, f"{path}: {counted(len(file.rows), 'passage')}{ignored}")
+        yield Check(True, f"{path}: {counted(len(file.rows), 'passage')}{ignored}")
+        return
     first = file.bad[0]
     what = f"{path}: {counted(len(file.bad), 'bad row')}, {counted(len(file.rows), 'good row')}"
-    return Check(False, f"{what}; line {first.line}: {first.reason} ({first.detail})", "Mend or remove them.")
+    yield Check(False, f"{what}; line {first.line}: {first.reason} ({first.detail})", "Mend or remove them.")
 
 
-def _tables(store: Store) -> Iterator[Check]:
-    for name in MAKERS:
-        if store.has(name):
-            try:
-                rows = store.read(name).height
-                store.check_current((name,))
-                yield Check(True, f"{store.path(name)}: {rows:,} rows")
-            except TableError as error:
-                yield Check(False, error.problem, error.hint)
+def _margin(settings: TrainSettings) -> Check:
+    if (problem := unmeetable_margin(settings)) is not None:
+        return _problem(problem, fine=False)
+    return Check(True, f"margin {settings.margin:g} ({settings.distance}) can be met")
+
+
+def _problem(finding: Finding, *, fine: bool) -> Check:
+    return Check(fine, finding.what, f"{finding.mend[:1].upper()}{finding.mend[1:]}.", warning=fine)
+
+
+def _table(store: Store, name: str) -> Iterator[Check]:
+    rows = store.read(name).height
+    store.check_current((name,))
+    yield Check(True, f"{store.path(name)}: {rows:,} rows")
 
 
 def _triplets(store: Store, settings: Settings) -> Iterator[Check]:
@@ -140,9 +133,6 @@ def _triplets(store: Store, settings: Settings) -> Iterator[Check]:
     except TripletkitError:
         return  # the checks before this one report it
     findings = list(lint(triplets, mentions, settings.train, place))
-    problem = unmeetable_margin(settings.train)
-    for finding in findings:
-        if finding != problem:
-            yield Check(True, finding.what, f"{finding.mend[:1].upper()}{finding.mend[1:]}.", warning=True)
+    yield from (_problem(of, fine=True) for of in findings if of != unmeetable_margin(settings.train))
     if not findings:
         yield Check(True, f"{triplets.height:,} training triplets: no problem found")

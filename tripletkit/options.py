@@ -6,8 +6,8 @@ import inspect
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
@@ -17,11 +17,10 @@ from pydantic.fields import FieldInfo
 
 from tripletkit.errors import ConfigError
 from tripletkit.progress import is_first_process
-from tripletkit.settings import Settings
+from tripletkit.settings import SECTIONS, Settings
 
 if TYPE_CHECKING:
     from tripletkit.project import Project
-    from tripletkit.stage import StageReport
 
 #: Options that are not simply called as their setting is.
 FLAGS: dict[str, tuple[str, ...]] = {
@@ -72,19 +71,22 @@ class Call:
         """Run stages and print each report when it is done."""
         project = project or self.project()
         for report in project.stages(*stages, force=self.force):
-            self.show([report.as_dict()], _report_lines(report))
+            self.show([report.as_dict()], report.lines(), report.notes)
         return project
 
-    def show(self, rows: Iterable[Mapping[str, Any]], lines: Iterable[str]) -> None:
-        """Print the rows as JSON with --json, else the lines unless --quiet. Of several processes only the first prints."""
-        if not is_first_process():
-            return
+    def show(self, rows: Iterable[Mapping[str, Any]], lines: Iterable[str], notes: Iterable[str] = ()) -> None:
+        """Print the rows as JSON with --json, else the lines and notes unless --quiet; only the first of several processes.
+
+        A note goes to standard error unless it is indented, as the rows of a table are.
+        """
         if self.as_json:
-            lines = (json.dumps(row, ensure_ascii=False, default=str) for row in rows)
-        elif self.quiet:
+            lines, notes = (json.dumps(row, ensure_ascii=False, default=str) for row in rows), ()
+        if not is_first_process() or (self.quiet and not self.as_json):
             return
         for line in lines:
-            echo(line, err=isinstance(line, _Note))
+            echo(line)
+        for note in notes:
+            echo(note, err=not note.startswith(" "))
 
 
 def echo(text: str, *, err: bool = False) -> None:
@@ -92,15 +94,6 @@ def echo(text: str, *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     stream.write(f"{text}\n")
     stream.flush()
-
-
-class _Note(str):
-    """A line that is printed on standard error."""
-
-
-def _report_lines(report: StageReport) -> Iterator[str]:
-    yield from report.lines()
-    yield from (note if note.startswith(" ") else _Note(note) for note in report.notes)
 
 
 def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -113,7 +106,7 @@ def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]],
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         taken = {parameter.name for parameter in own}
         generated = {_variable(name): name for name in (*settings, *SHARED) if _variable(name) not in taken}
-        common = _common()
+        common = [p for p in inspect.signature(Call, eval_str=True).parameters.values() if p.name != "given"]
 
         def wrapper(**options: Any) -> None:  # noqa: ANN401
             given = {dotted: options.pop(variable) for variable, dotted in generated.items()}
@@ -129,23 +122,13 @@ def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]],
     return register
 
 
-def _common() -> list[inspect.Parameter]:
-    hints = inspect.get_annotations(Call, eval_str=True)
-    return [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
-        for f in fields(Call)
-        if f.name != "given"
-    ]
-
-
 def _parameter(variable: str, dotted: str) -> inspect.Parameter:
     info = _field(dotted)
     kind, metavar = _type(info.annotation)
-    option = (
-        typer.Argument(help=_help(info), show_default=False)
-        if dotted == "books"
-        else typer.Option(*_flags(dotted, kind), help=_help(info), metavar=metavar, show_default=False)
-    )
+    name = variable.replace("_", "-")
+    flags = FLAGS.get(dotted) or (f"--{name}/--no-{name}" if kind is bool else f"--{name}",)
+    common: dict[str, Any] = {"help": _help(info), "show_default": False}
+    option = typer.Argument(**common) if dotted == "books" else typer.Option(*flags, metavar=metavar, **common)
     return inspect.Parameter(
         variable, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
@@ -156,17 +139,8 @@ def _variable(dotted: str) -> str:
 
 
 def _field(dotted: str) -> FieldInfo:
-    model: Any = Settings
-    *sections, name = dotted.split(".")
-    for section in sections:
-        model = model.model_fields[section].annotation
-    info: FieldInfo = model.model_fields[name]
-    return info
-
-
-def _flags(dotted: str, kind: object) -> tuple[str, ...]:
-    flag = "--" + _variable(dotted).replace("_", "-")
-    return FLAGS.get(dotted) or ((f"{flag}/--no-{flag[2:]}",) if kind is bool else (flag,))
+    section, _, name = dotted.rpartition(".")
+    return (SECTIONS[section] if section else Settings).model_fields[name]
 
 
 def _help(info: FieldInfo) -> str:

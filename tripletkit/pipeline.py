@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tripletkit
 from tripletkit.books import REFUSED, find_books
@@ -79,8 +79,7 @@ class Tools:
         return self._encoders[place.fingerprint]
 
 
-@dataclass(frozen=True, kw_only=True)
-class MiningEncoder:
+class MiningEncoder(NamedTuple):
     """The encoder that mines a later round: where it is when it is needed, and its fingerprint even when it is not there."""
 
     locate: Callable[[], EncoderFolder]
@@ -155,13 +154,11 @@ class Runner:
                 return False
         return True
 
-    def locate(self, stage: Stage) -> EncoderFolder:
+    def _encoder(self, stage: Stage) -> MiningEncoder:
         """The encoder that a stage begins with."""
-        return self.miner.locate() if self.miner and stage.name == "mine" else self.tools.base_encoder
-
-    def fingerprint(self, stage: Stage) -> str:
-        """That encoder's fingerprint."""
-        return self.miner.fingerprint() if self.miner and stage.name == "mine" else self.tools.base_encoder.fingerprint
+        if self.miner and stage.name == "mine":
+            return self.miner
+        return MiningEncoder(lambda: self.tools.base_encoder, lambda: self.tools.base_encoder.fingerprint)
 
     def _job(self, stage: Stage, tables: dict[str, Any]) -> Job:
         tools = self.tools
@@ -173,7 +170,7 @@ class Runner:
             progress=tools.progress,
             books=tools.books if Input.BOOKS in stage.inputs else (),
             force=tools.force,
-            locate=lambda: self.locate(stage),
+            locate=self._encoder(stage).locate,
             encoder=tools.encoder,
             round=self.round,
         )
@@ -204,18 +201,6 @@ class Runner:
 
     def _report(self, stage: Stage, result: StageResult, seconds: float = 0.0, *, fresh: bool = False) -> StageReport:
         dropped = self._dropped(stage.name)
-        failed = result.failed
-        if failed is None and REFUSED in dropped:
-            failed = SourceError(
-                f"{dropped[REFUSED]} of the books could not be read; the others are done",
-                "See `tripletkit report`, or the table `dropped`.",
-            )
-        bad = sum(count for reason, count in dropped.items() if reason.startswith(BAD_ROW))
-        if failed is None and bad:
-            failed = SourceError(
-                f"{counted(bad, 'row')} of your passages could not be read; the others are done",
-                "The table `dropped` has file, line and reason of each; mend or remove them and run again.",
-            )
         return StageReport(
             stage=stage.name,
             fresh=fresh,
@@ -225,7 +210,7 @@ class Runner:
             seconds=seconds,
             made=tuple(self.store.folder / file for file in self._files(stage)),
             notes=result.notes,
-            failed=failed,
+            failed=result.failed or _unread(dropped),
             forgivable=result.failed is not None,
         )
 
@@ -236,12 +221,12 @@ class Runner:
             "code": f"{tripletkit.__version__}/{stage.version}",
             "settings": {name: settings[name] for name in stage.settings},
             "inputs": {
-                file: self.store.sha(file) for file in (*(f"{name}.parquet" for name in stage.reads), *stage.files_in)
+                file: self.store.sha(file) for file in (*map("{}.parquet".format, stage.reads), *stage.files_in)
             },
         }
         for one in sorted(stage.inputs):
             key |= _INPUT_KEYS[one](self.tools)
-        return key | ({"encoder": self.fingerprint(stage)} if Input.ENCODER in stage.inputs else {})
+        return key | ({"encoder": self._encoder(stage).fingerprint()} if Input.ENCODER in stage.inputs else {})
 
     def _files(self, stage: Stage) -> list[str]:
         files = [f"{name}.parquet" for name in stage.writes]
@@ -255,9 +240,16 @@ class Runner:
         return dict(sorted(Counter(rows["reason"].to_list()).items()))
 
 
-def _user_terms(tools: Tools) -> dict[str, Any]:
-    file = tools.settings.glossary.terms
-    return {} if file is None else {"user_terms": _sha_if_there(file)}
+def _unread(dropped: dict[str, int]) -> SourceError | None:
+    """The error of a stage that could not read a book or a row."""
+    if REFUSED in dropped:
+        what, cure = f"{dropped[REFUSED]} of the books", "See `tripletkit report`, or the table `dropped`."
+    elif bad := sum(count for reason, count in dropped.items() if reason.startswith(BAD_ROW)):
+        what = f"{counted(bad, 'row')} of your passages"
+        cure = "The table `dropped` has file, line and reason of each; mend or remove them and run again."
+    else:
+        return None
+    return SourceError(f"{what} could not be read; the others are done", cure)
 
 
 def _sha_if_there(path: Path) -> str:
@@ -277,5 +269,7 @@ _INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
     Input.COMPARED_ENCODERS: lambda tools: {
         "compared_encoders": [resolve_encoder(name).fingerprint for name in tools.settings.evaluate.compare]
     },
-    Input.USER_TERMS: _user_terms,
+    Input.USER_TERMS: lambda tools: (
+        {"user_terms": _sha_if_there(file)} if (file := tools.settings.glossary.terms) is not None else {}
+    ),
 }

@@ -35,41 +35,36 @@ class Progress:
             with _rich_bar(what, total, unit) as advance:
                 yield advance
         else:
-            yield _PlainBar(what, total, unit).advance
+            yield self._plain_lines(what, total, unit)
 
+    def _plain_lines(self, what: str, total: int, unit: str) -> Advance:
+        done, start = 0, time.monotonic()
+        said = start
 
-class _PlainBar:
-    def __init__(self, what: str, total: int, unit: str) -> None:
-        self.what, self.total, self.unit = what, total, unit
-        self.done, self.start = 0, time.monotonic()
-        self.said = self.start
+        def advance(by: int) -> None:
+            nonlocal done, said
+            done, now = done + by, time.monotonic()
+            if now - said >= PLAIN_EVERY_S and done < total:
+                said, rate = now, done / (now - start)
+                left = (total - done) / max(rate, 1e-9)
+                self.say(f"{what}: {done:,} of {total:,} {unit}, {rate:,.1f}/s, {left:,.0f} s left")
 
-    def advance(self, by: int) -> None:
-        self.done += by
-        now = time.monotonic()
-        if now - self.said >= PLAIN_EVERY_S and self.done < self.total:
-            self.said = now
-            rate = self.done / (now - self.start)
-            left = (self.total - self.done) / max(rate, 1e-9)
-            sys.stderr.write(
-                f"  {self.what}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.1f}/s, {left:,.0f} s left\n"
-            )
-            sys.stderr.flush()
+        return advance
 
 
 @contextmanager
 def _rich_bar(what: str, total: int, unit: str) -> Iterator[Advance]:
     # rich is slow to import, so it is imported only when a bar is drawn.
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
     columns = (
-        TextColumn("{task.description}"),
+        "{task.description}",
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
-        TextColumn("{task.fields[rate]}"),
+        unit,
+        "{task.fields[rate]}",
         TimeRemainingColumn(),
     )
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,7 @@ from tripletkit.pipeline import STAGES, Runner, Tools
 from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.rounds import run_rounds
 from tripletkit.schemas import TABLES
-from tripletkit.settings import Section, Settings, load_settings, section_names
+from tripletkit.settings import Settings, load_settings
 from tripletkit.store import ENCODER, Store, write_atomically
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from tripletkit.doctor import Check
+    from tripletkit.evaluation.report import EvaluationReport
     from tripletkit.publishing.fill import FillReport
     from tripletkit.publishing.hub import PushOptions, PushPlan, PushReport
     from tripletkit.stage import StageReport
@@ -54,7 +55,7 @@ class Project:
         **settings: Any,  # noqa: ANN401 - any setting
     ) -> None:
         named = {"output": output, "encoder": str(encoder) if encoder else None}
-        given = _by_dotted_name(settings) | {name: value for name, value in named.items() if value is not None}
+        given = settings | {name: value for name, value in named.items() if value is not None}
         sources: list[str | Path] = [books] if isinstance(books, str | Path) else list(books)
         loaded = load_settings(Path(config) if config else None, given | ({"books": sources} if sources else {}))
         self._own = None
@@ -121,7 +122,9 @@ class Project:
             )
         wanted = [stage for stage in STAGES if stage in names]
         if self._own is not None and "extract" in wanted:
-            _write_if_changed(self.store.place(OWN_PASSAGES), self._own)
+            file = self.store.place(OWN_PASSAGES)
+            if not file.is_file() or file.read_bytes() != self._own:
+                write_atomically(file, self._own)
         runner = Runner(tools=Tools(self.settings, progress=self._progress, force=force), store=self.store)
         repeated = wanted == list(STAGES) and self.settings.rounds > 1
         failures: list[TripletkitError] = []
@@ -144,35 +147,35 @@ class Project:
 
     def dataset(self, config: str = "triplet") -> DatasetDict:
         """A configuration of the dataset that ``publish`` wrote. Raises TableError if it was not written yet."""
-        if not self.dataset_folder.is_dir():
-            raise TableError(f"{self.dataset_folder}: not there yet", "Make it with `tripletkit publish`.")
+        folder = self._made_by("publish", self.dataset_folder)
         from datasets import load_dataset
 
-        return load_dataset(str(self.dataset_folder), config)
+        return load_dataset(str(folder), config)
 
     @property
     def dataset_folder(self) -> Path:
         """Where ``publish`` writes the dataset."""
         return self.settings.publish.to or self.store.place("dataset")
 
-    def scores(self) -> Any:  # noqa: ANN401 - the typed report, where evaluation.report has one
+    def scores(self) -> EvaluationReport:
         """What ``evaluate`` found. Raises TableError if it did not run yet."""
-        from tripletkit.evaluation import report
+        from tripletkit.evaluation.report import read_report
 
-        path = self.store.place("scores.json")
-        if not path.is_file():
-            raise TableError(f"{path}: not there yet", "Make it with `tripletkit evaluate`.")
-        return getattr(report, "read_report", _read_json)(path)
+        return read_report(self._made_by("evaluate", self.store.place("scores.json")))
 
     def encoder(self) -> SentenceTransformer:
         """The fine-tuned encoder. Raises TableError if it was not trained yet."""
-        folder = self.store.place(ENCODER)
-        if not folder.is_dir():
-            raise TableError(f"{folder}: not there yet", "Make it with `tripletkit train`.")
+        folder = self._made_by("train", self.store.place(ENCODER))
         from tripletkit.encoding.loading import load_model
         from tripletkit.encoding.resolve import resolve_encoder
 
         return load_model(resolve_encoder(str(folder)))
+
+    @staticmethod
+    def _made_by(stage: str, path: Path) -> Path:
+        if not path.exists():
+            raise TableError(f"{path}: not there yet", f"Make it with `tripletkit {stage}`.")
+        return path
 
     def report(self) -> list[dict[str, Any]]:
         """What each stage and each round made so far, with what was dropped. Raises TableError if no stage ran yet."""
@@ -259,26 +262,3 @@ def own_passages(given: object) -> bytes:
                 "Give a path, a list of strings, a list of dicts with 'text', or a data frame with a column 'text'.",
             )
     return "".join(json.dumps(dict(row), ensure_ascii=False, default=str) + "\n" for row in rows).encode()
-
-
-def _write_if_changed(path: Path, data: bytes) -> None:
-    if not path.is_file() or path.read_bytes() != data:
-        write_atomically(path, data)
-
-
-def _by_dotted_name(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with sections taken apart: ``mine={"negatives": 3}`` becomes ``{"mine.negatives": 3}``."""
-    sections: Sequence[str] = section_names()
-    dotted: dict[str, Any] = {}
-    for name, value in settings.items():
-        inner = value.model_dump(exclude_unset=True) if isinstance(value, Section) else value
-        if name in sections and isinstance(inner, Mapping):
-            dotted |= {f"{name}.{key}": of for key, of in inner.items()}
-        else:
-            dotted[name] = value
-    return dotted
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found

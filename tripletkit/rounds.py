@@ -7,7 +7,6 @@ round's triplets alone, and at most two are on disk: the best so far, in OUTPUT,
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import time
@@ -18,10 +17,11 @@ from typing import Any
 
 from tripletkit.encoding.resolve import fingerprint_of, resolve_encoder
 from tripletkit.errors import ConfigError, EncoderError, TableError
+from tripletkit.evaluation.report import BASE, FINE_TUNED, read_validation
 from tripletkit.pipeline import STAGES, MiningEncoder, Runner, find_stage
 from tripletkit.settings import Settings
 from tripletkit.stage import StageReport
-from tripletkit.store import BASE, ENCODER, FINE_TUNED, VALIDATION, Manifest, Store, replace_folder, write_atomically
+from tripletkit.store import ENCODER, VALIDATION, Manifest, Store, replace_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +57,7 @@ class RoundStore(Store):
 
         Raises TableError for a file of an earlier version.
         """
-        path = self.place(VALIDATION)
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if set(found) != {BASE, FINE_TUNED}:
-            raise TableError(
-                f"{path}: made by an earlier version of tripletkit (it scores {', '.join(sorted(found))})",
-                "Make it again with `tripletkit run --force`.",
-            )
+        found = read_validation(self.place(VALIDATION)).to_dict()
         return {name: (of["term→passage"]["nDCG@10"], of["passage→term"]["MAP"]) for name, of in found.items() if of}
 
     def improved(self) -> bool:
@@ -159,9 +153,7 @@ def _copy_results(stage: str, source: Store, target: Store) -> None:
     """Copy all that a stage made except the encoder. The manifest comes last: without it nothing copied counts."""
     made = source.manifest(stage)
     if made is None:
-        raise TableError(
-            f"{source.folder}: {stage} was not finished", "This is a fault in tripletkit; please report it."
-        )
+        raise TableError(f"{source.folder}: {stage} was not finished", "This is a fault in tripletkit: report it.")
     target.forget(stage)
     for file in made.outputs:
         if file != ENCODER:
@@ -180,7 +172,7 @@ def _report(settings: Settings, number: int, kept: int, *, fresh: bool, seconds:
         counts={"rounds": number, "kept": kept},
         seconds=seconds,
         made=tuple(output / file for file in ("triplets.parquet", ENCODER, VALIDATION)),
-        notes=tuple(rounds_lines(output)),
+        notes=tuple(rounds_lines(round_rows(output))),
         failed=EncoderError(made.failed) if made and made.failed else None,
         forgivable=True,
     )
@@ -209,18 +201,15 @@ def round_rows(output: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def rounds_lines(output: Path) -> Iterator[str]:
+def rounds_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The same as a table to print."""
-    rows = round_rows(output)
     if not rows:
         return
     yield f"{'':10}{'round':>10}{'triplets':>10}{'nDCG@10':>9}{'MAP':>7}   on validation, term→passage and passage→term"
-    yield _line(BASE, "", rows[0]["scores"].get(BASE))
+    cells = [(BASE, "", rows[0]["scores"].get(BASE), "")]
     for row in rows:
         kept = "   kept" if row["kept"] else ""
-        yield _line(f"{row['round']}", f"{row['triplets']:,}", row["scores"].get(FINE_TUNED)) + kept
-
-
-def _line(name: str, triplets: str, scores: tuple[float, float] | None) -> str:
-    told = f"{scores[0]:>9.3f}{scores[1]:>7.3f}" if scores else f"{'–':>9}{'–':>7}"
-    return f"{'':10}{name:>10}{triplets:>10}{told}"
+        cells.append((f"{row['round']}", f"{row['triplets']:,}", row["scores"].get(FINE_TUNED), kept))
+    for name, triplets, scores, kept in cells:
+        told = f"{scores[0]:>9.3f}{scores[1]:>7.3f}" if scores else f"{'–':>9}{'–':>7}"
+        yield f"{'':10}{name:>10}{triplets:>10}{told}{kept}"

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import polars as pl
 from polars.datatypes import DataType, DataTypeClass
 
 from tripletkit.errors import TableError
+from tripletkit.settings import PassageKind
 
 TEXT, INT, REAL, BOOL = pl.String, pl.Int32, pl.Float32, pl.Boolean
 TEXTS = pl.List(pl.String)
-#: What a passage may be.
-PASSAGE_KINDS = (
-    *("prose", "exercise", "caption", "code", "list", "summary", "table"),
-    *("equation", "footnote", "figure", "heading", "glossary", "box"),
-)
 LOCATORS = pl.List(pl.Struct({"label": pl.String, "page": pl.Int32, "range_end": pl.String}))
 
 
@@ -106,7 +103,7 @@ PASSAGES = Table(
         "page_last": Column(INT, "physical page of its last line"),
         "label_first": Column(TEXT, "printed label of page_first"),
         "label_last": Column(TEXT, "printed label of page_last"),
-        "kind": Column(TEXT, f"{', '.join(PASSAGE_KINDS[:-1])} or {PASSAGE_KINDS[-1]}"),
+        "kind": Column(TEXT, ", ".join(get_args(PassageKind)[:-1]) + f" or {get_args(PassageKind)[-1]}"),
         "text": Column(TEXT, "paragraphs joined by one line break"),
         "n_tokens": Column(INT, "by the encoder's tokenizer, special tokens included"),
     },

@@ -30,6 +30,11 @@ TaggedKind = Literal["prose", "list", "exercise", "summary", "box", "footnote", 
 PassageKind = Literal[TaggedKind, "code", "table", "equation", "figure", "heading", "glossary"]
 
 
+def setting(default: Any, meaning: str, **limits: Any) -> Any:  # noqa: ANN401 - the type stands at the setting
+    """A setting's default, what it means, and the limits of its values as in pydantic's Field."""
+    return Field(default, description=meaning, **limits)
+
+
 class Section(BaseModel):
     """A group of settings. It cannot be changed once made, and refuses names that it does not know."""
 
@@ -39,10 +44,8 @@ class Section(BaseModel):
 class PromptSettings(Section):
     """What is put before a text that is encoded: a text, or the name of one of the encoder's own prompts."""
 
-    query: str | None = Field(None, description="before a term; by default, the encoder's own prompt for queries")
-    document: str | None = Field(
-        None, description="before a passage; by default, the encoder's own prompt for documents"
-    )
+    query: str | None = setting(None, "before a term; by default, the encoder's own prompt for queries")
+    document: str | None = setting(None, "before a passage; by default, the encoder's own prompt for documents")
 
 
 #: The encoder's own prompts.
@@ -52,48 +55,42 @@ OWN_PROMPTS = PromptSettings()
 class ExtractSettings(Section):
     """How books are read and cut into passages."""
 
-    target_tokens: int = Field(160, ge=16, description="length of a passage to aim for, in tokens")
-    min_tokens: int = Field(
-        24, ge=1, description="passages shorter than this are joined to a neighbour if there is one"
-    )
-    max_tokens: int | None = Field(None, ge=16, description="longest passage; by default, what the encoder can read")
-    backend: Literal["pdfium", "pdfplumber"] = Field("pdfium", description="library that reads the PDF")
-    book_seconds: float = Field(600, gt=0, description="time limit for reading one book")
-    book_memory_mb: int = Field(4096, ge=256, description="memory limit for reading one book (not on Windows)")
+    target_tokens: int = setting(160, "length of a passage to aim for, in tokens", ge=16)
+    min_tokens: int = setting(24, "passages shorter than this are joined to a neighbour if there is one", ge=1)
+    max_tokens: int | None = setting(None, "longest passage; by default, what the encoder can read", ge=16)
+    backend: Literal["pdfium", "pdfplumber"] = setting("pdfium", "library that reads the PDF")
+    book_seconds: float = setting(600, "time limit for reading one book", gt=0)
+    book_memory_mb: int = setting(4096, "memory limit for reading one book (not on Windows)", ge=256)
 
 
 class GlossarySettings(Section):
     """Where terms come from, beside the books' own indexes and glossaries."""
 
-    terms: Path | None = Field(None, description="your own terms: CSV with a column 'term', JSONL or TXT")
-    bold: bool = Field(False, description="also take terms in bold or italics where the text defines them")
-    headings: bool = Field(False, description="also take terms from section headings if the text uses them too")
-    automatic: int = Field(
-        0, ge=0, description="extract this many terms by C-value when the book has no index or glossary"
-    )
+    terms: Path | None = setting(None, "your own terms: CSV with a column 'term', JSONL or TXT")
+    bold: bool = setting(False, "also take terms in bold or italics where the text defines them")
+    headings: bool = setting(False, "also take terms from section headings if the text uses them too")
+    automatic: int = setting(0, "extract this many terms by C-value when the book has no index or glossary", ge=0)
 
 
 class TagSettings(Section):
     """Which passages are searched for terms."""
 
-    kinds: tuple[PassageKind, ...] = Field(
-        get_args(TaggedKind), min_length=1, description="kinds of passage in which terms are tagged"
+    kinds: tuple[PassageKind, ...] = setting(
+        get_args(TaggedKind), "kinds of passage in which terms are tagged", min_length=1
     )
-    nlp: str | None = Field(
-        None, description="spaCy pipeline, such as en_core_web_sm, to leave out words used as verbs"
-    )
+    nlp: str | None = setting(None, "spaCy pipeline, such as en_core_web_sm, to leave out words used as verbs")
 
 
 class SplitSettings(Section):
     """Train / validation / test split of passages."""
 
-    by: Literal["auto", "book", "chapter", "pages"] = Field(
+    by: Literal["auto", "book", "chapter", "pages"] = setting(
         "auto",
-        description="unit of the split; auto: chapters of one book, whole books of several; "
+        "unit of the split; auto: chapters of one book, whole books of several; "
         "pages: the first pages of each book train, the last ones test",
     )
-    validation: float = Field(0.15, ge=0, lt=1, description="fraction of passages in the validation split")
-    test: float = Field(0.25, ge=0, lt=1, description="fraction of passages in the test split")
+    validation: float = setting(0.15, "fraction of passages in the validation split", ge=0, lt=1)
+    test: float = setting(0.25, "fraction of passages in the test split", ge=0, lt=1)
 
     @model_validator(mode="after")
     def _leaves_training_passages(self) -> SplitSettings:
@@ -108,61 +105,47 @@ class SplitSettings(Section):
 class MineSettings(Section):
     """How triplets are chosen."""
 
-    hard_negatives: bool = Field(
-        True, description="negatives near the passage by the encoder, as the strategy says; false: random allowed terms"
+    hard_negatives: bool = setting(
+        True, "negatives near the passage by the encoder, as the strategy says; false: random allowed terms"
     )
-    strategy: Literal["mix", "top", "weighted"] = Field(
+    strategy: Literal["mix", "top", "weighted"] = setting(
         "mix",
-        description="mix: nearest, sibling (same head word, parent or chapter) and rank window in turn; top: the nearest; "
+        "mix: nearest, sibling (same head word, parent or chapter) and rank window in turn; top: the nearest; "
         "weighted: drawn at random, nearer terms more often",
     )
-    kinds: tuple[PassageKind, ...] = Field(
-        ("prose", "box"), min_length=1, description="kinds of passage that become anchors"
-    )
-    positives: int = Field(3, ge=1, description="positives per passage, the most salient first")
-    negatives: int = Field(6, ge=1, description="negatives per positive")
-    weak_positives: bool = Field(
+    kinds: tuple[PassageKind, ...] = setting(("prose", "box"), "kinds of passage that become anchors", min_length=1)
+    positives: int = setting(3, "positives per passage, the most salient first", ge=1)
+    negatives: int = setting(6, "negatives per positive", ge=1)
+    weak_positives: bool = setting(
         True,
-        description="false: reject positives that are far from their passage and single words that it mentions once, "
+        "false: reject positives that are far from their passage and single words that it mentions once, "
         "unless the index cites them or the passage defines them",
     )
-    mask: float = Field(0.0, ge=0, le=1, description="fraction of anchors in which the positive is masked")
-    passages_per_term: int = Field(
-        12,
-        ge=1,
-        description="anchors per positive term, so that none dominates; more only where a passage has no other positive",
+    mask: float = setting(0.0, "fraction of anchors in which the positive is masked", ge=0, le=1)
+    passages_per_term: int = setting(
+        12, "anchors per positive term, so that none dominates; more only where a passage has no other positive", ge=1
     )
-    max_negative_share: float = Field(
-        0.01,
-        gt=0,
-        le=1,
-        description="largest fraction of triplets that one negative may take; its even share if that is more",
+    max_negative_share: float = setting(
+        0.01, "largest fraction of triplets that one negative may take; its even share if that is more", gt=0, le=1
     )
-    window: tuple[NonNegativeInt, PositiveInt] = Field(
-        (5, 50), description="ranks among the allowed terms that the window rule draws from: first (from 0), last"
+    window: tuple[NonNegativeInt, PositiveInt] = setting(
+        (5, 50), "ranks among the allowed terms that the window rule draws from: first (from 0), last"
     )
-    other_books: float = Field(0.2, ge=0, le=1, description="fraction of negatives from other books of the split")
-    relative_margin: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="a negative's cosine with the passage is below its positive's by at least this fraction of it",
+    other_books: float = setting(0.2, "fraction of negatives from other books of the split", ge=0, le=1)
+    relative_margin: float = setting(
+        0.05, "a negative's cosine with the passage is below its positive's by at least this fraction of it", ge=0, lt=1
     )
-    synonym_threshold: float = Field(
-        0.85, gt=0, le=1, description="terms with this cosine with the positive, or more, count as its synonyms"
+    synonym_threshold: float = setting(
+        0.85, "terms with this cosine with the positive, or more, count as its synonyms", gt=0, le=1
     )
-    page_margin: int = Field(1, ge=0, description="a term that the index cites within so many pages is no negative")
-    cross_encoder: str | None = Field(
-        None,
-        description="folder or hub id of a CrossEncoder that reads passage and negative together and may reject it",
+    page_margin: int = setting(1, "a term that the index cites within so many pages is no negative", ge=0)
+    cross_encoder: str | None = setting(
+        None, "folder or hub id of a CrossEncoder that reads passage and negative together and may reject it"
     )
-    cross_encoder_margin: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="its score of a negative is below its positive's by at least this fraction of it",
+    cross_encoder_margin: float = setting(
+        0.05, "its score of a negative is below its positive's by at least this fraction of it", ge=0, lt=1
     )
-    memory_mb: int = Field(256, ge=1, description="memory for cosines of passages and terms; vectors come on top")
+    memory_mb: int = setting(256, "memory for cosines of passages and terms; vectors come on top", ge=1)
 
     @field_validator("window")
     @classmethod
@@ -175,66 +158,60 @@ class MineSettings(Section):
 class TrainSettings(Section):
     """How the encoder is trained."""
 
-    recipe: Literal["default", "model-card"] = Field(
+    recipe: Literal["default", "model-card"] = setting(
         "default",
-        description="model-card: the settings of the original model card (Euclidean distance, margin 5, learning rate 5e-5, 3 epochs)",
+        "model-card: the settings of the original model card (Euclidean distance, margin 5, learning rate 5e-5, 3 epochs)",
     )
-    loss: Literal["triplet", "mnrl"] = Field(
-        "triplet", description="triplet: TripletLoss; mnrl: MultipleNegativesRankingLoss with known positives masked"
+    loss: Literal["triplet", "mnrl"] = setting(
+        "triplet", "triplet: TripletLoss; mnrl: MultipleNegativesRankingLoss with known positives masked"
     )
-    in_batch_negatives: bool = Field(
+    in_batch_negatives: bool = setting(
         True,
-        description="triplet: use all in-batch terms and anchors as negatives, hardest weighted most, known positives masked; "
+        "triplet: use all in-batch terms and anchors as negatives, hardest weighted most, known positives masked; "
         "false: TripletLoss as it is, one triplet per row",
     )
-    distance: Literal["cosine", "euclidean"] = Field("cosine", description="triplet: the distance in TripletLoss")
-    margin: float = Field(
-        0.15,
-        gt=0,
-        description="triplet: the margin of TripletLoss, in that distance; a soft one with in_batch_negatives",
+    distance: Literal["cosine", "euclidean"] = setting("cosine", "triplet: the distance in TripletLoss")
+    margin: float = setting(
+        0.15, "triplet: the margin of TripletLoss, in that distance; a soft one with in_batch_negatives", gt=0
     )
-    scale: float = Field(
-        20, gt=0, description="mnrl and in_batch_negatives: factor of cosines or distances (1 / temperature)"
+    scale: float = setting(20, "mnrl and in_batch_negatives: factor of cosines or distances (1 / temperature)", gt=0)
+    mini_batch_size: int = setting(
+        0, "mnrl: rows encoded at a time, so that a large batch fits into memory; 0: the whole batch", ge=0
     )
-    mini_batch_size: int = Field(
-        0, ge=0, description="mnrl: rows encoded at a time, so that a large batch fits into memory; 0: the whole batch"
-    )
-    learning_rate: float = Field(3e-5, gt=0, description="peak learning rate")
-    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="fraction of the steps for warm-up")
-    batch_size: int = Field(
+    learning_rate: float = setting(3e-5, "peak learning rate", gt=0)
+    warmup_ratio: float = setting(0.1, "fraction of the steps for warm-up", ge=0, lt=1)
+    batch_size: int = setting(
         16,
-        ge=1,
-        description="rows per batch and process; a row is (anchor, positive) with all its negatives, or one triplet "
+        "rows per batch and process; a row is (anchor, positive) with all its negatives, or one triplet "
         "without in_batch_negatives",
+        ge=1,
     )
-    gradient_accumulation_steps: int = Field(1, ge=1, description="batches per optimiser step")
-    epochs: float | None = Field(
-        None, gt=0, description="passes over the rows; by default one, or up to four where one has under 150 steps"
+    gradient_accumulation_steps: int = setting(1, "batches per optimiser step", ge=1)
+    epochs: float | None = setting(
+        None, "passes over the rows; by default one, or up to four where one has under 150 steps", gt=0
     )
-    positives: Literal["auto", "cited", "all"] = Field(
+    positives: Literal["auto", "cited", "all"] = setting(
         "auto",
-        description="cited: in books with an index, only positives that the index cites on the pages of the anchor; "
+        "cited: in books with an index, only positives that the index cites on the pages of the anchor; "
         "auto: cited if that leaves 100 pairs of passage and positive, else all",
     )
-    max_steps: int | None = Field(None, ge=1, description="stop after this many steps")
-    gradient_checkpointing: bool = Field(
-        False, description="recompute activations in the backward pass, which is slower and saves memory"
+    max_steps: int | None = setting(None, "stop after this many steps", ge=1)
+    gradient_checkpointing: bool = setting(
+        False, "recompute activations in the backward pass, which is slower and saves memory"
     )
-    lora_rank: int = Field(
+    lora_rank: int = setting(
         0,
-        ge=0,
-        description="rank of LoRA adapters, which are merged into the weights when saved (try learning_rate = 1e-4); "
+        "rank of LoRA adapters, which are merged into the weights when saved (try learning_rate = 1e-4); "
         "0: train all weights",
+        ge=0,
     )
-    eval_steps: int | None = Field(
-        None, ge=1, description="steps between validation runs; by default four runs, at least 25 steps apart"
+    eval_steps: int | None = setting(
+        None, "steps between validation runs; by default four runs, at least 25 steps apart", ge=1
     )
-    eval_passages: int = Field(300, ge=0, description="validation passages per run, at most; 0: no validation runs")
-    keep_best: bool = Field(
-        True, description="keep the checkpoint with the best validation nDCG@10; false: the last one"
-    )
-    patience: int = Field(3, ge=0, description="stop after this many validation runs without a new best; 0: never")
-    report_to: str = Field("none", description="also log to tensorboard, wandb or another integration of transformers")
+    eval_passages: int = setting(300, "validation passages per run, at most; 0: no validation runs", ge=0)
+    keep_best: bool = setting(True, "keep the checkpoint with the best validation nDCG@10; false: the last one")
+    patience: int = setting(3, "stop after this many validation runs without a new best; 0: never", ge=0)
+    report_to: str = setting("none", "also log to tensorboard, wandb or another integration of transformers")
 
     @property
     def uses_batch(self) -> bool:
@@ -245,55 +222,50 @@ class TrainSettings(Section):
 class EvaluateSettings(Section):
     """How encoders are evaluated."""
 
-    split: Literal["validation", "test"] = Field("test", description="the split whose passages are used")
-    compare: tuple[str, ...] = Field(
-        (), description="encoders to compare with the base encoder; by default OUTPUT/encoder, which train made"
+    split: Literal["validation", "test"] = setting("test", "the split whose passages are used")
+    compare: tuple[str, ...] = setting(
+        (), "encoders to compare with the base encoder; by default OUTPUT/encoder, which train made"
     )
-    max_general_drop: float = Field(
-        0.01,
-        ge=0,
-        lt=1,
-        description="warn if the Spearman correlation on everyday sentences drops by more than this fraction",
+    max_general_drop: float = setting(
+        0.01, "warn if the Spearman correlation on everyday sentences drops by more than this fraction", ge=0, lt=1
     )
 
 
 class PublishSettings(Section):
     """What is published, and under which licence."""
 
-    to: Path | None = Field(None, description="dataset folder; OUTPUT/dataset by default")
-    name: str | None = Field(None, description="the dataset's name on its card")
-    license: str | None = Field(None, description="licence of every book that has none of its own")
+    to: Path | None = setting(None, "dataset folder; OUTPUT/dataset by default")
+    name: str | None = setting(None, "the dataset's name on its card")
+    license: str | None = setting(None, "licence of every book that has none of its own")
     authors: dict[str, str] = Field(
         default_factory=dict,
         description="authors of a book by its file name, as the cards name them; without, those in the PDF's metadata",
     )
-    redact: bool = Field(False, description="publish ids, pages and offsets, no text")
-    i_have_the_right: bool = Field(False, description="publish although a book's licence is missing or forbids it")
+    redact: bool = setting(False, "publish ids, pages and offsets, no text")
+    i_have_the_right: bool = setting(False, "publish although a book's licence is missing or forbids it")
 
 
 class Settings(Section):
     """All settings of a run."""
 
-    books: tuple[Path, ...] = Field((), description="PDF files, folders or patterns; or files of your own passages")
+    books: tuple[Path, ...] = setting((), "PDF files, folders or patterns; or files of your own passages")
     licenses: dict[str, str] = Field(default_factory=dict, description="licence of a book, by its file name")
-    output: Path = Field(Path("output"), description="folder for everything that is made")
-    encoder: str = Field(
+    output: Path = setting(Path("output"), "folder for everything that is made")
+    encoder: str = setting(
         "auto",
-        description="base encoder: a SentenceTransformer folder, a Hub id or 'embedded' (MiniLM as a package); "
+        "base encoder: a SentenceTransformer folder, a Hub id or 'embedded' (MiniLM as a package); "
         "auto: all-mpnet-base-v2, or embedded without a network",
     )
-    rules: Path | None = Field(None, description="folder of rules that replace or extend the packaged ones")
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="number format; auto: bfloat16 where the hardware is faster with it, float16 on older GPUs"
+    rules: Path | None = setting(None, "folder of rules that replace or extend the packaged ones")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
+        "auto", "number format; auto: bfloat16 where the hardware is faster with it, float16 on older GPUs"
     )
-    seed: int = Field(0, ge=0, description="seed of all random draws")
-    workers: int = Field(0, ge=0, description="processes that read books; 0: one per core")
-    rounds: int = Field(
-        1,
-        ge=1,
-        description="maximum rounds of mining and training in `run`; stops when validation nDCG@10 no longer improves",
+    seed: int = setting(0, "seed of all random draws", ge=0)
+    workers: int = setting(0, "processes that read books; 0: one per core", ge=0)
+    rounds: int = setting(
+        1, "maximum rounds of mining and training in `run`; stops when validation nDCG@10 no longer improves", ge=1
     )
-    allow_worse: bool = Field(False, description="succeed even if the fine-tuned encoder is not better")
+    allow_worse: bool = setting(False, "succeed even if the fine-tuned encoder is not better")
     prompts: PromptSettings = OWN_PROMPTS
     extract: ExtractSettings = ExtractSettings()
     glossary: GlossarySettings = GlossarySettings()
@@ -305,6 +277,10 @@ class Settings(Section):
     evaluate: EvaluateSettings = EvaluateSettings()
 
 
+#: The sections by name, such as "mine".
+SECTIONS = {
+    name: type(info.default) for name, info in Settings.model_fields.items() if isinstance(info.default, Section)
+}
 #: What `--recipe model-card` means: the settings of the original model card, kept so that their effect can be measured.
 MODEL_CARD_RECIPE: dict[str, Any] = {
     "loss": "triplet",
@@ -348,7 +324,7 @@ RENAMED = {
 
 
 def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Settings from a TOML file (none: the defaults), then ``overrides`` by dotted name, such as "mine.negatives".
+    """Settings from a TOML file (none: the defaults), then ``overrides``: {"mine.negatives": 3} or {"mine": {"negatives": 3}}.
 
     Relative paths in the file start from the file's folder, those in ``overrides`` from the working directory.
     Raises ConfigError for a file that cannot be read, a name that is not known, and a value that cannot be used.
@@ -366,24 +342,17 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
         raise _explain(error, file) from None
 
 
-def settings_lines(settings: Settings) -> Iterator[str]:
+def settings_lines(settings: Section) -> Iterator[str]:
     """A TOML file with exactly these settings and their meanings."""
-    flat = [name for name in Settings.model_fields if not isinstance(getattr(settings, name), Section)]
-    yield from _toml_lines(settings, flat)
-    for name in Settings.model_fields:
-        section = getattr(settings, name)
-        if isinstance(section, Section):
-            yield f"\n[{name}]"
-            yield from _toml_lines(section, list(type(section).model_fields))
-
-
-def _toml_lines(section: Section, names: list[str]) -> Iterator[str]:
-    values = section.model_dump(mode="json")
-    for name in names:
-        meaning, value = type(section).model_fields[name].description, values[name]
+    values, fields = settings.model_dump(mode="json"), type(settings).model_fields
+    sections = [name for name in fields if isinstance(getattr(settings, name), Section)]
+    for name in (name for name in fields if name not in sections):
         # JSON's strings, numbers, lists and booleans are valid TOML; TOML has no null.
-        text = f"# {name} =" if value is None else f"{name} = {_toml(value)}"
-        yield f"{text}  # {meaning}"
+        text = f"# {name} =" if values[name] is None else f"{name} = {_toml(values[name])}"
+        yield f"{text}  # {fields[name].description}"
+    for name in sections:
+        yield f"\n[{name}]"
+        yield from settings_lines(getattr(settings, name))
 
 
 def _toml(value: object) -> str:
@@ -401,75 +370,42 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{file}: not a readable TOML file ({error})", "See examples/tripletkit.toml for one that works."
         ) from None
-    return _paths_from(file.parent, values)
-
-
-def _paths_from(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
-    """Make relative paths start from ``folder``, except the output folder, which starts from the working directory."""
+    # Relative paths start from the file's folder, except the output folder, which starts from the working directory.
     if isinstance(values.get("books"), list):
-        values["books"] = [str(folder / book) if isinstance(book, str) else book for book in values["books"]]
-    if isinstance(values.get("rules"), str):
-        values["rules"] = str(folder / values["rules"])
-    glossary = values.get("glossary")
-    if isinstance(glossary, dict) and isinstance(glossary.get("terms"), str):
-        glossary["terms"] = str(folder / glossary["terms"])
+        values["books"] = [str(file.parent / book) if isinstance(book, str) else book for book in values["books"]]
+    for section, name in ((values, "rules"), (values.get("glossary"), "terms")):
+        if isinstance(section, dict) and isinstance(section.get(name), str):
+            section[name] = str(file.parent / section[name])
     return values
 
 
 def _set(values: dict[str, Any], dotted: str, value: Any) -> None:  # noqa: ANN401 - any TOML value
+    value = value.model_dump(exclude_unset=True) if isinstance(value, Section) else value
+    if dotted in SECTIONS and isinstance(value, Mapping):  # a section's other settings stay
+        for name, inner in value.items():
+            _set(values, f"{dotted}.{name}", inner)
+        return
     *sections, key = dotted.split(".")
     for name in sections:
-        inner = values.setdefault(name, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(
-                f"setting {dotted!r}: {name!r} is not a section", "Sections: " + ", ".join(section_names())
-            )
-        values = inner
+        values = values.setdefault(name, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"setting {dotted!r}: {name!r} is not a section", f"Sections: {', '.join(SECTIONS)}")
     values[key] = value
-
-
-def section_names() -> list[str]:
-    """The names of the sections, such as "mine"."""
-    return [name for name, info in Settings.model_fields.items() if _is_section(info.annotation)]
-
-
-def _is_section(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 def _explain(error: ValidationError, file: Path | None) -> ConfigError:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    source = f"{file}: " if file is not None else ""
+    given, place = first["input"], [str(part) for part in first["loc"]]
+    dotted, source = ".".join(place), f"{file}: " if file is not None else ""
+    fields = (SECTIONS.get(place[0], Settings) if len(place) > 1 else Settings).model_fields
     if first["type"] == "extra_forbidden":
-        return ConfigError(f"{source}no setting is called {place!r}", _suggest(first["loc"]))
+        close = get_close_matches(place[-1], sorted(fields), n=1, cutoff=0.5)
+        cure = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(fields))}."
+        cure = f"It is now called {RENAMED[dotted]}." if dotted in RENAMED else cure
+        return ConfigError(f"{source}no setting is called {dotted!r}", cure)
+    cure = "`tripletkit settings` lists every setting with its meaning and default."
+    if isinstance(given, str) and place[-1] in fields and get_origin(fields[place[-1]].annotation) is tuple:
+        cure = f"It takes a list: {place[-1]} = [{json.dumps(given, ensure_ascii=False)}]"
+    value = "" if isinstance(given, dict) else f" = {given!r}" if isinstance(given, str) else f" = {json.dumps(given)}"
     message = first["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    given = first.get("input")
-    shown = repr(given) if isinstance(given, str) else json.dumps(given)
-    value = "" if isinstance(given, dict) else f" = {shown}"
-    return ConfigError(f"{source}{place}{value}: {message}", _cure(first["loc"], given))
-
-
-def _suggest(place: tuple[int | str, ...]) -> str:
-    if new := RENAMED.get(".".join(map(str, place))):
-        return f"It is now called {new}."
-    known = sorted(_section_of(place).model_fields)
-    close = get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
-
-
-def _cure(place: tuple[int | str, ...], given: object) -> str:
-    info = _section_of(place).model_fields.get(str(place[-1]))
-    if info is not None and get_origin(info.annotation) is tuple and isinstance(given, str):
-        return f"It takes a list: {place[-1]} = [{json.dumps(given, ensure_ascii=False)}]"
-    return "`tripletkit settings` lists every setting with its meaning and default."
-
-
-def _section_of(place: tuple[int | str, ...]) -> type[BaseModel]:
-    model: type[BaseModel] = Settings
-    for part in place[:-1]:
-        info = model.model_fields.get(str(part))
-        if info is not None and isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            model = info.annotation
-    return model
+    return ConfigError(f"{source}{dotted}{value}: {message[:1].lower()}{message[1:]}", cure)

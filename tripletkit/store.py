@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,20 +19,10 @@ from tripletkit.ids import file_sha256
 from tripletkit.schemas import DROPPED, TABLES, check_table, make_table
 
 #: Which stage makes which table.
-MAKERS = {
-    "books": "extract",
-    "pages": "extract",
-    "lines": "extract",
-    "passages": "extract",
-    "terms": "glossary",
-    "mentions": "tag",
-    "splits": "split",
-    "triplets": "mine",
-}
+MAKERS = dict.fromkeys(("books", "pages", "lines", "passages"), "extract")
+MAKERS |= {"terms": "glossary", "mentions": "tag", "splits": "split", "triplets": "mine"}
 #: What `train` makes: a SentenceTransformer folder, and the scores of both encoders on validation.
 ENCODER, VALIDATION = "encoder", "validation.json"
-#: What these two encoders are called in validation.json and scores.json.
-BASE, FINE_TUNED = "base", "fine-tuned"
 
 
 @dataclass(frozen=True)
@@ -50,13 +41,18 @@ class Manifest:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a draft beside the file, flush it to disk, then rename it: nobody ever reads half a file."""
+    with _draft_of(path) as draft, draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _draft_of(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield draft
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -93,16 +89,15 @@ class Store:
     def read(self, name: str) -> pl.DataFrame:
         """A table, checked. Raises TableError with the command that makes it if it is missing, damaged or of another version."""
         path, maker = self.path(name), MAKERS.get(name, "run")
+        again = f"Make it again with `tripletkit {maker} --force`."
         if not path.is_file():
             raise TableError(f"{path}: not there yet", f"Make it with `tripletkit {maker}` (same --output).")
         try:
             frame = pl.read_parquet(path)
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise TableError(
-                f"{path}: not a readable parquet file ({str(error).splitlines()[0]})",
-                f"Make it again with `tripletkit {maker} --force`.",
-            ) from error
-        return check_table(frame, TABLES[name], str(path), f"Make it again with `tripletkit {maker} --force`.")
+            reason = str(error).splitlines()[0]
+            raise TableError(f"{path}: not a readable parquet file ({reason})", again) from error
+        return check_table(frame, TABLES[name], str(path), again)
 
     def has_current_columns(self, name: str) -> bool:
         """Whether table ``name`` has the columns of this version. An earlier version may have named them otherwise."""
@@ -110,16 +105,9 @@ class Store:
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
         """Check, sort and write a table, whole or not at all."""
-        path = self.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            check_table(frame, TABLES[name]).write_parquet(
-                draft, compression="zstd", statistics=False, row_group_size=100_000
-            )
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        table = check_table(frame, TABLES[name])
+        with _draft_of(self.path(name)) as draft:
+            table.write_parquet(draft, compression="zstd", statistics=False, row_group_size=100_000)
 
     def write_dropped(self, stage: str, rows: list[dict[str, object]]) -> None:
         """Replace the rows that ``stage`` dropped before by ``rows``; other stages' rows stay."""
@@ -131,20 +119,13 @@ class Store:
     def sha(self, file: str) -> str:
         """sha256 of a file or, for a folder, of its files' names and contents; "" if it is not there."""
         path = self.place(file)
-        if path.is_file():
-            return file_sha256(path)
-        if path.is_dir():
-            return folder_sha256(path)
-        return ""
+        return folder_sha256(path) if path.is_dir() else file_sha256(path) if path.is_file() else ""
 
     def manifest(self, stage: str) -> Manifest | None:
         """The manifest of a finished stage, None if it never finished."""
-        path = self._manifest_path(stage)
-        if not path.is_file():
-            return None
         try:
-            return Manifest(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
+            return Manifest(**json.loads(self._manifest_path(stage).read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
             return None
 
     def write_manifest(self, manifest: Manifest) -> None:

@@ -16,12 +16,16 @@ from tripletkit.store import Store
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
 _COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
-def stage_rows(store: Store) -> list[dict[str, Any]]:
-    """Each stage: what it made, when, in how many seconds, and its dropped rows by reason. Raises TableError if none ran."""
+def report_rows(store: Store) -> list[dict[str, Any]]:
+    """Each stage: what it made, when, in how many seconds, and its dropped rows by reason; then each round.
+
+    Raises TableError if no stage ran.
+    """
     made = {stage: store.manifest(stage) for stage in STAGES}
     if not any(made.values()):
         raise TableError(f"{store.folder}: nothing was made here yet", "Start with `tripletkit run BOOK.pdf`.")
@@ -31,51 +35,42 @@ def stage_rows(store: Store) -> list[dict[str, Any]]:
         reasons = Counter(dropped.filter(stage=stage)["reason"].to_list()) if dropped is not None else Counter()
         row = {"summary": of.summary, "counts": of.counts, "seconds": of.seconds, "made": of.made} if of else {}
         rows.append({"stage": stage, **row, "dropped": dict(reasons.most_common())})
-    return rows
+    return [*rows, *round_rows(store.folder)]
 
 
-def report_rows(store: Store) -> list[dict[str, Any]]:
-    """What each stage and each round made."""
-    return [*stage_rows(store), *round_rows(store.folder)]
-
-
-def report_lines(store: Store) -> Iterator[str]:
+def report_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The same as text: one paragraph a stage, then the rounds, if there are several."""
-    for row in stage_rows(store):
+    for row in (row for row in rows if "stage" in row):
         made = f"{row['summary']}  [{row['seconds']:.1f} s, {row['made']}]" if "made" in row else "not made yet"
         yield f"{row['stage']:9} {made}"
         yield from (f"          dropped {count:,}: {reason}" for reason, count in row["dropped"].items())
-    yield from rounds_lines(store.folder)
+    yield from rounds_lines([row for row in rows if "round" in row])
 
 
 def term_rows(store: Store, *, kept: bool = False) -> list[dict[str, Any]]:
     """The terms in alphabetical order, with the printed pages that the index cites; with ``kept`` only those that are kept."""
     terms = store.read("terms")
-    rows = (terms.filter("kept") if kept else terms).to_dicts()
-    return sorted((_term(row) for row in rows), key=lambda row: (row["term"].casefold(), row["term_id"]))
-
-
-def _term(row: Mapping[str, Any]) -> dict[str, Any]:
-    pages = list(dict.fromkeys(locator["label"] for locator in row["locators"] or ()))
-    names = ("term_id", "term", "forms", "sources")
-    return {**{name: row[name] for name in names}, "pages": pages, "kept": row["kept"], "reason": row["reason"]}
+    pages = pl.col("locators").list.eval(pl.element().struct.field("label")).list.unique(maintain_order=True)
+    named = terms.with_columns(pages=pages.fill_null([]))
+    named = named.select("term_id", "term", "forms", "sources", "pages", "kept", "reason")
+    rows = (named.filter("kept") if kept else named).to_dicts()
+    return sorted(rows, key=lambda row: (row["term"].casefold(), row["term_id"]))
 
 
 def term_table(rows: list[dict[str, Any]]) -> RenderableType:
     """The rows as a table. A term that is not kept is dim, with the reason."""
+    table = _table("term", "forms", "sources", "pages", "kept")
+    for row in rows:
+        lists = "; ".join(row["forms"][1:]), ", ".join(row["sources"]), ", ".join(ranges(row["pages"]))
+        kept, style = ("yes", None) if row["kept"] else (f"no: {row['reason']}", "dim")
+        table.add_row(row["term"], *lists, kept, style=style)
+    return table
+
+
+def _table(*heads: str) -> Table:
     from rich.table import Table
 
-    table = Table("term", "forms", "sources", "pages", "kept", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(
-            row["term"],
-            "; ".join(row["forms"][1:]),
-            ", ".join(row["sources"]),
-            ", ".join(ranges(row["pages"])),
-            "yes" if row["kept"] else f"no: {row['reason']}",
-            style=None if row["kept"] else "dim",
-        )
-    return table
+    return Table(*heads, box=None, header_style="bold", padding=(0, 2, 0, 0))
 
 
 def ranges(labels: list[str]) -> list[str]:
@@ -118,7 +113,6 @@ def _no_one_passage(wanted: str, found: list[str], known: list[str]) -> ConfigEr
 def passage_view(passage: Mapping[str, Any]) -> RenderableType:
     """The passage's id, pages and section, its text with each term in a colour, and a table of its mentions."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     mentions = passage["mentions"]
@@ -127,7 +121,7 @@ def passage_view(passage: Mapping[str, Any]) -> RenderableType:
     for mention in mentions:
         text.stylize(f"bold underline {colours[mention['term']]}", mention["start"], mention["end"])
     place = f"{passage['passage_id']}, {passage['kind']}, pages {passage['label_first']}–{passage['label_last']}"
-    table = Table("place", "surface", "term", "match", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table = _table("place", "surface", "term", "match")
     for m in mentions:
         table.add_row(f"{m['start']}–{m['end']}", m["surface"], Text(m["term"], colours[m["term"]]), m["match"])
     below = table if mentions else Text("no term is tagged in it", "dim")

@@ -220,6 +220,10 @@ def prompts_outside_the_pooling(folder: Path) -> Path:
 
 
 def dot_product(folder: Path) -> Path:
+    """Of vectors of length 1, for which it is the cosine."""
+    from sentence_transformers.sentence_transformer.modules import Normalize
+
+    saved_again(folder, lambda model: model.append(Normalize()))
     change_json(folder / "config_sentence_transformers.json", similarity_fn_name="dot")
     return folder
 

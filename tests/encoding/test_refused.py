@@ -99,6 +99,11 @@ def router_without_queries(folder: Path) -> Path:
     return folder
 
 
+def dot_product_of_any_length(folder: Path) -> Path:
+    change_json(folder / "config_sentence_transformers.json", similarity_fn_name="dot")
+    return folder
+
+
 def broken_configuration(folder: Path) -> Path:
     (folder / "modules.json").write_text("[{")
     return folder
@@ -125,6 +130,7 @@ def broken_tokenizer(folder: Path) -> Path:
         (limit_beyond_the_positions, "limit of 256 tokens is higher than the 128 positions.*max_seq_length = 128"),
         (no_pooling, "cannot encode a query"),
         (router_without_queries, "no route for 'query'"),
+        (dot_product_of_any_length, "similarity is 'dot'.*similarity_fn_name='cosine'"),
         (broken_configuration, "configuration file .* cannot be read"),
         (broken_tokenizer, "cannot be loaded"),
     ],

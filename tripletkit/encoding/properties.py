@@ -21,7 +21,8 @@ Task = Literal["query", "document"]
 #: What all texts of a call are, or each of them.
 Tasks: TypeAlias = Task | Sequence[Task]
 TASKS: tuple[Task, ...] = ("query", "document")
-SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+#: Similarities that rank as the cosine does only where vectors have length 1; the Manhattan distance not even there.
+_BY_LENGTH = ("dot", "euclidean", "manhattan")
 #: Longer limits mean that there is none: transformers writes 1e30.
 _UNLIMITED = 1_000_000
 #: The file of a Transformer module, under all the names that it has had.
@@ -124,15 +125,21 @@ def _read(name: str, folder: Path) -> EncoderProperties:
     for router in routers:
         for task in TASKS:
             router.route(task)
+    names = tuple(_class_name(one["type"]) for one in modules)
     similarity = config.get("similarity_fn_name")
+    if similarity in _BY_LENGTH and not (names[-1] == "Normalize" and similarity != "manhattan"):
+        raise EncoderError(
+            f"encoder {name!r}: its similarity is {similarity!r} of vectors of any length; tripletkit compares directions (cosine)",
+            "Choose a cosine encoder, or save this one as such: SentenceTransformer(X, similarity_fn_name='cosine').",
+        )
     return EncoderProperties(
-        modules=tuple(_class_name(one["type"]) for one in modules),
+        modules=names,
         readers=readers,
         by_task=bool(routers) or any(reader.by_task for reader in readers.values()),
         prompts={"query": "", "document": ""}
         | {key: text or "" for key, text in (config.get("prompts") or {}).items()},
         default_prompt=config.get("default_prompt_name"),
-        similarity=similarity if similarity in SIMILARITIES else "cosine",
+        similarity=similarity if similarity in _BY_LENGTH else "cosine",
     )
 
 
