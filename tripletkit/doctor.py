@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tripletkit.books import find_books, is_passage_file
+from tripletkit.encoding.properties import TASKS, saved_types
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import TripletkitError
 from tripletkit.passage_files import counted, read_passage_file
@@ -84,8 +85,21 @@ def _rules(settings: Settings) -> Iterator[Check]:
 
 
 def _encoder(settings: Settings) -> Iterator[Check]:
-    at = resolve_encoder(settings.encoder)
-    yield Check(True, f"encoder: {at.base} in {at.folder}, {at.max_tokens} tokens, fingerprint {at.fingerprint}")
+    from tripletkit.encoding.loading import check_encoder
+    from tripletkit.encoding.precision import choose_precision
+
+    at = resolve_encoder(settings.encoder, settings.prompts)
+    dimensions, of = check_encoder(at), at.properties
+    limit = f"{of.max_tokens:,} tokens" if of.max_tokens else "any number of tokens"
+    used = ", ".join(f"{task} {at.prompt(task)!r}" for task in TASKS)
+    others = ", ".join(f"{name} {text!r}" for name, text in of.prompts.items() if name not in TASKS)
+    yield Check(True, f"encoder: {at.base} in {at.folder}, fingerprint {at.fingerprint}; it was loaded and encodes")
+    yield Check(
+        True, f"encoder: {dimensions} dimensions, {limit}, {of.similarity} similarity, {' → '.join(of.modules)}"
+    )
+    yield Check(True, f"encoder: prompts in use: {used}; others in the folder: {others or 'none'}")
+    precision = choose_precision(settings.precision)
+    yield Check(True, f"encoder: weights saved in {saved_types(at.folder)}, held in float32, computed in {precision}")
 
 
 def _books(settings: Settings) -> Iterator[Check]:

@@ -98,7 +98,7 @@ class SentenceEncoder:
         for start in range(0, len(texts), self._batch_size):
             batch = texts[start : start + self._batch_size]
             with torch.inference_mode():
-                rows.append(_unit_vectors(self._model, batch, self._computed_in, task, self.place.prompt(task)))
+                rows.append(_unit_vectors(self._model, batch, self._computed_in, task))
             advance(len(batch))
         found = np.concatenate(rows)
         if not np.isfinite(found).all():
@@ -116,15 +116,12 @@ class SentenceEncoder:
 
 
 class ModelEncoder:
-    """A SentenceTransformer object as an encoder. Nothing is cached, as its weights may change between calls.
-
-    ``place`` says which prompts to use; without it they are the model's own.
-    """
+    """A SentenceTransformer object as an encoder. Nothing is cached, as its weights may change between calls."""
 
     fingerprint = ""
 
-    def __init__(self, model: Any, precision: str, place: EncoderFolder | None = None) -> None:  # noqa: ANN401
-        self._model, self._precision, self._place = model, precision, place
+    def __init__(self, model: Any, precision: str) -> None:  # noqa: ANN401 - untyped library
+        self._model, self._precision = model, precision
 
     def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
         """float32, shape (len(texts), dimensions), rows of length 1."""
@@ -132,24 +129,17 @@ class ModelEncoder:
             places = {one: [i for i, own in enumerate(task) if own == one] for one in dict.fromkeys(task)}
             rows = [self.encode([texts[i] for i in own], what, one) for one, own in places.items()]
             return np.concatenate(rows)[np.argsort(np.concatenate(list(places.values())))]
-        prompt = self._place.prompt(task) if self._place else None
         # Without inference mode: what a module caches here must still serve the next training step.
-        return _unit_vectors(self._model, texts, self._precision, task, prompt)
+        return _unit_vectors(self._model, texts, self._precision, task)
 
 
-def _unit_vectors(
-    model: Any,  # noqa: ANN401 - untyped library
-    texts: Sequence[str],
-    precision: str,
-    task: Task,
-    prompt: str | None,
-) -> Vectors:
+def _unit_vectors(model: Any, texts: Sequence[str], precision: str, task: Task) -> Vectors:  # noqa: ANN401
     """Rows of length 1 in float32, whatever precision they are computed in."""
     from tripletkit.encoding.loading import encode
     from tripletkit.encoding.precision import autocast
 
     with autocast(model.device.type, precision):
-        vectors = encode(model, texts, task, prompt)
+        vectors = encode(model, texts, task)
     found: Vectors = vectors.float().cpu().numpy()
     unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
     return unit

@@ -19,7 +19,9 @@ _POSITION_TABLES = ("position_embeddings", "wpe", "embed_positions")
 
 
 def load_model(place: EncoderFolder, device: str | None = None) -> Any:  # noqa: ANN401 - untyped library
-    """The SentenceTransformer in ``place``, with float32 weights: autocast brings the speed of half precision.
+    """The SentenceTransformer in ``place``, with float32 weights and the prompts that the settings choose.
+
+    Autocast brings the speed of half precision.
 
     Raises EncoderError if the folder has none, if it needs code of its own, or if a weight is NaN or infinite.
     """
@@ -37,18 +39,16 @@ def load_model(place: EncoderFolder, device: str | None = None) -> Any:  # noqa:
             f"encoder {place.name!r}: {place.folder} cannot be loaded ({type(error).__name__}: {_first_line(error)})",
             "Give a folder that SentenceTransformer.save_pretrained wrote, or a hub id.",
         ) from error
-    bad = next((name for name, values in model.state_dict().items() if not _is_finite(values)), None)
-    if bad is not None:
-        raise EncoderError(
-            f"encoder {place.name!r}: its weights {bad} hold NaN or infinite values",
-            "Download or train it again.",
-        )
+    check_weights(f"encoder {place.name!r}", model)
+    model.prompts |= {task: place.prompt(task) for task in TASKS}
     return model
 
 
-def _is_finite(values: torch.Tensor) -> bool:
-    """By the least and the largest, which needs no memory: NaN is either."""
-    return values.numel() == 0 or all(bool(torch.isfinite(end)) for end in torch.aminmax(values))
+def check_weights(what: str, model: torch.nn.Module) -> None:
+    """Raise EncoderError if a weight is NaN or infinite. NaN is both the least and the largest of its kind."""
+    for name, values in model.state_dict().items():
+        if values.numel() and not all(bool(torch.isfinite(end)) for end in torch.aminmax(values)):
+            raise EncoderError(f"{what}: its weights {name} hold NaN or infinite values", "Download or train it again.")
 
 
 def check_encoder(place: EncoderFolder) -> int:
@@ -75,7 +75,7 @@ def check_encoder(place: EncoderFolder) -> int:
 
 def _shape(place: EncoderFolder, model: Any, task: Task) -> int:  # noqa: ANN401 - untyped library
     try:
-        vectors = encode(model, ["a", "a longer text"], task, place.prompt(task))
+        vectors = encode(model, ["a", "a longer text"], task)
     except Exception as error:  # the library raises whatever its modules raise
         raise EncoderError(
             f"encoder {place.name!r}: it cannot encode a {task} ({type(error).__name__}: {_first_line(error)})",
@@ -100,12 +100,10 @@ def _limits(model: Any) -> Iterator[tuple[int, int]]:  # noqa: ANN401 - untyped 
                     yield part.max_seq_length, table.num_embeddings - taken
 
 
-def encode(model: Any, texts: Sequence[str], task: Task, prompt: str | None = None) -> Any:  # noqa: ANN401 - untyped library
-    """A tensor with a row per text. ``prompt`` None: the one that the model has for queries or documents."""
+def encode(model: Any, texts: Sequence[str], task: Task) -> Any:  # noqa: ANN401 - untyped library
+    """A tensor with a row per text, with the model's prompt for queries or documents."""
     call = model.encode_query if task == "query" else model.encode_document
-    return call(
-        list(texts), prompt=prompt, convert_to_tensor=True, show_progress_bar=False, batch_size=max(len(texts), 1)
-    )
+    return call(list(texts), convert_to_tensor=True, show_progress_bar=False)
 
 
 def _first_line(error: Exception) -> str:

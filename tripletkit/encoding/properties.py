@@ -85,6 +85,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
+def saved_types(folder: Path) -> str:
+    """The types that the weights are saved in, such as "float16"; those of files without a header are not known."""
+    found = set[str]()
+    for path in folder.rglob("*.safetensors"):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        found |= {values["dtype"] for name, values in header.items() if name != "__metadata__"}
+    names = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+    return " and ".join(sorted(names.get(one, one) for one in found if one[:1] != "I")) or "an unknown type"
+
+
 def read_properties(name: str, folder: Path) -> EncoderProperties:
     """The properties of the encoder that the user called ``name``.
 

@@ -89,7 +89,7 @@ class EncoderFolder:
         """
         reader = self.properties.readers["document"]
         limit, prompt = reader.max_tokens or NO_LIMIT, self.prompt("document")
-        if prompt:
+        if prompt and limit != NO_LIMIT:
             plain, with_prompt = token_counter(reader.folder)(["", prompt])
             limit -= with_prompt - plain
         if limit < LEAST_TOKENS:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tripletkit.encoding.encoder import Encoder, Vectors
+from tripletkit.encoding.properties import TASKS, Task
 from tripletkit.evaluation.baselines import build_matcher, mentioned
 from tripletkit.evaluation.bootstrap import ENOUGH_UNITS
 from tripletkit.evaluation.gold import Chapter, Gold, Term
@@ -132,9 +133,13 @@ def _by_text(
 
 
 def encoder_scores(tasks: Sequence[RetrievalTask], encoder: Encoder, mask_token: str) -> dict[str, ScoreMatrix]:
-    """Cosines by task, each of shape (queries, candidates). All texts are encoded in one call."""
+    """Cosines by task, each of shape (queries, candidates). Terms are encoded as queries, all others as documents, in one call."""
+    kinds: list[Task] = []
+    for task in tasks:
+        queries, candidates = TASKS if task.by_term else TASKS[::-1]
+        kinds += [queries] * len(task.queries) + [candidates] * len(task.candidates)
     texts = [text.replace(HIDDEN, mask_token) for task in tasks for text in (*task.queries, *task.candidates)]
-    vectors = encoder.encode(texts, "evaluation texts")
+    vectors = encoder.encode(texts, "evaluation texts", kinds)
     scores, start = {}, 0
     for task in tasks:
         middle, end = start + len(task.queries), start + len(task.queries) + len(task.candidates)
@@ -145,7 +150,7 @@ def encoder_scores(tasks: Sequence[RetrievalTask], encoder: Encoder, mask_token:
 
 def score(gold: Gold, encoder: Encoder) -> dict[str, Metrics]:
     """Mean metrics of term→passage and passage→term; for validation, which needs neither baselines nor intervals."""
-    terms = encoder.encode(gold.names, "terms")
+    terms = encoder.encode(gold.names, "terms", "query")
     passages = encoder.encode(gold.texts, "passages")
     return score_vectors(gold, terms, passages)
 

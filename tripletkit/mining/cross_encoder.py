@@ -45,16 +45,30 @@ def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, rel
 
 def load_cross_encoder(name: str) -> Any:  # noqa: ANN401 - untyped library
     """The CrossEncoder of one score in a folder, or of a hub id. Raises EncoderError."""
+    import torch
     from sentence_transformers import CrossEncoder
+
+    from tripletkit.encoding.loading import check_weights
 
     folder = Path(name).expanduser()
     try:
-        model = CrossEncoder(str(folder) if folder.is_dir() else name, local_files_only=folder.is_dir())
+        model = CrossEncoder(
+            str(folder) if folder.is_dir() else name,
+            local_files_only=folder.is_dir(),
+            model_kwargs={"dtype": torch.float32},
+        )
     except Exception as error:  # the library raises whatever its parts raise
         raise EncoderError(
             f"cross-encoder {name!r} cannot be loaded ({type(error).__name__}: {error})",
             "Give a folder that CrossEncoder.save_pretrained wrote, or a hub id such as cross-encoder/ms-marco-MiniLM-L6-v2.",
         ) from error
+    architectures = model.config.architectures or [""]
+    if model[0].transformer_task == "sequence-classification" and not architectures[0].endswith("Classification"):
+        raise EncoderError(
+            f"cross-encoder {name!r}: it is a {architectures[0] or 'model'} without scores, such as an encoder has",
+            "Give a CrossEncoder, such as cross-encoder/ms-marco-MiniLM-L6-v2.",
+        )
+    check_weights(f"cross-encoder {name!r}", model)
     if model.num_labels != 1:
         raise EncoderError(
             f"cross-encoder {name!r} gives {model.num_labels} scores a pair",

@@ -116,7 +116,7 @@ def mine_pool(pool: Pool, tools: Tools, settings: MineSettings, *, seed: int, na
     """
     if not pool.candidates:
         return MinedPool(pool)
-    terms = tools.encoder.encode(pool.names, f"{name}terms")
+    terms = tools.encoder.encode(pool.names, f"{name}terms", "query")
     plain = sorted({pair.passage for pair in pool.candidates})
     vectors = tools.encoder.encode([pool.texts[i] for i in plain], f"{name}passages")
     anchors = Anchors(vectors, {passage: row for row, passage in enumerate(plain)})

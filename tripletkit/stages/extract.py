@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from tripletkit.books import REFUSED, is_passage_file
+from tripletkit.encoding.resolve import EMBEDDED, NO_LIMIT
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
@@ -44,6 +45,8 @@ OWN_VERSION = 1
 PASSAGE_IDS = "passage_ids.csv"
 
 VERSION = 4
+#: The longest passage for an encoder that reads texts of any length.
+UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
 
 #: Read in worker processes only: this process loads no PDF library.
@@ -58,6 +61,7 @@ _CURES = {
 
 def run(job: Job) -> StageResult:
     """Read every book that is not kept from an earlier run; a book that cannot be read is named, the others go on."""
+    _check_encoders(job)
     tasks, refused = _plan(job)
     for task, problem in _read_all([t for t in tasks if job.force or not (t.part / "done").exists()], job):
         if problem is not None:
@@ -85,6 +89,21 @@ def run(job: Job) -> StageResult:
         dropped += [*found.repeated, *(row for part in own for row in part.dropped())]
         notes += (*notes_on(own), f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage")
     return _result(books, parts, dropped, notes, cut_in_words(own))
+
+
+def _check_encoders(job: Job) -> None:
+    """Refuse encoders that later stages could not use, before any work. One that was found sound is not loaded again."""
+    place, cross_encoder = job.locate(), job.settings.mine.cross_encoder
+    mark = job.folder / "cache" / "encoders" / place.fingerprint
+    if place.name != EMBEDDED and not mark.is_file():
+        from tripletkit.encoding.loading import check_encoder
+
+        check_encoder(place)
+        write_atomically(mark, b"")
+    if cross_encoder is not None:
+        from tripletkit.mining.cross_encoder import load_cross_encoder
+
+        load_cross_encoder(cross_encoder)
 
 
 def _parts_of(tasks: list[BookTask]) -> dict[str, pl.DataFrame]:
@@ -120,14 +139,20 @@ def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
             str(VERSION),
         )
         tasks[book_id] = BookTask(
-            path, book_id, job.folder / "cache" / "books" / key, place.folder, limits, job.rules, settings.backend
+            path,
+            book_id,
+            job.folder / "cache" / "books" / key,
+            place.tokenizer_folder,
+            limits,
+            job.rules,
+            settings.backend,
         )
     return list(tasks.values()), refused
 
 
 def _limits(job: Job) -> PassageLimits:
     settings, most = job.settings.extract, job.locate().max_tokens
-    most = min(settings.max_tokens or most, most)
+    most = min(settings.max_tokens or (UNBOUNDED_PASSAGE if most == NO_LIMIT else most), most)
     return PassageLimits(
         max_tokens=most, target_tokens=min(settings.target_tokens, most), min_tokens=min(settings.min_tokens, most)
     )
@@ -204,7 +229,7 @@ def _own_part(path: Path, sha: str, job: Job) -> OwnPart:
     part = job.folder / "cache" / "books" / stable_id("own", path.suffix.lower(), *values)
     if job.force or not (part / "done").exists():
         file = read_passage_file(path)
-        rows = cut_rows(file, limits, token_counter(place.folder), job.rules.words("abbreviations"))
+        rows = cut_rows(file, limits, token_counter(place.tokenizer_folder), job.rules.words("abbreviations"))
         keep_part(part, rows, file)
     return read_part(path, part)
 

@@ -24,6 +24,9 @@ def load(base: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # noq
     model.model_card_data.local_files_only = True
     # Checkpoints need no card, and writing one takes as long as a step.
     model.save_pretrained = partial(model.save_pretrained, create_model_card=False)
+    if model.truncate_dim is not None:
+        # The library shortens vectors only outside training.
+        model.register_forward_hook(partial(_shorten, model.truncate_dim))
     if settings.gradient_checkpointing:
         inner = model.transformers_model
         # The name since transformers 5.23, and the one before.
@@ -32,6 +35,10 @@ def load(base: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # noq
     if settings.lora_rank:
         _add_adapters(model, settings.lora_rank, seed)
     return model
+
+
+def _shorten(dimensions: int, model: object, features: object, out: dict[str, Any]) -> None:
+    out["sentence_embedding"] = out["sentence_embedding"][:, :dimensions]
 
 
 def _add_adapters(model: Any, rank: int, seed: int) -> None:  # noqa: ANN401 - untyped library

@@ -22,6 +22,7 @@ from transformers.trainer_callback import PrinterCallback
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.precision import choose_precision
+from tripletkit.encoding.properties import Task
 from tripletkit.encoding.quiet import hidden_progress_bars
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
@@ -164,7 +165,7 @@ def _train(training: _Training, rows: Sequence[Example], progress: Progress) -> 
             rows,
             settings,
             model=model,
-            args=_arguments(training, steps),
+            args=_arguments(training, steps, len(rows[0].negatives)),
             loss=make_loss(model, settings, known),
             evaluator=ValidationEvaluator(validation.score, training.precision) if validation else None,
         )
@@ -202,8 +203,11 @@ def _restored_globals() -> Iterator[None]:
         os.environ.update(environment)
 
 
-def _arguments(training: _Training, steps: int) -> SentenceTransformerTrainingArguments:
-    settings = training.settings
+def _arguments(training: _Training, steps: int, negatives: int) -> SentenceTransformerTrainingArguments:
+    settings, base = training.settings, training.base
+    terms = ["positive", *(f"negative_{i}" for i in range(1, negatives + 1))]
+    tasks: dict[str, Task] = {"anchor": "document", **dict.fromkeys(terms, "query")}
+    prompts = {column: base.prompt(task) for column, task in tasks.items() if base.prompt(task)}
     gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     evaluation: dict[str, Any] = {}
     if training.validation:
@@ -231,6 +235,8 @@ def _arguments(training: _Training, steps: int) -> SentenceTransformerTrainingAr
         fp16=training.precision == "float16",
         dataloader_pin_memory=False,
         use_cpu=not gpu,
+        prompts=prompts or None,
+        router_mapping=tasks if base.properties.by_task else None,
         ddp_backend="gloo" if process_count() > 1 and not gpu else None,
         **evaluation,
     )
