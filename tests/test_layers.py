@@ -13,11 +13,10 @@ PACKAGE = Path(tripletkit.__file__).parent
 #: Heavy or awkward libraries, and the modules that may import them.
 OWNERS = {
     "pypdfium2": {"pdf/reader.py", "pdf/inspect.py"},
-    "pdfplumber": {"pdf/plumber.py"},
+    "pdfplumber": {"pdf/pages.py"},
     "sentence_transformers": {
         "encoding/encoder.py",
         "encoding/loading.py",
-        "evaluation/compare.py",
         "mining/cross_encoder.py",
         "training/batches.py",
         "training/losses.py",
@@ -52,7 +51,7 @@ OWNERS = {
         "hub_answers.py",
         "publishing/dataset_card.py",
         "publishing/hub.py",
-        "publishing/markdown.py",
+        "publishing/cards.py",
         "publishing/model_card.py",
     },
 }
@@ -60,7 +59,7 @@ OWNERS = {
 LAYERS = [
     {"errors", "__init__"},
     {"hub_answers", "ids", "settings", "schemas", "rules", "progress"},
-    {"store", "language", "near_duplicates", "row_formats", "passage_files", "books"},
+    {"store", "language", "near_duplicates", "user_rows", "books"},
     {"pdf", "tagging", "encoding", "publishing", "terms", "mining", "training", "evaluation"},
     {"own_passages"},
     {"stage"},

@@ -131,7 +131,7 @@ def test_the_output_folder_is_the_best_rounds(done: dict[int, Path], tiny_encode
 def test_the_card_says_who_mined(done: dict[int, Path]) -> None:
     (fingerprint,) = set(Store(done[2]).read("triplets")["encoder"])
     card = (done[2] / "dataset" / "README.md").read_text(encoding="utf-8")
-    assert "Mined by weights tuned from `tiny` on an earlier round's triplets" in card
+    assert "Mined by `tiny`, fine-tuned on the triplets of an earlier round" in card
     assert f"fingerprint `{fingerprint}`" in card
 
 

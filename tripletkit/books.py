@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tripletkit.errors import SourceError
-from tripletkit.passage_files import has_text_column
+from tripletkit.user_rows import has_text_column
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +51,8 @@ def _expand(name: Path) -> list[Path]:
             )
         return inside
     if any(mark in str(name) for mark in "*?[") and not name.exists():
-        base = Path(name.anchor) if name.is_absolute() else Path()
-        matching = sorted(
-            p for p in base.glob(str(name.relative_to(name.anchor)) if name.is_absolute() else str(name)) if p.is_file()
-        )
+        pattern = name.relative_to(name.anchor)
+        matching = sorted(p for p in Path(name.anchor).glob(str(pattern)) if p.is_file())
         if not matching:
             raise SourceError(f"{name}: the pattern matches no file", "Check the path.")
         return matching
@@ -66,14 +64,12 @@ def _is_book(path: Path, folder: Path) -> bool:
     """Whether a file found in ``folder`` is a PDF or a table of passages. What tripletkit itself made is neither."""
     if path.suffix.lower() == ".pdf":
         return path.is_file()
-    if path.suffix.lower() not in _FOUND_IN_FOLDERS or not path.is_file() or _is_output(path, folder):
+    if path.suffix.lower() not in _FOUND_IN_FOLDERS or not path.is_file():
+        return False
+    # An output folder holds tables with a column `text` too.
+    if any((above / "manifests").is_dir() for above in path.parents if above.is_relative_to(folder)):
         return False
     if not has_text_column(path):
         log.warning("%s: passed over, it has no column 'text'; name the file itself to be told more", path)
         return False
     return True
-
-
-def _is_output(path: Path, within: Path) -> bool:
-    """Whether a file lies in an output folder, which holds tables with a column ``text`` too."""
-    return any((folder / "manifests").is_dir() for folder in path.parents if folder.is_relative_to(within))

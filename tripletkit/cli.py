@@ -154,7 +154,7 @@ def publish(
 def fill(call: Call, dataset: Dataset, to: FillTo = Path("filled")) -> None:
     """Put the text back into a redacted dataset. It is read from the PDFs that the dataset was made of."""
     filled = call.run("extract", "glossary").fill(dataset, to)
-    call.show([filled.as_dict()], [filled.summary])
+    call.show([{"filled": str(to), "unfilled": dict(filled.unfilled), "summary": filled.summary}], [filled.summary])
 
 
 @command(app, *TRAIN_OPTIONS, "allow_worse")
@@ -251,7 +251,12 @@ def _push(
 
     options = PushOptions(private=not public, revision=revision, tag=tag)
     done = project.push(repository, kind, options=options, dry_run=dry_run)
-    call.show([done.as_dict()], done.lines if isinstance(done, PushPlan) else [done.summary])
+    row: dict[str, Any] = {"kind": kind, "url": done.url, "private": not public, "revision": revision, "tag": tag}
+    if isinstance(done, PushPlan):
+        call.show([{**row, "files": done.sizes, "sent": False}], done.lines)
+    else:
+        sent = {"sent": done.sent, "deleted": done.deleted, "commit": done.commit}
+        call.show([{**row, "private": done.private, **sent}], [done.summary])
 
 
 def _rich_lines(what: Any) -> Iterable[str]:  # noqa: ANN401 - a renderable of rich, imported late

@@ -13,12 +13,12 @@ from tripletkit.books import find_books, is_passage_file
 from tripletkit.encoding.properties import TASKS, saved_types
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import TripletkitError
-from tripletkit.passage_files import counted, read_passage_file
 from tripletkit.pdf.reader import open_pdf
 from tripletkit.rules import load_rules
 from tripletkit.settings import Settings, TrainSettings
 from tripletkit.store import MAKERS, Store
 from tripletkit.training.diagnostics import Finding, lint, unmeetable_margin
+from tripletkit.user_rows import counted, read_passage_file
 
 #: Room for tables, vectors and checkpoints of a few books.
 ENOUGH_DISK_BYTES = 2_000_000_000

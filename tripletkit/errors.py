@@ -4,7 +4,6 @@ TripletkitError
 ├── ConfigError   a setting or a flag
 ├── RulesError    a file of rules
 ├── SourceError   a book or a file of the user's
-│   └── NoTextError   a table without a column `text`
 ├── TableError    a missing, foreign or damaged table
 ├── EncoderError  an encoder that cannot be loaded, or that training did not improve
 ├── RightsError   text or weights that may not be published

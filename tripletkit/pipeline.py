@@ -18,14 +18,13 @@ from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
 from tripletkit.ids import file_sha256
 from tripletkit.language.normalise import normalised_by
-from tripletkit.passage_files import counted
 from tripletkit.progress import Progress, is_first_process
-from tripletkit.row_formats import BAD_ROW
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
 from tripletkit.stage import Input, Job, Stage, StageReport, StageResult
 from tripletkit.store import Manifest, Store
+from tripletkit.user_rows import BAD_ROW, counted
 
 if TYPE_CHECKING:
     from tripletkit.encoding.encoder import Encoder

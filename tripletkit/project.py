@@ -242,7 +242,8 @@ class Project:
             from tripletkit.publishing.hub import fetch_dataset
 
             folder = fetch_dataset(str(dataset))
-        return fill_dataset(folder, {name: self.store.read(name) for name in ("passages", "terms")}, Path(to))
+        tables = {name: self.store.read(name) for name in ("books", "pages", "passages", "terms")}
+        return fill_dataset(folder, tables, Path(to))
 
 
 def own_passages(given: object) -> bytes:

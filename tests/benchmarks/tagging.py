@@ -21,8 +21,7 @@ from spacy.matcher import PhraseMatcher
 from tripletkit.rules import load_rules
 from tripletkit.settings import TagSettings
 from tripletkit.store import Store
-from tripletkit.tagging.context import Context
-from tripletkit.tagging.mentions import Tagger
+from tripletkit.tagging.mentions import Context, Tagger
 from tripletkit.tagging.tag_texts import form_matcher
 
 EXCLUDED = ["parser", "ner", "senter"]

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from tests.book import CHAPTERS
-from tests.conftest import make_tiny_encoder
+from tests.conftest import HashEncoder, make_tiny_encoder
 from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError, EncoderError, SourceError
@@ -54,6 +54,12 @@ def test_an_object_scores_as_its_folder_does(tiny_encoder: Path, other_encoder: 
     assert "difference" not in str(unnamed)
 
 
+def test_any_object_that_encodes_can_be_scored(hash_encoder: HashEncoder) -> None:
+    report = evaluate_encoders({"hash": hash_encoder}, [*TEXTS, TEXTS[0]], TERMS)
+    assert report.passages == len(TEXTS)  # equal texts without ids are one
+    assert "term→passage" in report.encoders["hash"].scores
+
+
 def test_frames_bring_ids_chapters_forms_and_definitions(tiny_encoder: Path) -> None:
     passages = pl.DataFrame(
         {
@@ -89,8 +95,12 @@ def test_pairs_by_text(tiny_encoder: Path) -> None:
     [
         ({"encoders": []}, ConfigError, "no encoder is given"),
         ({"encoders": ["./nowhere"]}, EncoderError, "no such folder"),
-        ({"passages": pl.DataFrame({"body": ["a"]})}, SourceError, "no column 'text' among body"),
-        ({"passages": pl.DataFrame({"text": ["a", "b"], "passage_id": [1, 1]})}, SourceError, "passage_id 1 occurs"),
+        ({"passages": pl.DataFrame({"body": ["a"]})}, SourceError, r"passages: row 0: no text \(it has 'body'"),
+        (
+            {"passages": pl.DataFrame({"text": ["a", "b"], "passage_id": [1, 1]})},
+            SourceError,
+            "passage_id '1' occurs twice",
+        ),
         ({"terms": ["no such term"]}, SourceError, r"none of the 1 terms has a relevant passage"),
         ({"gold": [("nothing", TERMS[0])]}, SourceError, "unknown passage 'nothing'"),
         ({"gold": [(TEXTS[0], "nothing")]}, SourceError, "unknown term 'nothing'"),

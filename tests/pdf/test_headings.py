@@ -1,6 +1,12 @@
 from tests.pdf.make import block, line
-from tripletkit.pdf.contents import Entry, book_entries, contents_entries
-from tripletkit.pdf.headings import chapter_outlines, find_headings, section_paths
+from tripletkit.pdf.headings import (
+    Entry,
+    book_entries,
+    chapter_outlines,
+    contents_entries,
+    find_headings,
+    section_paths,
+)
 from tripletkit.pdf.hyphens import book_vocabulary
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.reader import Bookmark

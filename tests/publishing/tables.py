@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from tripletkit.evaluation.report import Figure
 from tripletkit.ids import stable_id
 from tripletkit.publishing.dataset_card import CardDetails
 from tripletkit.publishing.encoder_scores import EncoderScores, ScoreRow
@@ -23,7 +24,7 @@ SCORES = EncoderScores(
     117,
     "14 chapters",
     "beef",
-    (ScoreRow("term→passage", "nDCG@10", 76, (0.511, (0.45, 0.57)), (0.61, None), (0.099, None), 0.58),),
+    (ScoreRow("term→passage", "nDCG@10", 76, Figure(0.511, (0.45, 0.57)), Figure(0.61), Figure(0.099), 0.58),),
 )
 #: Every configuration of a dataset.
 CONFIGURATIONS = (

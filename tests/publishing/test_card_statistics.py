@@ -21,8 +21,8 @@ def test_a_copied_passage_is_a_leak() -> None:
         card_statistics(tables).leakage,
         card_statistics({**tables, "passages": tables["passages"].with_columns(copied)}).leakage,
     )
-    assert (before.copies, after.copies) == (0, 2)
-    assert after.near_copies == before.near_copies + 1
+    assert (before["copies"], after["copies"]) == (0, 2)
+    assert after["near_copies"] == before["near_copies"] + 1
 
 
 def test_shingles_by_hand() -> None:

@@ -11,8 +11,8 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from tests.publishing.tables import ALPHA, BETA, DETAILS, SCORES, Book, small_tables, unlicensed
+from tripletkit.publishing.cards import plain
 from tripletkit.publishing.dataset_folder import write_dataset
-from tripletkit.publishing.markdown import plain
 from tripletkit.publishing.negative_checks import Review
 
 
@@ -129,7 +129,6 @@ def test_details_are_on_the_card(tmp_path: Path) -> None:
         scores=SCORES,
         rules="ru1e5",
         libraries={"polars": "2.1.0"},
-        repo="ann/books",
     )
     # Wilson by hand: n 200, p .025, z 1.96 → (.025 + .009604 ± 1.96 √(.000121875 + .000024010)) / 1.019208
     assert "200 triplets. False negatives 5 (2.5%, 95 % Wilson interval 1.1% to 5.7%), trivial negatives 15" in card
@@ -143,7 +142,7 @@ def test_details_are_on_the_card(tmp_path: Path) -> None:
         "fingerprint `f00d`",
         "`ru1e5`",
         "polars 2.1.0",
-        'load_dataset("ann/books", "triplet")',
+        'load_dataset("OWNER/NAME", "triplet")',
         "| `mine.negatives` | `2` |",
     ):
         assert told in card

@@ -24,9 +24,9 @@ NOWHERE = "http://127.0.0.1:9"  # nothing listens there: what asks for another m
 PUSH_AND_LOAD = """
 import json, sys
 from pathlib import Path
-from tripletkit.publishing.hub import PushOptions, fetch_dataset, push_dataset
+from tripletkit.publishing.hub import PushOptions, fetch_dataset, plan_push, push
 folder, options = Path(sys.argv[1]), PushOptions(tag="v1")
-first, second = (push_dataset(folder, "ann/small", options) for _ in range(2))
+first, second = (push(plan_push(folder, "ann/small", "dataset", options)) for _ in range(2))
 from datasets import get_dataset_config_names, load_dataset
 def rows(name, **more):
     return {split: data.to_list() for split, data in load_dataset("ann/small", name, **more).items()}
@@ -43,8 +43,8 @@ print(json.dumps({
 PUSH = """
 import json, sys
 from pathlib import Path
-from tripletkit.publishing.hub import push_dataset
-report = push_dataset(Path(sys.argv[1]), "ann/small")
+from tripletkit.publishing.hub import plan_push, push
+report = push(plan_push(Path(sys.argv[1]), "ann/small", "dataset"))
 print(json.dumps({"commit": report.commit, "tries": report.tries}))
 """
 
@@ -55,14 +55,13 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download
 from sentence_transformers import SentenceTransformer
 from tests.conftest import make_tiny_encoder
-from tripletkit.publishing.hub import push_dataset, push_model
+from tripletkit.publishing.hub import plan_push, push
 encoder = make_tiny_encoder(Path("tiny").absolute(), seed=0)
-report = push_model(encoder, "ann/encoder")
-again = push_model(encoder, "ann/encoder")
+report, again = (push(plan_push(encoder, "ann/encoder", "model")) for _ in range(2))
 text = ["the gradient of the loss"]
 names = ("ann/encoder", str(encoder))
 from_hub, from_disk = (SentenceTransformer(name, device="cpu").encode(text).tolist() for name in names)
-push_dataset(Path(sys.argv[1]), "ann/small")
+push(plan_push(Path(sys.argv[1]), "ann/small", "dataset"))
 card = Path(hf_hub_download("ann/small", "README.md", repo_type="dataset")).read_text()
 code = re.search(r"```python\\n(.*?)```", card, re.S)[1]
 assert "all-MiniLM-L6-v2" in code

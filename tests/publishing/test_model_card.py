@@ -133,11 +133,11 @@ def test_command_lists_what_would_be_sent(tmp_path: Path, capsys: pytest.Capture
 def test_command_refuses_dataset_options_for_an_encoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained(tmp_path, unlicensed(ALPHA))
     assert publish("--output", str(tmp_path), "--redact", "--fine-tuned") == 1
-    assert "--redact are for the dataset" in capsys.readouterr().err
+    assert "--to and --redact are for the dataset, not for the encoder" in capsys.readouterr().err
     assert publish("--output", str(tmp_path), "--fine-tuned") == 1
     assert "'The alpha book' (alpha.pdf): it has no licence" in capsys.readouterr().err
     assert publish("--output", str(tmp_path), "--fine-tuned", "--i-have-the-right") == 0
-    assert f"{tmp_path / 'encoder'}: its card is README.md" in capsys.readouterr().out
+    assert f"{tmp_path / 'encoder'}: wrote its card, README.md" in capsys.readouterr().out
 
 
 def test_command_prints_triplets_to_review(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.publishing.tables import Book, small_tables
 from tripletkit.encoding.resolve import fingerprint_of
+from tripletkit.evaluation.report import (
+    BASE,
+    BM25,
+    EXACT_MATCH,
+    FINE_TUNED,
+    Difference,
+    EvaluationReport,
+    Figure,
+    RankerScores,
+    Sample,
+)
 from tripletkit.schemas import LINES, make_table
 from tripletkit.store import Manifest, Store
 
@@ -38,27 +50,29 @@ def trained(folder: Path, *books: Book) -> Store:
     return store
 
 
-def score(store: Store, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A scores.json as `evaluate` writes it, as far as a card tells it."""
+def score(store: Store, names: Sequence[str] = (BASE, FINE_TUNED), fingerprint: str = "") -> dict[str, Any]:
+    """A scores.json as `evaluate` writes it; ``fingerprint`` is that of the last encoder, else of the one in ``store``."""
 
-    def ranker(metrics: dict[str, float]) -> dict[str, Any]:
-        ends = {name: [value - 0.05, value + 0.05] for name, value in metrics.items()}
-        return {"scores": dict.fromkeys(TASKS, metrics), "intervals": dict.fromkeys(TASKS, ends)}
+    def ranker(metrics: dict[str, float], **more: Any) -> RankerScores:  # noqa: ANN401
+        ends = {name: (value - 0.05, value + 0.05) for name, value in metrics.items()}
+        return RankerScores(scores=dict.fromkeys(TASKS, metrics), intervals=dict.fromkeys(TASKS, ends), **more)
 
-    change = {name: {"value": BETTER[name] - MEAN[name], "interval": [0.01, 0.2]} for name in ("nDCG@10", "MAP")}
-    report = {
-        "split": "test",
-        "gold": "index",
-        "terms": 76,
-        "passages": 117,
-        "resampling": {task: {"queries": 76, "by": "chapters", "units": 14} for task in TASKS},
-        "baselines": {"BM25": ranker(MEAN)},
-        "encoders": {
-            "base": {**ranker(MEAN), "fingerprint": "f00d"},
-            "fine-tuned": {**ranker(BETTER), "fingerprint": fingerprint_of(store.sha("encoder"))},
+    change = {name: Figure(BETTER[name] - MEAN[name], (0.01, 0.2)) for name in ("nDCG@10", "MAP")}
+    first, last = names
+    report = EvaluationReport(
+        resampling={task: Sample(queries=76, by="chapters", units=14) for task in TASKS},
+        baselines={EXACT_MATCH: ranker(MEAN), BM25: ranker(MEAN)},
+        encoders={
+            first: ranker(MEAN, general=Figure(0.8), fingerprint="f00d"),
+            last: ranker(BETTER, general=Figure(0.8), fingerprint=fingerprint or fingerprint_of(store.sha("encoder"))),
         },
-        "differences": {"fine-tuned": {"from": "base", **dict.fromkeys(TASKS, change)}},
-        **changes,
-    }
-    store.place("scores.json").write_text(json.dumps(report))
-    return report
+        differences={
+            last: Difference(minus=first, general=Figure(0.0), general_change=0.0, **dict.fromkeys(TASKS, change))
+        },
+        terms=76,
+        passages=117,
+        split="test",
+        gold="index",
+    )
+    report.write(store.place("scores.json"))
+    return report.to_dict()

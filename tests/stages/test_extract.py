@@ -11,12 +11,12 @@ import pytest
 
 from tripletkit.books import REFUSED
 from tripletkit.cli import main
-from tripletkit.passage_files import PassageFile, read_passage_file
 from tripletkit.pdf.book_tables import read_book_task
 from tripletkit.pdf.book_task import BookTables, BookTask
 from tripletkit.pdf.workers import WorkerFunction
 from tripletkit.stages import extract
 from tripletkit.store import Store
+from tripletkit.user_rows import PassageFile, read_passage_file
 
 
 def fake_read(task: BookTask) -> BookTables | str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from tripletkit.rules import load_rules
-from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Matcher
-from tripletkit.tagging.mentions import Tagger
+from tripletkit.tagging.mentions import Context, Tagger
 from tripletkit.tagging.tag_texts import Row, form_matcher, mention_rows
 
 

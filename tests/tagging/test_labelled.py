@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from tripletkit.rules import load_rules
-from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.tagging.mentions import Tagger
+from tripletkit.tagging.mentions import Context, Tagger
 
 HERE = Path(__file__).parent
 Mention = tuple[str, int, str]

@@ -3,9 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tripletkit.rules import load_rules
-from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Match, Matcher
-from tripletkit.tagging.mentions import Tagger
+from tripletkit.tagging.mentions import Context, Tagger
 
 MATCHER = Matcher(
     [

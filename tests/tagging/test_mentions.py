@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tripletkit.rules import load_rules
-from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.tagging.mentions import Tagger, fold, surfaces_of, with_surfaces
+from tripletkit.tagging.mentions import Context, Tagger, fold, surfaces_of, with_surfaces
 
 CONTEXT = Context(load_rules())
 FORMS = {

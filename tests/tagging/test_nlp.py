@@ -9,9 +9,8 @@ import spacy
 
 from tripletkit.errors import ConfigError
 from tripletkit.rules import load_rules
-from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.tagging.mentions import Tagger
+from tripletkit.tagging.mentions import Context, Tagger
 from tripletkit.tagging.nlp import load_parser
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tripletkit import schemas
-from tripletkit.errors import TableError
+from tripletkit.errors import SourceError
 from tripletkit.tagging.tag_texts import tag_terms
 
 
@@ -50,13 +50,13 @@ def test_a_users_plurals_and_spellings_are_in_force_inside_the_call_only(tmp_pat
 @pytest.mark.parametrize(
     ("passages", "terms", "message"),
     [
-        ("one text", ["a"], r"expected several rows with 'text', got one str"),
-        ([1], ["a"], r"row 0: 'text' must be a text, got 1"),
-        ([{"body": "a"}], ["a"], r"row 0: 'text' must be a text, got None\n.*the row has 'body'"),
-        (["a"], ["b", "b"], r"row 1: term_id 'b' occurs twice"),
-        (["a"], [{"term": "b", "forms": "c"}], r"term 'b': 'forms' must be a list of texts, got 'c'"),
+        ("one text", ["a"], "passages: one str was given"),
+        ([1], ["a"], r"passages: row 0: not an object \(.*got int 1"),
+        ([{"body": "a"}], ["a"], r"passages: row 0: no text \(it has 'body'"),
+        (["a"], ["b", "b"], r"terms: row 1: term_id 'b' occurs twice"),
+        (["a"], [{"term": "b", "forms": [1]}], r"terms: row 0: forms is not a string \(got int 1\)"),
     ],
 )
 def test_what_is_no_row_is_named(passages: object, terms: object, message: str) -> None:
-    with pytest.raises(TableError, match=message):
-        tag_terms(passages, terms)  # type: ignore[arg-type]
+    with pytest.raises(SourceError, match=message):
+        tag_terms(passages, terms)

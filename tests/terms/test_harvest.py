@@ -8,7 +8,7 @@ from tests.terms.layout import harvested, page
 from tripletkit import schemas
 from tripletkit.schemas import make_table
 from tripletkit.terms.harvest import Harvest, merge_user_terms
-from tripletkit.terms.user_terms import UserTerm
+from tripletkit.user_rows import UserTerm
 
 TEXT = (
     "The binomial distribution has two parameters. A distribution sums to one.\n"

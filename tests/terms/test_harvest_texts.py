@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tripletkit import schemas
-from tripletkit.errors import ConfigError, SourceError, TableError
+from tripletkit.errors import ConfigError, SourceError
 from tripletkit.tagging.tag_texts import tag_terms
 from tripletkit.terms.harvest_texts import harvest_terms
 
@@ -77,8 +77,13 @@ def test_a_users_rules_are_in_force_inside_the_call_only(tmp_path: Path) -> None
         ("no/such.pdf", {}, ConfigError, r"no/such\.pdf: no such file"),
         (["a"], {"automatic": -1}, ConfigError, r"automatic = -1: must be 0 or more"),
         (["a"], {"bold": True}, ConfigError, r"texts hold no bold type"),
-        ([{"txt": "a"}], {}, TableError, r"row 0: 'text' must be a text, got None"),
-        ([{"text": "a", "id": 1}, {"text": "b", "id": 1}], {}, TableError, r"row 1: passage_id '1' occurs twice"),
+        ([{"txt": "a"}], {}, SourceError, r"texts: row 0: no text \(it has 'txt'"),
+        (
+            [{"text": "a", "id": 1}, {"text": "b", "id": 1}],
+            {},
+            SourceError,
+            r"texts: row 1: passage_id '1' occurs twice",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_named(

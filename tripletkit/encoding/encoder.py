@@ -126,11 +126,16 @@ class ModelEncoder:
     def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
         """float32, shape (len(texts), dimensions), rows of length 1."""
         if not isinstance(task, str):
-            places = {one: [i for i, own in enumerate(task) if own == one] for one in dict.fromkeys(task)}
-            rows = [self.encode([texts[i] for i in own], what, one) for one, own in places.items()]
-            return np.concatenate(rows)[np.argsort(np.concatenate(list(places.values())))]
+            return each_by_task(self, texts, what, task)
         # Without inference mode: what a module caches here must still serve the next training step.
         return _unit_vectors(self._model, texts, self._precision, task)
+
+
+def each_by_task(encoder: Encoder, texts: Sequence[str], what: str, tasks: Sequence[Task]) -> Vectors:
+    """The vectors of texts of both tasks, each of which is encoded in one call."""
+    places = {one: [i for i, own in enumerate(tasks) if own == one] for one in dict.fromkeys(tasks)}
+    rows = [encoder.encode([texts[i] for i in own], what, one) for one, own in places.items()]
+    return np.concatenate(rows)[np.argsort(np.concatenate(list(places.values())))]
 
 
 def _unit_vectors(model: Any, texts: Sequence[str], precision: str, task: Task) -> Vectors:  # noqa: ANN401

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from tripletkit.encoding.encoder import ModelEncoder, SentenceEncoder
-from tripletkit.encoding.resolve import resolve_encoder
+from tripletkit.encoding.encoder import SentenceEncoder
+from tripletkit.encoding.given_encoder import given_encoder, mask_token_of
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.evaluation.baselines import mentioned
 from tripletkit.evaluation.gold import Gold, Labels, make_gold
 from tripletkit.evaluation.metrics import Mask
 from tripletkit.evaluation.report import EvaluationReport
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
-from tripletkit.progress import Progress
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+from tripletkit.user_rows import Given, PassageRow, TermRow, read_rows, with_ids
 
 _Row = dict[str, Any]
 
 
 def evaluate_encoders(
-    encoders: Sequence[str | Path | SentenceTransformer] | Mapping[str, str | Path | SentenceTransformer],
-    passages: Sequence[str] | pl.DataFrame,
-    terms: Sequence[str] | pl.DataFrame,
+    encoders: Sequence[Given] | Mapping[str, Given],
+    passages: Given,
+    terms: Given,
     *,
     gold: Iterable[tuple[object, object]] | None = None,
     seed: int = 0,
@@ -39,11 +36,12 @@ def evaluate_encoders(
     value has a 95 % bootstrap interval (from five queries on), and each task is repeated with the terms masked.
 
     Args:
-        encoders: SentenceTransformer objects, folders or Hub ids; at least one. A mapping names them in the report.
-        passages: Texts, or a frame with the column ``text`` and, if you have them, ``passage_id``, ``book_id`` and
-            ``section``: intervals are then taken over whole books or chapters.
-        terms: Terms, or a frame with the column ``term`` and, if you have them, ``term_id``, ``forms`` (other ways to
-            write the term, as lists) and ``definition`` (which adds the task of finding a term by its definition).
+        encoders: SentenceTransformer objects (or others with ``encode``), folders or Hub ids; at least one. A mapping
+            names them in the report.
+        passages: Texts, or rows (dictionaries or a frame) with ``text`` and, if you have them, ``passage_id``,
+            ``book_id`` and ``section``: intervals are then taken over whole books or chapters.
+        terms: Terms, or rows with ``term`` and, if you have them, ``term_id``, ``forms`` (other ways to write it) and
+            ``definition`` (which adds the task of finding a term by its definition).
         gold: Pairs of a passage and a term that is relevant to it, each given by its id or, without ids, its text.
             Without pairs every passage that mentions a term is relevant to it; exact match then wins by construction, so
             look at the masked tasks.
@@ -55,12 +53,12 @@ def evaluate_encoders(
     Raises:
         ConfigError: No encoder is given, or one is given twice.
         EncoderError: An encoder cannot be loaded.
-        SourceError: Passages or terms lack a column or repeat an id, a pair names an unknown passage or term, or no term
-            has a relevant passage.
+        SourceError: A row is bad, an id occurs twice, a pair is unknown, or no term has a relevant passage.
 
     """
     named = _named(encoders)
-    found = _gold(_rows(passages, "text", "passage_id"), _rows(terms, "term", "term_id"), gold)
+    texts = _with_ids(read_rows(passages, PassageRow, "passages"), "text", "passage_id")
+    found = _gold(texts, _with_ids(read_rows(terms, TermRow, "terms"), "term", "term_id"), gold)
     return score_encoders(found, named, split="", seed=seed)
 
 
@@ -72,42 +70,27 @@ def _named(encoders: Sequence[Any] | Mapping[str, Any]) -> list[NamedEncoder]:
             (str(of) if isinstance(of, str | Path) else f"encoder {n}", of) for n, of in enumerate(encoders, start=1)
         ]
     labels = [label for label, _ in labelled]
-    repeated = next((label for label in labels if labels.count(label) > 1), None)
-    if repeated is not None or not labels:
-        problem = "no encoder is given" if repeated is None else f"encoder {repeated!r} is given twice"
+    twice = [label for label in labels if labels.count(label) > 1]
+    if twice or not labels:
+        problem = f"encoder {twice[0]!r} is given twice" if twice else "no encoder is given"
         raise ConfigError(f"evaluate_encoders: {problem}", "Give each encoder once, the base encoder first.")
     return [_load(label, encoder) for label, encoder in labelled]
 
 
-def _load(label: str, encoder: Any) -> NamedEncoder:  # noqa: ANN401 - a SentenceTransformer, a string or a path
-    if not isinstance(encoder, str | Path):
-        mask_token = getattr(getattr(encoder, "tokenizer", None), "mask_token", None)
-        return NamedEncoder(label, ModelEncoder(encoder, "float32"), mask_token or "[MASK]", label)
-    folder = resolve_encoder(str(encoder))
-    loaded = SentenceEncoder(folder, cache=None, progress=Progress(quiet=True))
-    return NamedEncoder(label, loaded, folder.mask_token, folder.name)
+def _load(label: str, model: Any) -> NamedEncoder:  # noqa: ANN401 - a SentenceTransformer, a string or a path
+    encoder = given_encoder(model)
+    name = encoder.place.name if isinstance(encoder, SentenceEncoder) else label
+    return NamedEncoder(label, encoder, mask_token_of(encoder) or "[MASK]", name)
 
 
-def _rows(values: Sequence[str] | pl.DataFrame, column: str, key: str) -> list[_Row]:
-    """Rows with the column and an id, which is the text itself where there is none."""
-    frame = values if isinstance(values, pl.DataFrame) else pl.DataFrame({column: list(values)}, {column: pl.String})
-    if column not in frame.columns:
-        raise SourceError(
-            f"evaluate_encoders: no column {column!r} among {', '.join(frame.columns)}", "Rename the column."
-        )
-    if key not in frame.columns:
-        frame = frame.unique(column, maintain_order=True).with_columns(pl.col(column).alias(key))
-    repeated = frame.filter(pl.col(key).is_duplicated())
-    if not repeated.is_empty():
-        raise SourceError(f"evaluate_encoders: {key} {repeated[key][0]!r} occurs more than once", "Make ids unique.")
-    return frame.to_dicts()
+def _with_ids(rows: pl.DataFrame, column: str, key: str) -> list[_Row]:
+    """Rows with their id, which is the text itself where there is none; equal texts without ids are one."""
+    rows = rows.filter(pl.col("id").is_not_null() | pl.col(column).is_first_distinct())
+    return with_ids(rows, key, pl.col(column)).with_columns(book_id=pl.col("book").fill_null("")).to_dicts()
 
 
 def _gold(passages: Sequence[_Row], terms: Sequence[_Row], pairs: Iterable[tuple[object, object]] | None) -> Gold:
-    passages = [{"book_id": "", "section": None} | row for row in passages]
-    terms = [{"forms": (), "definition": None} | row for row in terms]
-    forms = [(row["term"], *(row["forms"] or ())) for row in terms]
-    said = mentioned(forms, [row["text"] for row in passages])
+    said = mentioned([(row["term"], *row["forms"]) for row in terms], [row["text"] for row in passages])
     relevant = said if pairs is None else _relevant(passages, terms, pairs)
     if not relevant.any():
         raise SourceError(
@@ -123,11 +106,11 @@ def _relevant(passages: Sequence[_Row], terms: Sequence[_Row], pairs: Iterable[t
     rows = {row["term_id"]: i for i, row in enumerate(terms)}
     relevant = np.zeros((len(rows), len(columns)), dtype=bool)
     for passage, term in pairs:
-        if passage not in columns or term not in rows:
-            unknown = ("passage", passage) if passage not in columns else ("term", term)
-            raise SourceError(
-                f"evaluate_encoders: gold names the unknown {unknown[0]} {unknown[1]!r}",
-                "Each pair is (passage, term), by id where the frame has ids, else by text.",
-            )
-        relevant[rows[term], columns[passage]] = True
+        for kind, of, known in (("passage", passage, columns), ("term", term, rows)):
+            if str(of) not in known:
+                raise SourceError(
+                    f"evaluate_encoders: gold names the unknown {kind} {of!r}",
+                    "Each pair is (passage, term), by id where the rows have ids, else by text.",
+                )
+        relevant[rows[str(term)], columns[str(passage)]] = True
     return relevant

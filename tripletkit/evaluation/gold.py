@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tripletkit.evaluation.baselines import mentioned
 from tripletkit.evaluation.metrics import Mask
-from tripletkit.mining.relations import cited_pages
+from tripletkit.mining.relations import chapter_of, cited_pages, forms_of
 
 Chapter = tuple[str, str]  # (book, chapter)
 
@@ -89,15 +90,13 @@ def make_gold(passages: Sequence[Mapping[str, Any]], terms: Sequence[Mapping[str
     """Gold labels from rows with passage_id, book_id, section and text, and rows with term_id, term, forms and definition."""
     answered = np.flatnonzero(labels.relevant.any(axis=1))
     mentioned_only = np.setdiff1d(np.flatnonzero(labels.mentioned.any(axis=1)), answered)
-    chapters = tuple((str(row["book_id"]), _chapter(row["section"])) for row in passages)
+    chapters = tuple(map(chapter_of, passages))
     return Gold(
         passage_ids=tuple(row["passage_id"] for row in passages),
         texts=tuple(row["text"] for row in passages),
         chapters=chapters,
-        terms=tuple(_term(terms[i], _main_chapter(chapters, labels.relevant[i])) for i in answered.tolist()),
-        mentioned_only=tuple(
-            _term(terms[i], _main_chapter(chapters, labels.mentioned[i])) for i in mentioned_only.tolist()
-        ),
+        terms=_terms(terms, answered, labels.relevant, chapters),
+        mentioned_only=_terms(terms, mentioned_only, labels.mentioned, chapters),
         relevant=labels.relevant[answered],
         no_mention=labels.no_mention[answered],
         source=labels.source,
@@ -115,33 +114,26 @@ def _by_index(
     """Relevant and no_mention, terms x passages. A rejected mention ("set" as a verb) is not relevant, but still a mention."""
     by_page: dict[tuple[str, int], list[int]] = defaultdict(list)
     for j, row in enumerate(passages):
-        for page in range(int(str(row["page_first"])), int(str(row["page_last"])) + 1):
-            by_page[str(row["book_id"]), page].append(j)
-    found = mentioned([_forms(row) for row in terms], [str(row["text"]) for row in passages]) | tagged
+        for page in range(row["page_first"], row["page_last"] + 1):
+            by_page[row["book_id"], page].append(j)
+    found = mentioned([forms_of(row) for row in terms], [row["text"] for row in passages]) | tagged
     relevant, no_mention = np.zeros_like(tagged), np.zeros_like(tagged)
     for i, term in enumerate(terms):
         for page in cited_pages(term):
-            on_page = by_page.get((str(term["book_id"]), page), [])
+            on_page = by_page.get((term["book_id"], page), [])
             relevant[i, [j for j in on_page if tagged[i, j]] or on_page] = True
             no_mention[i, [] if found[i, on_page].any() else on_page] = True
     return relevant, no_mention
 
 
-def _term(row: Mapping[str, Any], chapter: Chapter) -> Term:
-    definition = str(row["definition"]) if row["definition"] else None
-    return Term(str(row["term_id"]), str(row["term"]), _forms(row), definition, chapter)
-
-
-def _forms(row: Mapping[str, Any]) -> tuple[str, ...]:
-    forms = row["forms"]
-    return tuple(dict.fromkeys((str(row["term"]), *(map(str, forms) if isinstance(forms, list) else ()))))
-
-
-def _main_chapter(chapters: Sequence[Chapter], passages: Mask) -> Chapter:
-    counts = Counter(chapters[int(j)] for j in np.flatnonzero(passages))
-    return min(counts, key=lambda chapter: (-counts[chapter], chapter))
-
-
-def _chapter(section: object) -> str:
-    """The first step of a section path."""
-    return str(section or "").split(" › ")[0]
+def _terms(
+    rows: Sequence[Mapping[str, Any]], chosen: npt.NDArray[np.intp], passages: Mask, chapters: Sequence[Chapter]
+) -> tuple[Term, ...]:
+    """The rows ``chosen``, each with the chapter of most of its ``passages``."""
+    found = []
+    for i in chosen.tolist():
+        counts = Counter(chapters[int(j)] for j in np.flatnonzero(passages[i]))
+        chapter = min(counts, key=lambda chapter: (-counts[chapter], chapter))
+        row = rows[i]
+        found.append(Term(str(row["term_id"]), row["term"], forms_of(row), row["definition"] or None, chapter))
+    return tuple(found)

@@ -1,10 +1,14 @@
-"""A book's PDF → rows of its pages, lines and passages: the whole of extraction for one file, without any writing."""
+"""A book's PDF → rows of its pages, lines and passages: the whole of extraction for one file, without any writing.
+
+Each fact of the layout is worked out once, in this order, and handed on: text size, furniture, page labels and roles;
+then, for the pages of the body, columns' edges, vocabulary, headings, kinds of lines, paragraphs and passages.
+"""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -12,41 +16,49 @@ from tripletkit.encoding.tokens import CountTokens, token_counter
 from tripletkit.errors import SourceError, TripletkitError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.book_task import BookTables, BookTask, Columns, PassageLimits, Rows
-from tripletkit.pdf.headings import PATH_MARK
-from tripletkit.pdf.layout import MarkedBook, book_passages, mark_book
+from tripletkit.pdf.furniture import find_furniture, page_labels
+from tripletkit.pdf.headings import (
+    PART_PAGE_LINES,
+    PATH_MARK,
+    Entry,
+    book_entries,
+    chapter_outlines,
+    contents_entries,
+    find_headings,
+    heading_lines,
+    section_paths,
+)
+from tripletkit.pdf.hyphens import book_vocabulary
+from tripletkit.pdf.kinds import line_kinds
+from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook, read_book
-from tripletkit.pdf.passages import Passage
+from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
+from tripletkit.pdf.passages import Passage, paragraphs_to_passages
+from tripletkit.pdf.roles import page_roles, section_role, title_label
+from tripletkit.pdf.running_text import text_metrics, text_size, with_column_edges
 from tripletkit.rules import Rules
 
+#: Furniture in letters this much bigger than the text's is shown to the search for page roles: it may be a title.
+HEADING_RATIO = 1.12
 _LINE_VALUES = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
 
 
 def read_book_task(task: BookTask) -> BookTables | str:
     """What the book holds, or what the user should know if it cannot be read. Worker processes call this."""
-    with _without_garbage_collector():
-        try:
-            return extract_book(
-                task.path,
-                book_id=task.book_id,
-                limits=task.limits,
-                count_tokens=token_counter(task.encoder),
-                rules=task.rules,
-                backend=task.backend,
-            )
-        except TripletkitError as error:
-            return str(error)
-
-
-@contextmanager
-def _without_garbage_collector() -> Iterator[None]:
-    """A book makes a million objects and no cycles; looking for cycles would take a tenth of the time."""
-    was = gc.isenabled()
-    gc.disable()
+    gc.disable()  # a book makes a million objects and no cycles; looking for cycles takes a tenth of the time
     try:
-        yield
+        return extract_book(
+            task.path,
+            book_id=task.book_id,
+            limits=task.limits,
+            count_tokens=token_counter(task.encoder),
+            rules=task.rules,
+            backend=task.backend,
+        )
+    except TripletkitError as error:
+        return str(error)
     finally:
-        if was:
-            gc.enable()
+        gc.enable()
 
 
 def extract_book(
@@ -63,12 +75,13 @@ def extract_book(
             "Run OCR on it first, for example: ocrmypdf BOOK.pdf BOOK-ocr.pdf",
         )
     marked = mark_book(book, rules)
-    passages, repeated = _passage_rows(book_passages(marked, limits, count_tokens, rules), marked.labels, book_id)
+    passages = paragraphs_to_passages(marked.paragraphs, limits, count_tokens, rules.words("abbreviations"))
+    rows, repeated = _passage_rows(passages, marked.labels, book_id)
     return BookTables(
         title=book.title or path.stem,
         pages=_page_rows(book, marked, book_id),
         lines=_line_columns(book, marked, book_id),
-        passages=passages,
+        passages=rows,
         dropped=[*_dropped_pages(book, marked, book_id), *repeated],
     )
 
@@ -131,10 +144,104 @@ def _dropped_pages(book: RawBook, marked: MarkedBook, book_id: str) -> Iterator[
 
 
 def _dropped(book_id: str, page: int, reason: str, detail: str, *, related: str | None = None) -> dict[str, object]:
-    return {
-        "stage": "extract",
-        "item": f"{book_id} page {page}",
-        "related": related,
-        "reason": reason,
-        "detail": detail,
-    }
+    item = f"{book_id} page {page}"
+    return {"stage": "extract", "item": item, "related": related, "reason": reason, "detail": detail}
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """A book's text size in points, the label and role of each page, and its furniture as (page, line) indexes."""
+
+    text_size: float
+    labels: list[str]
+    roles: list[str]
+    furniture: set[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class MarkedBook:
+    """Labels and roles of pages, one kind per line of each page, and the paragraphs of the body."""
+
+    labels: list[str]
+    roles: list[str]
+    kinds: list[list[str]]
+    paragraphs: list[Paragraph]
+
+
+def mark_book(book: RawBook, rules: Rules) -> MarkedBook:
+    """Everything that is known of a book's pages and lines."""
+    facts = page_facts(book, rules)
+    kinds = [
+        ["furniture" if (n, i) in facts.furniture else "prose" for i in range(len(lines))]
+        for n, lines in enumerate(book.lines)
+    ]
+    places = _text_places(book, facts, "body")
+    body_kinds, paragraphs = _mark_body(book, facts, places, rules)
+    for (n, i), kind in zip(places, body_kinds, strict=True):
+        kinds[n][i] = kind
+    return MarkedBook(facts.labels, facts.roles, kinds, paragraphs)
+
+
+def page_facts(book: RawBook, rules: Rules) -> PageFacts:
+    """What is known of the pages, before any line of text is looked at by itself."""
+    size = text_size(book.lines)
+    rows = find_furniture(book.lines, [page.height for page in book.pages], size)
+    furniture = {(row.page, i) for page in rows for row in page for i in row.lines}
+    labels = page_labels([page.label for page in book.pages], [[row.text for row in page] for page in rows])
+    # A title whose number is the page's, such as "1 Soil" on page 1, counts as furniture; it opens a chapter all the same.
+    small = {(row.page, i) for page in rows for row in page if row.size < HEADING_RATIO * size for i in row.lines}
+    text = [[line for i, line in enumerate(lines) if (n, i) not in small] for n, lines in enumerate(book.lines)]
+    roles = page_roles(text, book.outline, labels=labels, body_size=size, rules=rules)
+    for n, page in enumerate(book.pages):
+        if not page.lines:
+            roles[n] = "image_only" if page.images and not page.chars else "blank"
+    return PageFacts(size, labels, roles, furniture)
+
+
+def _text_places(book: RawBook, facts: PageFacts, role: str) -> list[tuple[int, int]]:
+    """(page, line) indexes of the readable text on pages of one role, in order."""
+    return [
+        (n, i)
+        for n, page in enumerate(book.pages)
+        if facts.roles[n] == role and page.complaint is None
+        for i in range(len(page.lines))
+        if (n, i) not in facts.furniture
+    ]
+
+
+def _mark_body(
+    book: RawBook, facts: PageFacts, places: Sequence[tuple[int, int]], rules: Rules
+) -> tuple[list[str], list[Paragraph]]:
+    """One kind per line of the body, and its paragraphs with their sections."""
+    lines = with_column_edges([book.lines[n][i] for n, i in places], facts.text_size)
+    metrics = text_metrics(lines, facts.text_size)
+    vocabulary = book_vocabulary(line.text for line in lines)
+    entries = _entries(book, facts, lines, rules)
+    headings = find_headings(lines, entries, body_size=facts.text_size, vocabulary=vocabulary, rules=rules)
+    kinds = line_kinds(lines, heading_lines(headings), metrics, rules)
+    paths = section_paths(len(lines), headings)
+    paragraphs = lines_to_paragraphs(
+        lines, kinds, paths, metrics=metrics, vocabulary=vocabulary, abbreviations=rules.words("abbreviations")
+    )
+    roles = {path: section_role(path, rules) for path in set(paths)}
+    settle_paragraphs(paragraphs, lines, roles, metrics=metrics, rules=rules)
+    for paragraph in paragraphs:
+        for i in paragraph.lines:
+            kinds[i] = paragraph.kind if kinds[i] == "prose" else kinds[i]
+    return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines)]
+
+
+def _entries(book: RawBook, facts: PageFacts, body: Sequence[Line], rules: Rules) -> list[Entry]:
+    """Chapters and sections that start on pages of the body, by outline or printed contents."""
+    contents = [book.lines[n][i] for n, i in _text_places(book, facts, "toc")]
+    # The contents' own title is no part of the first entry.
+    contents = [line for line in contents if title_label(line.text, rules) != "toc"]
+    pages_of: dict[str, list[int]] = {}
+    for number, label in enumerate(facts.labels, 1):
+        pages_of.setdefault(label, []).append(number)
+    texts: dict[int, list[str]] = {}
+    for line in body:
+        texts.setdefault(line.page, []).append(line.text)
+    first_texts = {page: held[0] for page, held in texts.items() if len(held) <= PART_PAGE_LINES}
+    entries = book_entries(book.outline, contents_entries(contents, pages_of), first_texts)
+    return [entry for entry in entries if facts.roles[entry.page - 1] == "body"]

@@ -1,4 +1,4 @@
-"""Furniture: running heads, footers, page numbers and watermarks, which repeat at one place of page after page.
+"""What stands at the edges of pages: running heads, footers, watermarks and page numbers, which give pages their labels.
 
 No words are known here. A row of text at a page's edge is furniture if the same text, page numbers aside, stands at the
 same height of a page near by, or if it carries the page's number. Rows further in than a row of text are text.
@@ -7,12 +7,12 @@ same height of a page near by, or if it carries the page's number. Rows further 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tripletkit.pdf.labels import confirmed_numbers, roman_value
 from tripletkit.pdf.lines import Line
 
 #: Rows in this share of the page's height, from either edge, can be furniture.
@@ -25,6 +25,15 @@ NEAR_PAGES = 2
 BIGGER = 1.1
 #: A text at one place of this share of all pages is a watermark, wherever on the page it stands.
 WATERMARK_SHARE = 0.4
+#: A page number is confirmed by pages at most this far away that count the same way.
+NEAR_NUMBERS = 6
+#: The PDF's labels are believed if at least this share of the numbers printed on its pages says the same.
+AGREEMENT = 0.7
+
+_NUMBER = re.compile(r"\d+")
+_ROMAN = re.compile(r"(?=[ivxlc])(c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})", re.IGNORECASE)
+_VALUES = {"c": 100, "xc": 90, "l": 50, "xl": 40, "x": 10, "ix": 9, "v": 5, "iv": 4, "i": 1}
+_EDGES = "()[]{}-–—|·•●.,:/ "
 
 
 class Row(NamedTuple):
@@ -48,12 +57,14 @@ def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float], te
         for from_top in (True, False)
     ]
     # A chapter's first page may carry at its foot the number that the others carry at their head.
-    numbered = _numbered([top + foot for top, foot in zip(*sides, strict=True)])
+    edges = [top + foot for top, foot in zip(*sides, strict=True)]
+    seen = confirmed_numbers([[row.text for row in edge] for edge in edges])
+    numbered = {edges[found.page][found.row] for found in seen}
     found = _watermarks(rows)
     for edges, from_top in zip(sides, (True, False), strict=True):
-        known = _repeating(edges, heights, from_top, numbered, text_size)
+        known, places = _repeating(edges, heights, from_top, numbered, text_size)
         for edge, height in zip(edges, heights, strict=True):
-            found.update(_peel(edge, known, height, from_top))
+            found.update(_peel(edge, known, [_place(row, height, from_top) in places for row in edge]))
     return [[row for row in page if row in found] for page in rows]
 
 
@@ -91,9 +102,6 @@ def _place(row: Row, height: float, from_top: bool) -> int:
     return round((row.baseline if from_top else height - row.baseline) / SAME_PLACE_PT)
 
 
-_NUMBER = re.compile(r"\d+")
-
-
 @dataclass(frozen=True, slots=True)
 class _Wording:
     """A row's text with its numbers apart: page numbers count up, a chapter's or a date's numbers stay."""
@@ -118,21 +126,14 @@ def _wording(text: str) -> _Wording:
     return _Wording(_NUMBER.sub("#", " ".join(words)), (*romans.values(), *(int(n[:9]) for n in _NUMBER.findall(text))))
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The rows that repeat or carry their page's number, and the places where nearly every row does."""
-
-    rows: frozenset[Row]
-    places: frozenset[int]
-
-
 def _repeating(
     edges: Sequence[Sequence[Row]],
     heights: Sequence[float],
     from_top: bool,
     numbered: Set[Row],
     text_size: float,
-) -> _Known:
+) -> tuple[set[Row], set[int]]:
+    """The rows that repeat or carry their page's number, and the places where nearly every row does."""
     at_place: dict[int, list[tuple[Row, _Wording]]] = defaultdict(list)
     for edge, height in zip(edges, heights, strict=True):
         for row in edge:
@@ -150,7 +151,7 @@ def _repeating(
         for place, held in at_place.items()
         if len(held) >= 6 and sum(row in known for row, _ in held) >= 0.6 * len(held)
     }
-    return _Known(frozenset(known), frozenset(places))
+    return known, places
 
 
 def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]], text_size: float) -> bool:
@@ -163,19 +164,13 @@ def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]]
     )
 
 
-def _numbered(edges: Sequence[Sequence[Row]]) -> set[Row]:
-    """Rows that carry their page's number."""
-    seen = confirmed_numbers([[row.text for row in edge] for edge in edges])
-    return {edges[found.page][found.row] for found in seen}
-
-
-def _peel(edge: Sequence[Row], known: _Known, height: float, from_top: bool) -> Iterator[Row]:
-    """Furniture rows from the edge inwards, up to the first row of text."""
+def _peel(edge: Sequence[Row], known: Set[Row], usual: Sequence[bool]) -> Iterator[Row]:
+    """Furniture rows from the edge inwards, up to the first row of text; ``usual`` says which stand where heads do."""
     for i, row in enumerate(edge):
-        if row not in known.rows:
+        if row not in known:
             inner = edge[i + 1] if i + 1 < len(edge) else None
             gap = abs(inner.baseline - row.baseline) if inner else 3 * row.size
-            if _place(row, height, from_top) not in known.places or gap < 1.5 * row.size:
+            if not usual[i] or gap < 1.5 * row.size:
                 return
         yield row
 
@@ -187,3 +182,117 @@ def _watermarks(rows: Sequence[Sequence[Row]]) -> set[Row]:
     repeated = [row for page in rows for row in page if texts[row.text] >= least]
     times = Counter((row.text, round(row.baseline / SAME_PLACE_PT)) for row in repeated)
     return {row for row in repeated if times[row.text, round(row.baseline / SAME_PLACE_PT)] >= least}
+
+
+class PageNumber(NamedTuple):
+    """A page number as printed: its value, and whether it is roman."""
+
+    value: int
+    roman: bool
+
+    def __str__(self) -> str:
+        return to_roman(self.value) if self.roman else str(self.value)
+
+
+class SeenNumber(NamedTuple):
+    """A page number on row ``row`` of the page with index ``page``, and how many pages near by count the same way."""
+
+    page: int
+    row: int
+    number: PageNumber
+    near: int
+
+
+def page_labels(own: Sequence[str], edges: Sequence[Sequence[str]]) -> list[str]:
+    """One label a page. ``own`` are the PDF's ("" for none), ``edges`` the texts of each page's furniture."""
+    best: dict[int, SeenNumber] = {}
+    for seen in confirmed_numbers(edges):
+        if seen.page not in best or seen.near > best[seen.page].near:
+            best[seen.page] = seen
+    printed = {page: seen.number for page, seen in best.items()}
+    agreeing = [own[page].strip().lower() == str(number) for page, number in printed.items()]
+    if all(own) and sum(agreeing) >= AGREEMENT * len(agreeing):
+        return list(own)
+    if not printed:
+        return [label or str(i + 1) for i, label in enumerate(own)]
+    return _fill(len(edges), printed)
+
+
+def confirmed_numbers(edges: Sequence[Sequence[str]]) -> Iterator[SeenNumber]:
+    """The first and last words of the pages' rows that are numbers counting up with the pages, as page numbers do."""
+    found = [
+        (page, row, number)
+        for page, rows in enumerate(edges)
+        for row, text in enumerate(rows)
+        for number in numbers_at_ends(text)
+    ]
+    counting: dict[tuple[bool, int], set[int]] = defaultdict(set)
+    for page, _, number in found:
+        counting[number.roman, number.value - page].add(page)
+    for page, row, number in found:
+        same = counting[number.roman, number.value - page]
+        near = sum(other in same for other in range(page - NEAR_NUMBERS, page + NEAR_NUMBERS + 1)) - 1
+        # Any number may fit by chance; one that a third of the pages around agrees with does not.
+        around = min(page + NEAR_NUMBERS, len(edges) - 1) - max(page - NEAR_NUMBERS, 0)
+        if near >= max(2, around / 3):
+            yield SeenNumber(page, row, number, near)
+
+
+def numbers_at_ends(text: str) -> Iterator[PageNumber]:
+    """What the first and the last word of a row at a page's edge may say its number is."""
+    words = text.split()
+    for word in dict.fromkeys(words[:1] + words[-1:]):
+        bare = word.strip(_EDGES)
+        if bare.isascii() and bare.isdigit() and len(bare) <= 5:
+            yield PageNumber(int(bare), False)
+        elif (value := roman_value(bare)) is not None:
+            yield PageNumber(value, True)
+
+
+def roman_value(text: str) -> int | None:
+    """1 to 399 for a well-formed roman number, upper or lower case, else None."""
+    if not text or not _ROMAN.fullmatch(text):
+        return None
+    values = [_VALUES[c] for c in text.lower()]
+    return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
+
+
+def to_roman(number: int) -> str:
+    """Lower-case roman number; arabic digits from 400 on, which no front matter reaches."""
+    if not 0 < number < 400:
+        return str(number)
+    text = ""
+    for sign, value in _VALUES.items():
+        text += sign * (number // value)
+        number %= value
+    return text
+
+
+def _fill(pages: int, printed: Mapping[int, PageNumber]) -> list[str]:
+    """Pages without a number count on from the nearest that has one, backwards only down to 1.
+
+    Pages before the first numbered one get roman numbers, as their physical numbers would name other pages.
+    """
+    known = sorted(printed)
+    labels: list[str] = []
+    for page in range(pages):
+        place = bisect_left(known, page)
+        after = known[place] if place < len(known) else None
+        before = after if after == page else known[place - 1] if place else None
+        labels.append(_label_near(page, before, after, printed))
+    return [label or _unused(page, set(labels)) for page, label in enumerate(labels)]
+
+
+def _label_near(page: int, before: int | None, after: int | None, printed: Mapping[int, PageNumber]) -> str:
+    if after is not None:
+        value, roman = printed[after]
+        if value - (after - page) >= (0 if after == page else 1):
+            return str(PageNumber(value - (after - page), roman))
+    if before is not None:
+        return str(printed[before]._replace(value=printed[before].value + page - before))
+    return ""
+
+
+def _unused(page: int, labels: Set[str]) -> str:
+    label = to_roman(page + 1)
+    return label if label not in labels else f"{label} (page {page + 1})"

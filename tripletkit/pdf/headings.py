@@ -1,22 +1,24 @@
-"""Headings among a book's lines, and the section that every line belongs to.
+"""The book's list of its parts, its headings among the lines, and the section that every line belongs to.
 
-A heading that the outline or the contents name is searched on its page. Headings below their depth are recognised by a
-number, or by a style that running text does not have.
+The list is the PDF's outline, or the printed contents. A heading that it names is searched on its page. Headings below
+its depth are recognised by a number, or by a style that running text does not have.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import pairwise, zip_longest
 
-from tripletkit.language.layout_words import CHAPTER_HEADING
-from tripletkit.pdf.contents import OWN_NUMBER, Entry
+from tripletkit.language.layout_words import CHAPTER_HEADING, ENTRY_NUMBER, PART_TITLE
+from tripletkit.pdf.furniture import roman_value
 from tripletkit.pdf.hyphens import Vocabulary, join_lines
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import UNREADABLE
 from tripletkit.pdf.paragraphs import Paragraph, without_notes
+from tripletkit.pdf.reader import Bookmark
 from tripletkit.rules import Rules
 
 #: Between the headings of a section path.
@@ -25,11 +27,103 @@ PATH_MARK = " › "
 BIGGER = 1.12
 #: A heading takes at most this many lines.
 MOST_LINES = 4
-#: In a book of this many pages, a style of headings is used more than once or twice.
+#: The title page of a part has at most this many lines.
+PART_PAGE_LINES = 8
+#: In a book of this many pages, a style of headings without numbers is used three times or more.
 LONG_BOOK_PAGES = 40
 
 _DEPTH = re.compile(r"(?:[A-Z]|\d+)((?:\.\d+)+)\.?\s+(?=[^\W\d_])")
 _LETTERS = re.compile(r"[^\W_]+")
+_ROMAN = re.compile(r"([IVXL]+)[.:]?\s")
+_LEADER = re.compile(r"(\s*\.){3,}\s*|\s*…+\s*|\s*·{3,}\s*")
+_ENTRY = re.compile(r"(?P<title>.*[^\W\d_].*?)[\s,]+(?P<label>\d{1,4}|[ivxlc]{1,7})$")
+#: A line that starts so is the first of a title, never its second.
+_OWN_NUMBER = re.compile(r"\d{1,2}(?:\.\d+)*[.:]?\s+(?=[^\W\d_a-zß-öø-ÿ])")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A chapter (level 0) or section of the book: where it starts, physically. ``top`` is None if unknown."""
+
+    title: str
+    level: int
+    page: int
+    top: float | None
+
+
+def book_entries(outline: Sequence[Bookmark], printed: Sequence[Entry], first_texts: Mapping[int, str]) -> list[Entry]:
+    """The more detailed of outline and printed contents. Chapters are at level 0, and so are parts, which hold them.
+
+    ``first_texts`` holds the first line of text on each physical page that has few lines: a part's title page is one.
+    """
+    entries = [Entry(b.title, b.level, b.page, b.top) for b in outline]
+    if len(printed) > 1.5 * len(entries):
+        entries = list(printed)
+    roman = _roman_parts(entries)
+    levelled, under_part = [], 0
+    for entry, after in zip_longest(entries, entries[1:]):
+        if entry.level == 0:
+            named = PART_TITLE.match(entry.title) or PART_TITLE.match(first_texts.get(entry.page, ""))
+            part = named or (roman and _roman_start(entry.title))
+            under_part = 1 if part and after is not None and after.level == 1 else 0
+        levelled.append(replace(entry, level=max(entry.level - under_part, 0)))
+    return levelled
+
+
+def _roman_start(title: str) -> bool:
+    match = _ROMAN.match(title)
+    return match is not None and roman_value(match.group(1)) is not None
+
+
+def _roman_parts(entries: Sequence[Entry]) -> bool:
+    """Whether roman numbers at the top name parts: the chapters under them are counted on from part to part."""
+    numbers = [
+        match.group(1)
+        for above, entry in pairwise(entries)
+        if above.level == 0
+        and entry.level == 1
+        and _roman_start(above.title)
+        and (match := ENTRY_NUMBER.match(entry.title))
+    ]
+    return len(set(numbers)) > 1
+
+
+def contents_entries(lines: Sequence[Line], pages_of: Mapping[str, Sequence[int]]) -> list[Entry]:
+    """Entries of the printed contents: a title, dots or space, and a page label. Titles may take two lines.
+
+    ``pages_of`` gives the physical pages of a label. Levels follow the titles' numbers, else their indentation.
+    """
+    found: list[tuple[str, float, int]] = []
+    opened: Line | None = None
+    last = 0
+    for line in lines:
+        above = opened if opened is not None and _goes_on(opened, line) else None
+        match = _ENTRY.match(f"{above.text if above else ''} {_LEADER.sub('  ', line.text)}".strip())
+        if match is None:
+            opened = line if above is None and len(line.text) < 90 else None
+            continue
+        page = next((p for p in pages_of.get(match["label"], ()) if p >= last), None)
+        if page is not None:
+            found.append((match["title"].strip(" ."), above.x0 if above else line.x0, page))
+            last = page
+        opened = None
+    return [Entry(title, level, page, None) for (title, _, page), level in zip(found, _levels(found), strict=True)]
+
+
+def _goes_on(opened: Line, line: Line) -> bool:
+    """Whether a line may be a title's second: a number of its own starts an entry, as under "Contents" or a part's name."""
+    return abs(opened.size - line.size) < 0.5 and _OWN_NUMBER.match(line.text) is None
+
+
+def _levels(found: Sequence[tuple[str, float, int]]) -> Iterator[int]:
+    """Depth of "1.2.3" is 2; without a number, the steps of indentation count."""
+    steps: list[float] = []
+    for _, x0, _ in sorted(found, key=lambda entry: entry[1]):
+        if not steps or x0 > steps[-1] + 6:
+            steps.append(x0)
+    for title, x0, _ in found:
+        match = ENTRY_NUMBER.match(title)
+        yield match.group(2).count(".") if match else min(sum(x0 > step + 3 for step in steps), 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +151,11 @@ def find_headings(
         if heading is not None and heading.first not in found:
             found[heading.first] = heading
     styled = list(styled_headings(lines, body_size, rules, heading_lines(list(found.values()))))
-    common = _common_styles([*found.values(), *styled], lines)
+    # A single big text is a label in a figure, or a motto.
+    times = Counter(_style(lines[heading.first]) for heading in [*found.values(), *styled] if heading.count)
+    least = 3 if lines and lines[-1].page - lines[0].page >= LONG_BOOK_PAGES else 1
     for heading in styled:
-        if heading.level >= 0 or _style(lines[heading.first]) in common:
+        if heading.level >= 0 or times[_style(lines[heading.first])] >= least:
             found.setdefault(heading.first, heading)
     headings = [found[i] for i in sorted(found)]
     if not any(heading.named for heading in headings):
@@ -125,8 +221,7 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
             letters += squeezed[start + count - 1]
             difference = _difference(text, letters, wanted, rules)
             if difference is not None:
-                far = abs(lines[start].top - entry.top) if entry.top is not None else 0.0
-                found.append((difference, round(far / 40) - lines[start].size / 4, start, count))
+                found.append((difference, -lines[start].size, start, count))
             if len(text) > 2 * len(entry.title) + 40:
                 break
     if found:
@@ -164,9 +259,7 @@ def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Li
     if first > held[0]:
         above = lines[first - 1].text.strip()
         match = rules.starts("headings", above + " ")
-        if (match is not None and match.end() >= len(above)) or (
-            above.isdigit() and lines[first - 1].size > lines[first].size
-        ):
+        if match is not None and match.end() >= len(above):
             return first - 1, count + 1
     return first, count
 
@@ -198,13 +291,6 @@ def _style(line: Line) -> tuple[int, str]:
     return round(line.size * 2), line.styles[0]
 
 
-def _common_styles(headings: Sequence[Heading], lines: Sequence[Line]) -> set[tuple[int, str]]:
-    """Styles of letters that several headings have: a single big text is a label in a figure, or a motto."""
-    counts = Counter(_style(lines[heading.first]) for heading in headings if heading.count)
-    least = 3 if lines and lines[-1].page - lines[0].page >= LONG_BOOK_PAGES else 1
-    return {style for style, times in counts.items() if times >= least}
-
-
 def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: Rules) -> bool:
     line = lines[i]
     bigger = line.size >= BIGGER * body_size
@@ -216,11 +302,9 @@ def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: 
     if not bold or rules.starts("captions", line.text) or rules.starts("exercises", line.text):
         return False
     # Bold text of the text's size: only alone between gaps, or numbered.
-    return (_DEPTH.match(line.text) is not None and _gap_above(i, lines) > 1.3 * line.size) or (
-        _gap_above(i, lines) > 1.6 * line.size
-        and line.x1 < line.col_x1 - 0.1 * (line.col_x1 - line.col_x0)
-        and line.x0 <= line.col_x0 + 2
-    )
+    gap = _gap_above(i, lines) / line.size
+    alone = line.x0 <= line.col_x0 + 2 and line.x1 < line.col_x1 - 0.1 * (line.col_x1 - line.col_x0)
+    return (alone and gap > 1.6) or (gap > 1.3 and _DEPTH.match(line.text) is not None)
 
 
 def _reads_as_title(text: str) -> bool:
@@ -244,7 +328,7 @@ def _continues(line: Line, after: Line) -> bool:
     return (
         same
         and styles
-        and OWN_NUMBER.match(after.text) is None
+        and _OWN_NUMBER.match(after.text) is None
         and 0 < after.baseline - line.baseline < 1.7 * line.size
     )
 

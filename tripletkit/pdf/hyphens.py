@@ -51,7 +51,8 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
     """The vocabulary of the lines ``texts``, without words that a line's end cuts."""
     words: Counter[str] = Counter()
     # Each different text between spaces is looked at once.
-    for text, times in Counter(chain.from_iterable(map(str.split, map(_whole, texts)))).items():
+    whole = (text[: tail.start()] if (tail := _cut_word(text)) else text for text in texts)
+    for text, times in Counter(chain.from_iterable(map(str.split, whole))).items():
         for token in _TOKEN.findall(text):
             words[token.lower().replace("‐", "-")] += times
     stems = frozenset(
@@ -65,12 +66,6 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
         if "-" in word:
             prefixes[word.split("-", 1)[0]] += times
     return Vocabulary(words, stems, prefixes)
-
-
-def _whole(text: str) -> str:
-    """The line without the word that its end cuts."""
-    tail = _cut_word(text)
-    return text[: tail.start()] if tail else text
 
 
 def _cut_word(text: str) -> re.Match[str] | None:

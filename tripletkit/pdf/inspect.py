@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import pypdfium2 as pdfium
 from PIL import Image, ImageDraw, ImageFont
 
 from tripletkit.errors import SourceError
-from tripletkit.pdf.layout import mark_book
+from tripletkit.pdf.book_tables import mark_book
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import read_book
+from tripletkit.pdf.reader import open_pdf
 from tripletkit.rules import Rules
 
 #: One colour a kind; kinds that are not named here are grey.
@@ -61,12 +61,8 @@ def draw_lines(image: Image.Image, lines: Sequence[Line], kinds: Sequence[str], 
     font = ImageFont.load_default(size=max(7.0, 4 * scale))
     for place, (line, kind) in enumerate(zip(lines, kinds, strict=True), 1):
         colour = COLOURS.get(kind, OTHER)
-        box = (
-            line.x0 * scale,
-            line.top * scale,
-            max(line.x1, line.x0 + 1) * scale,
-            max(line.bottom, line.top + 1) * scale,
-        )
+        right, low = max(line.x1, line.x0 + 1), max(line.bottom, line.top + 1)
+        box = line.x0 * scale, line.top * scale, right * scale, low * scale
         draw.rectangle(box, outline=colour, width=1)
         if kind == "furniture":
             middle = (box[1] + box[3]) / 2
@@ -75,12 +71,9 @@ def draw_lines(image: Image.Image, lines: Sequence[Line], kinds: Sequence[str], 
 
 
 def _rendered(path: Path, number: int, scale: float) -> Image.Image:
-    document = pdfium.PdfDocument(path)
-    try:
+    with open_pdf(path) as document:
         rendered: Image.Image = document[number - 1].render(scale=scale).to_pil()
         return rendered.convert("RGB")
-    finally:
-        document.close()
 
 
 def _with_legend(page: Image.Image, title: str, kinds: Sequence[str]) -> Image.Image:

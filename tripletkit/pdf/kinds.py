@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.running_text import TextMetrics
@@ -116,13 +117,8 @@ def _starts_footnote(line: Line, metrics: TextMetrics) -> bool:
 
 def _columns(lines: Sequence[Line]) -> list[tuple[int, int]]:
     """(start, end) of the lines of each column of each page."""
-    spans: list[tuple[int, int]] = []
-    start = 0
-    for i in range(1, len(lines) + 1):
-        if i == len(lines) or (lines[i].page, lines[i].column) != (lines[start].page, lines[start].column):
-            spans.append((start, i))
-            start = i
-    return spans
+    keys = [(line.page, line.column) for line in lines]
+    return list(pairwise(i for i in range(len(keys) + 1) if i in (0, len(keys)) or keys[i - 1] != keys[i]))
 
 
 def _mark_captions(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics, rules: Rules) -> None:

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise
 from statistics import median
 
 from tripletkit.language.layout_words import ONE_LETTER_WORDS
@@ -153,7 +153,7 @@ def words_to_fragments(words: Iterable[Word]) -> list[_Fragment]:
 
 def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
     """X of the middle of each gutter between text columns; empty for one column."""
-    if len(fragments) < 8:
+    if not fragments:
         return []
     left, right = min(f.x0 for f in fragments), max(f.x1 for f in fragments)
     width = int(right - left) + 2
@@ -241,8 +241,7 @@ def _rows(fragments: Sequence[_Fragment]) -> list[list[_Fragment]]:
     """Fragments on one baseline are one row."""
     rows: list[list[_Fragment]] = []
     for f in sorted(fragments, key=lambda f: (f.baseline, f.x0)):
-        same = rows and abs(f.baseline - rows[-1][0].baseline) <= 0.25 * max(f.size, rows[-1][0].size)
-        if same:
+        if rows and abs(f.baseline - rows[-1][0].baseline) <= 0.25 * max(f.size, rows[-1][0].size):
             rows[-1].append(f)
         else:
             rows.append([f])
@@ -302,21 +301,15 @@ def _raised(before: Word, word: Word) -> bool:
 
 
 def _opens_note(word: Word, after: Word) -> bool:
-    """Whether a line starts with a footnote's own mark: smaller and raised, or a sign that nothing else starts with."""
+    """Whether a line starts with a footnote's own mark, smaller and raised."""
     if word.note:
         return True
-    if word.text.isdigit() and len(word.text) <= 3:
-        return word.size < 0.85 * after.size and after.baseline - word.baseline > 0.1 * after.size
-    return word.text.strip("*∗†‡§") == "" and len(word.text) <= 3 and word.size < 0.95 * after.size
+    raised = word.size < 0.85 * after.size and after.baseline - word.baseline > 0.1 * after.size
+    return raised and word.text.isdigit() and len(word.text) <= 3
 
 
 def _usual_size(words: Sequence[Word]) -> float:
     """Median size by characters."""
-    sizes = {word.size for word in words}
-    if len(sizes) == 1:
+    if len({word.size for word in words}) == 1:
         return words[0].size
-    # A loop over the words: a line has ten times as many characters.
-    by_characters: list[float] = []
-    for word in words:
-        by_characters += [word.size] * len(word.text)
-    return median(by_characters)
+    return median(chain.from_iterable([word.size] * len(word.text) for word in words))

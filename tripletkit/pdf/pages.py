@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tripletkit.errors import ConfigError
 from tripletkit.language.layout_words import LONGEST_MEAN_WORD
@@ -17,10 +19,15 @@ from tripletkit.pdf.reader import (
     RawPage,
     Word,
     open_pdf,
+    read_metadata,
     read_outline,
     read_page,
-    read_title,
+    style_of,
+    word_text,
 )
+
+if TYPE_CHECKING:
+    from pdfplumber.page import Page as PlumberPage
 
 BACKENDS = ("pdfium", "pdfplumber")
 #: pdfplumber takes a tenth of a second a page: a book that is bad throughout is not read twice.
@@ -32,7 +39,10 @@ MOST_UNREADABLE = 0.12
 #: Smallest share of letters and digits. Pages of dense mathematics reach 0.5.
 LEAST_ALPHANUMERIC = 0.35
 
-_SIGN = re.compile(r"[\W_]")
+#: Gap between words in font sizes, for pdfplumber. Its default, three points, glues words in most books.
+TOLERANCE_RATIO = 0.15
+
+_SIGN, _CID = re.compile(r"[\W_]"), re.compile(r"\(cid:\d+\)")
 #: Characters that no font says the meaning of.
 UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff\u0080-\u009f]")
 
@@ -73,7 +83,7 @@ def read_book(path: Path, backend: str = "pdfium") -> RawBook:
     if backend not in BACKENDS:
         raise ConfigError(f"backend {backend!r} is not known", f"Known: {', '.join(BACKENDS)}.")
     with open_pdf(path) as document:
-        return RawBook(read_title(document), _read_pages(path, document, backend), read_outline(document))
+        return RawBook(read_metadata(document, "Title"), _read_pages(path, document, backend), read_outline(document))
 
 
 def _read_pages(path: Path, document: Document, backend: str) -> list[ReadPage]:
@@ -90,11 +100,54 @@ def _read_pages(path: Path, document: Document, backend: str) -> list[ReadPage]:
     return pages
 
 
-def _words_by_pdfplumber(path: Path, numbers: Sequence[int]) -> Mapping[int, list[Word]]:
-    # pdfplumber takes a tenth of a second to import, and few books need it.
-    from tripletkit.pdf.plumber import read_words
+def _words_by_pdfplumber(path: Path, numbers: Iterable[int]) -> dict[int, list[Word]]:
+    """Page number (1-based) → its words in file order; pages that pdfplumber cannot read either are left out."""
+    # Importing pdfplumber takes a tenth of a second, and few books need it.
+    import pdfplumber
+    from pdfminer.pdfexceptions import PDFException
+    from pdfplumber.utils.exceptions import PdfminerException
 
-    return read_words(path, numbers)
+    unread = (PdfminerException, PDFException, ValueError, KeyError, TypeError, IndexError)
+    found: dict[int, list[Word]] = {}
+    with suppress(*unread), pdfplumber.open(path) as document:
+        for number in numbers:
+            page = document.pages[number - 1]
+            with suppress(*unread):
+                found[number] = list(_plumber_words(page))
+            page.close()
+    return found
+
+
+def _plumber_words(page: PlumberPage) -> Iterator[Word]:
+    left, top = page.bbox[0], page.bbox[1]
+    before: Word | None = None
+    found = page.extract_words(
+        x_tolerance_ratio=TOLERANCE_RATIO, use_text_flow=True, return_chars=True, extra_attrs=["fontname", "size"]
+    )
+    for held in found:
+        text = word_text(_CID.sub("\ufffd", held["text"]))
+        if not text:
+            continue
+        word = Word(
+            text,
+            x0=held["x0"] - left,
+            x1=held["x1"] - left,
+            top=held["top"] - top,
+            bottom=held["bottom"] - top,
+            baseline=page.height - held["chars"][0]["matrix"][5],
+            size=round(held["size"], 2),
+            style=style_of(held["fontname"], 400),
+            space=True,
+        )
+        word.space = before is None or not _touches(before, word)
+        yield word
+        before = word
+
+
+def _touches(before: Word, word: Word) -> bool:
+    """Whether only a change of font, not a gap, parts two words."""
+    near = -0.1 * word.size <= word.x0 - before.x1 < TOLERANCE_RATIO * max(before.size, word.size)
+    return near and abs(before.baseline - word.baseline) < 0.6 * max(before.size, word.size)
 
 
 def _with_lines(page: RawPage, words: list[Word] | None = None) -> ReadPage:
@@ -102,15 +155,8 @@ def _with_lines(page: RawPage, words: list[Word] | None = None) -> ReadPage:
     if words is not None:
         page = replace(page, words=words, lost=0)
     texts = [word.text for word in page.words]
-    return ReadPage(
-        number=page.number,
-        label=page.label,
-        height=page.height,
-        chars=sum(map(len, texts)),
-        images=page.images,
-        lines=page_lines(page),
-        complaint=complaint(texts, page.lost),
-    )
+    chars, problem = sum(map(len, texts)), complaint(texts, page.lost)
+    return ReadPage(page.number, page.label, page.height, chars, page.images, page_lines(page), problem)
 
 
 def complaint(words: Sequence[str], lost: int = 0) -> str | None:
@@ -127,14 +173,10 @@ def complaint(words: Sequence[str], lost: int = 0) -> str | None:
     # The points of a plot are signs by themselves.
     longer = "".join([word for word in words if len(word) > 2])
     alphanumeric = (len(longer) - len(_SIGN.findall(longer))) / max(len(longer), 1)
-    if len(longer) >= ENOUGH_CHARACTERS and alphanumeric < LEAST_ALPHANUMERIC and not _dotted(longer):
+    leaders = longer.count(".") > 0.4 * len(longer)  # of dots, in contents
+    if len(longer) >= ENOUGH_CHARACTERS and alphanumeric < LEAST_ALPHANUMERIC and not leaders:
         return f"only {alphanumeric:.0%} of its characters are letters or digits"
     mean = len(text) / len(words)
     if mean > LONGEST_MEAN_WORD:
         return f"its words have {mean:.0f} characters on average, so they are glued together"
     return None
-
-
-def _dotted(text: str) -> bool:
-    """Contents with leaders of dots."""
-    return text.count(".") > 0.4 * len(text)

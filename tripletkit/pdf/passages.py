@@ -100,10 +100,10 @@ class _Cutter:
 
     def _broken(self, p: Paragraph, start: int, end: int, glue: str) -> Iterator[_Piece]:
         """A sentence over the limit, cut between words; a word over the limit, cut between characters."""
+        # A character makes at most four byte tokens: no part of a word can exceed the limit.
         words = [
-            (a, b)
-            for m in re.finditer(r"\S+", p.text[start:end])
-            for a, b in self._bits(start + m.start(), start + m.end())
+            (start + m.start(), start + m.end())
+            for m in re.finditer(rf"\S{{1,{max(1, self.room // 4)}}}", p.text[start:end])
         ]
         counts = self.count_tokens([p.text[a:b] for a, b in words])
         first, held = 0, 0
@@ -124,11 +124,6 @@ class _Cutter:
         half = len(words) // 2
         yield from self._fitting(p, words[:half], glue)
         yield from self._fitting(p, words[half:], "" if words[half][0] == words[half - 1][1] else " ")
-
-    def _bits(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """A word, cut so that no part can exceed the limit: a character makes at most four byte tokens."""
-        step = max(1, self.room // 4)
-        return ((a, min(a + step, end)) for a in range(start, end, step))
 
 
 def _pack(pieces: Sequence[_Piece], limits: PassageLimits, special: int) -> list[list[_Piece]]:

@@ -151,7 +151,10 @@ def read_page(document: pdfium.PdfDocument, number: int) -> RawPage:
     top = top if top - bottom >= height - 1 else bottom + height
     words, lost = _words(textpage.raw, left, top)
     images = sum(1 for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=1)) if len(words) < 5 else 0
-    label = _label(document, number)
+    try:
+        label = str(document.get_page_label(number - 1) or "").strip()
+    except (pdfium.PdfiumError, UnicodeDecodeError):
+        label = ""
     frames, strokes = _drawn(page.raw, left, top, width, height)
     textpage.close()
     page.close()
@@ -177,14 +180,9 @@ def read_outline(document: pdfium.PdfDocument, most: int = 20_000) -> list[Bookm
     return found
 
 
-def read_title(document: pdfium.PdfDocument) -> str:
-    """The title in the PDF's metadata, "" if it has none."""
-    return clean(document.get_metadata_value("Title") or "")
-
-
-def read_author(document: pdfium.PdfDocument) -> str:
-    """The author in the PDF's metadata, "" if it has none."""
-    return clean(document.get_metadata_value("Author") or "")
+def read_metadata(document: pdfium.PdfDocument, key: str) -> str:
+    """What the PDF's metadata say under ``key``, such as "Title" or "Author"; "" if they say nothing."""
+    return clean(document.get_metadata_value(key) or "")
 
 
 def clean(text: str) -> str:
@@ -227,68 +225,51 @@ def _drawn(
     return tuple(frames), tuple(strokes)
 
 
-def _label(document: pdfium.PdfDocument, number: int) -> str:
-    try:
-        return str(document.get_page_label(number - 1) or "").strip()
-    except (pdfium.PdfiumError, UnicodeDecodeError):
-        return ""
-
-
 def _address(pointer: Any) -> int:  # noqa: ANN401
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0
 
 
 def _quick(function: Any, result: type, *arguments: type) -> Callable[..., Any]:  # noqa: ANN401 - of pypdfium2, untyped
-    """The same function of PDFium, called with plain numbers for pointers and without giving up Python's lock: half the time."""
+    """The same function of PDFium, called without giving up Python's lock: half the time, or a quarter without ``arguments``.
+
+    Then ctypes takes what it is given as it is: ints, and pointers by `_pointer`. Else plain numbers are pointers.
+    """
     return ctypes.PYFUNCTYPE(result, *arguments)(_address(function))
-
-
-def _raw(function: Any, result: type) -> Callable[..., Any]:  # noqa: ANN401
-    """The same function, whose arguments ctypes takes as they are: ints, and pointers by `_pointer`. A quarter of the time."""
-    return ctypes.PYFUNCTYPE(result)(_address(function))
 
 
 _pointer: Callable[[int], Any] = ctypes.c_void_p.from_param
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int
-_get_box = _raw(raw.FPDFText_GetCharBox, _INT)
-_get_object = _raw(raw.FPDFText_GetTextObject, _POINTER)
-_get_origin = _raw(raw.FPDFText_GetCharOrigin, _INT)
-_get_matrix = _raw(raw.FPDFText_GetMatrix, _INT)
-_get_size = _raw(raw.FPDFText_GetFontSize, ctypes.c_double)
-_get_weight = _raw(raw.FPDFText_GetFontWeight, _INT)
-_get_unicode = _raw(raw.FPDFText_GetUnicode, ctypes.c_uint)
-_get_page_object = _raw(raw.FPDFPage_GetObject, _POINTER)
+_get_box = _quick(raw.FPDFText_GetCharBox, _INT)
+_get_object = _quick(raw.FPDFText_GetTextObject, _POINTER)
+_get_origin = _quick(raw.FPDFText_GetCharOrigin, _INT)
+_get_matrix = _quick(raw.FPDFText_GetMatrix, _INT)
+_get_size = _quick(raw.FPDFText_GetFontSize, ctypes.c_double)
+_get_weight = _quick(raw.FPDFText_GetFontWeight, _INT)
+_get_unicode = _quick(raw.FPDFText_GetUnicode, ctypes.c_uint)
+_get_page_object = _quick(raw.FPDFPage_GetObject, _POINTER)
 _get_font = _quick(raw.FPDFTextObj_GetFont, _POINTER, _POINTER)
 _get_type = _quick(raw.FPDFPageObj_GetType, _INT, _POINTER)
 _get_bounds = _quick(raw.FPDFPageObj_GetBounds, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)
 _count_segments = _quick(raw.FPDFPath_CountSegments, _INT, _POINTER)
 
 
-class _BoxBuffer:
-    """Where PDFium writes the boxes of many characters. Its pointers are made once and used for every page."""
-
-    #: Boxes at a time: so few that the pointers stay in the processor's first cache.
-    size = 128
-
-    def __init__(self) -> None:
-        # Not of ctypes: reading numbers out of its arrays takes twice as long.
-        self._sides = [array("d", bytes(8 * self.size)) for _ in range(4)]
-        starts = [side.buffer_info()[0] for side in self._sides]
-        self._pointers = [[_pointer(start + 8 * i) for i in range(self.size)] for start in starts]
-
-    def boxes(self, text: Any, indexes: Sequence[int]) -> list[array[float]]:  # noqa: ANN401 - a pointer
-        """Left, right, bottom and top of these characters, in the PDF's own coordinates."""
-        found = [array("d") for _ in range(4)]
-        for first in range(0, len(indexes), self.size):
-            part = indexes[first : first + self.size]
-            # No loop of Python's: a book has a million of these calls.
-            deque(map(_get_box, repeat(text), part, *self._pointers), maxlen=0)
-            for held, side in zip(found, self._sides, strict=True):
-                held += side[: len(part)]
-        return found
+#: Boxes are asked for so many at a time, so few that the pointers stay in the processor's first cache. Where PDFium
+#: writes them is made once; arrays of ctypes would take twice as long to read.
+_BATCH = 128
+_SIDES = [array("d", bytes(8 * _BATCH)) for _ in range(4)]
+_SIDE_POINTERS = [[_pointer(side.buffer_info()[0] + 8 * i) for i in range(_BATCH)] for side in _SIDES]
 
 
-_BOXES = _BoxBuffer()
+def _boxes(text: Any, indexes: Sequence[int]) -> list[array[float]]:  # noqa: ANN401 - a pointer
+    """Left, right, bottom and top of these characters, in the PDF's own coordinates."""
+    found = [array("d") for _ in range(4)]
+    for first in range(0, len(indexes), _BATCH):
+        part = indexes[first : first + _BATCH]
+        # No loop of Python's: a book has a million of these calls.
+        deque(map(_get_box, repeat(text), part, *_SIDE_POINTERS), maxlen=0)
+        for held, side in zip(found, _SIDES, strict=True):
+            held += side[: len(part)]
+    return found
 
 
 #: What the characters of one text object share: baseline (in the PDF's own coordinates, upwards), size and style.
@@ -302,7 +283,6 @@ class _Glyphs:
         self.text = _pointer(_address(text))
         self._styles: dict[int, str] = {}
         self._runs: dict[int, _Run] = {}
-        self._sizes: dict[float, float] = {}
         self._origin, self._matrix = (ctypes.c_double * 2)(), raw.FS_MATRIX()
         first = ctypes.addressof(self._origin)
         self._places = _pointer(first), _pointer(first + 8), _pointer(ctypes.addressof(self._matrix))
@@ -316,10 +296,7 @@ class _Glyphs:
     def _ask(self, index: int, obj: int | None) -> _Run:
         text, (x, y, place), matrix = self.text, self._places, self._matrix
         _get_matrix(text, index, place)
-        exact = _get_size(text, index) * math.hypot(matrix.c, matrix.d)
-        size = self._sizes.get(exact)
-        if size is None:
-            size = self._sizes[exact] = round(exact, 2)
+        size = round(_get_size(text, index) * math.hypot(matrix.c, matrix.d), 2)
         style = self._style(index, obj)
         if obj and abs(matrix.b) < 1e-3:
             run = self._runs[obj] = matrix.f, size, style
@@ -363,11 +340,8 @@ def _characters(codes: Sequence[int]) -> str:
         return array("I", codes).tobytes().decode(_UTF_32).replace("\x00", " ")
     except UnicodeDecodeError:
         text = "".join(chr(code or 0x20) if code < 0x110000 else "\ufffd" for code in codes)
-        return _HALF.sub("\ufffd", _HALVES.sub(_joined_halves, text))
-
-
-def _joined_halves(halves: re.Match[str]) -> str:
-    return halves.group().encode("utf-16-le", "surrogatepass").decode("utf-16-le") + _NOTHING
+        whole = _HALVES.sub(lambda m: m[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le") + _NOTHING, text)
+        return _HALF.sub("\ufffd", whole)
 
 
 def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word], int]:
@@ -379,8 +353,8 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
     glyphs = _Glyphs(text)
     parts = _parts(string, glyphs)
     starts = [part[0] for part in parts]
-    firsts = _BOXES.boxes(glyphs.text, starts)
-    lasts = _BOXES.boxes(glyphs.text, [part[1] - 1 for part in parts])
+    firsts = _boxes(glyphs.text, starts)
+    lasts = _boxes(glyphs.text, [part[1] - 1 for part in parts])
     words = []
     for (start, end, space, note), (baseline, size, style), x0, x1, low, high, _, right, bottom, above in zip(
         parts, glyphs.runs(starts), *firsts, *lasts, strict=True
@@ -394,20 +368,9 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
         x1 = right if right > x1 else x1
         low = bottom if bottom < low else low
         high = above if above > high else high
-        words.append(
-            Word(
-                content,
-                x0 - left,
-                x1 - left,
-                top - high,
-                top - low,
-                top - baseline,
-                size if size > 0 else max(high - low, 1.0),
-                style,
-                space,
-                note,
-            )
-        )
+        box = x0 - left, x1 - left, top - high, top - low
+        size = size if size > 0 else max(high - low, 1.0)
+        words.append(Word(content, *box, top - baseline, size, style, space, note))
     return words, len(_MEANINGLESS.findall(string))
 
 

@@ -8,17 +8,16 @@ closes; a page belongs to the span that covers nearly all of it. An index is rec
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise, zip_longest
+from itertools import accumulate, chain, pairwise
 from statistics import median
 
 from tripletkit.language.layout_words import APPENDIX_LETTER, INDEX_ENTRY, INDEX_ENTRY_TAIL, NEVER_LAST, SEE
 from tripletkit.pdf.headings import styled_headings
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.reader import Bookmark
-from tripletkit.pdf.running_text import text_size as text_size  # for terms/
 from tripletkit.rules import Rules
 
 #: Share of a page's letters that a span must hold to give the page its role.
@@ -62,16 +61,14 @@ def page_roles(
 
     ``labels`` are the pages' printed numbers, ``body_size`` the text's font size in points.
     """
-    headings = page_headings(pages, body_size, rules)
-    headings = sorted(
-        [*headings, *_bookmarks_without_heading(pages, outline, headings, body_size, rules)],
-        key=lambda h: (h.page, h.line),
-    )
+    printed = page_headings(pages, body_size, rules)
+    missing = _bookmarks_without_heading(outline, pages, printed, body_size, rules)
+    headings = sorted([*printed, *missing], key=lambda h: (h.page, h.line))
     shares = [index_share(lines) for lines in pages]
     roles = _spanned(pages, headings)
     _settle_index(roles, shares, [len(lines) for lines in pages])
-    _settle_contents(roles, pages, shares)
-    _settle_front(roles, first_chapter(outline, headings, roles, labels, rules))
+    _settle_contents(roles, pages)
+    _settle_front(roles, headings, labels, rules)
     return roles
 
 
@@ -95,47 +92,32 @@ def section_role(path: Sequence[str], rules: Rules) -> str | None:
 
 
 def page_headings(pages: Sequence[Sequence[Line]], body_size: float, rules: Rules) -> list[PageHeading]:
-    """Headings by their style, and labelled titles on one line that is bold or in capitals; in order."""
+    """Headings by their style, in order."""
     lines = list(chain.from_iterable(pages))
     starts = [0, *accumulate(map(len, pages))]
-    found = {heading.first: (heading.size, heading.title) for heading in styled_headings(lines, body_size, rules)}
-    for i, line in enumerate(lines):
-        if i not in found and line.size >= 0.95 * body_size and _stressed(line) and title_label(line.text, rules):
-            found[i] = line.size, line.text
     return [
-        PageHeading(lines[i].page - 1, i - starts[lines[i].page - 1], size, title_label(text, rules) or "", text)
-        for i, (size, text) in sorted(found.items())
+        PageHeading(
+            page := lines[h.first].page - 1, h.first - starts[page], h.size, title_label(h.title, rules) or "", h.title
+        )
+        for h in styled_headings(lines, body_size, rules)
     ]
 
 
-def _stressed(line: Line) -> bool:
-    return not line.styles.strip("bz") or line.text.isupper()
-
-
 def _bookmarks_without_heading(
-    pages: Sequence[Sequence[Line]],
     outline: Sequence[Bookmark],
+    pages: Sequence[Sequence[Line]],
     headings: Sequence[PageHeading],
     body_size: float,
     rules: Rules,
-) -> list[PageHeading]:
-    """Top-level or labelled bookmarks whose heading was not found on their page (it is an image, or set like text)."""
-    busy = {heading.page for heading in headings}
-    titled: dict[str, list[int]] = defaultdict(list)
-    for heading in headings:
-        titled[heading.label].append(heading.page)
-    missing = []
+) -> Iterator[PageHeading]:
+    """Labelled bookmarks whose heading was not found on their page or near it: it is an image, or set like text."""
     for mark in outline:
-        page = mark.page - 1
-        label = title_label(mark.title, rules) or ""
-        if not 0 <= page < len(pages) or not (mark.level == 0 or label in _ROLES) or page in busy:
-            continue
+        page, label = mark.page - 1, title_label(mark.title, rules) or ""
         # Some bookmarks point a page or two beside their heading: then the heading is right.
-        if label and any(abs(other - page) <= 3 for other in titled[label]):
-            continue
-        line = sum(1 for line in pages[page] if mark.top is not None and line.bottom < mark.top - 2)
-        missing.append(PageHeading(page, line, body_size * (1.6 if mark.level == 0 else 1.3), label, mark.title))
-    return missing
+        seen = any(h.page == page or (h.label == label and abs(h.page - page) <= 3) for h in headings)
+        if label in _ROLES and page < len(pages) and not seen:
+            line = sum(1 for line in pages[page] if mark.top is not None and line.bottom < mark.top - 2)
+            yield PageHeading(page, line, 1.6 * body_size, label, mark.title)
 
 
 def index_share(lines: Sequence[Line]) -> float:
@@ -179,57 +161,21 @@ def _spanned(pages: Sequence[Sequence[Line]], headings: Sequence[PageHeading]) -
         held: Counter[str] = Counter()
         for at, line in enumerate(lines):
             heading = starts.get((page, at))
-            if heading is not None and _opens(heading, current):
+            if heading is not None and (current is None or heading.size >= 0.95 * current.size):
                 current = heading if heading.label in _ROLES else None
             held[current.label if current is not None else "body"] += len(line.text)
         best, letters = held.most_common(1)[0] if held else ("body", 0)
-        # Reading order may put a title in a right-hand column behind the left-hand one, on the page that it opens.
-        title = next((h for h in headings if h.page == page and h.label in _ROLES and _on_top(h, lines)), None)
-        if title is not None and _is_main_heading(title, headings):
-            roles.append(title.label)
-        else:
-            roles.append(best if letters >= COVERAGE * held.total() else "body")
+        roles.append(best if letters >= COVERAGE * held.total() else "body")
     return roles
 
 
-def _opens(heading: PageHeading, current: PageHeading | None) -> bool:
-    return current is None or heading.size >= 0.95 * current.size
-
-
-def _on_top(heading: PageHeading, lines: Sequence[Line]) -> bool:
-    """Whether the page begins with the heading: only a running head above it, and no other column beside it."""
-    if heading.line >= len(lines):
-        return heading.line == 0
-    own = lines[heading.line]
-    above = [line for line in lines if line.bottom < own.top]
-    beside = [line for line in lines if line is not own and line.top < own.bottom and line.bottom >= own.top]
-    return sum(len(line.text) for line in above) <= 80 and not beside
-
-
-def _is_main_heading(title: PageHeading, headings: Sequence[PageHeading]) -> bool:
-    """Whether the title's page has no other heading that is as big."""
-    return not any(
-        h.page == title.page and h.line != title.line and h.size >= 0.95 * title.size and h.label != title.label
-        for h in headings
-    )
-
-
 def _settle_index(roles: list[str], shares: Sequence[float], lengths: Sequence[int]) -> None:
-    """Untitled indexes: full pages of index entries in the book's last part. A titled index ends where entries end."""
+    """Untitled indexes: full pages of index entries in the book's last part."""
     for first, last in _runs(roles, "index"):
         if max(shares[first:last]) < 0.25:  # a section named so: Index of refraction
             roles[first:last] = ["body"] * (last - first)
-    for page, share in enumerate(shares):
-        if roles[page] == "index":
-            opened = page == 0 or roles[page - 1] != "index"
-            if share < 0.15 and not opened and lengths[page] > 5:
-                roles[page] = "body"
-        elif (
-            share >= INDEX_SHARE and lengths[page] >= 15 and page >= UNTITLED_FROM * len(roles) and roles[page] != "toc"
-        ):
-            roles[page] = "index"
-    for page in range(1, len(roles)):  # an index's short last page
-        if roles[page] == "body" and roles[page - 1] == "index" and shares[page] >= INDEX_SHARE:
+    for page in range(int(UNTITLED_FROM * len(roles)), len(roles)):
+        if shares[page] >= INDEX_SHARE and lengths[page] >= 15 and roles[page] != "toc":
             roles[page] = "index"
 
 
@@ -241,25 +187,13 @@ def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], shares: Sequence[float]) -> None:
-    """Untitled contents in the first part of a book: most lines end in a number, and the numbers rise.
-
-    Titled contents end where prose begins: the chapters' own headings may be set smaller than their title.
-    """
+def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]]) -> None:
+    """Contents end where prose begins: the chapters' own headings may be set smaller than their title."""
     for first, last in _runs(roles, "toc"):
         prose = next((page for page in range(first + 1, last) if _is_prose(pages[page])), last)
         roles[prose:last] = ["body"] * (last - prose)
     for page in range(1, len(roles) - 1):  # an empty page between two of the contents
         if not pages[page] and roles[page - 1] == roles[page + 1] == "toc":
-            roles[page] = "toc"
-    for page, lines in enumerate(pages[: int(FRONT_SHARE * len(pages)) + 1]):
-        entries = [line for line in lines if _NUMBER_END.search(line.text, max(len(line.text) - 8, 0))]
-        if (
-            roles[page] in ("body", "front")
-            and len(entries) >= 8
-            and len(entries) >= 0.7 * len(lines)
-            and _rising(entries)
-        ):
             roles[page] = "toc"
 
 
@@ -275,37 +209,6 @@ def _is_prose(lines: Sequence[Line]) -> bool:
     return entries <= 0.15 * len(lines) and full >= 0.5 * len(lines)
 
 
-def first_chapter(
-    outline: Sequence[Bookmark],
-    headings: Sequence[PageHeading],
-    roles: Sequence[str],
-    labels: Sequence[str],
-    rules: Rules,
-) -> int:
-    """Index of the page where the text proper begins; 0 if nothing tells front matter apart."""
-    last = int(FRONT_SHARE * len(roles))
-    found = (_first_bookmark(outline, rules), _first_heading(headings, roles, rules))
-    start = next((page for page in found if page is not None and page <= last), 0)
-    # Roman numbers are for front matter: the text begins with page 1, or later.
-    return max(start, next((page for page, label in enumerate(labels[: last + 1]) if label == "1"), 0))
-
-
-def _first_bookmark(outline: Sequence[Bookmark], rules: Rules) -> int | None:
-    """The first bookmark that has others below it, or a number, and is no preface or contents."""
-    inside = -1  # level of a front-matter bookmark whose children are front matter too
-    for mark, after in zip_longest(outline, outline[1:]):
-        if inside >= 0 and mark.level > inside:
-            continue
-        inside = -1
-        if title_label(mark.title, rules) in ("front", "toc"):
-            inside = mark.level
-            continue
-        parent = after is not None and after.level > mark.level and after.page >= mark.page
-        if parent or rules.starts("headings", mark.title):
-            return mark.page - 1
-    return None
-
-
 def _first_heading(headings: Sequence[PageHeading], roles: Sequence[str], rules: Rules) -> int | None:
     """The first numbered heading outside the contents, else the first heading after them that is no front matter."""
     outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
@@ -316,7 +219,13 @@ def _first_heading(headings: Sequence[PageHeading], roles: Sequence[str], rules:
     return next((h.page for h in outside if contents and h.page > contents[-1] and not h.label), None)
 
 
-def _settle_front(roles: list[str], first: int) -> None:
+def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], rules: Rules) -> None:
+    """What stands before the page where the text proper begins is front matter, and nothing after it is."""
+    last = int(FRONT_SHARE * len(roles))
+    start = _first_heading(headings, roles, rules)
+    # Roman numbers are for front matter: the text begins with page 1, or later.
+    one = next((page for page, label in enumerate(labels[: last + 1]) if label == "1"), 0)
+    first = max(start if start is not None and start <= last else 0, one)
     for page in range(first):
         if roles[page] == "body":
             roles[page] = "front"
@@ -324,53 +233,3 @@ def _settle_front(roles: list[str], first: int) -> None:
     for page in range(first, len(roles)):
         if roles[page] in ("front", "toc") and page < FRONT_SHARE * len(roles) and first > 0:
             roles[page] = "body"
-
-
-# For terms/ until it reads the kinds of lines: delete from here to the end, with numbers.py.
-_NUMBER = re.compile(r"\b(\d+|[ivxlc]+)\b")
-
-
-@dataclass(frozen=True)
-class Heading(PageHeading):
-    """The same."""
-
-
-def running_heads(pages: Sequence[Sequence[Line]], least: int = 3) -> frozenset[str]:
-    """Texts, digits left out, that stand at the top or foot of at least so many pages."""
-    seen: Counter[str] = Counter()
-    for lines in pages:
-        seen.update({_undigited(line.text) for line in edge_lines(lines)})
-    return frozenset(text for text, count in seen.items() if count >= least)
-
-
-def edge_lines(lines: Sequence[Line], most: int = 2) -> list[Line]:
-    """The lines on the page's ``most`` highest and lowest baselines."""
-    rounded = [round(line.baseline) for line in lines]
-    baselines = sorted(set(rounded))
-    edges = {*baselines[:most], *baselines[-most:]}
-    return [line for line, baseline in zip(lines, rounded, strict=True) if baseline in edges]
-
-
-def _undigited(text: str) -> str:
-    return _NUMBER.sub("", text.lower()).strip()
-
-
-def find_headings(
-    pages: Sequence[Sequence[Line]], heads: frozenset[str], body_size: float, rules: Rules
-) -> list[Heading]:
-    """Lines set bigger than the text, and labelled titles set bold or in capitals; running heads are neither."""
-    found = []
-    for page, lines in enumerate(pages):
-        edges = {id(line) for line in edge_lines(lines)}
-        for at, line in enumerate(lines):
-            big = line.size >= 1.15 * body_size
-            if not big and not (line.size >= 0.95 * body_size and _stressed(line)):
-                continue
-            if len(line.text) > 100 or sum(map(str.isalpha, line.text)) < 3:
-                continue
-            if not big and id(line) in edges and _undigited(line.text) in heads:
-                continue
-            label = title_label(line.text, rules) or ""
-            if big or label:
-                found.append(Heading(page, at, line.size, label, line.text))
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from tripletkit.pdf.lines import Line
 
@@ -26,13 +26,9 @@ class TextMetrics:
 
 def text_size(pages: Iterable[Iterable[Line]]) -> float:
     """The font size that most letters have, in steps of half a point; 10.0 for a book without text."""
-    exact: dict[float, int] = defaultdict(int)
-    for lines in pages:
-        for line in lines:
-            exact[line.size] += len(line.text)
     letters: dict[float, int] = defaultdict(int)
-    for size, count in exact.items():
-        letters[round(size * 2) / 2] += count
+    for line in chain.from_iterable(pages):
+        letters[round(line.size * 2) / 2] += len(line.text)
     return max(letters, key=lambda size: (letters[size], size), default=10.0)
 
 

@@ -7,7 +7,6 @@ its standard input and output, pickled.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import pickle
@@ -20,13 +19,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from threading import Event, Lock, Timer
+from threading import Timer
+from time import monotonic
 from typing import IO, Generic, Literal, TypeVar, cast
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-#: A worker that is told to end is killed after so many seconds.
+#: A worker that gave no answer has so many seconds to end, and to say how, before it is killed.
 _END_S = 5.0
 #: The worker's program. It has the module path of this process and does not look for modules in the current folder.
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from tripletkit.pdf.workers import serve; serve({memory_mb})"
@@ -90,8 +90,10 @@ def run_bounded(
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         for worker in crew:
-            worker.close()
+            worker.end()
         threads.shutdown()
+        for worker in crew:  # a thread may have started one meanwhile
+            worker.end()
 
 
 class _Worker(Generic[Task, Result]):
@@ -100,78 +102,48 @@ class _Worker(Generic[Task, Result]):
     def __init__(self, function: WorkerFunction[Task, Result], bounds: Bounds) -> None:
         self._function, self._bounds = function, bounds
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock, self._busy, self._closed = Lock(), False, False
 
     def outcome(self, task: Task) -> Result | Failure:
         """What the task gave, or why it gave nothing."""
-        process = self._start()
-        expired = Event()
-        timer = Timer(self._bounds.seconds, _expire, (process, expired))
+        process = self._process = self._process or self._started()
+        ends = monotonic() + self._bounds.seconds
+        timer = Timer(self._bounds.seconds, process.kill)
         timer.start()
         try:
-            return cast(Result | Failure, _exchange(process, (self._function, task)))
+            tasks, results = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+            pickle.dump(pickle.dumps((self._function, task)), tasks)
+            tasks.flush()
+            return cast(Result | Failure, pickle.load(results))
         except (EOFError, OSError, pickle.UnpicklingError):
-            self._end(process)
-            if expired.is_set():
+            self.end(_END_S)
+            if monotonic() >= ends:
                 return Failure("time", f"took longer than {self._bounds.seconds:g} s")
             return Failure("killed", f"ended its process ({_exit(process.returncode)})")
         finally:
             timer.cancel()
-            self._busy = False
-            if expired.is_set():  # perhaps only just after the answer
-                self._end(process)
+            if monotonic() >= ends:  # perhaps the timer killed it just after the answer
+                self.end()
 
-    def close(self) -> None:
-        """Let an idle process end, and kill a busy one. No other is started."""
-        with self._lock:
-            self._closed, process = True, self._process
-        if process is not None and self._busy:
-            process.kill()  # the thread that waits for its answer does the rest
-        elif process is not None:
-            self._end(process)
+    def _started(self) -> subprocess.Popen[bytes]:
+        program = _PROGRAM.format(path=list(map(str, sys.path)), memory_mb=self._bounds.memory_mb)
+        return subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        with self._lock:
-            if self._closed:
-                raise OSError("no worker is started any more")
-            self._busy = True
-            if self._process is None:
-                program = _PROGRAM.format(path=list(map(str, sys.path)), memory_mb=self._bounds.memory_mb)
-                command = [sys.executable, "-c", program]
-                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            return self._process
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = None
+    def end(self, patience_s: float = 0.0) -> None:
+        """Kill the process, if there is one and it does not end by itself in that many seconds."""
+        process, self._process = self._process, None
+        if process is None:
+            return
         with suppress(OSError):
             cast(IO[bytes], process.stdin).close()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_END_S)
+            process.wait(patience_s)
         process.kill()
         process.wait()
         cast(IO[bytes], process.stdout).close()
 
 
-def _expire(process: subprocess.Popen[bytes], expired: Event) -> None:
-    expired.set()
-    process.kill()
-
-
-def _exchange(process: subprocess.Popen[bytes], job: object) -> object:
-    """The worker's answer. Raises EOFError, OSError or UnpicklingError if the process ends before it is complete."""
-    tasks, results = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
-    pickle.dump(pickle.dumps(job), tasks)
-    tasks.flush()
-    return pickle.load(results)
-
-
 def _exit(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
+    return {-number: number.name for number in signal.Signals}.get(code, f"exit code {code}")
 
 
 def serve(memory_mb: int) -> None:
@@ -186,7 +158,6 @@ def serve(memory_mb: int) -> None:
         try:
             job = pickle.load(tasks)
         except EOFError:
-            gc.freeze()  # Python looks for cycles when it ends, in everything that was loaded
             return
         with suppress(BrokenPipeError):
             results.write(_answer(job, memory_mb))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -14,69 +14,33 @@ from tripletkit.publishing.negative_checks import NegativeChecks, negative_check
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: Passages are near copies if they share half of their sequences of this many words.
 SHINGLE_WORDS = 8
+_COSINES = {
+    "anchor and positive": pl.col("cos_ap"),
+    "anchor and negative": pl.col("cos_an"),
+    "positive and negative": pl.col("cos_pn"),
+    "margin: anchor and positive − anchor and negative": pl.col("cos_ap") - pl.col("cos_an"),
+}
 
-
-@dataclass(frozen=True)
-class SplitStatistics:
-    """What one split holds. Anchors, positives and negatives count distinct texts; lengths are "minimum / mean / maximum"."""
-
-    split: str
-    passages: int
-    triplets: int
-    masked: int
-    anchors: int
-    positives: int
-    negatives: int
-    anchor_tokens: str
-    positive_chars: str
-    negative_chars: str
-    cosines: tuple[tuple[str, tuple[float, ...]], ...]  # of what → its QUANTILES
-
-
-@dataclass(frozen=True)
-class BookStatistics:
-    """What came from one book."""
-
-    book_id: str
-    title: str
-    license: str
-    pages: int
-    passages: int
-    kept_terms: int
-    triplets: int
-    splits: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Leakage:
-    """What the splits share, counted."""
-
-    books: int  # books with passages in more than one split
-    copies: int  # passages that another split has too, but for case and white space
-    near_copies: int  # held-out passages half of whose shingles are in an earlier split
-    anchors: int  # anchors in more than one split
-    foreign_negatives: int  # triplets whose negative no passage of their split mentions
-    held_out_positives: int  # distinct positives of validation and test
-    seen_positives: int  # of these, positives of training too
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class CardStatistics:
     """Everything that a dataset card counts."""
 
-    books: tuple[BookStatistics, ...]
-    splits: tuple[SplitStatistics, ...]
+    books: tuple[Row, ...]  # as ``book_statistics`` gives them
+    splits: tuple[Row, ...]  # what a split holds; lengths are "minimum / mean / maximum", ``cosines`` QUANTILES by name
     rules: tuple[tuple[str, int], ...]  # rule → triplets, the most frequent first
     encoders: tuple[str, ...]  # fingerprints of those that mined
     rounds: int
     dropped: tuple[tuple[str, str, int], ...]  # stage, reason, rows
-    leakage: Leakage
+    leakage: Mapping[str, int]
     negatives: NegativeChecks
 
     @property
     def triplets(self) -> int:
         """Triplets of all splits together."""
-        return sum(split.triplets for split in self.splits)
+        return sum(split["triplets"] for split in self.splits)
 
 
 def card_statistics(tables: Tables) -> CardStatistics:
@@ -85,7 +49,7 @@ def card_statistics(tables: Tables) -> CardStatistics:
     dropped = tables["dropped"].group_by("stage", "reason").len().sort("stage", "reason")
     rules = triplets.group_by("rule").len().sort("len", "rule", descending=[True, False])
     return CardStatistics(
-        books=tuple(book_statistics(tables)),
+        books=book_statistics(tables),
         splits=tuple(_splits(tables)),
         rules=tuple(rules.iter_rows()),
         encoders=tuple(sorted(set(triplets["encoder"]))),
@@ -96,107 +60,86 @@ def card_statistics(tables: Tables) -> CardStatistics:
     )
 
 
-def book_statistics(tables: Tables) -> Iterable[BookStatistics]:
-    """What came from each book, in the order of ``books``."""
+def book_statistics(tables: Tables) -> tuple[Row, ...]:
+    """The rows of ``books`` with what came from each: ``passages``, ``splits``, ``kept_terms`` and ``triplets``."""
     passages = tables["passages"].join(tables["splits"], on="passage_id", how="left")
-    triplets = tables["triplets"].join(tables["passages"].select("passage_id", "book_id"), on="passage_id")
-    kept = tables["terms"].filter("kept")
-    for book in tables["books"].iter_rows(named=True):
-        mine = pl.col("book_id") == book["book_id"]
-        own = passages.filter(mine)
-        yield BookStatistics(
-            book_id=book["book_id"],
-            title=book["title"],
-            license=book["license"] or "",
-            pages=book["pages"],
-            passages=own.height,
-            kept_terms=kept.filter(mine).height,
-            triplets=triplets.filter(mine).height,
-            splits=tuple(name for name in SPLIT_NAMES if name in set(own["split"])),
-        )
+    triplets = tables["triplets"].join(passages.select("passage_id", "book_id"), on="passage_id")
+    counts = (
+        passages.group_by("book_id").agg(passages=pl.len(), splits=pl.col("split").drop_nulls().unique()),
+        tables["terms"].filter("kept").group_by("book_id").len("kept_terms"),
+        triplets.group_by("book_id").len("triplets"),
+    )
+    books = tables["books"]
+    for one in counts:
+        books = books.join(one, on="book_id", how="left", maintain_order="left")
+    rows = books.with_columns(pl.col("passages", "kept_terms", "triplets").fill_null(0)).iter_rows(named=True)
+    return tuple({**row, "splits": [name for name in SPLIT_NAMES if name in (row["splits"] or ())]} for row in rows)
 
 
-def _splits(tables: Tables) -> Iterable[SplitStatistics]:
+def _splits(tables: Tables) -> Iterator[Row]:
     passages = tables["passages"].join(tables["splits"], on="passage_id")
-    tokens = dict(passages.select("passage_id", "n_tokens").iter_rows())
     for name in SPLIT_NAMES:
         triplets, home = tables["triplets"].filter(split=name), passages.filter(split=name)
         if triplets.height or home.height:
-            yield SplitStatistics(
-                split=name,
-                passages=home.height,
-                triplets=triplets.height,
-                masked=int(triplets["masked"].sum()),
-                anchors=triplets["anchor"].n_unique(),
-                positives=triplets["positive"].n_unique(),
-                negatives=triplets["negative"].n_unique(),
-                anchor_tokens=lengths([tokens[passage_id] for passage_id in triplets["passage_id"]]),
-                positive_chars=lengths([len(text) for text in triplets["positive"]]),
-                negative_chars=lengths([len(text) for text in triplets["negative"]]),
-                cosines=tuple(_cosines(triplets)),
-            )
+            yield {
+                "split": name,
+                "passages": home.height,
+                "triplets": triplets.height,
+                "masked": triplets["masked"].sum(),
+                **{f"{side}s": triplets[side].n_unique() for side in ("anchor", "positive", "negative")},
+                "anchor_tokens": _lengths(triplets.join(home, on="passage_id")["n_tokens"]),
+                "positive_chars": _lengths(triplets["positive"].str.len_chars()),
+                "negative_chars": _lengths(triplets["negative"].str.len_chars()),
+                "cosines": {of: _quantiles(triplets.select(x=cosine)["x"]) for of, cosine in _COSINES.items()},
+            }
 
 
-def lengths(numbers: list[int]) -> str:
-    """Minimum / mean / maximum; zeros if there are none."""
-    some = numbers or [0]
+def _lengths(numbers: pl.Series) -> str:
+    some = numbers.to_list() or [0]
     return f"{min(some)} / {sum(some) / len(some):.1f} / {max(some)}"
 
 
-def _cosines(triplets: pl.DataFrame) -> Iterable[tuple[str, tuple[float, ...]]]:
-    columns = {
-        "anchor and positive": pl.col("cos_ap"),
-        "anchor and negative": pl.col("cos_an"),
-        "positive and negative": pl.col("cos_pn"),
-        "margin: anchor and positive − anchor and negative": pl.col("cos_ap") - pl.col("cos_an"),
-    }
-    for name, column in columns.items():
-        values = triplets.select(x=column)["x"]
-        yield name, tuple(values.quantile(q, "linear") or 0.0 for q in QUANTILES)
+def _quantiles(cosines: pl.Series) -> list[float]:
+    return [cosines.quantile(q, "linear") or 0.0 for q in QUANTILES]
 
 
-def leakage(tables: Tables) -> Leakage:
-    """What the splits share. Near copies are counted in validation against train, and in test against both."""
+def leakage(tables: Tables) -> dict[str, int]:
+    """What the splits share, counted.
+
+    ``books`` and ``anchors`` in more than one split; ``copies``: passages that another split has too, but for case and
+    white space; ``foreign_negatives``: triplets whose negative no passage of their split mentions; ``seen_positives``:
+    of the distinct ``held_out_positives`` (validation and test) those that are positives of training too.
+    """
     passages = tables["passages"].join(tables["splits"], on="passage_id", maintain_order="left")
-    by_split = {name: passages.filter(split=name)["text"].to_list() for name in SPLIT_NAMES}
-    plain = {name: [" ".join(text.casefold().split()) for text in texts] for name, texts in by_split.items()}
-    homes = Counter(text for texts in plain.values() for text in set(texts))
-    positives = {name: {term.casefold() for term in _distinct(tables, name, "positive")} for name in SPLIT_NAMES}
-    anchors = Counter(anchor for name in SPLIT_NAMES for anchor in _distinct(tables, name, "anchor"))
+    plain = (" ".join(text.casefold().split()) for text in passages["text"])
+    passages, triplets = passages.with_columns(plain=pl.Series(plain, dtype=pl.String)), tables["triplets"]
+    mentioned = tables["mentions"].join(tables["splits"], on="passage_id").select("split", negative_id="term_id")
+    positives = {name: {one.casefold() for one in triplets.filter(split=name)["positive"]} for name in SPLIT_NAMES}
     held_out = positives["validation"] | positives["test"]
-    return Leakage(
-        books=passages.group_by("book_id").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1).height,
-        copies=sum(homes[text] > 1 for texts in plain.values() for text in texts),
-        near_copies=_near_copies(plain),
-        anchors=sum(n > 1 for n in anchors.values()),
-        foreign_negatives=_foreign_negatives(tables),
-        held_out_positives=len(held_out),
-        seen_positives=len(held_out & positives["train"]),
-    )
+    splits = pl.col("split").n_unique()
+    return {
+        "books": passages.group_by("book_id").agg(splits).filter(pl.col("split") > 1).height,
+        "copies": passages.filter(splits.over("plain") > 1).height,
+        "near_copies": _near_copies({name: passages.filter(split=name)["plain"] for name in SPLIT_NAMES}),
+        "anchors": triplets.group_by("anchor").agg(splits).filter(pl.col("split") > 1).height,
+        "foreign_negatives": triplets.join(mentioned, on=["negative_id", "split"], how="anti").height,
+        "held_out_positives": len(held_out),
+        "seen_positives": len(held_out & positives["train"]),
+    }
 
 
-def _foreign_negatives(tables: Tables) -> int:
-    mentioned = (
-        tables["mentions"].join(tables["splits"], on="passage_id").select("split", negative_id="term_id").unique()
-    )
-    return tables["triplets"].join(mentioned, on=["negative_id", "split"], how="anti").height
-
-
-def _distinct(tables: Tables, split: str, name: str) -> set[str]:
-    return set(tables["triplets"].filter(split=split)[name])
-
-
-def _near_copies(plain: dict[str, list[str]]) -> int:
+def _near_copies(plain: Mapping[str, pl.Series]) -> int:
+    """Held-out passages that share half of their shingles with an earlier split, test with both others."""
     seen: set[int] = set()
     found = 0
-    for name in SPLIT_NAMES:
-        of_split = [shingles(text) for text in plain[name]]
+    for texts in plain.values():
+        of_split = [shingles(text) for text in texts]
         found += sum(2 * len(one & seen) >= len(one) > 0 for one in of_split)
         seen.update(*of_split)
     return found
 
 
 def shingles(text: str) -> set[int]:
-    """Hashes of every sequence of SHINGLE_WORDS words. As text, those of half a million passages would not fit in memory."""
+    """Hashes of every sequence of SHINGLE_WORDS words; the words themselves would not fit in memory."""
     words = text.split()
     return {hash(tuple(words[i : i + SHINGLE_WORDS])) for i in range(len(words) - SHINGLE_WORDS + 1)}

@@ -40,10 +40,7 @@ REFERENCES = (
 
 
 def check_tables(tables: Tables) -> dict[str, pl.DataFrame]:
-    """The tables that publishing needs, sorted. Raises TableError where one is missing, or refers to rows that are not there."""
-    missing = [table.name for table in NEEDED if table.name not in tables]
-    if missing:
-        raise TableError(f"publishing needs the table(s) {', '.join(missing)}", "`tripletkit run` makes them all.")
+    """The tables that publishing needs, sorted. Raises TableError where one refers to rows that are not there."""
     checked = {table.name: check_table(tables[table.name], table) for table in NEEDED}
     for child, column, parent, key in REFERENCES:
         unknown = checked[child].join(checked[parent], left_on=column, right_on=key, how="anti")
@@ -75,94 +72,76 @@ def _check_splits(tables: Tables) -> None:
 
 def open_configurations(tables: Tables) -> tuple[Configuration, ...]:
     """Every configuration with its text. The first is the default."""
+    triplets, sides = tables["triplets"], _terms_of_anchors(tables["triplets"])
+    defined = pl.col("kept") & pl.col("definition").is_not_null()
+    pair, anchor = _meanings(TRIPLETS, "anchor", "positive"), _meanings(TRIPLETS, "anchor")
+    label = {"text": "a term", "label": "1: a positive of the anchor; 0: a negative"}
+    scored = {
+        "texts": "its positives and negatives, the nearest first",
+        "scores": "cosine of the anchor and each text, by the encoder that mined",
+    }
     return (
-        triplet(tables),
-        n_tuple(tables),
-        pairs(tables),
-        labelled_pairs(tables),
-        scored_list(tables),
-        definitions(tables),
-        corpus(tables),
-        terms(tables),
-        mentions(tables),
-        full(tables),
+        _configuration(
+            "triplet",
+            "one triplet; SentenceTransformerTrainer takes it as it is",
+            _meanings(TRIPLETS, "anchor", "positive", "negative"),
+            triplets,
+        ),
+        n_tuple(triplets),
+        _configuration(
+            "pairs",
+            "distinct anchor and positive",
+            pair,
+            triplets.unique(["split", "anchor", "positive"], keep="first", maintain_order=True),
+        ),
+        _configuration("labelled-pairs", "an anchor, a term, and whether it is a positive", anchor | label, sides),
+        _configuration(
+            "scored-list",
+            "an anchor and its terms with their scores",
+            anchor | scored,
+            sides.group_by("split", "anchor", maintain_order=True).agg(texts="text", scores="score"),
+        ),
+        _configuration(
+            "definitions",
+            "a definition and the term it defines",
+            _meanings(TERMS, "definition", "term"),
+            term_splits(tables).filter(defined),
+        ),
+        *(make(tables) for make in (corpus, terms, mentions, full)),
     )
 
 
-def triplet(tables: Tables) -> Configuration:
-    """Nothing but the three texts, in the order that a triplet loss expects."""
-    columns = _meanings(TRIPLETS, "anchor", "positive", "negative")
-    return _configuration(
-        "triplet", "one triplet; SentenceTransformerTrainer takes it as it is", columns, tables["triplets"]
-    )
-
-
-def n_tuple(tables: Tables) -> Configuration:
+def n_tuple(triplets: pl.DataFrame) -> Configuration:
     """An anchor, its positive and its n nearest negatives in one row; n is chosen to keep the most negatives in all."""
     groups = (
-        tables["triplets"]
-        .sort("cos_an", "negative_id", descending=[True, False])
+        triplets.sort("cos_an", "negative_id", descending=[True, False])
         .group_by("split", "passage_id", "positive_id", "masked", "round", "anchor", "positive", maintain_order=True)
-        .agg(pl.col("negative"))
+        .agg("negative")
         .sort("passage_id", "positive_id", "masked", "round", "anchor")
     )
     sizes = groups["negative"].list.len()
     # Padding would invent negatives, so a row with too few is left out and counted.
     width = max(range(1, max(sizes, default=1) + 1), key=lambda n: (n * int((sizes >= n).sum()), n))
-    whole = groups.filter(pl.col("negative").list.len() >= width)
-    frame = whole.with_columns(pl.col("negative").list.get(n).alias(f"negative_{n + 1}") for n in range(width))
-    nearest = {f"negative_{n + 1}": f"negative number {n + 1}, by nearness to the anchor" for n in range(width)}
-    columns = {**_meanings(TRIPLETS, "anchor", "positive"), **nearest}
+    names = [f"negative_{n}" for n in range(1, width + 1)]
+    whole = groups.filter(sizes >= width)
+    frame = whole.with_columns(pl.col("negative").list.get(n).alias(name) for n, name in enumerate(names))
+    nearest = {name: f"negative number {n}, by nearness to the anchor" for n, name in enumerate(names, start=1)}
     short = groups.height - whole.height
     note = f"n-tuple: {short} of {groups.height} (anchor, positive) have fewer than {width} negatives and are left out."
-    return _configuration(
-        "n-tuple", f"anchor, positive and its {width} nearest negatives", columns, frame, (note,) if short else ()
-    )
+    meaning, columns = f"anchor, positive and its {width} nearest negatives", _meanings(TRIPLETS, "anchor", "positive")
+    return _configuration("n-tuple", meaning, columns | nearest, frame, (note,) if short else ())
 
 
-def pairs(tables: Tables) -> Configuration:
-    """Distinct (anchor, positive), for losses that take their negatives from the batch."""
-    frame = tables["triplets"].unique(["split", "anchor", "positive"], keep="first", maintain_order=True)
-    return _configuration("pairs", "distinct anchor and positive", _meanings(TRIPLETS, "anchor", "positive"), frame)
-
-
-def labelled_pairs(tables: Tables) -> Configuration:
-    """Every positive (1) and every negative (0) of an anchor in a row of its own."""
-    frame = _terms_of_anchors(tables).with_columns(label=(pl.col("side") == "positive").cast(pl.Int32))
-    columns = {**_meanings(TRIPLETS, "anchor"), "text": "a term", "label": "1: a positive of the anchor; 0: a negative"}
-    return _configuration("labelled-pairs", "an anchor, a term, and whether it is a positive", columns, frame)
-
-
-def scored_list(tables: Tables) -> Configuration:
-    """All terms of an anchor in one row, the highest score first."""
-    frame = _terms_of_anchors(tables).group_by("split", "anchor", maintain_order=True).agg(texts="text", scores="score")
-    columns = {
-        **_meanings(TRIPLETS, "anchor"),
-        "texts": "its positives and negatives, the nearest first",
-        "scores": "cosine of the anchor and each text, by the encoder that mined",
-    }
-    return _configuration("scored-list", "an anchor and its terms with their scores", columns, frame)
-
-
-def _terms_of_anchors(tables: Tables) -> pl.DataFrame:
-    """split, anchor, text, side, score: each positive and negative of an anchor once, the nearest first."""
+def _terms_of_anchors(triplets: pl.DataFrame) -> pl.DataFrame:
+    """split, anchor, text, label, score: each positive (1) and negative (0) of an anchor once, the nearest first."""
     sides = (
-        tables["triplets"].select("split", "anchor", text=side, side=pl.lit(side), score=cosine)
-        for side, cosine in (("positive", "cos_ap"), ("negative", "cos_an"))
+        triplets.select("split", "anchor", text=side, label=pl.lit(label, dtype=pl.Int32), score=cosine)
+        for side, label, cosine in (("positive", 1, "cos_ap"), ("negative", 0, "cos_an"))
     )
     return (
         pl.concat(sides)
-        .unique(["split", "anchor", "text", "side"], keep="first", maintain_order=True)
+        .unique(["split", "anchor", "text", "label"], keep="first", maintain_order=True)
         .sort("split", "anchor", "score", "text", descending=[False, False, True, False])
-    )
-
-
-def definitions(tables: Tables) -> Configuration:
-    """The kept terms that have a definition."""
-    defined = tables["terms"].filter(pl.col("kept") & pl.col("definition").is_not_null())
-    frame = defined.join(term_splits(tables), on="term_id", how="left", maintain_order="left")
-    return _configuration(
-        "definitions", "a definition and the term it defines", _meanings(TERMS, "definition", "term"), frame
     )
 
 
@@ -176,10 +155,8 @@ def corpus(tables: Tables) -> Configuration:
 
 def terms(tables: Tables) -> Configuration:
     """The whole glossary, terms that were not kept included."""
-    frame = tables["terms"].join(term_splits(tables), on="term_id", how="left", maintain_order="left")
-    return _configuration(
-        "terms", "a term of the glossary, in the earliest split that mentions it", _meanings(TERMS), frame
-    )
+    meaning = "a term of the glossary, in the earliest split that mentions it"
+    return _configuration("terms", meaning, _meanings(TERMS), term_splits(tables))
 
 
 def mentions(tables: Tables) -> Configuration:
@@ -190,19 +167,15 @@ def mentions(tables: Tables) -> Configuration:
 
 def full(tables: Tables) -> Configuration:
     """Everything known of a triplet: ids, place, spans, scores, rule and text."""
-    spans = (
-        tables["mentions"]
-        .group_by("passage_id", "term_id", maintain_order=True)
-        .agg(pl.struct("start", "end").alias("spans"))
-        .rename({"term_id": "positive_id"})
-    )
+    by_term = tables["mentions"].group_by("passage_id", positive_id="term_id", maintain_order=True)
+    spans = by_term.agg(spans=pl.struct("start", "end"))
     place = ("book_id", "section", "page_first", "page_last", "label_first", "label_last", "kind")
+    ids = ("triplet_id", "passage_id", "positive_id", "negative_id")
     frame = (
         tables["triplets"]
         .join(tables["passages"].select("passage_id", *place), on="passage_id", how="left", maintain_order="left")
         .join(spans, on=["passage_id", "positive_id"], how="left", maintain_order="left")
     )
-    ids = ("triplet_id", "passage_id", "positive_id", "negative_id")
     columns = {
         **_meanings(TRIPLETS, *ids),
         **_meanings(PASSAGES, *place),
@@ -213,21 +186,20 @@ def full(tables: Tables) -> Configuration:
 
 
 def term_splits(tables: Tables) -> pl.DataFrame:
-    """term_id → split: the earliest of train, validation and test that mentions the term.
+    """The terms with their split: the earliest of train, validation and test that mentions the term.
 
     So no training passage mentions a term whose definition is in the test split. A term that no passage mentions goes
     to the earliest split of its book.
     """
-    order = pl.col("split").replace_strict(dict(zip(SPLIT_NAMES, range(3), strict=True)), return_dtype=pl.Int32)
-    earliest = {
-        key: tables[table].join(tables["splits"], on="passage_id").group_by(key).agg(order.min().alias(table))
-        for table, key in (("mentions", "term_id"), ("passages", "book_id"))
-    }
-    ranks = tables["terms"].select("term_id", "book_id")
-    for key, ranked in earliest.items():
-        ranks = ranks.join(ranked, on=key, how="left")
-    rank = pl.coalesce("mentions", "passages", pl.lit(0, dtype=pl.Int32))
-    return ranks.select("term_id", split=rank.replace_strict(dict(enumerate(SPLIT_NAMES)), return_dtype=pl.String))
+    splits = tables["splits"].with_columns(pl.col("split").cast(pl.Enum(SPLIT_NAMES)))
+    found = tables["terms"]
+    for name, key in (("mentions", "term_id"), ("passages", "book_id")):
+        earliest = (
+            tables[name].join(splits, on="passage_id").group_by(key).agg(pl.col("split").min().alias(f"in {name}"))
+        )
+        found = found.join(earliest, on=key, how="left", maintain_order="left")
+    split = pl.coalesce("in mentions", "in passages", pl.lit(SPLIT_NAMES[0]))
+    return found.with_columns(split=split.cast(pl.String))
 
 
 def _meanings(table: Table, *names: str) -> dict[str, str]:
@@ -237,4 +209,6 @@ def _meanings(table: Table, *names: str) -> dict[str, str]:
 def _configuration(
     name: str, meaning: str, columns: Mapping[str, str], frame: pl.DataFrame, notes: tuple[str, ...] = ()
 ) -> Configuration:
+    if not frame.height:
+        notes = (*notes, f"{name}: it has no rows, so it cannot be loaded.")
     return Configuration(name, meaning, columns, frame.select("split", *columns), notes)

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
-from typing import TypeAlias
+from typing import Any
 
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from tripletkit.publishing.card_statistics import QUANTILES, SHINGLE_WORDS, BookStatistics, CardStatistics
+from tripletkit.publishing.card_statistics import QUANTILES, SHINGLE_WORDS, CardStatistics
+from tripletkit.publishing.cards import license_head, render_card
 from tripletkit.publishing.configs import SPLIT_NAMES
 from tripletkit.publishing.encoder_scores import EncoderScores
-from tripletkit.publishing.markdown import PLACEHOLDER, citation, plain, render_card
 from tripletkit.publishing.negative_checks import Review
-from tripletkit.publishing.rights import DatasetLicense, license_cell, parse_license
+from tripletkit.publishing.rights import DatasetLicense
 
-Setting: TypeAlias = str | int | float | bool | None
-
-#: The Hub's size classes, by their upper bound.
-SIZES = (
-    (1_000, "n<1K"),
-    (10_000, "1K<n<10K"),
-    (100_000, "10K<n<100K"),
-    (1_000_000, "100K<n<1M"),
-    (10_000_000, "1M<n<10M"),
-)
-LARGEST = "n>10M"
-TAGS = (
-    "sentence-transformers",
-    "sentence-similarity",
-    "triplets",
-    "hard-negatives",
-    "textbook",
-    "glossary",
-    "tripletkit",
-)
-TASKS = ("sentence-similarity", "feature-extraction", "text-retrieval")
-MOST_REASONS = 60
+#: The Hub's size classes: up to 3 digits, 4 digits, and so on.
+SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "n>10M")
 
 
 @dataclass(frozen=True)
@@ -52,10 +30,7 @@ class CardDetails:
     encoder: str  # name of the encoder that mined
     fingerprint: str  # hash of its weights, tokenizer, pooling, length and prompt
     mask_token: str = "[MASK]"  # replaces the positive in masked anchors
-    repo: str = PLACEHOLDER
-    license: str | None = None  # the dataset's own; None: what the books' licences allow
-    language: tuple[str, ...] = ("en",)
-    settings: Mapping[str, Setting] = field(default_factory=dict)  # "mine.negatives": 2
+    settings: Mapping[str, Any] = field(default_factory=dict)  # "mine.negatives": 2
     rules: str = ""  # fingerprint of the rules folder
     libraries: Mapping[str, str] = field(default_factory=dict)  # name: version
     authors: Mapping[str, str] = field(default_factory=dict)  # book_id: authors, as the licence wants them named
@@ -70,11 +45,9 @@ class CardDetails:
 class PublishedSplit:
     """One split of one configuration, as written to the folder."""
 
-    split: str
     rows: int
     memory_bytes: int
     file_bytes: int
-    pattern: str
 
 
 @dataclass(frozen=True)
@@ -85,12 +58,12 @@ class PublishedConfiguration:
     meaning: str
     columns: Mapping[str, str]
     schema: pa.Schema
-    splits: tuple[PublishedSplit, ...]
+    splits: Mapping[str, PublishedSplit]
 
     @property
     def rows(self) -> dict[str, int]:
         """Rows by split."""
-        return {one.split: one.rows for one in self.splits}
+        return {split: one.rows for split, one in self.splits.items()}
 
     @property
     def types(self) -> dict[str, str]:
@@ -123,60 +96,37 @@ def dataset_title(books: pl.DataFrame) -> str:
 
 def make_dataset_card(content: DatasetCardContent) -> str:
     """The README.md. Equal content gives an equal card."""
-    details, statistics = content.details, content.statistics
-    note = f"Made with tripletkit {details.version}, encoder {details.fingerprint}"
-    claimed = details.have_the_right and not content.redacted
     return render_card(
         DatasetCard,
         card_metadata(content),
         "dataset_card.md.jinja",
-        details=details,
-        statistics=statistics,
-        redacted=content.redacted,
-        configurations=content.configurations,
+        **vars(content),
         split_names=[split for split in SPLIT_NAMES if any(split in one.rows for one in content.configurations)],
-        notes=content.notes,
-        dataset_license=content.license,
-        license_cell=license_cell,
-        unlicensed=unlicensed_titles(statistics.books) if claimed else [],
-        review=details.review,
-        setting_rows=setting_rows(details.settings),
-        quantiles=[f"{100 * q:g} %" for q in QUANTILES],
-        most_reasons=MOST_REASONS,
+        quantiles=QUANTILES,
         shingle_words=SHINGLE_WORDS,
-        citation=citation("Dataset", details.pretty_name, note).replace(PLACEHOLDER, details.repo),
     )
 
 
 def card_metadata(content: DatasetCardContent) -> DatasetCardData:
-    """What the Hub's search and viewer and ``load_dataset`` read: the YAML head."""
+    """What the Hub's search and viewer and ``load_dataset`` read: the YAML head, but for what the template says."""
     from datasets import DatasetInfo, Features
     from datasets.info import DatasetInfosDict
 
-    details, languages = content.details, list(content.details.language)
-    triplets = content.statistics.triplets
     data = DatasetCardData(
-        pretty_name=details.pretty_name,
-        language=languages,
-        license=content.license.hub,
-        license_name=content.license.name or None,
-        license_link=content.license.link or None,
-        size_categories=[next((name for bound, name in SIZES if triplets < bound), LARGEST)],
-        task_categories=list(TASKS),
-        annotations_creators=["machine-generated"],
-        multilinguality=["monolingual" if len(languages) == 1 else "multilingual"],
-        source_datasets=["original"],
-        tags=list(TAGS),
+        pretty_name=content.details.pretty_name,
+        **license_head(content.license),
+        size_categories=[SIZES[min(max(len(str(content.statistics.triplets)) - 3, 0), len(SIZES) - 1)]],
         configs=[_config(one, default=one is content.configurations[0]) for one in content.configurations],
     )
     infos = {
         one.name: DatasetInfo(
             features=Features.from_arrow_schema(one.schema),
             splits={
-                s.split: {"name": s.split, "num_bytes": s.memory_bytes, "num_examples": s.rows} for s in one.splits
+                name: {"name": name, "num_bytes": split.memory_bytes, "num_examples": split.rows}
+                for name, split in one.splits.items()
             },
-            download_size=sum(s.file_bytes for s in one.splits),
-            dataset_size=sum(s.memory_bytes for s in one.splits),
+            download_size=sum(split.file_bytes for split in one.splits.values()),
+            dataset_size=sum(split.memory_bytes for split in one.splits.values()),
         )
         for one in content.configurations
     }
@@ -185,26 +135,5 @@ def card_metadata(content: DatasetCardContent) -> DatasetCardData:
 
 
 def _config(one: PublishedConfiguration, *, default: bool) -> dict[str, object]:
-    files = [{"split": split.split, "path": split.pattern} for split in one.splits]
+    files = [{"split": split, "path": f"{one.name}/{split}-*.parquet"} for split in one.splits]
     return {"config_name": one.name, **({"default": True} if default else {}), "data_files": files}
-
-
-def unlicensed_titles(books: tuple[BookStatistics, ...]) -> list[str]:
-    """Titles, for Markdown, of the books whose licence is missing or forbids that their text is published."""
-    return [plain(book.title) for book in books if not book.license or parse_license(book.license).objection]
-
-
-def setting_rows(settings: Mapping[str, Setting]) -> list[tuple[str, str]]:
-    """Settings as rows of a card's table."""
-    return [(f"`{name}`", f"`{value}`") for name, value in sorted(public_settings(settings).items())]
-
-
-def public_settings(settings: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Settings that may be shown to anybody: no secrets, and of a path on this machine only the file's name."""
-    secret = re.compile(r"token$|secret|password|credential|api_?key", re.IGNORECASE)
-    return {name: _file_name(value) for name, value in settings.items() if not secret.search(name)}
-
-
-def _file_name(value: Setting) -> Setting:
-    is_path = isinstance(value, str) and (PurePath(value).is_absolute() or value.startswith("~"))
-    return PurePath(str(value)).name if is_path else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from pydantic import TypeAdapter
 
 from tripletkit.errors import HubError
 from tripletkit.publishing.card_statistics import card_statistics
+from tripletkit.publishing.cards import CARD, public_settings
 from tripletkit.publishing.configs import SPLIT_NAMES, Configuration, Tables, check_tables, open_configurations
 from tripletkit.publishing.dataset_card import (
     CardDetails,
@@ -24,10 +26,9 @@ from tripletkit.publishing.dataset_card import (
     PublishedConfiguration,
     PublishedSplit,
     make_dataset_card,
-    public_settings,
 )
 from tripletkit.publishing.redaction import redacted_configurations
-from tripletkit.publishing.rights import DatasetLicense, check_dataset_license, combine_licenses, refuse_without_rights
+from tripletkit.publishing.rights import DatasetLicense, combine_licenses, refuse_without_rights
 
 MANIFEST = "tripletkit.json"
 #: Raised when ``fill`` can no longer read what an earlier version wrote.
@@ -59,10 +60,6 @@ class DatasetReport:
             f"licence {self.license}{', without text' if self.redacted else ''}"
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """The same as JSON takes it."""
-        return {**asdict(self), "folder": str(self.folder)}
-
 
 def write_dataset(
     tables: Tables,
@@ -80,13 +77,14 @@ def write_dataset(
     checked = check_tables(tables)
     if not (redact or details.have_the_right or details.local_only):
         refuse_without_rights(checked["books"])
-    license_ = _license(checked["books"], details, redact)
+    # A redacted dataset holds nothing of the books, so their licences do not bind it.
+    license_ = NO_TEXT if redact else combine_licenses(text or "none" for text in checked["books"]["license"])
     made = redacted_configurations(checked, details.mask_token) if redact else open_configurations(checked)
-    notes = tuple(note for one in made for note in _notes(one))
+    notes = tuple(note for one in made for note in one.notes)
     with _draft_of(folder) as draft:
         published = tuple(_write(one, draft, max_shard_bytes) for one in made if one.frame.height)
         content = DatasetCardContent(details, card_statistics(checked), published, license_, notes, redact)
-        (draft / "README.md").write_bytes(make_dataset_card(content).encode())
+        (draft / CARD).write_bytes(make_dataset_card(content).encode())
         (draft / MANIFEST).write_bytes(_manifest(checked, content).encode())
         paths = [path for path in sorted(draft.rglob("*")) if path.is_file()]
         files = {path.relative_to(draft).as_posix(): path.stat().st_size for path in paths}
@@ -97,25 +95,12 @@ def write_dataset(
 def read_manifest(folder: Path) -> dict[str, Any]:
     """What ``write_dataset`` noted beside the data. Raises HubError if ``folder`` is not a dataset of tripletkit."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return TypeAdapter(dict[str, Any]).validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValueError) as error:
         raise HubError(
             f"{folder}: not a dataset folder of tripletkit ({type(error).__name__} at {MANIFEST})",
             "Make one with `tripletkit publish --to DIR`.",
         ) from error
-    if not isinstance(manifest, dict):
-        raise HubError(
-            f"{folder / MANIFEST}: not a JSON object", "Make the folder again with `tripletkit publish --to DIR`."
-        )
-    return manifest
-
-
-def _license(books: pl.DataFrame, details: CardDetails, redact: bool) -> DatasetLicense:
-    texts = [text or "none" for text in books["license"]]
-    if redact:
-        # It holds nothing of the books, so their licences do not bind it; the publisher may still choose one.
-        return check_dataset_license(details.license, ()) if details.license else NO_TEXT
-    return check_dataset_license(details.license, texts) if details.license else combine_licenses(texts)
 
 
 def _manifest(tables: Tables, content: DatasetCardContent) -> str:
@@ -133,36 +118,28 @@ def _manifest(tables: Tables, content: DatasetCardContent) -> str:
     return json.dumps(values, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
 
 
-def _notes(one: Configuration) -> Iterable[str]:
-    return one.notes if one.frame.height else (*one.notes, f"{one.name}: it has no rows, so it cannot be loaded.")
-
-
 def _write(one: Configuration, folder: Path, max_shard_bytes: int) -> PublishedConfiguration:
     (folder / one.name).mkdir()
     table = _plain_table(one.frame.drop("split"))
-    splits = []
-    for split in SPLIT_NAMES:
-        rows = table.filter((one.frame["split"] == split).to_arrow())
-        if rows.num_rows:
-            splits.append(_write_split(rows, folder, f"{one.name}/{split}", max_shard_bytes))
-    return PublishedConfiguration(one.name, one.meaning, one.columns, table.schema, tuple(splits))
+    of_split = ((split, table.filter((one.frame["split"] == split).to_arrow())) for split in SPLIT_NAMES)
+    splits = {
+        split: _write_split(rows, folder / one.name, split, max_shard_bytes)
+        for split, rows in of_split
+        if rows.num_rows
+    }
+    return PublishedConfiguration(one.name, one.meaning, one.columns, table.schema, splits)
 
 
-def _write_split(rows: pa.Table, folder: Path, name: str, max_shard_bytes: int) -> PublishedSplit:
+def _write_split(rows: pa.Table, folder: Path, split: str, max_shard_bytes: int) -> PublishedSplit:
     count = max(1, min(-(-rows.nbytes // max_shard_bytes), rows.num_rows))
     size = 0
     for number in range(count):
         start, end = (rows.num_rows * edge // count for edge in (number, number + 1))
-        path = folder / f"{name}-{number:05}-of-{count:05}.parquet"
-        pq.write_table(
-            rows.slice(start, end - start),
-            path,
-            compression="zstd",
-            row_group_size=ROW_GROUP_ROWS,
-            write_page_index=True,
-        )
+        path = folder / f"{split}-{number:05}-of-{count:05}.parquet"
+        shard = rows.slice(start, end - start)
+        pq.write_table(shard, path, compression="zstd", row_group_size=ROW_GROUP_ROWS, write_page_index=True)
         size += path.stat().st_size
-    return PublishedSplit(Path(name).name, rows.num_rows, rows.nbytes, size, f"{name}-*.parquet")
+    return PublishedSplit(rows.num_rows, rows.nbytes, size)
 
 
 def _plain_table(frame: pl.DataFrame) -> pa.Table:

@@ -5,7 +5,7 @@ Nothing is taken on trust: a book is known by its file's hash, and every text mu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -17,7 +17,7 @@ from tripletkit.errors import HubError
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables
 from tripletkit.publishing.dataset_card import CardDetails
 from tripletkit.publishing.dataset_folder import FORMAT, DatasetReport, read_manifest, write_dataset
-from tripletkit.publishing.redaction import mask, text_hash
+from tripletkit.publishing.redaction import mask, text_hash, text_hashes
 from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TERMS, TRIPLETS, make_table
 
 
@@ -34,29 +34,26 @@ class FillReport:
         missing = ", ".join(f"{n:,} {kind}" for kind, n in self.unfilled.items())
         return f"{self.dataset.summary}; not filled: {missing or 'nothing'}"
 
-    def as_dict(self) -> dict[str, Any]:
-        """The same as JSON takes it."""
-        return {"dataset": self.dataset.as_dict(), "unfilled": dict(self.unfilled)}
-
 
 def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     """Fill ``redacted`` with the ``passages`` of its books, cut by the settings on its card, and with their ``terms``.
 
     Without ``terms`` only those terms are filled whose canonical form some passage mentions, and no definitions.
-    ``books`` and ``pages`` are used if they are given. The result is for this machine: ``push_dataset`` refuses it.
+    ``books`` and ``pages`` are used if they are given. The result is for this machine: a push refuses it.
     Raises HubError if the books are others, or gave other passages.
     """
     manifest = read_manifest(redacted)
-    _check_manifest(redacted, manifest)
-    _check_books(manifest, tables)
+    _check(redacted, manifest, tables)
     parts = {name: _rows(redacted, name) for name in ("corpus", "terms", "mentions", "full")}
-    passages = _passages(parts["corpus"], tables["passages"])
+    hashed = tables["passages"].with_columns(text_sha256=text_hashes(tables["passages"]["text"]))
+    passages = hashed.join(parts["corpus"], on=["passage_id", "text_sha256"], how="semi")
     if not passages.height:
         raise HubError(
             f"{redacted}: none of its {parts['corpus'].height} passages came out of the books as they were",
             "Extract with the version and the settings that its card names (README.md, How it was made).",
         )
-    mentions = _mentions(parts["mentions"], passages)
+    surface = pl.col("text").str.slice(pl.col("start"), pl.col("end") - pl.col("start"))
+    mentions = parts["mentions"].join(passages, on="passage_id").with_columns(surface=surface)
     terms = _terms(parts["terms"], tables.get("terms", make_table(TERMS, [])), mentions["surface"])
     triplets = _triplets(parts["full"], passages, terms, manifest["details"]["mask_token"])
     unfilled = {
@@ -66,8 +63,9 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         "triplets": parts["full"].height - triplets.height,
     }
     unfilled = {kind: n for kind, n in unfilled.items() if n}
+    paths = _paths(tables)
     filled = {
-        "books": _books(manifest, tables),
+        "books": make_table(BOOKS, [{**book, "path": paths.get(book["book_id"], "")} for book in manifest["books"]]),
         "pages": tables.get("pages", make_table(PAGES, [])),
         "passages": passages.select(*PASSAGES.columns),
         "terms": terms.select(*TERMS.columns),
@@ -76,13 +74,12 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         "triplets": triplets.select(*TRIPLETS.columns),
         "dropped": _dropped(manifest, unfilled),
     }
-    # The licence, if one was chosen, was for ids and hashes.
-    details = replace(TypeAdapter(CardDetails).validate_python(manifest["details"]), license=None, local_only=True)
+    details = replace(TypeAdapter(CardDetails).validate_python(manifest["details"]), local_only=True)
     report = write_dataset(filled, output, details=details)
     return FillReport(report, unfilled)
 
 
-def _check_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+def _check(folder: Path, manifest: Mapping[str, Any], tables: Tables) -> None:
     if not manifest.get("redacted"):
         raise HubError(
             f"{folder}: is not redacted, its text is there already",
@@ -93,14 +90,10 @@ def _check_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
             f"{folder}: has format {manifest.get('format')!r}, this version of tripletkit reads format {FORMAT}",
             "Fill it with the version of tripletkit that its card names.",
         )
-
-
-def _check_books(manifest: Mapping[str, Any], tables: Tables) -> None:
     known = {book["book_id"]: book["title"] for book in manifest["books"]}
-    strange = sorted(set(tables["passages"]["book_id"]) - set(known))
+    strange = set(tables["passages"]["book_id"]) - set(known)
     if strange:
-        paths = dict(tables["books"].select("book_id", "path").iter_rows()) if "books" in tables else {}
-        name = PurePath(paths.get(strange[0], strange[0])).name
+        name = PurePath(_paths(tables).get(min(strange), min(strange))).name
         raise HubError(
             f"{name} is none of the books that the dataset was made from",
             "It must be the same file, byte for byte, as one of: " + "; ".join(known.values()),
@@ -113,20 +106,10 @@ def _rows(folder: Path, name: str) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(path).with_columns(split=pl.lit(split)) for split, path in paths])
 
 
-def _passages(corpus: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-    """Those of ``given`` that have the id and the hash of a passage in ``corpus``."""
-    hashes = pl.Series([text_hash(text) for text in given["text"]], dtype=pl.String)
-    return given.with_columns(text_sha256=hashes).join(corpus, on=["passage_id", "text_sha256"], how="semi")
-
-
-def _mentions(redacted: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
-    surface = pl.col("text").str.slice(pl.col("start"), pl.col("end") - pl.col("start"))
-    return redacted.join(passages.select("passage_id", "text"), on="passage_id").with_columns(surface=surface)
-
-
 def _terms(redacted: pl.DataFrame, known: pl.DataFrame, surfaces: pl.Series) -> pl.DataFrame:
     """The terms whose canonical form is known by its hash: from a glossary, or as some passage writes it."""
-    sources = (known["term"], known["definition"].drop_nulls(), *known["forms"], _written(surfaces))
+    written = ((one, one.lower(), one[:1].lower() + one[1:]) for one in surfaces.unique())
+    sources = (known["term"], known["definition"].drop_nulls(), *known["forms"], *written)
     texts: dict[str | None, str] = {text_hash(text): text for source in sources for text in source}
     found = redacted.with_columns(
         pl.Series(name, [texts.get(one) for one in redacted[f"{name}_sha256"]], dtype=pl.String)
@@ -135,11 +118,6 @@ def _terms(redacted: pl.DataFrame, known: pl.DataFrame, surfaces: pl.Series) -> 
     return found.join(known.select("term_id", "forms"), on="term_id", how="left").with_columns(
         pl.col("forms").fill_null(pl.concat_list("term")), reason=pl.lit(None, dtype=pl.String)
     )
-
-
-def _written(surfaces: pl.Series) -> Iterable[str]:
-    for surface in surfaces.unique():
-        yield from (surface, surface.lower(), surface[:1].lower() + surface[1:])
 
 
 def _triplets(redacted: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFrame, mask_token: str) -> pl.DataFrame:
@@ -151,20 +129,21 @@ def _triplets(redacted: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFram
         .join(names.rename({"term": "negative"}), left_on="negative_id", right_on="term_id")
     )
     anchors = [mask(text, spans, mask_token) for text, spans in rows.select("text", "masked_spans").iter_rows()]
-    rows = rows.with_columns(anchor=pl.Series(anchors, dtype=pl.String))
-    return rows.filter(pl.Series([text_hash(anchor) for anchor in anchors], dtype=pl.String) == rows["anchor_sha256"])
+    filled = rows.with_columns(anchor=pl.Series(anchors, dtype=pl.String))
+    return filled.filter(text_hashes(anchors) == filled["anchor_sha256"])
 
 
-def _books(manifest: Mapping[str, Any], tables: Tables) -> pl.DataFrame:
-    paths = dict(tables["books"].select("book_id", "path").iter_rows()) if "books" in tables else {}
-    return make_table(BOOKS, [{**book, "path": paths.get(book["book_id"], "")} for book in manifest["books"]])
+def _paths(tables: Tables) -> dict[str, str]:
+    """book_id → the book's file, if the table is there."""
+    return dict(tables["books"].select("book_id", "path").iter_rows()) if "books" in tables else {}
 
 
 def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.DataFrame:
     # The items were text and stayed with the publisher; their number is known.
-    counts = [(one["stage"], one["reason"], one["rows"]) for one in manifest["dropped"]]
-    counts += [("fill", f"{kind} without text", n) for kind, n in unfilled.items()]
-    row = {"item": "", "related": None, "detail": None}
+    counts = [*manifest["dropped"]]
+    counts += [{"stage": "fill", "reason": f"{kind} without text", "rows": n} for kind, n in unfilled.items()]
+    nothing = {"item": "", "related": None, "detail": None}
     return make_table(
-        DROPPED, [{**row, "stage": stage, "reason": reason} for stage, reason, n in counts for _ in range(n)]
+        DROPPED,
+        [{**nothing, "stage": one["stage"], "reason": one["reason"]} for one in counts for _ in range(one["rows"])],
     )

@@ -13,24 +13,22 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from tripletkit.errors import HubError
+from tripletkit.publishing.cards import CARD, PLACEHOLDER
 from tripletkit.publishing.dataset_folder import MANIFEST, read_manifest
-from tripletkit.publishing.markdown import PLACEHOLDER
-from tripletkit.publishing.model_card import CARD
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["dataset", "model"]
-Source: TypeAlias = Path | bytes
 
 MAIN = "main"
 #: The file that shows that a folder or repository is one of ours, so that nothing else is ever sent or overwritten.
@@ -43,8 +41,17 @@ REPO = re.compile(r"(?=.{3,96}$)[A-Za-z0-9][\w-]*(\.[\w-]+)*/[A-Za-z0-9][\w-]*(\
 #: Answers after which another try may succeed: time-outs, a head that moved, too many requests, a server in trouble.
 RETRY_STATUS = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
 QUOTA = re.compile(r"storage limit|quota|out of storage|exceed\w* .*storage|payment required", re.IGNORECASE)
+_NO_ROOM = ("{url}: no room", "Free some storage or upgrade the account, then run the same command again.")
+_NO_RIGHT = ("no right to write to {url}", "Use a token with write access to it, or push under your own name.")
+#: What a status says about a push, and what to do.
+REFUSALS = {
+    401: ("{endpoint} does not accept the token", "Make a new one, then set HF_TOKEN or run `hf auth login`."),
+    **dict.fromkeys((402, 413, 507), _NO_ROOM),
+    **dict.fromkeys((403, 404), _NO_RIGHT),
+}
 #: What the client raises when no answer comes; from httpx or httpx2, whichever the client is built on.
 TransportError: type[Exception] = HfHubHTTPError.__mro__[1]
+FAILURES = (TransportError, RuntimeError, ValueError, OSError)
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,6 @@ class PushOptions:
     private: bool = True
     revision: str = MAIN
     tag: str | None = None
-    message: str = "Publish with tripletkit"
     tries: int = 5
     first_wait_s: float = 1.0  # doubled after every try
     most_wait_s: float = 60.0
@@ -70,7 +76,7 @@ class PushPlan:
     repo: str
     endpoint: str
     options: PushOptions
-    sources: Mapping[str, Source] = field(repr=False)  # path in the repository → file, or bytes that stand for it
+    sources: Mapping[str, Path | bytes] = field(repr=False)  # path in the repository → file, or bytes in its place
 
     @property
     def url(self) -> str:
@@ -94,11 +100,6 @@ class PushPlan:
         total = f"{len(sizes)} files, {sum(sizes.values()):,} bytes; nothing was sent"
         return (head, *(f"{size:>14,}  {path}" for path, size in sizes.items()), total)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The same as JSON takes it; ``files`` are bytes by path."""
-        options = {name: getattr(self.options, name) for name in ("private", "revision", "tag")}
-        return {"kind": self.kind, "url": self.url, **options, "files": self.sizes, "sent": False}
-
 
 @dataclass(frozen=True)
 class PushReport:
@@ -120,43 +121,29 @@ class PushReport:
     @property
     def summary(self) -> str:
         """One line for a command to end with."""
-        done = (
-            f"{len(self.sent)} files sent, {len(self.deleted)} removed"
-            if self.changed
-            else "nothing had changed, no commit made"
-        )
+        counts = f"{len(self.sent)} files sent, {len(self.deleted)} removed"
+        done = counts if self.changed else "nothing had changed, no commit made"
         tag = f", tag {self.tag}" if self.tag else ""
         return f"{self.url} ({'private' if self.private else 'public'}): {done}; at {self.commit[:12]}{tag}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """The same as JSON takes it."""
-        return asdict(self)
 
 
 def plan_push(folder: Path, repo: str, kind: Kind, options: PushOptions | None = None) -> PushPlan:
     """What a push of ``folder`` to OWNER/NAME would send; neither network nor token is needed.
 
-    Raises HubError for a folder that may not be pushed, or a name that the Hub does not allow.
+    The card gets the repository's name. Raises HubError for a folder that may not be pushed, or a name that the Hub does
+    not allow.
     """
     if not REPO.fullmatch(repo) or "--" in repo or repo.endswith(".git"):
         raise HubError(
             f"{repo!r} is no name of a repository", "Write OWNER/NAME: letters, digits, single - . and _, 96 at most."
         )
-    options = options or PushOptions()
-    endpoint = options.endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    return PushPlan(kind, repo, endpoint.rstrip("/"), options, _sources(folder, repo, kind))
-
-
-def _sources(folder: Path, repo: str, kind: Kind) -> dict[str, Source]:
     if kind == "dataset" and read_manifest(folder).get("local_only"):
         raise HubError(
             f"{folder}: was filled from a redacted dataset, and its text is not yours to publish",
             "Publish from your own tables; `tripletkit publish` checks the books' licences.",
         )
     paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    sources: dict[str, Source] = {
-        name: path for name, path in paths.items() if not any(fnmatch(name, pattern) for pattern in IGNORED)
-    }
+    sources: dict[str, Path | bytes] = {name: path for name, path in paths.items() if not _matches(name, IGNORED)}
     if MARKERS[kind] not in sources:
         raise HubError(
             f"{folder}: has no {MARKERS[kind]}, so it is no {kind} that can be pushed",
@@ -164,24 +151,20 @@ def _sources(folder: Path, repo: str, kind: Kind) -> dict[str, Source]:
         )
     if CARD in sources:
         sources[CARD] = paths[CARD].read_bytes().replace(PLACEHOLDER.encode(), repo.encode())
-    return sources
+    options = options or PushOptions()
+    endpoint = options.endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    return PushPlan(kind, repo, endpoint.rstrip("/"), options, sources)
 
 
-def push_dataset(folder: Path, repo: str, options: PushOptions | None = None) -> PushReport:
-    """A folder of ``write_dataset`` → dataset OWNER/NAME; the card gets that name. Raises HubError."""
-    return push(plan_push(folder, repo, "dataset", options))
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def push_model(folder: Path, repo: str, options: PushOptions | None = None) -> PushReport:
-    """A SentenceTransformer's folder → model OWNER/NAME. Raises HubError."""
-    return push(plan_push(folder, repo, "model", options))
-
-
-def fetch_dataset(repo: str, revision: str = MAIN, endpoint: str | None = None) -> Path:
+def fetch_dataset(repo: str, revision: str = MAIN) -> Path:
     """The folder of dataset OWNER/NAME, from the Hub or the cache that it shares with `datasets`. Raises HubError."""
     try:
-        return Path(snapshot_download(repo, repo_type="dataset", revision=revision, endpoint=endpoint))
-    except (TransportError, RuntimeError, ValueError, OSError) as error:
+        return Path(snapshot_download(repo, repo_type="dataset", revision=revision))
+    except FAILURES as error:
         message = _message(error, get_token() or "hf_***")
         raise HubError(
             f"dataset {repo} at {revision} cannot be fetched ({message})",
@@ -199,7 +182,7 @@ def push(plan: PushPlan) -> PushReport:
     for number in range(1, last + 1):
         try:
             return attempts.run(number)
-        except (TransportError, RuntimeError, ValueError, OSError) as error:
+        except FAILURES as error:
             root = _root(error)
             if number == last or _hopeless(root, token):
                 # Not chained: the client's errors carry addresses that are signed for this user.
@@ -216,14 +199,21 @@ class _Attempts:
     plan: PushPlan
 
     def run(self, number: int) -> PushReport:
-        plan = self.plan
+        plan, tag = self.plan, self.plan.options.tag
         private = self._open()
         refs = self.api.list_repo_refs(plan.repo, repo_type=plan.kind)
         heads = {branch.name: branch.target_commit for branch in refs.branches}
         before = self._blobs(heads.get(plan.options.revision, MAIN))
         commit = self._commit(before, heads)
         after = before if commit in heads.values() else self._blobs(commit)
-        self._tag(commit)
+        tags = {one.name: one.target_commit for one in refs.tags}
+        if tag is not None and tag not in tags:
+            self.api.create_tag(plan.repo, repo_type=plan.kind, tag=tag, revision=commit)
+        elif tag is not None and tags[tag] != commit:
+            raise HubError(
+                f"{plan.url} has a tag {tag!r} already, at other data ({tags[tag][:12]}, this is {commit[:12]})",
+                "Choose a new tag.",
+            )
         return PushReport(
             url=plan.url,
             commit=commit,
@@ -231,7 +221,7 @@ class _Attempts:
             deleted=tuple(path for path in before if path not in after),
             tries=number,
             private=private,
-            tag=plan.options.tag,
+            tag=tag,
         )
 
     def _open(self) -> bool:
@@ -278,8 +268,8 @@ class _Attempts:
     def _commit(self, before: Mapping[str, str], heads: Mapping[str, str]) -> str:
         """One commit with everything that differs; the head of the branch where nothing does."""
         plan, branch = self.plan, self.plan.options.revision
-        additions = [CommitOperationAdd(path, _readable(source)) for path, source in plan.sources.items()]
-        stale = (path for path in before if path not in plan.sources and _is_stale(path, plan.kind))
+        additions = [CommitOperationAdd(path, source) for path, source in plan.sources.items()]
+        stale = (path for path in before if path not in plan.sources and _matches(path, STALE[plan.kind]))
         if branch not in heads and heads:
             # Large files first, so that the branch appears when nothing but the commit is left to do.
             self.api.preupload_lfs_files(plan.repo, additions, repo_type=plan.kind, revision=MAIN, free_memory=False)
@@ -289,31 +279,10 @@ class _Attempts:
             [*additions, *(CommitOperationDelete(path) for path in stale)],
             repo_type=plan.kind,
             revision=branch,
-            commit_message=plan.options.message,
+            commit_message="Publish with tripletkit",
             parent_commit=heads.get(branch, heads.get(MAIN)),  # the commit is refused if somebody was quicker
         )
         return made.oid
-
-    def _tag(self, commit: str) -> None:
-        tag, plan = self.plan.options.tag, self.plan
-        if tag is None:
-            return
-        tags = {one.name: one.target_commit for one in self.api.list_repo_refs(plan.repo, repo_type=plan.kind).tags}
-        if tags.get(tag, commit) != commit:
-            raise HubError(
-                f"{plan.url} has a tag {tag!r} already, at other data ({tags[tag][:12]}, this is {commit[:12]})",
-                "Choose a new tag.",
-            )
-        if tag not in tags:
-            self.api.create_tag(plan.repo, repo_type=plan.kind, tag=tag, revision=commit)
-
-
-def _is_stale(path: str, kind: Kind) -> bool:
-    return any(fnmatch(path, pattern) for pattern in STALE[kind])
-
-
-def _readable(source: Source) -> str | bytes:
-    return source if isinstance(source, bytes) else str(source)
 
 
 def _root(error: BaseException) -> BaseException:
@@ -335,49 +304,31 @@ def _hopeless(error: BaseException, token: str) -> bool:
 
 
 def _wait(error: BaseException, number: int, plan: PushPlan) -> None:
-    """Wait before the next try."""
-    status, wait = _status(error), _wait_s(error, number, plan.options)
-    what = f"HTTP {status}" if status else type(error).__name__
-    log.warning("%s: try %d of %d failed (%s), next in %.1f s", plan.repo, number, plan.options.tries, what, wait)
-    plan.options.sleep(wait)
-
-
-def _wait_s(error: BaseException, number: int, options: PushOptions) -> float:
+    """Wait before the next try: longer each time, and as long as the server asks."""
+    options, status = plan.options, _status(error)
     asked = str(error.response.headers.get("Retry-After", "")) if isinstance(error, HfHubHTTPError) else ""
     wait = max(options.first_wait_s * 2 ** (number - 1), float(asked) if asked.isdecimal() else 0.0)
     # Two pushes that met once should not meet again.
-    return float(min(wait, options.most_wait_s)) * (0.75 + secrets.randbelow(501) / 1000)
+    wait = min(wait, options.most_wait_s) * (0.75 + secrets.randbelow(501) / 1000)
+    what = f"HTTP {status}" if status else type(error).__name__
+    log.warning("%s: try %d of %d failed (%s), next in %.1f s", plan.repo, number, options.tries, what, wait)
+    options.sleep(wait)
 
 
 def _explain(error: BaseException, plan: PushPlan, token: str) -> HubError:
     status, message = _status(error), _message(error, token)
-    if QUOTA.search(message) or status in (402, 413, 507):
-        return HubError(
-            f"{plan.url}: no room ({message})",
-            "Free some storage or upgrade the account, then run the same command again.",
-        )
-    if status == 401:
-        return HubError(
-            f"{plan.endpoint} does not accept the token ({message})",
-            "Make a new one, then set HF_TOKEN or run `hf auth login`.",
-        )
-    if status in (403, 404):
-        return HubError(
-            f"no right to write to {plan.url} ({message})",
-            "Use a token with write access to it, or push under your own name.",
-        )
+    again = "run the same command again; what was uploaded is not sent twice."
+    known = _NO_ROOM if QUOTA.search(message) else REFUSALS.get(status or 0)
+    if known:
+        problem = known[0].format(url=plan.url, endpoint=plan.endpoint)
+        return HubError(f"{problem} ({message})", known[1])
     if status is not None:
-        return HubError(
-            f"{plan.url}: the Hub answered {status} ({message})",
-            "Nothing half-made is visible. Run the same command again; what was uploaded is not sent twice.",
-        )
+        return HubError(f"{plan.url}: the Hub answered {status} ({message})", f"Nothing half-made is visible; {again}")
     if isinstance(error, OfflineModeIsEnabled):
         return HubError("the Hub is switched off by HF_HUB_OFFLINE", "Unset it to push.")
     if isinstance(error, TransportError | OSError):
-        return HubError(
-            f"{plan.endpoint} cannot be reached or broke off ({type(error).__name__}: {message})",
-            "Check the network, then run the same command again; what was uploaded is not sent twice.",
-        )
+        problem = f"{plan.endpoint} cannot be reached or broke off ({type(error).__name__}: {message})"
+        return HubError(problem, f"Check the network, then {again}")
     return HubError(f"{plan.url}: {message}", "Run with --dry-run to see what would be sent.")
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal
 
 import polars as pl
+from pydantic import BaseModel, ValidationError
 
 from tripletkit.errors import SourceError
 from tripletkit.ids import rng_for
@@ -21,7 +23,6 @@ from tripletkit.language.form_search import mentions_any, singular
 from tripletkit.publishing.configs import Tables
 
 REVIEW = "review.jsonl"
-VERDICTS = ("good", "false negative", "trivial")
 _Z = 1.959964  # 97.5 % quantile of the normal distribution
 
 
@@ -63,27 +64,23 @@ def negative_checks(tables: Tables) -> NegativeChecks:
     passages = {row["passage_id"]: row for row in tables["passages"].iter_rows(named=True)}
     cited = _cited_pages(tables)
     mentioned = lru_cache(maxsize=None)(lambda passage, term: mentions_any(passages[passage]["text"], forms[term]))
-    counts: Counter[str] = Counter()
-    ids = tables["triplets"].select("passage_id", "positive_id", "negative_id")
-    for passage_id, positive, negative in ids.iter_rows():
+
+    def check(passage_id: str, positive: str, negative: str) -> tuple[bool, bool, bool]:
         home = passages[passage_id]
         pages = range(home["page_first"], home["page_last"] + 1)
-        related = keys[negative] & keys[positive] or negative in refers[positive] or positive in refers[negative]
-        found = {
-            "mentioned": mentioned(passage_id, negative),
-            "cited": any(not cited[home["book_id"], key].isdisjoint(pages) for key in keys[negative]),
-            "related": bool(related),
-        }
-        counts.update(name for name, is_found in found.items() if is_found)
-        counts["any_check"] += any(found.values())
-    return NegativeChecks(
-        triplets=ids.height, **{name: counts[name] for name in ("mentioned", "cited", "related", "any_check")}
-    )
+        return (
+            mentioned(passage_id, negative),
+            any(not cited[home["book_id"], key].isdisjoint(pages) for key in keys[negative]),
+            bool(keys[negative] & keys[positive]) or negative in refers[positive] or positive in refers[negative],
+        )
+
+    found = [check(*ids) for ids in tables["triplets"].select("passage_id", "positive_id", "negative_id").iter_rows()]
+    each_check = (sum(column) for column in zip(*((*one, any(one)) for one in found), strict=True))
+    return NegativeChecks(len(found), *each_check)
 
 
-def _forms(term: Mapping[str, object]) -> tuple[str, ...]:
-    forms = term["forms"]
-    return tuple(dict.fromkeys([str(term["term"]), *(forms if isinstance(forms, list) else [])]))
+def _forms(term: Mapping[str, Any]) -> set[str]:
+    return {term["term"], *(term["forms"] or ())}
 
 
 def _cited_pages(tables: Tables) -> Mapping[tuple[str, str], set[int]]:
@@ -91,20 +88,14 @@ def _cited_pages(tables: Tables) -> Mapping[tuple[str, str], set[int]]:
     labels = tables["pages"].select("book_id", "label", "page")
     page_of = {(book, label): page for book, label, page in labels.iter_rows()}
     cited: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
-    for term in tables["terms"].filter(pl.col("book_id").is_not_null()).iter_rows(named=True):
-        book = term["book_id"]
-        pages = {page for one in term["locators"] or () for page in _range(one, book, page_of)}
-        for key in set(map(singular, _forms(term))):
+    for term in tables["terms"].drop_nulls("book_id").iter_rows(named=True):
+        book, pages = term["book_id"], set[int]()
+        for locator in term["locators"] or ():
+            if (first := locator["page"]) is not None:
+                pages.update(range(first, max(first, page_of.get((book, locator["range_end"]), first)) + 1))
+        for key in map(singular, _forms(term)):
             cited[book, key] |= pages
     return cited
-
-
-def _range(locator: Mapping[str, object], book: str, page_of: Mapping[tuple[str, str], int]) -> Iterable[int]:
-    first = locator["page"]
-    if not isinstance(first, int):
-        return ()
-    last = page_of.get((book, str(locator["range_end"])), first)
-    return range(first, max(first, last) + 1)
 
 
 def wilson(hits: int, sample: int) -> tuple[float, float]:
@@ -115,41 +106,38 @@ def wilson(hits: int, sample: int) -> tuple[float, float]:
     return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
+class _Verdict(BaseModel):
+    triplet_id: str
+    verdict: Literal["", "good", "false negative", "trivial"]
+
+
 def read_review(path: Path, triplet_ids: Collection[str]) -> Review | None:
     """The verdicts in ``path`` on ``triplet_ids``; None if there is none. Of two on one triplet the later counts.
 
     Raises SourceError that names the line.
     """
-    if not path.is_file():
-        return None
-    verdicts = {triplet: verdict for triplet, verdict in _verdicts(path) if triplet in triplet_ids}
-    counts = Counter(verdicts.values())
-    return Review(*(counts[verdict] for verdict in VERDICTS)) if verdicts else None
-
-
-def _verdicts(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    verdicts = {}
+    for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
-            triplet, verdict = str(row["triplet_id"]), str(row["verdict"])
-        except (ValueError, TypeError, KeyError):
+            row = _Verdict.model_validate_json(line) if line.strip() else None
+        except ValidationError as error:
+            wrong = error.errors()[0]
             raise SourceError(
-                f"{path}, line {number}: no JSON object with triplet_id and verdict: {line[:80]!r}",
+                f"{path}, line {number}: {' '.join(map(str, wrong['loc']))}: {wrong['msg']}: {line[:80]!r}",
                 "`tripletkit publish --review-sample 100` prints such lines; fill in their verdicts.",
             ) from None
-        if verdict and verdict not in VERDICTS:
-            raise SourceError(f"{path}, line {number}: unknown verdict {verdict!r}", f"Known: {', '.join(VERDICTS)}.")
-        if verdict:
-            yield triplet, verdict
+        if row and row.verdict and row.triplet_id in triplet_ids:
+            verdicts[row.triplet_id] = row.verdict
+    counts = Counter(verdicts.values())
+    return Review(counts["good"], counts["false negative"], counts["trivial"]) if verdicts else None
 
 
 def review_sample(triplets: pl.DataFrame, number: int, seed: int) -> Iterator[str]:
     """JSON lines for ``read_review``, each with an empty verdict: triplets to read, drawn at random by the seed."""
     ids = sorted(triplets["triplet_id"])
     drawn = rng_for(seed, "review").sample(ids, min(number, len(ids)))
-    rows = {row["triplet_id"]: row for row in triplets.filter(pl.col("triplet_id").is_in(drawn)).iter_rows(named=True)}
+    shown = triplets.select("triplet_id", "anchor", "positive", "negative").filter(pl.col("triplet_id").is_in(drawn))
+    rows = {row["triplet_id"]: row for row in shown.iter_rows(named=True)}
     for triplet in drawn:
-        shown = {name: rows[triplet][name] for name in ("triplet_id", "anchor", "positive", "negative")}
-        yield json.dumps({**shown, "verdict": ""}, ensure_ascii=False)
+        yield json.dumps({**rows[triplet], "verdict": ""}, ensure_ascii=False)

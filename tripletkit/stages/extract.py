@@ -9,38 +9,38 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
 from tripletkit.books import REFUSED, is_passage_file
-from tripletkit.encoding.resolve import EMBEDDED, NO_LIMIT
+from tripletkit.encoding.resolve import EMBEDDED, NO_LIMIT, EncoderFolder
 from tripletkit.encoding.tokens import token_counter
-from tripletkit.errors import SourceError
+from tripletkit.errors import EncoderError, SourceError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.own_passages import (
     OwnBooks,
-    OwnPart,
     cut_in_words,
     cut_rows,
+    dropped_rows,
     keep_part,
     notes_on,
     read_part,
     rows_to_books,
-    sources_as_csv,
 )
-from tripletkit.passage_files import counted, read_passage_file
 from tripletkit.pdf.book_task import BookTables, BookTask, PassageLimits
 from tripletkit.pdf.workers import Bounds, Failure, WorkerFunction, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.store import write_atomically
+from tripletkit.user_rows import PassageFile, counted, read_passage_file
 
 log = logging.getLogger(__name__)
 
-#: Raise it when a file of passages gives other rows than before.
-OWN_VERSION = 1
+#: Raise it when a file of passages gives other rows than before, or they are kept in another way.
+OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
 
@@ -51,6 +51,9 @@ _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES
 
 #: Read in worker processes only: this process loads no PDF library.
 READ_BOOK: WorkerFunction[BookTask, BookTables | str] = WorkerFunction("tripletkit.pdf.book_tables:read_book_task")
+FIND_PROBLEM: WorkerFunction[tuple[EncoderFolder | None, str | None], tuple[str, str] | None] = WorkerFunction(
+    "tripletkit.stages.extract:find_problem"
+)
 #: What to do when a book did not come out of its worker, by the cause.
 _CURES = {
     "time": "Raise book_seconds in [extract].",
@@ -75,47 +78,60 @@ def run(job: Job) -> StageResult:
             "no book could be read:\n  " + "\n  ".join(refused.values()),
             "Give at least one PDF with a text layer, or one file of passages with a column 'text'.",
         )
-    books, parts = make_table(BOOKS, [_book_row(task, job) for task in read]), _parts_of(read)
-    dropped: list[Row] = parts["dropped"].to_dicts()
-    dropped += [
-        {"stage": "extract", "item": str(path), "related": None, "reason": REFUSED, "detail": why}
-        for path, why in refused.items()
-    ]
-    notes = tuple(refused.values())
-    found = _own_books(own, job)
+    tables = {"books": make_table(BOOKS, [_book_row(task, job) for task in read])}
+    for name, table in _PARTS.items():
+        kept = [pl.read_parquet(task.part / f"{name}.parquet") for task in read]
+        tables[name] = pl.concat([make_table(table, []), *kept])
+    dropped: list[Row] = tables.pop("dropped").to_dicts()
+    for path, why in refused.items():
+        dropped.append({"stage": "extract", "item": str(path), "related": None, "reason": REFUSED, "detail": why})
+    notes, found = list(refused.values()), _own_books(own, job)
     if found is not None:
-        books = pl.concat([books, found.books])
-        parts |= {name: pl.concat([parts[name], getattr(found, name)]) for name in ("pages", "passages")}
-        dropped += [*found.repeated, *(row for part in own for row in part.dropped())]
-        notes += (*notes_on(own), f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage")
-    return _result(books, parts, dropped, notes, cut_in_words(own))
+        tables |= {name: pl.concat([tables[name], getattr(found, name)]) for name in ("books", "pages", "passages")}
+        dropped += [*found.repeated, *(row for file in own for row in dropped_rows(file))]
+        notes += [*notes_on(own), f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage"]
+    counts = {name: table.height for name, table in tables.items()}
+    return StageResult(tables, dropped, counts, _summary(tables, cut_in_words(own)), tuple(notes))
 
 
 def _check_encoders(job: Job) -> None:
     """Refuse encoders that later stages could not use, before any work. One that was found sound is not loaded again."""
     place, cross_encoder = job.locate(), job.settings.mine.cross_encoder
     mark = job.folder / "cache" / "encoders" / place.fingerprint
-    if place.name != EMBEDDED and not mark.is_file():
-        from tripletkit.encoding.loading import check_encoder
+    known = place.name == EMBEDDED or mark.is_file()
+    if known and cross_encoder is None:
+        return
+    task = (None if known else place, cross_encoder)
+    # In a process of its own, so that this one does not hold the libraries while books are read, unless it has them already.
+    found: object = find_problem(task) if "sentence_transformers" in sys.modules else None
+    if "sentence_transformers" not in sys.modules:
+        [(_, found)] = run_bounded(FIND_PROBLEM, [task], workers=1, bounds=Bounds(seconds=3600, memory_mb=1 << 20))
+    if isinstance(found, Failure):
+        raise EncoderError(f"encoder {place.name!r}: loading it {found.why}", "Choose a smaller encoder.")
+    if isinstance(found, tuple):
+        raise EncoderError(*found)
+    write_atomically(mark, b"")
 
-        check_encoder(place)
-        write_atomically(mark, b"")
-    if cross_encoder is not None:
-        from tripletkit.mining.cross_encoder import load_cross_encoder
 
-        load_cross_encoder(cross_encoder)
+def find_problem(encoders: tuple[EncoderFolder | None, str | None]) -> tuple[str, str] | None:
+    """What is wrong with the encoder or the cross-encoder, and what to do; None where both can be used."""
+    from tripletkit.encoding.loading import check_encoder
+    from tripletkit.mining.cross_encoder import load_cross_encoder
 
-
-def _parts_of(tasks: list[BookTask]) -> dict[str, pl.DataFrame]:
-    """What is kept of the PDFs, put together."""
-    return {
-        name: pl.concat([make_table(table, []), *(pl.read_parquet(task.part / f"{name}.parquet") for task in tasks)])
-        for name, table in _PARTS.items()
-    }
+    place, cross_encoder = encoders
+    try:
+        if place is not None:
+            check_encoder(place)
+        if cross_encoder is not None:
+            load_cross_encoder(cross_encoder)
+    except EncoderError as error:
+        return error.problem, error.hint
+    return None
 
 
 def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
-    place, settings, limits = job.locate(), job.settings.extract, _limits(job)
+    """What is to be read of each different PDF, and the books that are no files."""
+    place, backend, limits = job.locate(), job.settings.extract.backend, _limits(job)
     tasks: dict[str, BookTask] = {}
     refused: dict[Path, str] = {}
     for path in job.books:
@@ -129,24 +145,9 @@ def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
         if book_id in tasks:
             log.warning("%s is the same file as %s; it is read once", path, tasks[book_id].path)
             continue
-        key = stable_id(
-            "part",
-            sha,
-            place.tokenizer_fingerprint,
-            repr(limits),
-            settings.backend,
-            job.rules.fingerprint,
-            str(VERSION),
-        )
-        tasks[book_id] = BookTask(
-            path,
-            book_id,
-            job.folder / "cache" / "books" / key,
-            place.tokenizer_folder,
-            limits,
-            job.rules,
-            settings.backend,
-        )
+        values = (sha, place.tokenizer_fingerprint, repr(limits), backend, job.rules.fingerprint, str(VERSION))
+        part = job.folder / "cache" / "books" / stable_id("part", *values)
+        tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend)
     return list(tasks.values()), refused
 
 
@@ -175,10 +176,8 @@ def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
     if isinstance(outcome, Failure):
         if outcome.cause == "fault":
             log.debug("reading %s failed\n%s", task.path, outcome.traceback)
-            return (
-                f"{task.path}: a fault in tripletkit, not in the file ({outcome.why})\n"
-                "  Please report it, with the PDF if you may share it."
-            )
+            cure = "Please report it, with the PDF if you may share it."
+            return f"{task.path}: a fault in tripletkit, not in the file ({outcome.why})\n  {cure}"
         return f"{task.path}: reading it {outcome.why}\n  {_CURES[outcome.cause]}"
     if isinstance(outcome, str):
         return outcome
@@ -192,62 +191,51 @@ def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
 
 
 def _book_row(task: BookTask, job: Job) -> Row:
-    title = (task.part / "done").read_text(encoding="utf-8")
-    pages = pl.read_parquet(task.part / "pages.parquet").height
-    return {
-        "book_id": task.book_id,
-        "path": str(task.path),
-        "title": title or task.path.stem,
-        "pages": pages,
-        "license": _license(task.path, job.settings.licenses),
-    }
+    title = (task.part / "done").read_text(encoding="utf-8") or task.path.stem
+    pages, license_ = pl.read_parquet(task.part / "pages.parquet").height, _license(task.path, job.settings.licenses)
+    return {"book_id": task.book_id, "path": str(task.path), "title": title, "pages": pages, "license": license_}
 
 
-def _read_passage_files(job: Job, refused: dict[Path, str]) -> list[OwnPart]:
+def _read_passage_files(job: Job, refused: dict[Path, str]) -> list[PassageFile]:
     """Every file of passages among the books, from an earlier run if it is kept. Files that cannot be read go to ``refused``."""
     paths = [path for path in job.books if is_passage_file(path)]
-    parts: dict[str, OwnPart] = {}
+    files: dict[str, PassageFile] = {}
     with job.progress.bar("reading", len(paths), "files of passages") as advance:
         for path in paths:
             try:
                 sha = file_sha256(path)
-                if sha in parts:
-                    log.warning("%s is the same file as %s; it is read once", path, parts[sha].path)
+                if sha in files:
+                    log.warning("%s is the same file as %s; it is read once", path, files[sha].path)
                 else:
-                    parts[sha] = _own_part(path, sha, job)
+                    files[sha] = _passage_file(path, sha, job)
             except FileNotFoundError:
                 refused[path] = f"{path}: no such file"
             except SourceError as error:
                 refused[path] = str(error)
             advance(1)
-    return list(parts.values())
+    return list(files.values())
 
 
-def _own_part(path: Path, sha: str, job: Job) -> OwnPart:
+def _passage_file(path: Path, sha: str, job: Job) -> PassageFile:
     place, limits = job.locate(), _limits(job)
     values = (sha, place.tokenizer_fingerprint, repr(limits), job.rules.fingerprint, str(OWN_VERSION))
     part = job.folder / "cache" / "books" / stable_id("own", path.suffix.lower(), *values)
     if job.force or not (part / "done").exists():
         file = read_passage_file(path)
-        rows = cut_rows(file, limits, token_counter(place.tokenizer_folder), job.rules.words("abbreviations"))
-        keep_part(part, rows, file)
+        keep_part(part, cut_rows(file, limits, token_counter(place.tokenizer_folder), job.rules.words("abbreviations")))
     return read_part(path, part)
 
 
-def _own_books(own: list[OwnPart], job: Job) -> OwnBooks | None:
+def _own_books(own: list[PassageFile], job: Job) -> OwnBooks | None:
     """The tables of all files of passages, None without any. The file of ids is written, or removed."""
     if not own:
         (job.folder / PASSAGE_IDS).unlink(missing_ok=True)
         return None
-    found = rows_to_books([(part.path, part.rows) for part in own], lambda path, book: _own_license(path, book, job))
-    write_atomically(job.folder / PASSAGE_IDS, sources_as_csv(found.sources))
-    return found
-
-
-def _own_license(path: Path, book: str | None, job: Job) -> str | None:
-    """The licence that the settings give to the value of ``book``, else the file's."""
     named = job.settings.licenses
-    return named.get(book) or _license(path, named) if book else _license(path, named)
+    # A licence that the settings give to the value of ``book`` goes before the file's.
+    found = rows_to_books(own, lambda path, book: (named.get(book) if book else None) or _license(path, named))
+    write_atomically(job.folder / PASSAGE_IDS, found.sources.write_csv().encode())
+    return found
 
 
 def _license(path: Path, named: dict[str, str]) -> str | None:
@@ -264,17 +252,11 @@ def _license(path: Path, named: dict[str, str]) -> str | None:
     return None
 
 
-def _result(
-    books: pl.DataFrame, parts: dict[str, pl.DataFrame], dropped: list[Row], notes: tuple[str, ...], cut: str = ""
-) -> StageResult:
-    passages, pages = parts["passages"], parts["pages"]
-    kinds = dict(sorted(passages.group_by("kind").len().iter_rows(), key=lambda kind: (-kind[1], kind[0])))
-    counts = {"books": books.height, "pages": pages.height, "lines": parts["lines"].height, "passages": passages.height}
-    told = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
-    read = f"{counted(books.height, 'book')}, {counted(pages.height, 'page')}"
-    summary = f"{read} → {counts['passages']:,} passages ({told}){cut}"
-    tables = {"books": books, **{name: parts[name] for name in ("pages", "lines", "passages")}}
-    return StageResult(tables, dropped, counts, summary, notes)
+def _summary(tables: dict[str, pl.DataFrame], cut: str) -> str:
+    passages = tables["passages"]
+    kinds = passages["kind"].value_counts().sort("count", "kind", descending=[True, False]).iter_rows()
+    read = f"{counted(tables['books'].height, 'book')}, {counted(tables['pages'].height, 'page')}"
+    return f"{read} → {passages.height:,} passages ({', '.join(f'{kind} {count:,}' for kind, count in kinds)}){cut}"
 
 
 STAGE = Stage(

@@ -18,10 +18,10 @@ from tripletkit.store import write_atomically
 from tripletkit.tagging.mentions import surfaces_of, with_surfaces
 from tripletkit.tagging.tag_texts import tag_passages
 from tripletkit.terms.aliases import propose_aliases, unknown_aliases
-from tripletkit.terms.concept_rows import Row, dropped_row
+from tripletkit.terms.concepts import Row, dropped_row
 from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages, merge_user_terms, texts_in
 from tripletkit.terms.text_terms import heading_terms
-from tripletkit.terms.user_terms import read_user_terms
+from tripletkit.user_rows import read_user_terms
 
 PROPOSALS = "proposals.txt"
 #: Kinds of passage in which the words of a section's title are looked for.

@@ -14,13 +14,13 @@ import polars as pl
 
 import tripletkit
 from tripletkit.errors import SourceError, TableError
-from tripletkit.pdf.reader import open_pdf, read_author
+from tripletkit.pdf.reader import open_pdf, read_metadata
 from tripletkit.publishing.dataset_card import CardDetails, dataset_title
 from tripletkit.publishing.dataset_folder import write_dataset
 from tripletkit.publishing.encoder_scores import SCORES, read_scores
-from tripletkit.publishing.model_card import books_trained_on, encoder_problem, flat_settings, write_model_card
+from tripletkit.publishing.model_card import books_trained_on, encoder_problem, write_model_card
 from tripletkit.publishing.negative_checks import REVIEW, read_review
-from tripletkit.publishing.rights import refuse_weights_without_rights
+from tripletkit.publishing.rights import refuse_without_rights
 from tripletkit.settings import PublishSettings
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, Store
@@ -46,16 +46,8 @@ def run(job: Job) -> StageResult:
     made = store.manifest("train")
     if made is not None and not encoder_problem(store, made):
         write_model_card(store, made, tables, authors=authors, have_the_right=settings.i_have_the_right)
-    rows = report.rows.get("triplet", {})
-    triplets = ", ".join(f"{split} {count:,}" for split, count in rows.items())
-    size = sum(report.files.values()) / 1e6
-    summary = (
-        f"{len(report.rows)} configurations, {len(report.files)} files, {size:.1f} MB, licence {report.license}; "
-        f"triplet: {triplets or 'redacted'}"
-    )
-    return StageResult(
-        counts={"files": len(report.files), "triplets": sum(rows.values())}, summary=summary, notes=report.notes
-    )
+    counts = {"files": len(report.files), "triplets": sum(report.rows.get("triplet", {}).values())}
+    return StageResult(counts=counts, summary=report.summary, notes=report.notes)
 
 
 def card_details(job: Job, authors: Mapping[str, str]) -> CardDetails:
@@ -68,7 +60,7 @@ def card_details(job: Job, authors: Mapping[str, str]) -> CardDetails:
         encoder=place.base,
         fingerprint=place.fingerprint,
         mask_token=place.mask_token,
-        settings=flat_settings({**_stage_settings(job), "seed": settings.seed}),
+        settings={**_stage_settings(job), "seed": settings.seed},
         rules=job.rules.fingerprint,
         libraries={name: importlib.metadata.version(name) for name in ("pypdfium2", "sentence-transformers", "torch")},
         have_the_right=settings.publish.i_have_the_right,
@@ -110,7 +102,7 @@ def check_rights(store: Store, settings: PublishSettings) -> Tables:
     tables = {name: store.read(name) for name in ENCODER_TABLES}
     tables["books"] = with_license(tables["books"], settings)
     if not settings.i_have_the_right:
-        refuse_weights_without_rights(books_trained_on(tables))
+        refuse_without_rights(books_trained_on(tables), weights=True)
     return tables
 
 
@@ -131,7 +123,7 @@ def book_authors(books: pl.DataFrame, authors: Mapping[str, str]) -> dict[str, s
 def _author(path: Path) -> str:
     try:
         with open_pdf(path) as document:
-            author = read_author(document)
+            author = read_metadata(document, "Author")
     except SourceError:
         return ""
     return "" if author.casefold() in NO_AUTHOR else author

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import TypeVar
 
 import polars as pl
@@ -148,24 +148,19 @@ def _drop_copies(passages: pl.DataFrame, split_of: dict[str, str]) -> list[Row]:
         if len(sides) < 2:
             continue
         stay = next(side for side in ("train", "validation", "test") if side in sides)
-        dropped += _leave_out([p for side, ps in sides.items() if side != stay for p in ps], sides[stay][0], split_of)
+        dropped += [
+            {
+                "stage": "split",
+                "item": passage,
+                "related": sides[stay][0],
+                "reason": "near-duplicate of a passage in another split",
+                "detail": split_of.pop(passage),
+            }
+            for side, held in sides.items()
+            if side != stay
+            for passage in held
+        ]
     return dropped
-
-
-def _leave_out(copies: Sequence[str], original: str, split_of: dict[str, str]) -> list[Row]:
-    rows: list[Row] = [
-        {
-            "stage": "split",
-            "item": p,
-            "related": original,
-            "reason": "near-duplicate of a passage in another split",
-            "detail": split_of[p],
-        }
-        for p in copies
-    ]
-    for passage in copies:
-        del split_of[passage]
-    return rows
 
 
 STAGE = Stage(

@@ -1,7 +1,7 @@
 """Find every form of every term at once: a trie over word keys, walked from each word of the text.
 
 All matches are found, nested ones included, longest first at each place. Offsets are exact. Whether a match means its
-term in its place is for ``context`` to decide.
+term in its place is for ``mentions`` to decide.
 """
 
 from __future__ import annotations

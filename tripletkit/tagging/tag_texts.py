@@ -2,81 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from tripletkit.errors import TableError
 from tripletkit.language.normalise import normalised_by
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import MENTIONS, make_table
-from tripletkit.tagging.context import Context
-from tripletkit.tagging.matcher import Form, Match, Matcher
-from tripletkit.tagging.mentions import Parser, Tagged, Tagger
+from tripletkit.tagging.matcher import Form, Matcher
+from tripletkit.tagging.mentions import Context, Parser, Tagged, Tagger
+from tripletkit.user_rows import Given, PassageRow, TermRow, read_rows, with_ids
 
-#: Texts, or rows with named values.
-Rows = pl.DataFrame | Iterable[str] | Iterable[Mapping[str, object]]
 Row = dict[str, object]
 
 
-def tag_terms(passages: Rows, terms: Rows, rules: Rules | Path | str | None = None) -> pl.DataFrame:
+def tag_terms(passages: Given, terms: Given, rules: Rules | Path | str | None = None) -> pl.DataFrame:
     """Where the terms occur in the passages, in any case, number and spelling, as the stage ``tag`` finds them.
 
-    ``passages`` are texts, or a frame or mappings with ``text`` and perhaps ``passage_id`` (or ``id``); a text without
-    an id gets its position, "0", "1", …. ``terms`` are texts, or a frame or mappings with ``term`` and perhaps
-    ``term_id`` (or ``id``; else the term itself) and ``forms``, a list of other ways to write it. Rows of a frame that
-    are not ``kept`` are left out. ``rules`` is a folder of your own rules, as for ``--rules``.
+    ``passages`` are texts, or rows with ``text`` and perhaps ``passage_id`` (or ``id``); a text without an id gets its
+    position, "0", "1", …. ``terms`` are texts, or rows with ``term`` and perhaps ``term_id`` (or ``id``; else the term
+    itself) and ``forms``, a list of other ways to write it. Terms that are not ``kept`` are left out. Rows are a list of
+    dictionaries, a frame of polars, pandas, pyarrow or datasets, or the Path of a file. ``rules`` is a folder of your own
+    rules, as for ``--rules``.
 
     Returns one row a mention, sorted by passage and place: ``passage_id``, ``term_id``, ``start`` and ``end`` (character
     offsets into the text), ``surface`` (``text[start:end]``) and ``match`` (exact, variant or form; see
     ``schemas.MENTIONS``). Words used as verbs, parts of code and of idioms are no mentions.
 
-    Raises TableError for a row without a text, for ids that are not unique, and RulesError for faulty rules.
+    Raises SourceError for a bad row and for ids that are not unique, and RulesError for faulty rules.
     """
     in_force = rules if isinstance(rules, Rules) else load_rules(Path(rules) if rules is not None else None)
-    texts = {ident: str(row["text"]) for ident, row in read_rows(passages, "text", "passage_id").items()}
-    held = {ident: row for ident, row in read_rows(terms, "term", "term_id").items() if row.get("kept", True)}
-    names = {ident: str(row["term"]) for ident, row in held.items()}
+    texts, names = read_rows(passages, PassageRow, "passages"), read_rows(terms, TermRow, "terms").filter("kept")
+    texts = with_ids(texts, "passage_id", pl.int_range(pl.len()).cast(pl.String))
+    names = with_ids(names, "term_id", pl.col("term"))
     with normalised_by(in_force):
-        matcher = form_matcher((ident, names[ident], _forms(row, ident)) for ident, row in held.items())
-        tagged = Tagger(matcher, Context(in_force)).tag(texts.values())
-        rows = [
-            row for (i, text), found in zip(texts.items(), tagged, strict=True) for row in mention_rows(i, text, found)
-        ]
-    return make_table(MENTIONS, rows)
-
-
-def read_rows(source: Rows, column: str, id_column: str) -> dict[str, Mapping[str, object]]:
-    """Texts or rows by their ids; a text becomes a row with the value ``column``.
-
-    Raises TableError for a single text, a row whose ``column`` is no text, and an id that occurs twice.
-    """
-    if isinstance(source, str | bytes | Mapping):
-        raise TableError(f"expected several rows with {column!r}, got one {type(source).__name__}", "Pass a list.")
-    rows: dict[str, Mapping[str, object]] = {}
-    for at, item in enumerate(source.to_dicts() if isinstance(source, pl.DataFrame) else source):
-        row: Mapping[str, object] = item if isinstance(item, Mapping) else {column: item}
-        if not isinstance(row.get(column), str):
-            known = f"the row has {', '.join(map(repr, row))}" if isinstance(item, Mapping) else "give a text"
-            raise TableError(f"row {at}: {column!r} must be a text, got {row.get(column)!r}", f"Here {known}.")
-        default = at if column == "text" else row[column]
-        ident = str(next((row[name] for name in (id_column, "id") if row.get(name) is not None), default))
-        if ident in rows:
-            raise TableError(f"row {at}: {id_column} {ident!r} occurs twice", "Give each row an id of its own.")
-        rows[ident] = row
-    return rows
-
-
-def _forms(row: Mapping[str, object], ident: str) -> Sequence[str]:
-    forms = row.get("forms")
-    if forms is None:
-        return ()
-    if not isinstance(forms, list | tuple) or not all(isinstance(form, str) for form in forms):
-        raise TableError(
-            f"term {ident!r}: 'forms' must be a list of texts, got {forms!r}", 'Such as ["CNN", "convnet"].'
+        return find_mentions(
+            texts.with_columns(book_id=pl.lit("")), names.with_columns(book_id=pl.lit(None, pl.String)), in_force
         )
-    return forms
+
+
+def find_mentions(passages: pl.DataFrame, terms: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """The mentions in all passages, as ``schemas.MENTIONS`` has them."""
+    rows = [row for of in tag_passages(passages, terms, rules) for row in mention_rows(*of)]
+    return make_table(MENTIONS, rows)
 
 
 def tag_passages(
@@ -102,15 +71,14 @@ def form_matcher(terms: Iterable[tuple[str, str, Sequence[str]]]) -> Matcher:
 
 def mention_rows(passage_id: str, text: str, found: Tagged) -> list[Row]:
     """One passage's rows of ``mentions``."""
-    return [_row(passage_id, text, match) for match in found.mentions]
-
-
-def _row(passage_id: str, text: str, match: Match) -> Row:
-    return {
-        "passage_id": passage_id,
-        "term_id": match.form.term_id,
-        "start": match.start,
-        "end": match.end,
-        "surface": text[match.start : match.end],
-        "match": match.match,
-    }
+    return [
+        {
+            "passage_id": passage_id,
+            "term_id": match.form.term_id,
+            "start": match.start,
+            "end": match.end,
+            "surface": text[match.start : match.end],
+            "match": match.match,
+        }
+        for match in found.mentions
+    ]

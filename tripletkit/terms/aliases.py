@@ -20,8 +20,7 @@ from rapidfuzz import fuzz, process
 from tripletkit.language.normalise import term_key
 from tripletkit.language.term_words import GENERAL_NOUN, TURNING_PREFIX
 from tripletkit.rules import Rules, default_folder
-from tripletkit.terms.concept_rows import dropped_row
-from tripletkit.terms.merge import Key, TermCandidate, form_key
+from tripletkit.terms.concepts import Key, TermCandidate, dropped_row, form_key
 
 #: Ratio from which two terms are alike; below, most pairs are two concepts.
 LIKE = 90.0

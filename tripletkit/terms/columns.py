@@ -10,7 +10,6 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from statistics import median
 
 from tripletkit.pdf.lines import Line
@@ -31,7 +30,6 @@ class PrintedRow:
     page: int  # physical page, from 1
     column: int
     baseline: float
-    gap: float  # to the row above in its column, in points; 0 for the first
 
     @property
     def letter_width(self) -> float:
@@ -47,7 +45,7 @@ def lines_to_rows(
     ``whole`` holds the same pages with all their lines, where ``pages`` has a part too small to show the columns.
     """
     pitches = column_pitches(whole or pages)
-    edges = left_edges(whole or pages, pitches)
+    edges = left_edges(whole or pages)
     rows: list[PrintedRow] = []
     for page in sorted(pages):
         columns: dict[int, list[Line]] = defaultdict(list)
@@ -72,49 +70,18 @@ def column_pitches(pages: Mapping[int, Sequence[Line]]) -> list[float]:
         for column, edge in solid.items():
             if column > 0 and 0 in solid:
                 starts[column].append(edge - solid[0])
-    usual = {column: values for column, values in starts.items() if len(values) >= max(1, 0.3 * len(pages))}
-    # A column of subentries alone starts too far right, one beside such a column too far left; most pages have neither.
-    pitches = [0.0]
-    for column in sorted(usual):
-        if column == len(pitches):
-            pitches.append(_commonest(usual[column]))
-    return pitches
+    return [0.0, *(median(starts[column]) for column in sorted(starts))]
 
 
-def _commonest(values: Sequence[float]) -> float:
-    return max(values, key=lambda value: (sum(abs(other - value) <= 3 for other in values), -value))
-
-
-def left_edges(pages: Mapping[int, Sequence[Line]], pitches: Sequence[float]) -> dict[int, float]:
-    """Left edge of the first column of each page. Left and right pages are set apart, so neighbours of a kind agree."""
-    seen: dict[int, list[tuple[int, float]]] = {0: [], 1: []}
-    for page, lines in pages.items():
-        bounds = [*pitches, 1e9]
-        left = _edge(lines)
-        found = []
-        for pitch, after in zip(pitches, bounds[1:], strict=True):
-            held = [line for line in lines if left + pitch - 8 <= line.x0 < left + after - 8]
-            if len(held) >= 3:
-                found.append(_edge(held) - pitch)
-        seen[page % 2].append((page, min(found, default=left)))
-    edges = {}
-    for group in seen.values():
-        for page, own in group:
-            # A page is shifted as a whole by scanning at most; by subentries, its edge seems further in by an indent.
-            least = min(edge for _, edge in group)
-            edges[page] = least if own - least <= 60 else own
-    return edges
+def left_edges(pages: Mapping[int, Sequence[Line]]) -> dict[int, float]:
+    """Left edge of the first column of each page: that of its neighbours too, as left and right pages are set apart."""
+    # By subentries alone, a page's edge seems further in by an indent.
+    least = {side: min((_edge(pages[page]) for page in pages if page % 2 == side), default=0.0) for side in (0, 1)}
+    return {page: least[page % 2] for page in pages}
 
 
 def _edge(lines: Sequence[Line]) -> float:
-    """Left edge: the left-most start; one that no other line shares, far out, is a title's or a stray sign's."""
-    starts = sorted(line.x0 for line in lines)
-    if len(starts) < 2:
-        return starts[0] if starts else 0.0
-    size = median(line.size for line in lines)
-    if starts[1] - starts[0] <= 4 * size:
-        return starts[0]
-    return next((a for a, b in pairwise(starts) if b - a <= SAME_EDGE * size), starts[0])
+    return min((line.x0 for line in lines), default=0.0)
 
 
 def _column(x0: float, bases: Sequence[float], size: float) -> int:
@@ -150,22 +117,16 @@ def _is_whole(text: str, styles: str) -> bool:
 
 
 def _rows(lines: Sequence[Line], base: float, column: int) -> list[PrintedRow]:
-    rows: list[PrintedRow] = []
-    above: Line | None = None
-    for line in sorted(lines, key=lambda line: (round(line.baseline, 1), line.x0)):
-        gap = line.baseline - above.baseline if above is not None else 0.0
-        rows.append(
-            PrintedRow(
-                text=line.text,
-                styles=line.styles,
-                indent=line.x0 - base,
-                reach=line.x1 - base,
-                size=line.size,
-                page=line.page,
-                column=column,
-                baseline=line.baseline,
-                gap=gap,
-            )
+    return [
+        PrintedRow(
+            text=line.text,
+            styles=line.styles,
+            indent=line.x0 - base,
+            reach=line.x1 - base,
+            size=line.size,
+            page=line.page,
+            column=column,
+            baseline=line.baseline,
         )
-        above = line
-    return rows
+        for line in sorted(lines, key=lambda line: (round(line.baseline, 1), line.x0))
+    ]

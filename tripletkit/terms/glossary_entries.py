@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from tripletkit.language.term_words import ARTICLE_AT_START, ONLY_REFERS, OTHER_NAME, PART_OF_SPEECH
+from tripletkit.language import term_words as english
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.roles import title_label
 from tripletkit.rules import Rules
@@ -60,10 +60,9 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
     sections = glossary_sections(book, rules)
     # One section is often too short to show the book's columns: all pages that hold any are looked at together.
     around = {page: book.pages[page - 1] for section in sections for page in section.pages}
-    usual = _starter([row for section in sections for row in _rows(section, around)])
     for section in sections:
         rows = _rows(section, around)
-        starter = _starter(rows) or usual
+        starter = _starter(rows)
         drafts, loose = rows_to_drafts(rows, starter) if starter else ([], rows)
         entries = [entry for draft in drafts if (entry := _definition(draft, book)) is not None]
         if len(entries) < FEWEST_ENTRIES or len(loose) > len(rows) / 2:
@@ -146,21 +145,10 @@ def _at_edge(row: PrintedRow) -> bool:
 def _by_type(stress: str) -> Starter:
     def start(row: PrintedRow) -> tuple[str, str] | None:
         words = row.text.split()
-        count = stressed_words(row.styles, stress)
+        count = len(row.styles) - len(row.styles.lstrip(stress))
         return (" ".join(words[:count]), " ".join(words[count:])) if count else None
 
     return start
-
-
-def stressed_words(styles: str, stress: str) -> int:
-    """How many words at the start are set in the stressed type; a letter in italics among them is one of them."""
-    count = 0
-    for at, style in enumerate(styles):
-        if style in stress:
-            count = at + 1
-        elif not (style in "im" and any(later in stress for later in styles[at + 1 : at + 2])):
-            break
-    return count
 
 
 def _by_sign(row: PrintedRow) -> tuple[str, str] | None:
@@ -209,23 +197,20 @@ def _hangs(rows: Sequence[PrintedRow]) -> bool:
 
 
 def _begins(row: PrintedRow, above: PrintedRow | None) -> bool:
-    """Without a hanging indent: an entry begins after the end of a sentence, a short line or a gap."""
+    """Without a hanging indent: an entry begins after the end of a sentence or a short line."""
     if above is None or (row.page, row.column) != (above.page, above.column):
         return True
-    ended = above.text.rstrip().endswith((".", "!", "?", ")", "”", ";")) or above.reach < 0.8 * max(row.reach, 1.0)
-    return ended or row.gap > 1.3 * row.size * 1.2
+    return above.text.rstrip().endswith((".", "!", "?", ")", "”", ";")) or above.reach < 0.8 * max(row.reach, 1.0)
 
 
 def _definition(draft: _Draft, book: Book) -> Definition | None:
     term = book.join(draft.term).strip(" :.–—-•")
-    if term.count("(") < term.count(")"):
-        term = term.strip("()")
-    term = PART_OF_SPEECH.sub("", term)
+    term = english.PART_OF_SPEECH.sub("", term)
     text = book.join(draft.lines).lstrip(" :–—-")
     if not term or not any(c.isalpha() for c in term) or not text or len(term) > 100:
         return None
     text, spans = split_page_list(text, book.labels)
-    reference = ONLY_REFERS.match(text)
+    reference = english.ONLY_REFERS.match(text)
     see = reference["target"].strip() if reference and not reference["also"] else ""
     return Definition(term, text, forms=_synonyms(text, term), see=see, locators=spans)
 
@@ -241,8 +226,8 @@ def split_page_list(text: str, labels: Labels) -> tuple[str, tuple[Span, ...]]:
 
 
 def _synonyms(text: str, term: str) -> tuple[str, ...]:
-    found = (match.group(1) or match.group(2) for match in OTHER_NAME.finditer(text[:300]))
-    names = (ARTICLE_AT_START.sub("", name.strip(" “”\"'‘’")) for name in found)
+    found = (match.group(1) or match.group(2) for match in english.OTHER_NAME.finditer(text[:300]))
+    names = (english.ARTICLE_AT_START.sub("", name.strip(" “”\"'‘’")) for name in found)
     return tuple(
         dict.fromkeys(name for name in names if name and name.lower() != term.lower() and len(name.split()) <= 5)
     )

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from tripletkit.rules import Rules
-from tripletkit.terms.acronyms import Pair, find_pairs, unambiguous
+from tripletkit.terms.acronyms import find_pairs, unambiguous
 from tripletkit.terms.aliases import accept_aliases
 from tripletkit.terms.book_text import Book, Corpus, tables_to_book
-from tripletkit.terms.concept_rows import Row, concepts_to_rows, dropped_row, term_row
+from tripletkit.terms.concepts import (
+    Row,
+    TermCandidate,
+    concept_ids,
+    concepts_to_rows,
+    dropped_row,
+    form_key,
+    merge,
+    own_forms,
+    term_row,
+)
 from tripletkit.terms.glossary_entries import Definition, parse_glossaries
 from tripletkit.terms.index import IndexEntry, parse_index
-from tripletkit.terms.merge import TermCandidate, concept_ids, form_key, merge, own_forms
 from tripletkit.terms.subentries import index_candidates
 from tripletkit.terms.text_terms import Scored, c_values, defined_terms, emphasised_terms
-from tripletkit.terms.user_terms import UserTerm
+from tripletkit.user_rows import UserTerm
 
 #: An acronym that no index or glossary knows becomes a term if the text uses it at least so often.
 FEWEST_ACRONYM_USES = 3
+_SOUGHT = {
+    "bold": "bold: {} phrases defined where they are emphasised",
+    "heading": "headings: {} terms in section titles",
+    "automatic": "automatic: {} phrases by C-value",
+}
 
 
 @dataclass(frozen=True)
@@ -54,22 +67,17 @@ def harvest_book(
     corpus = Corpus(text.values())
     entries, index_left = parse_index(book, rules)
     definitions, glossary_left = parse_glossaries(book, rules)
-    candidates = [*index_candidates(entries, book, corpus, rules), *_glossary_candidates(definitions, book)]
+    known = [*index_candidates(entries, book, corpus, rules), *_glossary_candidates(definitions, book)]
     body = (content for page, content in text.items() if book.roles[page] == "body")
-    acronyms = _acronym_candidates(find_pairs(body), candidates, corpus)
-    emphasised = emphasised_terms(book) if bold else []
-    scores = c_values(text.values(), rules)[:automatic] if automatic and not candidates else []
-    more = [TermCandidate(own_forms(phrase), "bold") for phrase in emphasised]
-    more += _plain_candidates(headings or (), "heading") + _plain_candidates((s.term for s in scores), "automatic")
-    terms, dropped = concepts_to_rows(accept_aliases([*candidates, *acronyms, *more], rules), book_id, corpus, rules)
-    left = [
-        dropped_row(leftover.text, book_id, leftover.reason, f"page {leftover.page}")
-        for leftover in (*index_left, *glossary_left)
-    ]
-    sought = [*_sought(book, entries, definitions), f"acronyms: {len(acronyms)} introduced in the text"]
-    sought += [f"bold: {len(emphasised)} phrases defined where they are emphasised"] if bold else []
-    sought += _sought_by_choice(headings, automatic, scores)
-    return Harvest(terms, [*left, *dropped], sought, tuple(scores))
+    scores = c_values(text.values(), rules)[:automatic] if automatic and not known else []
+    more = {
+        "bold": emphasised_terms(book) if bold else None,
+        "heading": headings,
+        "automatic": [scored.term for scored in scores] if automatic else None,
+    }
+    terms, dropped, sought = _harvest(book_id, [*known, *_acronyms(body, known, corpus)], more, corpus, rules)
+    left = [dropped_row(one.text, book_id, one.reason, f"page {one.page}") for one in (*index_left, *glossary_left)]
+    return Harvest(terms, [*left, *dropped], [*_sought(book, entries, definitions), *sought], tuple(scores))
 
 
 def harvest_passages(
@@ -86,18 +94,30 @@ def harvest_passages(
     """
     held = list(texts)
     corpus = Corpus(held)
-    names = defined_terms(held, rules)
+    known = [TermCandidate([name], "definition") for name in defined_terms(held, rules)]
     scores = c_values(held, rules)[:automatic] if automatic else []
-    candidates = _plain_candidates(names, "definition")
-    acronyms = _acronym_candidates(find_pairs(held), candidates, corpus)
-    more = _plain_candidates(headings or (), "heading") + _plain_candidates((s.term for s in scores), "automatic")
-    terms, dropped = concepts_to_rows(accept_aliases([*candidates, *acronyms, *more], rules), book_id, corpus, rules)
-    sought = [
-        f"definitions: {len(names)} phrases that a sentence defines",
-        f"acronyms: {len(acronyms)} introduced in the texts",
-        *_sought_by_choice(headings, automatic, scores),
-    ]
-    return Harvest(terms, dropped, sought, tuple(scores))
+    more = {"heading": headings, "automatic": [scored.term for scored in scores] if automatic else None}
+    terms, dropped, sought = _harvest(book_id, [*known, *_acronyms(held, known, corpus)], more, corpus, rules)
+    defined = f"definitions: {len(known)} phrases that a sentence defines"
+    return Harvest(terms, dropped, [defined, *sought], tuple(scores))
+
+
+def _harvest(
+    book_id: str | None,
+    sure: Sequence[TermCandidate],
+    more: Mapping[str, Sequence[str] | None],
+    corpus: Corpus,
+    rules: Rules,
+) -> tuple[list[Row], list[Row], list[str]]:
+    """Rows of ``terms`` and of ``dropped``, and what was looked for beside index, glossary and definitions.
+
+    ``sure`` holds known terms and acronyms, ``more`` by source the names that were asked for (None: they were not).
+    """
+    plain = [TermCandidate([name], source) for source, names in more.items() for name in names or ()]
+    terms, dropped = concepts_to_rows(accept_aliases([*sure, *plain], rules), book_id, corpus, rules)
+    acronyms = sum(candidate.source == "acronym" for candidate in sure)
+    asked = [_SOUGHT[source].format(len(names)) for source, names in more.items() if names is not None]
+    return terms, dropped, [f"acronyms: {acronyms} introduced in the text", *asked]
 
 
 def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequence[str]) -> Harvest:
@@ -130,10 +150,6 @@ def texts_in(cell: object) -> list[str]:
     return [str(item) for item in cell] if isinstance(cell, list | tuple) else []
 
 
-def _plain_candidates(names: Iterable[str], source: str) -> list[TermCandidate]:
-    return [TermCandidate([name], source) for name in names]
-
-
 def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[TermCandidate]:
     """One candidate a definition; one that is only "see X" is a form of X."""
     return [
@@ -148,9 +164,7 @@ def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[
     ]
 
 
-def _acronym_candidates(
-    pairs: Counter[Pair], candidates: Sequence[TermCandidate], corpus: Corpus
-) -> list[TermCandidate]:
+def _acronyms(texts: Iterable[str], candidates: Sequence[TermCandidate], corpus: Corpus) -> list[TermCandidate]:
     """Acronyms of known terms, and new terms that the text both introduces and goes on to use.
 
     A pair whose two halves are known as two terms joins them, as the book introduces one for the other.
@@ -158,7 +172,7 @@ def _acronym_candidates(
     known = {form_key(form) for candidate in candidates for form in candidate.forms}
     return [
         TermCandidate([pair.long, pair.short], "acronym")
-        for pair, _ in unambiguous(pairs)
+        for pair, _ in unambiguous(find_pairs(texts))
         if {form_key(pair.long), form_key(pair.short)} & known or corpus.count(pair.short) >= FEWEST_ACRONYM_USES
     ]
 
@@ -176,8 +190,3 @@ def _sought(book: Book, entries: Sequence[IndexEntry], definitions: Sequence[Def
         if definitions
         else "glossary: none found (no heading such as Glossary or Key Terms with entries under it)",
     ]
-
-
-def _sought_by_choice(headings: Sequence[str] | None, automatic: int, scores: Sequence[Scored]) -> list[str]:
-    parts = [f"headings: {len(headings)} terms in section titles"] if headings is not None else []
-    return parts + ([f"automatic: {len(scores)} phrases by C-value"] if automatic else [])

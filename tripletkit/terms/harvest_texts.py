@@ -12,14 +12,14 @@ from tripletkit.ids import file_sha256, stable_id
 from tripletkit.language.normalise import normalised_by
 from tripletkit.language.section_paths import section_titles
 from tripletkit.rules import Rules, load_rules
-from tripletkit.schemas import LINES, PAGES, TERMS, make_table
-from tripletkit.tagging.tag_texts import Rows, read_rows
+from tripletkit.schemas import LINES, PAGES, PASSAGES, TERMS, make_table
 from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages
 from tripletkit.terms.text_terms import heading_terms
+from tripletkit.user_rows import Given, PassageRow, read_rows, with_ids
 
 
 def harvest_terms(
-    source: Path | str | Rows,
+    source: Path | str | Given,
     *,
     automatic: int = 0,
     headings: bool = False,
@@ -28,8 +28,8 @@ def harvest_terms(
 ) -> pl.DataFrame:
     """The terms that a textbook or a list of texts holds, one row a concept.
 
-    ``source`` is the path of a PDF, or texts, or a frame or mappings with ``text`` and perhaps ``passage_id`` (or
-    ``id``) and ``section`` (titles of headings, joined by " › "). A PDF gives the entries of its index and glossary and
+    ``source`` is the path of a PDF, or texts, or rows (dictionaries or a frame) with ``text`` and perhaps ``section``
+    (titles of headings, joined by " › "). A PDF gives the entries of its index and glossary and
     the acronyms that it introduces. Texts give the phrases that a sentence defines and the text uses again ("X is called
     Y", "A Y is a …"), and the acronyms that they introduce.
 
@@ -41,27 +41,23 @@ def harvest_terms(
     (list), ``sources`` (list), ``definition``, ``locators`` (pages that an index cites), ``kept``, and ``reason`` where
     it is not kept. It may be empty. ``tag_terms`` takes it as it is, and leaves out what is not kept.
 
-    Raises SourceError for a PDF that cannot be read, TableError for a row without a text or ids that are not unique,
-    ConfigError for a negative ``automatic`` or ``bold`` with texts, and RulesError for faulty rules.
+    Raises SourceError for a PDF that cannot be read, a bad row or an id that occurs twice, ConfigError for a negative
+    ``automatic`` or ``bold`` with texts, and RulesError for faulty rules.
     """
+    is_pdf = isinstance(source, Path | str)
     if automatic < 0:
         raise ConfigError(f"automatic = {automatic}: must be 0 or more", "It is the number of phrases to add.")
+    if bold and not is_pdf:
+        raise ConfigError("bold = True: texts hold no bold type", "Leave it out, or give the path of a PDF.")
     in_force = rules if isinstance(rules, Rules) else load_rules(Path(rules) if rules is not None else None)
     with normalised_by(in_force):
-        if isinstance(source, Path | str):
+        if is_pdf:
             found = _of_pdf(Path(source), in_force, bold=bold, headings=headings, automatic=automatic)
-        elif bold:
-            raise ConfigError("bold = True: texts hold no bold type", "Leave it out, or give the path of a PDF.")
         else:
-            found = _of_texts(source, in_force, headings=headings, automatic=automatic)
+            rows = with_ids(read_rows(source, PassageRow, "texts"), "passage_id", pl.col("place"))
+            titles = _titles(rows, in_force) if headings else None
+            found = harvest_passages(None, rows["text"], in_force, headings=titles, automatic=automatic)
     return make_table(TERMS, found.terms)
-
-
-def _of_texts(source: Rows, rules: Rules, *, headings: bool, automatic: int) -> Harvest:
-    rows = read_rows(source, "text", "passage_id").values()
-    texts = [str(row["text"]) for row in rows]
-    titles = _titles([row.get("section") for row in rows], texts, rules) if headings else None
-    return harvest_passages(None, texts, rules, headings=titles, automatic=automatic)
 
 
 def _of_pdf(path: Path, rules: Rules, *, bold: bool, headings: bool, automatic: int) -> Harvest:
@@ -72,18 +68,17 @@ def _of_pdf(path: Path, rules: Rules, *, bold: bool, headings: bool, automatic: 
     if not path.is_file():
         raise ConfigError(f"{path}: no such file", "Give the path of a PDF, or a list of texts.")
     book_id = stable_id("book", file_sha256(path))
-    held = extract_book(path, book_id=book_id, limits=PassageLimits(512), count_tokens=_count_words, rules=rules)
-    titles = None
-    if headings:
-        titles = _titles([row["section"] for row in held.passages], [str(row["text"]) for row in held.passages], rules)
+
+    def count_words(texts: Sequence[str]) -> list[int]:
+        """Stands in for a tokenizer: where passages end makes no difference to terms."""
+        return [len(text.split()) for text in texts]
+
+    held = extract_book(path, book_id=book_id, limits=PassageLimits(512), count_tokens=count_words, rules=rules)
+    titles = _titles(make_table(PASSAGES, held.passages), rules) if headings else None
     lines, pages = make_table(LINES, held.lines), make_table(PAGES, held.pages)
     return harvest_book(book_id, lines, pages, rules, bold=bold, headings=titles, automatic=automatic)
 
 
-def _titles(sections: Sequence[object], texts: Sequence[str], rules: Rules) -> list[str]:
-    return heading_terms({title for section in sections for title in section_titles(section)} - {""}, texts, rules)
-
-
-def _count_words(texts: Sequence[str]) -> list[int]:
-    """Stands in for a tokenizer: where passages end makes no difference to terms."""
-    return [len(text.split()) for text in texts]
+def _titles(rows: pl.DataFrame, rules: Rules) -> list[str]:
+    titles = {title for section in rows["section"] for title in section_titles(section)} - {""}
+    return heading_terms(titles, rows["text"], rules)

@@ -8,24 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tripletkit.language import term_words as english
 from tripletkit.language.normalise import is_acronym, term_key
-from tripletkit.language.term_words import (
-    ABOUT_ITS_HEAD,
-    ACTION_END,
-    ADJECTIVE_END,
-    ARTICLE_AT_END,
-    ARTICLES,
-    GOES_ON,
-    HEAD_LINKS,
-    LEADS_IN,
-    OF,
-    PLAIN_NOUN_END,
-    SUBENTRY_LINKS,
-)
 from tripletkit.rules import Rules
 from tripletkit.terms.book_text import Book, Corpus
+from tripletkit.terms.concepts import TermCandidate, own_forms
 from tripletkit.terms.index import IndexEntry
-from tripletkit.terms.merge import TermCandidate, own_forms
 
 
 def index_candidates(entries: Sequence[IndexEntry], book: Book, corpus: Corpus, rules: Rules) -> list[TermCandidate]:
@@ -40,7 +28,7 @@ def index_candidates(entries: Sequence[IndexEntry], book: Book, corpus: Corpus, 
         if entry.parents:
             forms = _sub_forms(entry, above, corpus, categories.get(entry.parents, ""))
         refers = entry.see
-        if above is not None and not refers and ABOUT_ITS_HEAD.fullmatch(entry.term):
+        if above is not None and not refers and english.ABOUT_ITS_HEAD.fullmatch(entry.term):
             refers = (above.forms[0],)  # where a term is defined or introduced is about the term itself
         candidate = TermCandidate(
             forms,
@@ -118,21 +106,23 @@ def category_of(head: str, subs: Sequence[str], corpus: Corpus) -> str:
 
 def _orders(sub: str, head: str, small: str, corpus: Corpus) -> list[str]:
     """Ways to put subentry and head together, the likeliest first; ``small`` is the head as inside a sentence."""
-    if GOES_ON.match(sub):
+    if english.GOES_ON.match(sub):
         return [f"{head} {sub}"]
-    if ARTICLE_AT_END.search(sub):
+    if english.ARTICLE_AT_END.search(sub):
         return [f"{sub} {small}"]
-    if LEADS_IN.search(sub):
-        return [f"{sub} {small}", *(f"{sub} {article} {small}" for article in ARTICLES)]
-    before, after, of = f"{sub} {small}", f"{head} {corpus.uncapitalised(sub)}", f"{sub} {OF} {small}"
-    more = [order for link in SUBENTRY_LINKS if corpus.count(order := f"{sub} {link} {small}") > 0]
-    more += [order for link in HEAD_LINKS if corpus.count(order := f"{head} {link} {corpus.uncapitalised(sub)}") > 0]
+    if english.LEADS_IN.search(sub):
+        return [f"{sub} {small}", *(f"{sub} {article} {small}" for article in english.ARTICLES)]
+    before, after, of = f"{sub} {small}", f"{head} {corpus.uncapitalised(sub)}", f"{sub} {english.OF} {small}"
+    more = [order for link in english.SUBENTRY_LINKS if corpus.count(order := f"{sub} {link} {small}") > 0]
+    more += [
+        order for link in english.HEAD_LINKS if corpus.count(order := f"{head} {link} {corpus.uncapitalised(sub)}") > 0
+    ]
     last = sub.split()[-1] if sub.split() else sub
-    if PLAIN_NOUN_END.search(last):
+    if english.PLAIN_NOUN_END.search(last):
         return [of, after, *more]
-    if ACTION_END.search(last):
+    if english.ACTION_END.search(last):
         return [of, before, after, *more]
-    if ADJECTIVE_END.search(last):  # "a tree rooted at u" does not make it a tree rooted
+    if english.ADJECTIVE_END.search(last):  # "a tree rooted at u" does not make it a tree rooted
         return [before, of, *more]
     return [before, after, of, *more] if len(sub.split()) == 1 else [before, of, after, *more]
 
@@ -145,7 +135,7 @@ def _holds(sub: str, head: str) -> bool:
 
 def _open(sub: str) -> bool:
     """Whether the subentry is incomplete without its head."""
-    return bool(GOES_ON.match(sub) or LEADS_IN.search(sub) or ARTICLE_AT_END.search(sub))
+    return bool(english.GOES_ON.match(sub) or english.LEADS_IN.search(sub) or english.ARTICLE_AT_END.search(sub))
 
 
 def _can_stand_alone(sub: str) -> bool:

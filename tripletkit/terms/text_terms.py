@@ -13,19 +13,9 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 
+from tripletkit.language import term_words as english
 from tripletkit.language.definitions import IS, LEAD_IN, OPENING, named_words
 from tripletkit.language.normalise import term_key
-from tripletkit.language.term_words import (
-    ADVERB_ENDING,
-    BEFORE_THING,
-    GERUND_FIRST,
-    NO_NOUN_END,
-    OF,
-    PLURAL_ENDING,
-    SMALL_VERBS,
-    SMALL_WORDS,
-    TITLE_JOINT,
-)
 from tripletkit.rules import Rules
 from tripletkit.terms.book_text import Book
 
@@ -39,7 +29,7 @@ MOST_EMPHASISED = 5
 _WORD = re.compile(r"[^\W\d_](?:[\w’']|[-‐‑](?=\w))*")
 _PLAIN_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[-‐‑'’](?=[^\W\d_]))+")
 _EMPHASISED_WORD = re.compile(r"[^\W\d_][^\W\d_’'-]+|[^\W\d_]{2,}-[^\W\d_]+|[A-Z]")
-_SMALL = SMALL_WORDS | SMALL_VERBS
+_SMALL = english.SMALL_WORDS | english.SMALL_VERBS
 _EDGE = "“”‘’\"'(),.;:!?"
 _PAUSE = re.compile(r"[^\w\s'’‐‑-]+|\d\S*|\n")
 
@@ -68,7 +58,7 @@ def _first_phrase(words: Sequence[str], rules: Rules) -> str:
 
 def _empty_words(rules: Rules) -> frozenset[str]:
     """Words that stand in no term. A noun such as "table" is none by itself, but may end one."""
-    return rules.words("function_words") - rules.words("nouns") - {OF}
+    return rules.words("function_words") - rules.words("nouns") - {english.OF}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +136,11 @@ def heading_terms(titles: Iterable[str], texts: Iterable[str], rules: Rules) -> 
     small = "".join(c.lower() if len(c.lower()) == 1 else c for c in prose)  # as long as the prose, so offsets hold
     found: dict[tuple[str, ...], str] = {}
     for phrase in sorted({part.lower() for title in titles for part in _title_phrases(title, rules)}):
-        pattern = re.compile(rf"{re.escape(phrase.removesuffix('s'))}{PLURAL_ENDING}(?!\w)")
+        pattern = re.compile(rf"{re.escape(phrase.removesuffix('s'))}{english.PLURAL_ENDING}(?!\w)")
         wordings = Counter(prose[match.start() : match.end()] for match in _whole_matches(pattern, small))
-        is_thing = not GERUND_FIRST.match(phrase) or re.search(f"{BEFORE_THING}{re.escape(phrase)}", small)
+        is_thing = not english.GERUND_FIRST.match(phrase) or re.search(
+            f"{english.BEFORE_THING}{re.escape(phrase)}", small
+        )
         if wordings.total() >= FEWEST_IN_PROSE and is_thing:
             found.setdefault(term_key(phrase), _commonest(wordings))
     return sorted(found.values())
@@ -169,7 +161,7 @@ def _title_phrases(title: str, rules: Rules) -> Iterator[str]:
         title = title[number.end() :].strip(" .:–—-")
     if rules.label("titles", title) or rules.label("titles", title.lower()):
         return
-    for part in (raw.strip(" .") for raw in TITLE_JOINT.split(title)):
+    for part in (raw.strip(" .") for raw in english.TITLE_JOINT.split(title)):
         if (" " in part or part == title.strip(" .")) and _is_phrase(part, rules):
             yield part
 
@@ -182,7 +174,7 @@ def _is_phrase(part: str, rules: Rules) -> bool:
         return False
     if not all(_WORD.fullmatch(word) and word not in empty for word in words):
         return False
-    if OF in (words[0], words[-1]) or words[-1] in closing:
+    if english.OF in (words[0], words[-1]) or words[-1] in closing:
         return False
     return begins_and_ends_as_term(words, rules.words("nouns"))
 
@@ -193,7 +185,9 @@ def begins_and_ends_as_term(words: Sequence[str], nouns: Container[str]) -> bool
     ``nouns`` are those that end so too.
     """
     first, last = words[0].lower(), words[-1].lower()
-    return (first in nouns or not first.endswith(ADVERB_ENDING)) and (last in nouns or not NO_NOUN_END.search(last))
+    return (first in nouns or not first.endswith(english.ADVERB_ENDING)) and (
+        last in nouns or not english.NO_NOUN_END.search(last)
+    )
 
 
 # --- Phrases by statistics ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Files of passages as people have them: every format, and every way in which a row or a file can be bad."""
+"""Passages and terms as people have them: every format, and every way in which a row or a file can be bad."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tripletkit.errors import SourceError
-from tripletkit.passage_files import (
+from tripletkit.user_rows import (
+    MOST_CHARACTERS,
     PassageFile,
     PassageRow,
     has_text_column,
     read_passage_file,
+    read_rows,
+    read_user_terms,
+    with_ids,
 )
-from tripletkit.row_formats import MOST_CHARACTERS
 
 ROWS = [
     {"id": "a", "text": 'Humus, "black gold",\nis dark.', "section": "1 Soil", "page": "12", "book": "Earth"},
@@ -37,7 +40,7 @@ def lines(*rows: object) -> str:
 
 
 def facts(file: PassageFile) -> list[tuple[str | None, ...]]:
-    return [(row.id, row.text, row.section, row.page, row.book) for row in file.rows]
+    return file.rows.select("id", "text", "section", "page", "book").rows()
 
 
 def as_csv(delimiter: str) -> str:
@@ -72,8 +75,8 @@ def test_every_format_says_the_same(tmp_path: Path) -> None:
 
 def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
     table = write(tmp_path, "a.csv", 'text,id\n"two\nlines",a\n\nlast,b\n')
-    assert [(row.line, row.id) for row in read_passage_file(table).rows] == [(2, "a"), (5, "b")]
-    assert [row.line for row in read_passage_file(write(tmp_path, "a.jsonl", "\n" + lines(*ROWS))).rows] == [2, 3]
+    assert read_passage_file(table).rows.select("line", "id").rows() == [(2, "a"), (5, "b")]
+    assert read_passage_file(write(tmp_path, "a.jsonl", "\n" + lines(*ROWS))).rows["line"].to_list() == [2, 3]
 
 
 def test_numbers_lists_and_gaps_become_text(tmp_path: Path) -> None:
@@ -82,12 +85,12 @@ def test_numbers_lists_and_gaps_become_text(tmp_path: Path) -> None:
         {"text": "b", "id": None, "page": float("nan"), "section": "", "title": "  The   Earth "},
     ]
     read = read_passage_file(write(tmp_path, "a.jsonl", lines(*rows)))
-    assert read.rows == [
-        PassageRow(1, "a", id="7", page="3", section="1 Soil › 1.1 Humus", book="2024"),
-        PassageRow(2, "b", title="The Earth"),
+    assert read.rows.select("line", *PassageRow.columns).rows() == [
+        (1, "a", "7", None, "1 Soil › 1.1 Humus", "3", "2024"),
+        (2, "b", None, "The Earth", None, None, None),
     ]
     # pandas writes whole numbers with gaps as floats.
-    assert read_passage_file(write(tmp_path, "a.csv", "text,page\na,3.0\nb,\n")).rows[0].page == "3"
+    assert read_passage_file(write(tmp_path, "a.csv", "text,page\na,3.0\nb,\n")).rows["page"][0] == "3"
 
 
 def test_unknown_columns_are_named(tmp_path: Path) -> None:
@@ -143,7 +146,7 @@ def test_unknown_columns_are_named(tmp_path: Path) -> None:
 def test_a_bad_line_costs_itself(tmp_path: Path, row: str, reason: str, detail: str) -> None:
     path = write(tmp_path, "a.jsonl", '{"text": "first"}\n' + row + '\n{"text": "last"}\n')
     read = read_passage_file(path)
-    assert [(r.line, r.text) for r in read.rows] == [(1, "first"), (3, "last")]
+    assert read.rows.select("line", "text").rows() == [(1, "first"), (3, "last")]
     assert [(skipped.line, skipped.reason) for skipped in read.skipped] == [(2, reason)]
     assert detail in read.skipped[0].detail
     assert len(read.bad) == (reason != "empty text")
@@ -158,7 +161,7 @@ def test_a_bad_line_costs_itself(tmp_path: Path, row: str, reason: str, detail: 
 )
 def test_a_bad_row_of_csv_costs_itself(tmp_path: Path, row: str, detail: str) -> None:
     read = read_passage_file(write(tmp_path, "a.csv", f"text,page\nfirst,1\n{row}\nlast,2\n"))
-    assert [row.text for row in read.rows] == ["first", "last"]
+    assert read.rows["text"].to_list() == ["first", "last"]
     assert [(skipped.line, skipped.reason, skipped.detail) for skipped in read.skipped] == [
         (3, "bad row: invalid CSV", detail)
     ]
@@ -167,7 +170,7 @@ def test_a_bad_row_of_csv_costs_itself(tmp_path: Path, row: str, detail: str) ->
 def test_a_long_cell_is_read_and_the_librarys_limit_stays(tmp_path: Path) -> None:
     before = csv.field_size_limit()
     read = read_passage_file(write(tmp_path, "a.csv", f"text\n{'word ' * 60_000}\n{'x' * (MOST_CHARACTERS + 1)}\n"))
-    assert [len(row.text) for row in read.rows] == [299_999]
+    assert read.rows["text"].str.len_chars().to_list() == [299_999]
     assert [skipped.reason for skipped in read.skipped] == ["bad row: too long"]
     assert csv.field_size_limit() == before
 
@@ -235,6 +238,83 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
             read_passage_file(tmp_path / name)
 
 
+def test_three_formats_of_terms_say_the_same(tmp_path: Path) -> None:
+    csv = write(tmp_path, "a.csv", 'term,forms,definition\nentropy,"H|Shannon entropy","a measure, in bits"\n')
+    jsonl = write(
+        tmp_path,
+        "a.jsonl",
+        '{"term": "entropy", "forms": ["H", "Shannon entropy"], "definition": "a measure, in bits"}\n\n',
+    )
+    ((one,), (other,)) = read_user_terms(csv), read_user_terms(jsonl)
+    assert (
+        (one.term, one.forms, one.definition)
+        == (other.term, other.forms, other.definition)
+        == ("entropy", ("H", "Shannon entropy"), "a measure, in bits")
+    )
+    assert [
+        term.term for term in read_user_terms(write(tmp_path, "a.txt", "# mine\nentropy\n\n  mutual   information \n"))
+    ] == ["entropy", "mutual information"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "term,forms\nentropy,H\n,x\n", r"a\.csv:3: term \(the term is empty\)"),
+        ("a.csv", "name\nentropy\n", r"a\.csv: no column 'term'; it has 'name'"),
+        ("a.csv", "term\nentropy,H\n", r"a\.csv:2: invalid CSV \(2 values in 1 columns"),
+        ("a.csv", 'term\n"entropy"x\n', r"a\.csv:2: invalid CSV"),
+        ("a.jsonl", '{"term": "a"}\n{"term": \n', r"a\.jsonl:2: invalid JSON \(Expecting value at column"),
+        ("a.jsonl", '{"term": "a", "form": "b"}\n', r"a\.jsonl:1: unknown column 'form'"),
+        ("a.jsonl", '{"term": 3}\n', r"a\.jsonl:1: term is not a string \(got int 3\)"),
+        (
+            "a.jsonl",
+            '{"term": "a", "forms": [1]}\n',
+            r"a\.jsonl:1: forms is not a string \(got int 1\)",
+        ),
+        (
+            "a.jsonl",
+            '{"term": "a", "forms": {"b": 1}}\n',
+            r"a\.jsonl:1: forms \(Input should be a valid list, got dict",
+        ),
+        ("a.txt", "\n# nothing\n", r"a\.txt: holds no term"),
+        ("a.xlsx", "", r"a\.xlsx: terms are read from"),
+    ],
+)
+def test_a_bad_term_is_named_by_file_and_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        read_user_terms(write(tmp_path, name, text))
+
+
+def test_terms_of_another_encoding_are_named_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"entropy\nna\xefve Bayes\n")
+    with pytest.raises(SourceError, match=r"a\.txt:2: not UTF-8"):
+        read_user_terms(path)
+
+
+def test_lists_frames_and_files_give_the_same_rows(tmp_path: Path) -> None:
+    frame = pl.DataFrame(ROWS)
+    wanted = read_rows(ROWS, PassageRow, "passages")
+    assert wanted["place"].to_list() == ["passages: row 0", "passages: row 1"]
+    assert wanted.select("id", "text", "section", "page", "book").rows() == [
+        tuple(row[name] for name in ("id", "text", "section", "page", "book")) for row in ROWS
+    ]
+    renamed = frame.rename({"id": "passage_id", "book": "book_id", "page": "page_first"})
+    for given_rows in (frame, frame.to_arrow(), frame.to_pandas(), renamed):
+        assert read_rows(given_rows, PassageRow, "passages").equals(wanted)
+    path = write(tmp_path, "a.jsonl", lines(*ROWS))
+    in_file = read_rows(path, PassageRow, "")
+    assert in_file.drop("line", "place").equals(wanted.drop("line", "place"))
+    assert in_file["place"].to_list() == [f"{path}:1", f"{path}:2"]
+
+
+def test_ids_are_given_where_there_is_none_and_may_not_occur_twice() -> None:
+    rows = read_rows([{"text": "a", "id": 7}, {"text": "b"}], PassageRow, "passages")
+    assert with_ids(rows, "passage_id", pl.col("text"))["passage_id"].to_list() == ["7", "b"]
+    with pytest.raises(SourceError, match="passages: row 1: passage_id '7' occurs twice"):
+        with_ids(rows, "passage_id", pl.lit("7"))
+
+
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(
     lambda text: bool(text.strip())
 )
@@ -253,5 +333,5 @@ def test_what_is_written_is_read(tmp_path: Path, given_rows: list[tuple[str, int
     wanted = [(text.strip(), None if page is None else str(page)) for text, page in given_rows]
     for name in ("a.csv", "a.jsonl", "a.parquet"):
         read = read_passage_file(tmp_path / name)
-        assert [(row.text, row.page) for row in read.rows] == wanted, name
+        assert read.rows.select("text", "page").rows() == wanted, name
         assert not read.skipped

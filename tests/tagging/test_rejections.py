@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from tripletkit.rules import load_rules
-from tripletkit.tagging.context import Context
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.tagging.mentions import Tagged, Tagger
+from tripletkit.tagging.mentions import Context, Tagged, Tagger
 
 WORDS = ("set", "sort", "tree", "run", "term", "number", "order", "price", "stack")
 

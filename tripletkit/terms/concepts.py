@@ -1,7 +1,8 @@
-"""One concept, one term: candidates that share a form become one row, with every form, source and page.
+"""One concept, one term: candidates that share a form become one row of ``terms``, with every form, source and page.
 
 Joined are equal keys (case, plural, hyphen and spelling aside), a term and the acronym it spells out, and what a
-see-reference or a glossary calls the same. Nothing is joined by likeness.
+see-reference or a glossary calls the same. Nothing is joined by likeness. The patterns and words by which a term is not
+kept are the user's to change: rules/term_filters.txt and rules/stop_terms.txt.
 """
 
 from __future__ import annotations
@@ -9,25 +10,28 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tripletkit.ids import stable_id
+from tripletkit.language import term_words as english
 from tripletkit.language.normalise import is_acronym, telling_signs, term_key
-from tripletkit.language.term_words import (
-    MANY_TARGETS,
-    OF,
-    OR_OTHER_NAME,
-    PREPOSITION_AT_END,
-    PREPOSITION_AT_START,
-)
 from tripletkit.near_duplicates import DisjointSets
+from tripletkit.rules import Rules
 from tripletkit.terms.acronyms import own_pair
+from tripletkit.terms.book_text import Corpus
 
+Row = dict[str, object]
 Key = tuple[str, ...]
 _TRAILING = re.compile(r"(?P<term>\S.*?\S)\s*\([^()]*\)$")
 #: Which source's wording names a concept, best first.
 RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "definition", "heading", "automatic")
+#: The reason that rules/term_filters.txt gives for identifiers too: such index entries get the source index_code.
+CODE = "name from program code"
+#: A term on more than this share of the pages is everywhere, and so about none of them.
+EVERYWHERE = 0.5
+#: So many pages are too few to tell what is everywhere.
+FEW_PAGES = 40
 
 
 @dataclass
@@ -72,7 +76,7 @@ def own_forms(term: str) -> list[str]:
     pair = own_pair(term)
     if pair is not None:
         return [pair.long, pair.short, term]
-    if other := OR_OTHER_NAME.fullmatch(term):
+    if other := english.OR_OTHER_NAME.fullmatch(term):
         return [other["term"], other["other"], term]
     inverted = _uninverted(term)
     return [term, inverted] if inverted else [term]
@@ -83,11 +87,11 @@ def _uninverted(term: str) -> str | None:
     head, comma, rest = term.partition(", ")
     if not comma or "," in rest or "(" in term or not head or not rest:
         return None
-    if PREPOSITION_AT_START.match(rest):
+    if english.PREPOSITION_AT_START.match(rest):
         return f"{head} {rest}"
     words = len(rest.split())
     if rest[0].isupper() == head[0].isupper():
-        return f"{rest} {head}" if words <= 3 or PREPOSITION_AT_END.search(rest) else None
+        return f"{rest} {head}" if words <= 3 or english.PREPOSITION_AT_END.search(rest) else None
     turns = rest[0].islower() and head[1:].islower() and words == 1
     return f"{rest} {head[0].lower()}{head[1:]}" if turns else None
 
@@ -124,7 +128,7 @@ def _join_references(
             target = find_target(name, candidate.kind, by_key)
             if target is not None:
                 groups.join(target, at)
-            elif MANY_TARGETS.search(name):
+            elif english.MANY_TARGETS.search(name):
                 dangling.append((candidate.forms[0], name, "see names no single entry"))
             else:
                 candidate.forms[:0] = own_forms(name)
@@ -137,13 +141,8 @@ def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int
     parts = re.split(r"\s*[,:!]\s+", name, maxsplit=1)
     wordings = [name, *own_forms(name)]
     if len(parts) == 2:
-        wordings += [f"{parts[1]} {parts[0]}", f"{parts[0]} {parts[1]}", f"{parts[1]} {OF} {parts[0]}"]
-    for wording in wordings:
-        if (found := by_key.get((kind, form_key(wording)))) is not None:
-            return found
-    return by_key.get((kind, (*form_key(name), "="))) or next(
-        (by_key[k, form_key(name)] for k in ("subject", "names", "symbols") if (k, form_key(name)) in by_key), None
-    )
+        wordings += [f"{parts[1]} {parts[0]}", f"{parts[0]} {parts[1]}", f"{parts[1]} {english.OF} {parts[0]}"]
+    return next((by_key[key] for wording in wordings if (key := (kind, form_key(wording))) in by_key), None)
 
 
 def _strip_qualifiers(
@@ -198,16 +197,6 @@ def _shown(lead: TermCandidate, held: Sequence[TermCandidate], occurrences: Call
     )
 
 
-def second_definitions(concepts: Iterable[Concept], candidates: Sequence[TermCandidate]) -> list[tuple[str, str]]:
-    """Definitions that a row has no room for: (term, definition)."""
-    return [
-        (concept.term, definition)
-        for concept in concepts
-        for definition in dict.fromkeys(candidates[at].definition for at in concept.members)
-        if definition is not None and definition != concept.definition
-    ]
-
-
 def concept_ids(concepts: Sequence[Concept], book_id: str | None) -> list[str]:
     """One id per concept from the book and its shown form; kind and forms tell apart what is shown alike."""
     plain = Counter(concept.term for concept in concepts)
@@ -220,3 +209,112 @@ def concept_ids(concepts: Sequence[Concept], book_id: str | None) -> list[str]:
         )
         for concept in concepts
     ]
+
+
+# --- Concepts → rows --------------------------------------------------------------------------------
+
+
+def concepts_to_rows(
+    candidates: Sequence[TermCandidate], book_id: str | None, corpus: Corpus, rules: Rules
+) -> tuple[list[Row], list[Row]]:
+    """Candidates merged and judged: rows of ``terms`` sorted by id, and rows of ``dropped`` for what found no place."""
+    concepts, owner, dangling = merge(candidates, corpus.count)
+    for concept in concepts:
+        small = corpus.as_written(concept.term)
+        concept.forms = [small, *(form for form in concept.forms if form not in (concept.term, small))]
+        concept.term = small
+    ids = concept_ids(concepts, book_id)
+    see_also, unknown = _see_also(concepts, candidates, owner)
+    dropped = [dropped_row(item, book_id, reason, detail) for item, detail, reason in (*dangling, *unknown)]
+    rows = []
+    for number, concept in enumerate(concepts):
+        reason = objection(concept, corpus, rules)
+        if reason == CODE and concept.mono:  # so that the source "index" means concepts
+            concept.sources = sorted({"index_code" if source == "index" else source for source in concept.sources})
+        parent = _parent(concept, candidates, owner, number)
+        rows.append(
+            term_row(concept, ids[number], book_id)
+            | {
+                "parent_id": ids[parent] if parent is not None else None,
+                "see_also": sorted({ids[other] for other in see_also[number]}),
+                "kept": reason is None,
+                "reason": reason,
+            }
+        )
+        dropped += [
+            dropped_row(concept.term, book_id, "another definition was kept", definition)
+            for definition in dict.fromkeys(candidates[at].definition for at in concept.members)
+            if definition not in (None, concept.definition)
+        ]
+    return sorted(rows, key=lambda row: str(row["term_id"])), dropped
+
+
+def _see_also(
+    concepts: Sequence[Concept], candidates: Sequence[TermCandidate], owner: Sequence[int]
+) -> tuple[list[list[int]], list[tuple[str, str, str]]]:
+    """By concept, the concepts that it refers to; and references to no entry: term, target, reason."""
+    keys = {
+        (candidate.kind, form_key(form)): at
+        for at, candidate in reversed(list(enumerate(candidates)))
+        for form in candidate.forms
+    }
+    found: list[list[int]] = [[] for _ in concepts]
+    unknown = []
+    for number, concept in enumerate(concepts):
+        for member in (candidates[at] for at in concept.members):
+            for name in member.see_also:
+                target = find_target(name, member.kind, keys)
+                if target is None:
+                    unknown.append((concept.term, name, "see also names no entry"))
+                elif owner[target] != number:
+                    found[number].append(owner[target])
+    return found, unknown
+
+
+def _parent(concept: Concept, candidates: Sequence[TermCandidate], owner: Sequence[int], number: int) -> int | None:
+    """The concept above this one in the index; none if the index has this one as a main entry too."""
+    entries = [candidates[at] for at in concept.members if candidates[at].source in ("index", "index_head")]
+    if any(entry.parent is None for entry in entries):
+        return None
+    return next((owner[e.parent] for e in entries if e.parent is not None and owner[e.parent] != number), None)
+
+
+def term_row(concept: Concept, term_id: str, book_id: str | None) -> Row:
+    """A row of ``terms`` that is kept and refers to no other."""
+    return {
+        "term_id": term_id,
+        "book_id": book_id,
+        "term": concept.term,
+        "forms": concept.forms,
+        "sources": concept.sources,
+        "definition": concept.definition,
+        "parent_id": None,
+        "see_also": [],
+        "locators": concept.locators,
+        "kept": True,
+        "reason": None,
+    }
+
+
+def dropped_row(item: str, related: str | None, reason: str, detail: str | None) -> Row:
+    """A row of ``dropped`` for the glossary stage."""
+    return {"stage": "glossary", "item": item, "related": related, "reason": reason, "detail": detail}
+
+
+def objection(concept: Concept, corpus: Corpus, rules: Rules) -> str | None:
+    """Why the term is not kept, or None. What a glossary defines is the book's own, however general or frequent."""
+    by_index = {"names": "person name", "symbols": "symbol"}.get(concept.kind)
+    if reason := by_index or rules.label("term_filters", concept.term):
+        return reason
+    defined = "glossary" in concept.sources
+    if concept.mono and not defined:
+        return CODE
+    if concept.term.lower() in rules.words("stop_terms") and not defined:
+        return "too general"
+    if all(len(word) == 1 for word in term_key(concept.term)):  # a formula read as text
+        return "symbol"
+    occurrences = sum(map(corpus.count, concept.forms))
+    if not (occurrences or concept.locators or defined):
+        return "not found in the text"
+    everywhere = corpus.pages_with(concept.forms, occurrences) > EVERYWHERE * corpus.pages
+    return "on more than half of the pages" if corpus.pages >= FEW_PAGES and everywhere and not defined else None

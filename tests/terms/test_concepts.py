@@ -1,10 +1,12 @@
-"""One concept, one term."""
+"""One concept, one term; and which terms are kept."""
 
 from __future__ import annotations
 
 import pytest
 
-from tripletkit.terms.merge import Concept, TermCandidate, concept_ids, form_key, merge, own_forms
+from tripletkit.rules import load_rules
+from tripletkit.terms.book_text import Corpus
+from tripletkit.terms.concepts import Concept, TermCandidate, concept_ids, form_key, merge, objection, own_forms
 
 
 def merged(*candidates: TermCandidate) -> list[Concept]:
@@ -103,3 +105,47 @@ def test_a_qualifier_is_left_off_only_if_that_is_unambiguous() -> None:
 def test_indexes_of_names_do_not_mix_with_subjects() -> None:
     concepts = merged(TermCandidate(["Bayes"], "index", kind="names"), TermCandidate(["Bayes"], "index"))
     assert len(concepts) == len(set(concept_ids(concepts, "b"))) == 2
+
+
+# --- Which are kept -------------------------------------------------------------------------------------------------
+
+
+def judged(
+    term: str, corpus: Corpus | None = None, *, source: str = "index", kind: str = "subject", mono: bool = False
+) -> str | None:
+    """Why a concept of one form, which an index cites on a page but for its heads, is not kept."""
+    cited: list[dict[str, object]] = [] if source == "index_head" else [{"label": "1", "page": 1, "range_end": None}]
+    concept = Concept([0], term, [term], [source], None, cited, kind, mono)
+    return objection(concept, corpus or Corpus(["A text."]), load_rules())
+
+
+@pytest.mark.parametrize(
+    ("term", "reason"),
+    [
+        ("p", "single character"),
+        ("von Neumann, John", "person name"),
+        ("Hamming, R. W.", "person name"),
+        ("std::copy", "name from program code"),
+        ("read_csv", "name from program code"),
+        ("compare(x, y)", "name from program code"),
+        ("https://x.org", "web address"),
+        ("9-1-1", "no letters"),
+        ("project goals", "too general"),
+        ("mean, median", None),
+        ("AlexNet", None),
+        ("Markov chain", None),
+        ("k-means", None),
+    ],
+)
+def test_filters(term: str, reason: str | None) -> None:
+    assert judged(term) == reason
+
+
+def test_filters_by_where_a_term_stands() -> None:
+    assert judged("Turing", kind="names") == "person name"
+    assert judged("Treap", mono=True) == "name from program code"
+    everywhere = Corpus(["The data."] * 60 + ["Nothing."] * 40)
+    assert judged("data", everywhere) == "on more than half of the pages"
+    assert judged("data", everywhere, source="glossary") is None
+    assert judged("hapax", everywhere, source="index_head") == "not found in the text"
+    assert judged("solution", source="glossary") is None  # this book defines it
