@@ -91,13 +91,14 @@ def _encoder(settings: Settings) -> Iterator[Check]:
     at = resolve_encoder(settings.encoder, settings.prompts)
     dimensions, of = check_encoder(at), at.properties
     limit = f"{of.max_tokens:,} tokens" if of.max_tokens else "any number of tokens"
-    used = ", ".join(f"{task} {at.prompt(task)!r}" for task in TASKS)
     others = ", ".join(f"{name} {text!r}" for name, text in of.prompts.items() if name not in TASKS)
     yield Check(True, f"encoder: {at.base} in {at.folder}, fingerprint {at.fingerprint}; it was loaded and encodes")
     yield Check(
         True, f"encoder: {dimensions} dimensions, {limit}, {of.similarity} similarity, {' → '.join(of.modules)}"
     )
-    yield Check(True, f"encoder: prompts in use: {used}; others in the folder: {others or 'none'}")
+    yield Check(
+        True, f"encoder: prompts in use: {at.prompts_in_words() or 'none'}; others in the folder: {others or 'none'}"
+    )
     precision = choose_precision(settings.precision)
     yield Check(True, f"encoder: weights saved in {saved_types(at.folder)}, held in float32, computed in {precision}")
 

@@ -23,7 +23,7 @@ def answered(error: BaseException) -> BaseException:
         for frame, _ in walk_tb(error.__traceback__):
             response: Any = frame.f_locals.get("self")
             if hasattr(response, "status_code") and hasattr(response, "request"):
-                return HfHubHTTPError(describe(response.status_code, str(response.url)), response=response)
+                return HfHubHTTPError("its answer is no JSON", response=response)
     return error
 
 
@@ -32,12 +32,7 @@ def status_of(error: BaseException) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
-def describe(status: int, url: str) -> str:
-    """Status and path, without the query, which may hold a signature."""
-    return f"{status} for /{url.partition('://')[2].partition('/')[2].partition('?')[0]}"
-
-
 def describe_error(error: BaseException) -> str:
-    """The answer behind an error as status and path, or else the error's name."""
-    status = status_of(error)
-    return type(error).__name__ if status is None else describe(status, str(error.response.url))  # type: ignore[attr-defined]
+    """The answer behind an error: status and path, without the query, which may hold a signature; else the error's name."""
+    status, url = status_of(error), getattr(getattr(error, "response", None), "url", None)
+    return type(error).__name__ if status is None else f"{status} for {url.path}" if url else str(status)

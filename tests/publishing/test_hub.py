@@ -238,7 +238,7 @@ def test_somebody_was_quicker(hub: LoopbackHub, folder: Path, waits: Waits) -> N
             Fault("GET", f"/api/datasets/{REPO}$", 401, message="Invalid credentials in Authorization header"),
             "does not accept the token",
         ),
-        (Fault("POST", COMMIT, 400, message="bad hf_loopbackwriter"), r"answered 400 \(.*bad hf_\*\*\*"),
+        (Fault("POST", COMMIT, 400, message="bad hf_loopbackwriter"), r"answered 400 for /api/.* \(.*bad hf_\*\*\*"),
     ],
 )
 def test_what_no_patience_helps_is_told_at_once(
@@ -372,3 +372,15 @@ def test_model_goes_the_same_way(hub: LoopbackHub, waits: Waits, tmp_path: Path)
     (folder / "checkpoint-10").rmdir()
     again = prepare_encoder(store, PublishSettings())
     assert push(plan_push(again, "ann/encoder", "model", waits.options(hub))).changed is False
+
+
+@pytest.mark.parametrize("path", ["/api/validate-yaml", f"/api/datasets/{REPO}/refs", COMMIT])
+def test_a_page_in_place_of_json_is_a_5xx_answer_like_any_other(
+    hub: LoopbackHub, folder: Path, waits: Waits, path: str
+) -> None:
+    method = "GET" if path.endswith("refs") else "POST"
+    hub.faults.append(Fault(method, path, 500, page=b"<html>Internal Server Error</html>"))
+    assert push_dataset(folder, REPO, waits.options(hub)).tries == 2
+    hub.faults.append(Fault(method, path, 500, times=1_000, page=b"<html>Internal Server Error</html>"))
+    with pytest.raises(HubError, match=f"the Hub answered 500 for {path}"):
+        push_dataset(folder, REPO, waits.options(hub, tries=2, revision="next"))

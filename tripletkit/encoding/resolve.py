@@ -61,6 +61,10 @@ class EncoderFolder:
         own = self.properties.prompts
         return own[task] if chosen is None else own.get(chosen, chosen)
 
+    def prompts_in_words(self) -> str:
+        """The prompts that are used, such as "query 'query: '"; "" if there are none."""
+        return ", ".join(f"{task} {self.prompt(task)!r}" for task in TASKS if self.prompt(task))
+
     def role(self, task: Task) -> str:
         """What decides a text's vector beside the text itself; "" where queries and documents are encoded alike."""
         prompt = self.prompt(task)

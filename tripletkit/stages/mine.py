@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -35,7 +36,9 @@ def run(job: Job) -> StageResult:
     check_any_triplet(list(found.values()))
     tables = [_table(split, mined, tools.encoder.fingerprint, job.round) for split, mined in found.items()]
     triplets = check_table(pl.concat(tables), TRIPLETS)
-    return _result(triplets, list(found.values()), job.settings.train)
+    result = _result(triplets, list(found.values()), job.settings.train)
+    prompts = job.locate().prompts_in_words()
+    return replace(result, summary=f"{result.summary}; prompts: {prompts}") if prompts else result
 
 
 def _tools(job: Job) -> Tools:

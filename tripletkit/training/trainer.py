@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -151,7 +153,7 @@ def train(
         validation=validation,
     )
     rng_for(seed, "train").shuffle(rows)
-    with _restored_globals():
+    with _restored_globals(), _full_disk_as_os_error(target):
         return _train(training, rows, progress)
 
 
@@ -186,6 +188,18 @@ def _train(training: _Training, rows: Sequence[Example], progress: Progress) -> 
             save(plain, training.base, target, settings, chosen)
         shutil.rmtree(training.work.parent, ignore_errors=True)
     return TrainingResult(last, mean_loss(history), chosen, tuple(history))
+
+
+@contextmanager
+def _full_disk_as_os_error(target: Path) -> Iterator[None]:
+    """The libraries that write weights have errors of their own for a full disk."""
+    try:
+        yield
+    except Exception as error:
+        # The second is what torch says of any write that fails.
+        if isinstance(error, OSError) or not re.search("No space left|PytorchStreamWriter failed", str(error)):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target.parent)) from error
 
 
 @contextmanager
