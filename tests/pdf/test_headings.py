@@ -57,6 +57,30 @@ def test_signs_without_a_meaning_are_no_part_of_a_title() -> None:
     assert paths_of(lines, [Entry("2.1 Mud", 0, 1, 60.0)]) == ["2.1 Mud"]
 
 
+def test_of_two_equal_titles_on_a_page_the_bookmarks_is_the_nearer() -> None:
+    lines = [
+        line("Mud", y=60, size=12, style="b"),
+        *block(TEXT, y=80),
+        line("Sand", y=150, size=12, style="b"),
+        *block(TEXT, y=170),
+        line("Mud", y=400, size=12, style="b"),
+        *block(TEXT, y=420),
+    ]
+    found = find_headings(
+        lines,
+        [Entry("Mud", 0, 1, 395.0)],
+        body_size=10,
+        vocabulary=book_vocabulary(held.text for held in lines),
+        rules=RULES,
+    )
+    assert [heading.first for heading in found if heading.level == 0] == [8]
+
+
+def test_a_number_in_big_letters_above_belongs_to_the_title() -> None:
+    lines = [line("7", y=60, size=30, style="b"), line("Mud", y=90, size=18, style="b"), *block(TEXT, y=130)]
+    assert paths_of(lines, [Entry("Mud", 0, 1, 80.0)]) == ["7 Mud"]
+
+
 def test_a_title_that_is_not_printed_still_starts_its_section() -> None:
     assert paths_of(block(TEXT), [Entry("Rivers of old", 0, 1, 50.0)]) == ["Rivers of old"]
 

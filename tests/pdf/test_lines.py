@@ -24,6 +24,18 @@ def test_two_columns_are_read_one_after_the_other() -> None:
     assert lines_of(left + right) == ["left text of many words"] * 8 + ["right text of many words"] * 8
 
 
+def test_a_few_words_on_each_side_are_no_columns() -> None:
+    """Two rows of a small table, or a heading and its number: one line each."""
+    left = [w for i in range(2) for w in row("left", 20, 100 + 12 * i)]
+    right = [w for i in range(2) for w in row("right", 210, 100 + 12 * i)]
+    assert lines_of(left + right) == ["left right"] * 2
+
+
+def test_a_sign_in_smaller_letters_opens_a_footnote() -> None:
+    (line,) = page_lines(RawPage(1, "", 400, 600, [word("†", 20, size=7), *row("the older form", 27, 100)], 0))
+    assert line.notes == (0,)
+
+
 def test_a_drop_cap_stands_with_its_word_on_the_first_line() -> None:
     cap = word("W", 20, y=112, size=30, width=22)
     first = [word("e", 42, y=100, space=True), *row("are about to read", 52, 100)]

@@ -47,6 +47,15 @@ def test_a_gap_starts_a_paragraph() -> None:
     assert len(paragraphs_of(lines)) == 2
 
 
+def test_bigger_letters_stand_further_apart() -> None:
+    """Lines at 1.5 times the usual distance, in letters 1.4 times as big as the text's."""
+    lines = [
+        line("A motto that goes on over", size=14),
+        line("two lines of big letters", y=100 + 1.5 * LEADING, size=14),
+    ]
+    assert len(paragraphs_of(lines)) == 1
+
+
 def test_a_footnote_and_a_page_break_do_not_break_a_paragraph() -> None:
     lines = [
         line("Rivers carry sand, which", y=500),

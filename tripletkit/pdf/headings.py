@@ -221,7 +221,8 @@ def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rule
             letters += squeezed[start + count - 1]
             difference = _difference(text, letters, wanted, rules)
             if difference is not None:
-                found.append((difference, -lines[start].size, start, count))
+                far = abs(lines[start].top - entry.top) if entry.top is not None else 0.0
+                found.append((difference, round(far / 40) - lines[start].size / 4, start, count))
             if len(text) > 2 * len(entry.title) + 40:
                 break
     if found:
@@ -259,7 +260,8 @@ def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Li
     if first > held[0]:
         above = lines[first - 1].text.strip()
         match = rules.starts("headings", above + " ")
-        if match is not None and match.end() >= len(above):
+        alone = above.isdigit() and lines[first - 1].size > lines[first].size  # a number in bigger letters
+        if alone or (match is not None and match.end() >= len(above)):
             return first - 1, count + 1
     return first, count
 

@@ -153,7 +153,7 @@ def words_to_fragments(words: Iterable[Word]) -> list[_Fragment]:
 
 def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
     """X of the middle of each gutter between text columns; empty for one column."""
-    if not fragments:
+    if len(fragments) < 8:
         return []
     left, right = min(f.x0 for f in fragments), max(f.x1 for f in fragments)
     width = int(right - left) + 2
@@ -301,11 +301,12 @@ def _raised(before: Word, word: Word) -> bool:
 
 
 def _opens_note(word: Word, after: Word) -> bool:
-    """Whether a line starts with a footnote's own mark, smaller and raised."""
-    if word.note:
-        return True
-    raised = word.size < 0.85 * after.size and after.baseline - word.baseline > 0.1 * after.size
-    return raised and word.text.isdigit() and len(word.text) <= 3
+    """Whether a line starts with a footnote's own mark: smaller and raised, or a sign that nothing else starts with."""
+    if word.note or len(word.text) > 3:
+        return word.note
+    if word.text.isdigit():
+        return word.size < 0.85 * after.size and after.baseline - word.baseline > 0.1 * after.size
+    return word.text.strip("*∗†‡§") == "" and word.size < 0.95 * after.size
 
 
 def _usual_size(words: Sequence[Word]) -> float:

@@ -112,7 +112,8 @@ def starts_paragraph(
     if (before.page, before.column) != (line.page, line.column):
         return ended and (_indented(line, metrics) or _short(before) or abs(before.size - line.size) > 0.6)
     gap = line.baseline - before.baseline
-    if gap > 1.45 * metrics.leading or gap < -2 or abs(before.size - line.size) > 0.12 * metrics.size:
+    most = 1.45 * metrics.leading * max(line.size / metrics.size, 1.0)
+    if gap > most or gap < -2 or abs(before.size - line.size) > 0.12 * metrics.size:
         return True
     return ended and (line.x0 > before.x0 + 0.6 * line.size or _short(before))
 
