@@ -290,7 +290,7 @@ def test_a_token_is_hidden_whatever_it_looks_like(
     monkeypatch.setenv("HF_TOKEN", "open-sesame")
     hub.tokens["open-sesame"] = "write"
     hub.faults.append(Fault("POST", COMMIT, 400, message="cannot use open-sesame"))
-    with pytest.raises(HubError, match=r"answered 400 \(.*cannot use hf_\*\*\*"):
+    with pytest.raises(HubError, match=r"answered 400 for \S+ \(.*cannot use hf_\*\*\*"):
         push_dataset(folder, REPO, waits.options(hub))
 
 
