@@ -266,7 +266,6 @@ class Settings(Section):
         1, "maximum rounds of mining and training in `run`; stops when validation nDCG@10 no longer improves", ge=1
     )
     allow_worse: bool = setting(False, "succeed even if the fine-tuned encoder is not better")
-    prompts: PromptSettings = OWN_PROMPTS
     extract: ExtractSettings = ExtractSettings()
     glossary: GlossarySettings = GlossarySettings()
     tag: TagSettings = TagSettings()
@@ -275,6 +274,7 @@ class Settings(Section):
     publish: PublishSettings = PublishSettings()
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    prompts: PromptSettings = OWN_PROMPTS
 
 
 #: The sections by name, such as "mine".
