@@ -52,9 +52,6 @@ synonym_threshold = 1
 max_steps = 2
 eval_steps = 1
 """
-merged = pytest.mark.skipif(
-    not (PACKAGE / "project.py").is_file(), reason="the documents tell of the package with its public functions"
-)
 
 
 def load(path: Path) -> ModuleType:
@@ -104,7 +101,6 @@ def test_every_command_that_a_document_calls_exists() -> None:
         assert command in COMMANDS, f"{page}: tripletkit {command}"
 
 
-@merged
 def test_every_option_of_a_call_is_an_option_of_its_command() -> None:
     for page, command, words in calls():
         for word in words:
@@ -112,7 +108,6 @@ def test_every_option_of_a_call_is_an_option_of_its_command() -> None:
                 assert word.split("=")[0] in options(command), f"{page}: tripletkit {command} {word}"
 
 
-@merged
 def test_every_option_that_a_document_names_exists() -> None:
     known = {option for command in COMMANDS for option in options(command)} | FOREIGN
     for page, piece in all_code():
@@ -134,7 +129,6 @@ def setting_names() -> set[str]:
     return names
 
 
-@merged
 def test_every_setting_that_a_document_names_exists() -> None:
     sections = {name for name in Settings.model_fields if name in COMMANDS}
     for page, piece in all_code():
@@ -248,14 +242,15 @@ def module_at(name: str) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-@merged
 def test_every_module_and_function_that_a_document_names_exists() -> None:
     """Such as `pdf/lines.py` alone, with a function behind it, or both in one pair of backticks, as in the trips."""
     found = 0
     for page in PAGES:
         for module, name in re.findall(r"`([\w/]+\.py)(?:(?:` · `| · )([\w.]+))?`", page.read_text(encoding="utf-8")):
             path = module_at(module)
-            if "NAME" in module or (path is None and (ROOT / "docs" / module).is_file()):
+            if "NAME" in module or (
+                path is None and any((ROOT / folder / module).is_file() for folder in ("", "docs", "examples"))
+            ):
                 continue
             assert path is not None, f"{page.name}: {module}"
             assert not name or name in defined_in(path), f"{page.name}: {module} · {name}"
@@ -263,7 +258,6 @@ def test_every_module_and_function_that_a_document_names_exists() -> None:
     assert found > 60
 
 
-@merged
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md", "docs/own-passages.md"])
 def test_python_of_the_documents_runs(
@@ -281,7 +275,6 @@ def test_python_of_the_documents_runs(
     assert "triplets" not in names or names["triplets"].height > 0
 
 
-@merged
 @pytest.mark.slow
 def test_commands_of_the_readme_run_as_they_stand(
     book: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -310,7 +303,6 @@ def exit_code(words: list[str]) -> int:
     return 0
 
 
-@merged
 @pytest.mark.slow
 def test_the_quickstart_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -1,4 +1,4 @@
-from tripletkit.near_duplicates import near_duplicate_groups
+from tripletkit.near_duplicates import near_duplicate_groups, shingles
 
 FOX = "The quick brown fox jumps over the lazy dog while the cat looks on from the warm kitchen window"
 
@@ -15,3 +15,9 @@ def test_copies_are_grouped_and_others_are_not() -> None:
 
 def test_short_texts_must_be_equal() -> None:
     assert near_duplicate_groups({"a": "Too short", "b": "too short", "c": "Too shy", "d": ""}) == [["a", "b"]]
+
+
+def test_shingles_by_hand() -> None:
+    assert len(shingles(["a", "b", "c", "d", "e", "f", "g", "h", "i"])) == 2  # a–h, b–i
+    assert shingles(["a", "b", "c"]) == set()
+    assert shingles(["a", "b", "c", "d", "e", "f", "g", "h"]) < shingles(["a", "b", "c", "d", "e", "f", "g", "h", "i"])

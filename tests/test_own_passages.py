@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from tripletkit.own_passages import OwnBooks, cut_rows, repeated_ids, rows_to_books
-from tripletkit.pdf.book_task import PassageLimits
+from tripletkit.pdf.workers import PassageLimits
 from tripletkit.schemas import INT, TEXT
 from tripletkit.user_rows import PassageFile, PassageRow
 
@@ -121,7 +121,7 @@ def test_one_title_is_the_books_several_stand_above_sections(count_words: CountW
 def test_a_repeated_text_is_dropped_with_its_place(count_words: CountWords) -> None:
     found = books(count_words, a=[passage(4, "One.", id="x"), passage(9, "One.", id="y")])
     (first,) = found.passages["passage_id"]
-    assert found.repeated == [
+    assert found.dropped == [
         {"stage": "extract", "item": "a.jsonl:9", "related": first, "reason": "repeated text", "detail": "One."}
     ]
     # Both ids lead to the passage.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tripletkit.project import Project
     from tripletkit.settings import Settings, load_settings
     from tripletkit.tagging.tag_texts import tag_terms
-    from tripletkit.terms.harvest_texts import harvest_terms
+    from tripletkit.terms.harvest import harvest_terms
 
 __version__ = "0.1.0"
 __all__ = [
@@ -35,7 +35,7 @@ _MODULES = {
     "Settings": "settings",
     "TripletkitError": "errors",
     "evaluate_encoders": "evaluation.compare",
-    "harvest_terms": "terms.harvest_texts",
+    "harvest_terms": "terms.harvest",
     "load_settings": "settings",
     "mine_triplets": "mining.own_texts",
     "tag_terms": "tagging.tag_texts",

@@ -1,4 +1,7 @@
-"""The commands: each parses its options, calls Project, and prints. ``main`` turns errors into messages and exit codes."""
+"""The commands: each parses its options, calls Project, and prints. ``main`` turns errors into messages and exit codes.
+
+Options are made from Settings: an option's type is its setting's type, its help the setting's description.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,27 @@ import errno
 import json
 import logging
 import sys
+import tomllib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
+from pydantic.fields import FieldInfo
 
 import tripletkit
 from tripletkit.encoding.quiet import quiet_libraries
 from tripletkit.errors import ConfigError, TripletkitError
-from tripletkit.options import Call, command, echo
+from tripletkit.progress import is_first_process
+from tripletkit.settings import SECTIONS, Settings
 
 if TYPE_CHECKING:
     from tripletkit.project import Project
+    from tripletkit.publishing.hub import Kind
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,54 +40,155 @@ app = typer.Typer(
     "Each stage is also a command of its own; a stage is skipped while nothing that it depends on has changed.",
 )
 
+#: Options that are not simply called as their setting is.
+FLAGS = {"output": "--output -o", "train.learning_rate": "--lr", "train.lora_rank": "--lora"}
+FLAGS |= {"mine.hard_negatives": "--hard-negatives/--random-negatives"}
+#: Settings that every command takes as options.
+SHARED = ("output", "encoder", "rules", "seed")
+
+
+def _option(flags: str, text: str, metavar: str | None = None) -> Any:  # noqa: ANN401 - typer's
+    return typer.Option(*flags.split(), help=text, metavar=metavar)
+
+
+@dataclass(kw_only=True)
+class Call:
+    """One call of a command: the options that every command takes, and the settings given as options of their own."""
+
+    config: Annotated[Path | None, _option("--config -c", "Settings file [default: tripletkit.toml, if there].")] = None
+    set_: Annotated[
+        list[str] | None, _option("--set", "Any setting, such as --set mine.negatives=3; may be repeated.", "KEY=VALUE")
+    ] = None
+    force: Annotated[bool, _option("--force", "Run even if nothing has changed.")] = False
+    as_json: Annotated[bool, _option("--json", "Print JSON, one object per line; errors too.")] = False
+    quiet: Annotated[bool, _option("--quiet -q", "Print errors only.")] = False
+    verbose: Annotated[bool, _option("--verbose -v", "Print more about what is done.")] = False
+    debug: Annotated[bool, _option("--debug", "Show the traceback of an error.")] = False
+    given: dict[str, Any] = field(default_factory=dict)  # by the setting's dotted name
+
+    def project(self, **more: object) -> Project:
+        """The project with settings from the file, from --set and from options; later ones override earlier ones."""
+        from tripletkit.project import Project
+
+        options = {name: value for name, value in (self.given | more).items() if value is not None and value != []}
+        assigned = dict(_assignment(text) for text in self.set_ or ())
+        default = Path("tripletkit.toml")
+        config = self.config or (default if default.is_file() else None)
+        return Project(config=config, progress=not (self.quiet or self.as_json), **(assigned | options))
+
+    def run(self, *stages: str, project: Project | None = None) -> Project:
+        """Run stages and print each report when it is done."""
+        project = project or self.project()
+        for report in project.stages(*stages, force=self.force):
+            self.show([report.as_dict()], report.lines(), report.notes)
+        return project
+
+    def show(self, rows: Iterable[Mapping[str, Any]], lines: Iterable[str], notes: Iterable[str] = ()) -> None:
+        """Print rows as JSON with --json, else lines, and notes that are not indented to standard error."""
+        if self.as_json:
+            lines, notes = (json.dumps(row, ensure_ascii=False, default=str) for row in rows), ()
+        if not is_first_process() or (self.quiet and not self.as_json):
+            return
+        for line in lines:
+            echo(line)
+        for note in notes:
+            echo(note, err=not note.startswith(" "))
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line at once. Not typer.echo, which writes UTF-8 to a stream that is set to ASCII."""
+    stream = sys.stderr if err else sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function of a Call as a command with its other parameters, then ``settings``, as options."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        own = list(signature(function, eval_str=True).parameters.values())[1:]
+        generated = {name.rpartition(".")[2]: name for name in (*settings, *SHARED)}
+        for parameter in own:
+            generated.pop(parameter.name, None)
+        common = [p for p in signature(Call, eval_str=True).parameters.values() if p.name != "given"]
+
+        def wrapper(**options: Any) -> None:  # noqa: ANN401
+            given = {dotted: options.pop(variable) for variable, dotted in generated.items()}
+            function(Call(given=given, **{p.name: options.pop(p.name) for p in common}), **options)
+
+        made = [_parameter(variable, dotted) for variable, dotted in generated.items()]
+        parameters = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in (*own, *made, *common)]
+        wrapper.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+        app.command(function.__name__.rstrip("_"), help=function.__doc__)(wrapper)
+        return function
+
+    return register
+
+
+def _parameter(variable: str, dotted: str) -> Parameter:
+    info = _field(dotted)
+    text, (kind, metavar) = info.description or "", _type(info.annotation)
+    if not text.split(" ", 1)[0].endswith(":"):  # unless it begins with a value
+        text = text[:1].upper() + text[1:]
+    text = text if info.default in (None, (), False, "") else f"{text} [default: {info.default}]"
+    name = variable.replace("_", "-")
+    flags = FLAGS.get(dotted, f"--{name}/--no-{name}" if kind is bool else f"--{name}")
+    option = typer.Argument(help=text) if dotted == "books" else _option(flags, text, metavar)
+    return Parameter(variable, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
+
+
+def _field(dotted: str) -> FieldInfo:
+    section, _, name = dotted.rpartition(".")
+    return (SECTIONS[section] if section else Settings).model_fields[name]
+
+
+def _type(annotation: Any) -> tuple[Any, str | None]:  # noqa: ANN401 - a type
+    """What Typer takes for a setting's type, and how its values are shown in the help."""
+    plain = next((one for one in get_args(annotation) if one is not NoneType), annotation)
+    if get_origin(annotation) is Literal:
+        return str, "[" + "|".join(map(str, get_args(annotation))) + "]"
+    return list[plain] if get_origin(annotation) is tuple else plain, None  # type: ignore[valid-type]
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """The text "mine.negatives=3" as a name and a TOML value. A value that is not TOML is taken as a string."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {text!r}: expected KEY=VALUE", "For example --set mine.negatives=3.")
+    try:
+        return key.strip(), tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), {"true": True, "false": False}.get(value.strip().lower(), value)
+
+
 TRAIN_OPTIONS = (
     *("train.recipe", "train.loss", "train.margin", "train.distance", "train.epochs", "train.learning_rate"),
     *("train.batch_size", "train.max_steps", "train.lora_rank", "train.report_to"),
 )
-ListTerms = Annotated[bool, typer.Option("--list", help="Print the terms; change nothing.")]
-Kept = Annotated[bool, typer.Option("--kept", help="Print only the terms that are kept; change nothing.")]
+ListTerms = Annotated[bool, _option("--list", "Print the terms; change nothing.")]
+Kept = Annotated[bool, _option("--kept", "Print only the terms that are kept; change nothing.")]
 ShowPassage = Annotated[
-    str | None,
-    typer.Option("--show", metavar="PASSAGE_ID", help="Print a passage with its terms marked; change nothing."),
+    str | None, _option("--show", "Print a passage with its terms marked; change nothing.", "PASSAGE_ID")
 ]
 Book = Annotated[Path, typer.Argument(help="A PDF file.")]
 Page = Annotated[int, typer.Option("--page", "-p", min=1, help="Physical page, counted from 1.")]
-Picture = Annotated[
-    Path | None, typer.Option("--to", help="PNG file to write [default: BOOK-PAGE.png].", show_default=False)
-]
+Picture = Annotated[Path | None, _option("--to", "PNG file to write [default: BOOK-PAGE.png].")]
 Encoders = Annotated[
     list[str] | None,
-    typer.Option(
-        "--encoder",
-        help="SentenceTransformer folder, Hub id or 'embedded'. Give two or more to compare the others with the first.",
-        show_default=False,
-    ),
+    _option("--encoder", "Folder, Hub id or 'embedded'. Give two or more to compare the others with the first."),
 ]
-Push = Annotated[
-    str | None, typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Upload it to this repository on the Hub.")
-]
-PushModel = Annotated[
-    str | None,
-    typer.Option("--push", metavar="OWNER/NAME", help="Upload the fine-tuned encoder to this repository on the Hub."),
-]
-FineTuned = Annotated[
-    bool, typer.Option("--fine-tuned", help="Publish the fine-tuned encoder with its card, not the dataset.")
-]
-ReviewSample = Annotated[
-    int | None,
-    typer.Option(
-        "--review-sample",
-        min=1,
-        metavar="N",
-        help="Print N random triplets to judge, as lines for OUTPUT/review.jsonl; change nothing.",
-    ),
-]
-Public = Annotated[bool, typer.Option("--public/--private", help="Visibility of the repository if it is new.")]
-Revision = Annotated[str, typer.Option("--revision", help="Branch to upload to.")]
-Tag = Annotated[str | None, typer.Option("--tag", help="Tag for the upload, such as v1.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be uploaded and where; upload nothing.")]
+Push = Annotated[str | None, _option("--push-to-hub", "Upload it to this repository on the Hub.", "OWNER/NAME")]
+PushModel = Annotated[str | None, _option("--push", "Upload the encoder to this repository on the Hub.", "OWNER/NAME")]
+FineTuned = Annotated[bool, _option("--fine-tuned", "Publish the fine-tuned encoder with its card, not the dataset.")]
+_REVIEW = "Print N random triplets to judge, as lines for OUTPUT/review.jsonl; change nothing."
+ReviewSample = Annotated[int | None, typer.Option("--review-sample", min=1, metavar="N", help=_REVIEW)]
+Public = Annotated[bool, _option("--public/--private", "Visibility of the repository if it is new.")]
+Revision = Annotated[str, _option("--revision", "Branch to upload to.")]
+Tag = Annotated[str | None, _option("--tag", "Tag for the upload, such as v1.")]
+DryRun = Annotated[bool, _option("--dry-run", "Print what would be uploaded and where; upload nothing.")]
 Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or OWNER/NAME on the Hub.")]
-FillTo = Annotated[Path, typer.Option("--to", help="Folder for the dataset with its text.")]
+FillTo = Annotated[Path, _option("--to", "Folder for the dataset with its text.")]
 
 
 @command(app, "books")
@@ -146,8 +257,8 @@ def publish(
         folder = project.write_model_card()
         call.show([{"encoder": str(folder), "card": "README.md"}], [f"{folder}: wrote its card, README.md"])
     if push_to_hub is not None:
-        kind: Literal["dataset", "model"] = "model" if fine_tuned else "dataset"
-        _push(call, project, push_to_hub, kind, public=public, revision=revision, tag=tag, dry_run=dry_run)
+        kind: Kind = "model" if fine_tuned else "dataset"
+        _push(call, project, push_to_hub, kind, dry_run=dry_run, private=not public, revision=revision, tag=tag)
 
 
 @command(app, "books")
@@ -167,7 +278,7 @@ def train(call: Call, push: PushModel = None, public: Public = False, dry_run: D
         project.check_rights()  # before the long training
     call.run("train", project=project)
     if push is not None and is_first_process():
-        _push(call, project, push, "model", public=public, dry_run=dry_run)
+        _push(call, project, push, "model", dry_run=dry_run, private=not public, revision="main", tag=None)
 
 
 @command(app, "evaluate.split", "allow_worse")
@@ -229,29 +340,17 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 def _check_publish_options(call: Call, push_to_hub: str | None, *, dry_run: bool, fine_tuned: bool) -> None:
     if dry_run and push_to_hub is None:
-        raise ConfigError(
-            "--dry-run prints what would be uploaded, but no repository was named", "Add --push-to-hub OWNER/NAME."
-        )
+        problem = "--dry-run prints what would be uploaded, but no repository was named"
+        raise ConfigError(problem, "Add --push-to-hub OWNER/NAME.")
     if fine_tuned and (call.given["publish.to"] is not None or call.given["publish.redact"]):
         raise ConfigError("--to and --redact are for the dataset, not for the encoder", "Leave them out.")
 
 
-def _push(
-    call: Call,
-    project: Project,
-    repository: str,
-    kind: Literal["dataset", "model"],
-    *,
-    dry_run: bool,
-    public: bool,
-    revision: str = "main",
-    tag: str | None = None,
-) -> None:
+def _push(call: Call, project: Project, to: str, kind: Kind, *, dry_run: bool, **options: Any) -> None:  # noqa: ANN401
     from tripletkit.publishing.hub import PushOptions, PushPlan
 
-    options = PushOptions(private=not public, revision=revision, tag=tag)
-    done = project.push(repository, kind, options=options, dry_run=dry_run)
-    row: dict[str, Any] = {"kind": kind, "url": done.url, "private": not public, "revision": revision, "tag": tag}
+    done = project.push(to, kind, options=PushOptions(**options), dry_run=dry_run)
+    row = {"kind": kind, "url": done.url, **options}
     if isinstance(done, PushPlan):
         call.show([{**row, "files": done.sizes, "sent": False}], done.lines)
     else:

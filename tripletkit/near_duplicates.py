@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tripletkit.language.normalise import tokens
 
@@ -44,10 +44,11 @@ class DisjointSets:
 def near_duplicate_groups(texts: Mapping[str, str]) -> list[list[str]]:
     """Ids of texts that repeat each other, in groups of two and more, sorted."""
     names = sorted(texts)
-    shingles = [_shingles(texts[name]) for name in names]
+    words = ([token.key for token in tokens(texts[name])] for name in names)
+    held = [shingles(one) or ({hash(tuple(one))} if one else set()) for one in words]
     holders: dict[int, list[int]] = defaultdict(list)
-    for text, held in enumerate(shingles):
-        for shingle in held:
+    for text, of_text in enumerate(held):
+        for shingle in of_text:
             holders[shingle].append(text)
     shared: Counter[tuple[int, int]] = Counter()
     for held_by in holders.values():
@@ -55,13 +56,11 @@ def near_duplicate_groups(texts: Mapping[str, str]) -> list[list[str]]:
             shared.update((a, b) for i, a in enumerate(held_by) for b in held_by[i + 1 :])
     groups = DisjointSets(len(names))
     for (a, b), count in shared.items():
-        if count >= SHARED * min(len(shingles[a]), len(shingles[b])):
+        if count >= SHARED * min(len(held[a]), len(held[b])):
             groups.join(a, b)
     return [[names[text] for text in group] for group in groups.sets() if len(group) > 1]
 
 
-def _shingles(text: str) -> set[int]:
-    words = [token.key for token in tokens(text)]
-    if len(words) < SHINGLE_WORDS:
-        return {hash(tuple(words))} if words else set()
+def shingles(words: Sequence[str]) -> set[int]:
+    """Hashes of every sequence of SHINGLE_WORDS words; the words themselves would not fit in memory."""
     return {hash(tuple(words[i : i + SHINGLE_WORDS])) for i in range(len(words) - SHINGLE_WORDS + 1)}

@@ -18,9 +18,8 @@ import polars as pl
 
 from tripletkit.encoding.tokens import CountTokens, counter_by_words
 from tripletkit.ids import stable_id
-from tripletkit.language.section_paths import SECTION_MARK
-from tripletkit.pdf.book_task import PassageLimits
-from tripletkit.schemas import BOOKS, INT, PAGES, PASSAGES, TEXT, Table, check_table
+from tripletkit.pdf.workers import PassageLimits
+from tripletkit.schemas import BOOKS, DROPPED, INT, PAGES, PASSAGES, SECTION_MARK, TEXT, Table, check_table
 from tripletkit.user_rows import PassageFile, PassageRow, Skipped, counted
 
 #: A page given as a number is that physical page; a larger one is taken as a label.
@@ -33,28 +32,26 @@ Row = dict[str, object]
 
 
 class OwnBooks(NamedTuple):
-    """Tables as schemas.py has them, repeated texts as rows of ``dropped``, and which row each passage came from."""
+    """Tables as schemas.py has them, what is not used as rows of ``dropped``, and which row each passage came from."""
 
     books: pl.DataFrame
     pages: pl.DataFrame
     passages: pl.DataFrame
-    repeated: list[Row]
+    dropped: list[Row]  # repeated texts, then skipped rows
     sources: pl.DataFrame  # passage_id, id, file, line
 
 
-def keep_part(folder: Path, file: PassageFile) -> None:
-    """Write what a file gave into a folder of its own; the mark "done" comes last."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "done").unlink(missing_ok=True)
-    file.rows.write_parquet(folder / "rows.parquet", compression="lz4")
-    (folder / "done").write_text(json.dumps([file.skipped, file.ignored]), encoding="utf-8")
-
-
-def read_part(path: Path, folder: Path) -> PassageFile:
-    """What ``keep_part`` wrote for the file at ``path``."""
-    skipped, ignored = json.loads((folder / "done").read_text(encoding="utf-8"))
-    rows = pl.read_parquet(folder / "rows.parquet")
-    return PassageFile(path, rows, [Skipped(*row) for row in skipped], tuple(ignored))
+def read_kept(path: Path, folder: Path, make: Callable[[], PassageFile], *, force: bool) -> PassageFile:
+    """The file at ``path`` as an earlier run kept it in ``folder``, else, or by ``force``, as ``make`` gives it."""
+    done, kept = folder / "done", folder / "rows.parquet"
+    if force or not done.exists():
+        file = make()
+        folder.mkdir(parents=True, exist_ok=True)
+        done.unlink(missing_ok=True)
+        file.rows.write_parquet(kept, compression="lz4")
+        done.write_text(json.dumps([file.skipped, file.ignored]), encoding="utf-8")  # last, so that no part is half
+    skipped, ignored = json.loads(done.read_text(encoding="utf-8"))
+    return PassageFile(path, pl.read_parquet(kept), [Skipped(*row) for row in skipped], tuple(ignored))
 
 
 def notes_on(files: Sequence[PassageFile]) -> Iterator[str]:
@@ -113,11 +110,8 @@ def cut_rows(
         Paragraph("prose", (str(line),), text, [(0, 1)]) for line, text in long.select("line", "text").iter_rows()
     ]
     cut = paragraphs_to_passages(paragraphs, limits, count_tokens, abbreviations) if paragraphs else []
-    parts = pl.DataFrame(
-        [(int(passage.path[0]), passage.text, passage.n_tokens) for passage in cut],
-        {"line": INT, "text": TEXT, "n_tokens": INT},
-        orient="row",
-    )
+    columns = {"line": INT, "text": TEXT, "n_tokens": INT}
+    parts = pl.DataFrame([(int(one.path[0]), one.text, one.n_tokens) for one in cut], columns, orient="row")
     # Rows within the limit have no parts.
     rows = rows.join(parts, on="line", how="left", suffix="_cut", maintain_order="left_right")
     rows = rows.with_columns(pl.coalesce(f"{name}_cut", name).alias(name) for name in ("text", "n_tokens"))
@@ -125,35 +119,26 @@ def cut_rows(
     return replace(file, rows=rows)
 
 
-def dropped_rows(file: PassageFile) -> list[Row]:
-    """The skipped rows as rows of ``dropped``."""
-    return [_dropped(f"{file.path}:{line}", None, reason, detail) for line, reason, detail in file.skipped]
-
-
-def _dropped(item: str, related: str | None, reason: str, detail: str) -> Row:
-    return {"stage": "extract", "item": item, "related": related, "reason": reason, "detail": detail}
-
-
 def rows_to_books(files: Sequence[PassageFile], license_of: LicenseOf) -> OwnBooks:
     """Books, pages and passages of all files together. ``license_of`` takes a file and the value of ``book``."""
-    rows = pl.concat(
-        [file.rows.with_columns(file=pl.lit(str(file.path)), license=_licenses(file, license_of)) for file in files]
-    )
+    of_files = []
+    for file in files:
+        named = {book: license_of(file.path, book) for book in file.rows["book"].unique().to_list()}
+        licenses = pl.Series("license", [named[book] for book in file.rows["book"]], dtype=TEXT)
+        of_files.append(file.rows.with_columns(licenses, file=pl.lit(str(file.path))))
+    rows = pl.concat(of_files)
     rows = rows.with_columns(book_id=_book_ids(rows)).with_row_index("order")
     rows = _with_pages(_with_sections(rows))
     ids = [stable_id("p", *key) for key in rows.select("book_id", "text").iter_rows()]
     rows = rows.with_columns(passage_id=pl.Series(ids, dtype=TEXT))
     first = rows.filter(pl.col("passage_id").is_first_distinct())
     again = rows.filter(~pl.col("passage_id").is_first_distinct()).select("file", "line", "passage_id", "text")
-    repeated = [_dropped(f"{file}:{line}", of, "repeated text", text) for file, line, of, text in again.iter_rows()]
+    unused = [(f"{file}:{line}", of, "repeated text", text) for file, line, of, text in again.iter_rows()]
+    unused += [(f"{file.path}:{line}", None, reason, detail) for file in files for line, reason, detail in file.skipped]
+    dropped: list[Row] = [dict(zip(DROPPED.schema, ("extract", *row), strict=True)) for row in unused]
     place = {"page_first": "number", "page_last": "number", "label_first": "label", "label_last": "label"}
     passages = _as_table(first.with_columns(**place, kind=pl.lit("prose")), PASSAGES)
-    return OwnBooks(_books(first), _pages(first), passages, repeated, rows.select("passage_id", "id", "file", "line"))
-
-
-def _licenses(file: PassageFile, license_of: LicenseOf) -> pl.Series:
-    named = {book: license_of(file.path, book) for book in file.rows["book"].unique().to_list()}
-    return pl.Series("license", [named[book] for book in file.rows["book"]], dtype=TEXT)
+    return OwnBooks(_books(first), _pages(first), passages, dropped, rows.select("passage_id", "id", "file", "line"))
 
 
 def _book_ids(rows: pl.DataFrame) -> pl.Series:

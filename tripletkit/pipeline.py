@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,14 +15,13 @@ import tripletkit
 from tripletkit.books import REFUSED, find_books
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
-from tripletkit.ids import file_sha256
 from tripletkit.language.normalise import normalised_by
 from tripletkit.progress import Progress, is_first_process
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
 from tripletkit.stage import Input, Job, Stage, StageReport, StageResult
-from tripletkit.store import Manifest, Store
+from tripletkit.store import Manifest, Store, sha256_if_there
 from tripletkit.user_rows import BAD_ROW, counted
 
 if TYPE_CHECKING:
@@ -95,17 +93,14 @@ class Runner:
     miner: MiningEncoder | None = None  # None: the base encoder mines
 
     def run(self, stages: Iterable[str], *, lenient: bool = False) -> Iterator[StageReport]:
-        """Run each stage that is out of date; yield its report when it is done.
-
-        ``lenient``: if a licence forbids the dataset, report that and go on with the later stages; training needs no licence.
-        """
+        """Run stages that are out of date; yield each report. ``lenient``: go on if no licence allows the dataset."""
         refused = False
         names = list(stages)
         for name in names:
             try:
                 yield self.run_stage(find_stage(name))
             except RightsError as error:
-                if not lenient:
+                if not lenient:  # training needs no licence
                     raise
                 refused = True
                 yield StageReport(stage=name, summary="not written: no licence allows it", notes=(f"{error}",))
@@ -145,19 +140,17 @@ class Runner:
         for file, sha in made.outputs.items():
             now = self.store.sha(file)
             if now and now != sha:
-                raise TableError(
-                    f"{self.store.folder / file} is not what `tripletkit {stage}` made: it was changed since",
-                    "Keep a copy if you need it, then remove it, or add --force to make everything again.",
-                )
+                problem = f"{self.store.folder / file} is not what `tripletkit {stage}` made: it was changed since"
+                hint = "Keep a copy if you need it, then remove it, or add --force to make everything again."
+                raise TableError(problem, hint)
             if not now:
                 return False
         return True
 
     def _encoder(self, stage: Stage) -> MiningEncoder:
         """The encoder that a stage begins with."""
-        if self.miner and stage.name == "mine":
-            return self.miner
-        return MiningEncoder(lambda: self.tools.base_encoder, lambda: self.tools.base_encoder.fingerprint)
+        base = MiningEncoder(lambda: self.tools.base_encoder, lambda: self.tools.base_encoder.fingerprint)
+        return self.miner if self.miner and stage.name == "mine" else base
 
     def _job(self, stage: Stage, tables: dict[str, Any]) -> Job:
         tools = self.tools
@@ -199,7 +192,7 @@ class Runner:
         )
 
     def _report(self, stage: Stage, result: StageResult, seconds: float = 0.0, *, fresh: bool = False) -> StageReport:
-        dropped = self._dropped(stage.name)
+        dropped = dict(self.store.dropped(stage.name))
         return StageReport(
             stage=stage.name,
             fresh=fresh,
@@ -215,13 +208,11 @@ class Runner:
 
     def _key(self, stage: Stage) -> dict[str, Any]:
         """Everything that the stage's result depends on. Equal keys mean equal results."""
-        settings = self.tools.settings.model_dump(mode="json")
+        settings, files = self.tools.settings.model_dump(mode="json"), map("{}.parquet".format, stage.reads)
         key: dict[str, Any] = {
             "code": f"{tripletkit.__version__}/{stage.version}",
             "settings": {name: settings[name] for name in stage.settings},
-            "inputs": {
-                file: self.store.sha(file) for file in (*map("{}.parquet".format, stage.reads), *stage.files_in)
-            },
+            "inputs": {file: self.store.sha(file) for file in (*files, *stage.files_in)},
         }
         for one in sorted(stage.inputs):
             key |= _INPUT_KEYS[one](self.tools)
@@ -231,12 +222,6 @@ class Runner:
         files = [f"{name}.parquet" for name in stage.writes]
         to = self.tools.settings.publish.to
         return files + ([str(to.absolute())] if stage.name == "publish" and to is not None else list(stage.files_out))
-
-    def _dropped(self, stage: str) -> dict[str, int]:
-        if not self.store.has("dropped"):
-            return {}
-        rows = self.store.read("dropped").filter(stage=stage)
-        return dict(sorted(Counter(rows["reason"].to_list()).items()))
 
 
 def _unread(dropped: dict[str, int]) -> SourceError | None:
@@ -251,24 +236,15 @@ def _unread(dropped: dict[str, int]) -> SourceError | None:
     return SourceError(f"{what} could not be read; the others are done", cure)
 
 
-def _sha_if_there(path: Path) -> str:
-    return file_sha256(path) if path.is_file() else ""
-
-
 #: What each input adds to a stage's key. The encoder depends on the round too, so the runner adds it.
 _INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
-    Input.BOOKS: lambda tools: {"books": {str(path): _sha_if_there(path) for path in tools.books}},
-    Input.RULES: lambda tools: {"rules": tools.rules.fingerprint},
-    Input.WORD_RULES: lambda tools: {"word_rules": tools.rules.word_fingerprint},
-    Input.TOKENIZER: lambda tools: {
-        "tokenizer": tools.base_encoder.tokenizer_fingerprint,
-        "encoder_name": tools.base_encoder.name,
-    },
+    Input.BOOKS: lambda of: {"books": {str(path): sha256_if_there(path) for path in of.books}},
+    Input.RULES: lambda of: {"rules": of.rules.fingerprint},
+    Input.WORD_RULES: lambda of: {"word_rules": of.rules.word_fingerprint},
+    Input.TOKENIZER: lambda of: {"tokenizer": (at := of.base_encoder).tokenizer_fingerprint, "encoder_name": at.name},
     Input.ENCODER: lambda _: {},
-    Input.COMPARED_ENCODERS: lambda tools: {
-        "compared_encoders": [resolve_encoder(name).fingerprint for name in tools.settings.evaluate.compare]
+    Input.COMPARED_ENCODERS: lambda of: {
+        "compared_encoders": [resolve_encoder(name).fingerprint for name in of.settings.evaluate.compare]
     },
-    Input.USER_TERMS: lambda tools: (
-        {"user_terms": _sha_if_there(file)} if (file := tools.settings.glossary.terms) is not None else {}
-    ),
+    Input.USER_TERMS: lambda of: {"user_terms": sha256_if_there(at)} if (at := of.settings.glossary.terms) else {},
 }

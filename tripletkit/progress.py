@@ -59,15 +59,8 @@ def _rich_bar(what: str, total: int, unit: str) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
-    columns = (
-        "{task.description}",
-        BarColumn(),
-        MofNCompleteColumn(),
-        unit,
-        "{task.fields[rate]}",
-        TimeRemainingColumn(),
-    )
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:
+    row = ("{task.description}", BarColumn(), MofNCompleteColumn(), unit, "{task.fields[rate]}", TimeRemainingColumn())
+    with RichProgress(*row, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(what, total=total, rate="")
 
         def advance(by: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tripletkit.errors import ConfigError, TableError, TripletkitError
 from tripletkit.pipeline import STAGES, Runner, Tools
@@ -14,6 +14,7 @@ from tripletkit.rounds import run_rounds
 from tripletkit.schemas import TABLES
 from tripletkit.settings import Settings, load_settings
 from tripletkit.store import ENCODER, Store, write_atomically
+from tripletkit.user_rows import PassageRow, plain_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from sentence_transformers import SentenceTransformer
 
-    from tripletkit.doctor import Check
     from tripletkit.evaluation.report import EvaluationReport
     from tripletkit.publishing.fill import FillReport
-    from tripletkit.publishing.hub import PushOptions, PushPlan, PushReport
+    from tripletkit.publishing.hub import Kind, PushOptions, PushPlan, PushReport
     from tripletkit.stage import StageReport
+    from tripletkit.summaries import Check
 
 #: Passages given as Python objects are written to this file in the output folder, and read from there.
 OWN_PASSAGES = "own-passages.jsonl"
@@ -116,10 +117,9 @@ class Project:
     def stages(self, *names: str, force: bool = False) -> Iterator[StageReport]:
         """Run these stages in their order; yield each report when it is done. Raises TripletkitError at the end, as ``run``."""
         if process_count() > 1 and names != ("train",):
-            raise ConfigError(
-                f"{process_count()} processes were launched, but only training can share its work",
-                "Launch `tripletkit train` alone with torchrun or accelerate; run the other stages without.",
-            )
+            problem = f"{process_count()} processes were launched, but only training can share its work"
+            hint = "Launch `tripletkit train` alone with torchrun or accelerate; run the other stages without."
+            raise ConfigError(problem, hint)
         wanted = [stage for stage in STAGES if stage in names]
         if self._own is not None and "extract" in wanted:
             file = self.store.place(OWN_PASSAGES)
@@ -185,7 +185,7 @@ class Project:
 
     def checks(self) -> list[Check]:
         """Checks of the machine, the encoder, the books, the settings and the output folder, as `tripletkit doctor` prints."""
-        from tripletkit.doctor import examine
+        from tripletkit.summaries import examine
 
         return list(examine(self.settings))
 
@@ -194,12 +194,11 @@ class Project:
         from tripletkit.pdf.inspect import draw_page
         from tripletkit.rules import load_rules
 
-        picture: Image = draw_page(book, page, rules=load_rules(self.settings.rules))
-        return picture
+        return draw_page(book, page, rules=load_rules(self.settings.rules))
 
     def review_sample(self, number: int) -> list[str]:
         """``number`` random triplets as JSON lines, to be judged and saved as review.jsonl in the output folder."""
-        from tripletkit.publishing.negative_checks import review_sample
+        from tripletkit.publishing.card_statistics import review_sample
 
         return list(review_sample(self.store.read("triplets"), number, self.settings.seed))
 
@@ -216,14 +215,9 @@ class Project:
         return prepare_encoder(self.store, self.settings.publish)
 
     def push(
-        self,
-        repository: str,
-        kind: Literal["dataset", "model"] = "dataset",
-        *,
-        options: PushOptions | None = None,
-        dry_run: bool = False,
+        self, repository: str, kind: Kind = "dataset", *, options: PushOptions | None = None, dry_run: bool = False
     ) -> PushPlan | PushReport:
-        """Upload the dataset folder, or the fine-tuned encoder with its card, to ``OWNER/NAME`` on the Hub.
+        """Upload the dataset folder or ("model") the fine-tuned encoder with its card to ``OWNER/NAME`` on the Hub.
 
         With ``dry_run`` returns what would be sent and sends nothing. Raises HubError if the Hub refuses.
         """
@@ -248,18 +242,9 @@ class Project:
 
 def own_passages(given: object) -> bytes:
     """Strings, dicts or a data frame as JSON lines with at least ``text``. Raises ConfigError for anything else."""
-    if hasattr(given, "to_dicts"):  # polars
-        rows = given.to_dicts()
-    elif hasattr(given, "iterrows"):  # pandas
-        rows = [row.dropna().to_dict() for _, row in given.iterrows()]
-    elif isinstance(given, Iterable):
-        rows = [{"text": row} if isinstance(row, str) else row for row in given]
-    else:
-        rows = [given]
+    rows: list[Any] = list(plain_rows(given, PassageRow, "passages")) if isinstance(given, Iterable) else [given]
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, Mapping):
-            raise ConfigError(
-                f"passages: item {number} is of type {type(row).__name__}",
-                "Give a path, a list of strings, a list of dicts with 'text', or a data frame with a column 'text'.",
-            )
+            hint = "Give a path, a list of strings, a list of dicts with 'text', or a data frame with a column 'text'."
+            raise ConfigError(f"passages: item {number} is of type {type(row).__name__}", hint)
     return "".join(json.dumps(dict(row), ensure_ascii=False, default=str) + "\n" for row in rows).encode()

@@ -32,7 +32,8 @@ _OF_A_ROUND = {
     "dropped.parquet",
     ENCODER,
     VALIDATION,
-    *(f"manifests/{name}.json" for name in REPEATED),
+    "manifests/mine.json",
+    "manifests/train.json",
 }
 
 
@@ -53,10 +54,7 @@ class RoundStore(Store):
         return made.outputs.get(file, "") if made else super().sha(file)
 
     def scores(self) -> dict[str, tuple[float, float]]:
-        """By encoder, validation term→passage nDCG@10 and passage→term MAP; empty where no validation passage has an answer.
-
-        Raises TableError for a file of an earlier version.
-        """
+        """By encoder, term→passage nDCG@10 and passage→term MAP, if any. Raises TableError for an old file."""
         found = read_validation(self.place(VALIDATION)).to_dict()
         return {name: (of["term→passage"]["nDCG@10"], of["passage→term"]["MAP"]) for name, of in found.items() if of}
 
@@ -81,18 +79,18 @@ def run_rounds(runner: Runner) -> Iterator[StageReport]:
     """Every stage in order, mining and training at most ``settings.rounds`` times. Raises ConfigError for random negatives."""
     settings = runner.tools.settings
     if not settings.mine.hard_negatives:
-        raise ConfigError(
-            f"rounds = {settings.rounds} with random negatives: no encoder chooses them, so another round would change nothing",
-            "Set mine.hard_negatives = true, or rounds = 1.",
-        )
+        problem = "no encoder chooses them, so another round would change nothing"
+        hint = "Set mine.hard_negatives = true, or rounds = 1."
+        raise ConfigError(f"rounds = {settings.rounds} with random negatives: {problem}", hint)
     yield from runner.run(STAGES[: STAGES.index("mine")])
-    started, number, done = time.monotonic(), 0, list[StageReport]()
-    while number < settings.rounds and (number == 0 or RoundStore(settings.output, number).improved()):
-        number += 1
+    started, done = time.monotonic(), list[StageReport]()
+    for number in range(1, settings.rounds + 1):
         for report in _run_round(runner, number):
             done.append(report)
             yield report
-    kept = number if number == 1 or RoundStore(settings.output, number).improved() else number - 1
+        if not (improved := RoundStore(settings.output, number).improved()):
+            break
+    kept = number if number == 1 or improved else number - 1
     fresh = not _put_in_place(runner, kept) and all(report.fresh for report in done)
     # Only a round that is not kept still has its encoder in its own folder.
     for each in range(1, number + 1):
@@ -109,19 +107,15 @@ def _run_round(runner: Runner, number: int) -> Iterator[StageReport]:
         if number == 1 and not current.fresh(stage) and runner.fresh(stage):
             _copy_results(name, runner.store, current.store)  # from an earlier run of one round
         if not current.fresh(stage):
-            _remove_rounds_after(runner.store.folder, number)
+            # Later rounds were mined by an encoder that is now trained again.
+            for folder in (runner.store.folder / "rounds").glob("*"):
+                if folder.name.isdecimal() and int(folder.name) > number:
+                    shutil.rmtree(folder)
             if name == "mine" and number > 1:
                 _put_in_place(runner, number - 1)
         report = current.run_stage(stage)
         made = tuple(path for path in report.made if path.name != ENCODER)  # it is moved later
         yield replace(report, round=number, failed=None, made=made)
-
-
-def _remove_rounds_after(output: Path, number: int) -> None:
-    """Remove later rounds: they were mined by an encoder that is now trained again."""
-    for folder in (output / "rounds").glob("*"):
-        if folder.name.isdecimal() and int(folder.name) > number:
-            shutil.rmtree(folder)
 
 
 def _put_in_place(runner: Runner, number: int) -> bool:
@@ -163,12 +157,18 @@ def _copy_results(stage: str, source: Store, target: Store) -> None:
 
 
 def _report(settings: Settings, number: int, kept: int, *, fresh: bool, seconds: float) -> StageReport:
-    output = settings.output
+    output, last = settings.output, RoundStore(settings.output, number)
     made = RoundStore(output, kept).manifest("train")
+    summary = f"{number} of {settings.rounds} rounds, round {kept} is kept"
+    if not last.scores():
+        summary += ": no validation passage has an answer, so rounds cannot be compared"
+    elif not last.improved():
+        before = "the base encoder" if number == 1 else f"round {number - 1}"
+        summary += f"; stopped, as round {number} scored no higher on validation than {before}"
     return StageReport(
         stage="rounds",
         fresh=fresh,
-        summary=_summary(RoundStore(output, number), settings.rounds, kept),
+        summary=summary,
         counts={"rounds": number, "kept": kept},
         seconds=seconds,
         made=tuple(output / file for file in ("triplets.parquet", ENCODER, VALIDATION)),
@@ -178,26 +178,15 @@ def _report(settings: Settings, number: int, kept: int, *, fresh: bool, seconds:
     )
 
 
-def _summary(last: RoundStore, wanted: int, kept: int) -> str:
-    summary = f"{last.number} of {wanted} rounds, round {kept} is kept"
-    if not last.scores():
-        return f"{summary}: no validation passage has an answer, so rounds cannot be compared"
-    if last.improved():
-        return summary
-    before = "the base encoder" if last.number == 1 else f"round {last.number - 1}"
-    return f"{summary}; stopped, as round {last.number} scored no higher on validation than {before}"
-
-
 def round_rows(output: Path) -> list[dict[str, Any]]:
     """Each finished round: its number, triplets, validation scores, and whether it is the one kept. Empty without rounds."""
     in_place = Store(output).manifest("train")
     rows = []
     for number in range(1, len(list((output / "rounds").glob("*"))) + 1):
         store = RoundStore(output, number)
-        mined, trained = (store.manifest(name) for name in REPEATED)
-        if mined and trained:
-            kept = _same(in_place, trained)
-            rows.append({"round": number, "triplets": mined.counts["triplets"], "scores": store.scores(), "kept": kept})
+        if (mined := store.manifest("mine")) and (trained := store.manifest("train")):
+            row = {"round": number, "triplets": mined.counts["triplets"], "scores": store.scores()}
+            rows.append({**row, "kept": _same(in_place, trained)})
     return rows
 
 

@@ -93,33 +93,22 @@ def default_folder() -> Path:
 def load_rules(extra: Path | None = None) -> Rules:
     """The packaged rules, replaced and extended by those of the folder ``extra``. Raises RulesError with file and line."""
     if extra is not None and not extra.is_dir():
-        raise RulesError(
-            f"--rules {extra}: no such folder",
-            f"It should hold files such as {', '.join(f'{n}.txt' for n in list(KINDS)[:3])}.",
-        )
-    if extra is not None:
-        _refuse_unknown(extra)
-    files = {}
+        files = ", ".join(f"{name}.txt" for name in list(KINDS)[:3])
+        raise RulesError(f"--rules {extra}: no such folder", f"It should hold files such as {files}.")
+    own = {path.name: path for path in sorted(extra.glob("*.txt"))} if extra is not None else {}
+    known = {f"{name}{end}" for name in KINDS for end in (".txt", ".extra.txt")}
+    if unknown := [path for name, path in own.items() if name not in known]:
+        raise RulesError(f"{unknown[0]}: no rules file of that name is known", f"Known: {', '.join(sorted(known))}.")
+    read = {}
     for name in KINDS:
-        own = extra / f"{name}.txt" if extra is not None else None
-        rules = list(_read(own if own is not None and own.exists() else default_folder() / f"{name}.txt", name))
-        more = extra / f"{name}.extra.txt" if extra is not None else None
-        if more is not None and more.exists():
-            rules += _read(more, name)
-        files[name] = tuple(rules)
-    return Rules(files, _fingerprint(files))
+        paths = (own.get(f"{name}.txt", default_folder() / f"{name}.txt"), own.get(f"{name}.extra.txt"))
+        read[name] = tuple(rule for path in paths if path is not None for rule in _read(path, name))
+    return Rules(read, _fingerprint(read))
 
 
 def _fingerprint(files: Mapping[str, Sequence[Rule]]) -> str:
     payload = repr([(name, [(r.label, r.text) for r in rules]) for name, rules in files.items()])
     return hashlib.sha256(payload.encode()).hexdigest()[:16]
-
-
-def _refuse_unknown(folder: Path) -> None:
-    known = {f"{name}{end}" for name in KINDS for end in (".txt", ".extra.txt")}
-    for path in sorted(folder.glob("*.txt")):
-        if path.name not in known:
-            raise RulesError(f"{path}: no rules file of that name is known", f"Known: {', '.join(sorted(known))}.")
 
 
 def _read(path: Path, name: str) -> Iterator[Rule]:
@@ -146,8 +135,6 @@ def _rule(line: str, kind: str, place: str, *, check: bool) -> Rule:
         try:
             _ = rule.pattern
         except re.error as error:
-            raise RulesError(
-                f"{place}: {line!r} is not a regular expression ({error})",
-                "Escape a literal ( [ . + * ? with a backslash.",
-            ) from error
+            problem = f"{place}: {line!r} is not a regular expression ({error})"
+            raise RulesError(problem, "Escape a literal ( [ . + * ? with a backslash.") from error
     return rule

@@ -7,18 +7,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveInt,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from tripletkit.errors import ConfigError
 
@@ -28,6 +19,7 @@ DEFAULT_ENCODER = "sentence-transformers/all-mpnet-base-v2"
 #: Kinds of passage in which terms are tagged by default, and all kinds (column `kind` of the table `passages`).
 TaggedKind = Literal["prose", "list", "exercise", "summary", "box", "footnote", "caption"]
 PassageKind = Literal[TaggedKind, "code", "table", "equation", "figure", "heading", "glossary"]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 def setting(default: Any, meaning: str, **limits: Any) -> Any:  # noqa: ANN401 - the type stands at the setting
@@ -75,9 +67,7 @@ class GlossarySettings(Section):
 class TagSettings(Section):
     """Which passages are searched for terms."""
 
-    kinds: tuple[PassageKind, ...] = setting(
-        get_args(TaggedKind), "kinds of passage in which terms are tagged", min_length=1
-    )
+    kinds: tuple[PassageKind, ...] = setting(get_args(TaggedKind), "kinds of passage that are tagged", min_length=1)
     nlp: str | None = setting(None, "spaCy pipeline, such as en_core_web_sm, to leave out words used as verbs")
 
 
@@ -85,66 +75,43 @@ class SplitSettings(Section):
     """Train / validation / test split of passages."""
 
     by: Literal["auto", "book", "chapter", "pages"] = setting(
-        "auto",
-        "unit of the split; auto: chapters of one book, whole books of several; "
-        "pages: the first pages of each book train, the last ones test",
+        "auto", "auto: chapters of one book, books of several; pages: a book's first pages train, its last ones test"
     )
-    validation: float = setting(0.15, "fraction of passages in the validation split", ge=0, lt=1)
-    test: float = setting(0.25, "fraction of passages in the test split", ge=0, lt=1)
+    validation: Fraction = setting(0.15, "fraction of passages in the validation split")
+    test: Fraction = setting(0.25, "fraction of passages in the test split")
 
     @model_validator(mode="after")
     def _leaves_training_passages(self) -> SplitSettings:
         if self.validation + self.test >= 1:
-            raise ValueError(
-                f"validation = {self.validation:g} and test = {self.test:g} leave no passages to train on: "
-                "their sum must be below 1"
-            )
+            sizes = f"validation = {self.validation:g} and test = {self.test:g}"
+            raise ValueError(f"{sizes} leave no passages to train on: their sum must be below 1")
         return self
 
 
 class MineSettings(Section):
     """How triplets are chosen."""
 
-    hard_negatives: bool = setting(
-        True, "negatives near the passage by the encoder, as the strategy says; false: random allowed terms"
-    )
+    hard_negatives: bool = setting(True, "negatives near the passage, chosen by strategy; false: random allowed terms")
     strategy: Literal["mix", "top", "weighted"] = setting(
         "mix",
-        "mix: nearest, sibling (same head word, parent or chapter) and rank window in turn; top: the nearest; "
-        "weighted: drawn at random, nearer terms more often",
+        "mix: nearest, sibling (head, parent, chapter), window in turn; top: nearest; weighted: drawn by nearness",
     )
     kinds: tuple[PassageKind, ...] = setting(("prose", "box"), "kinds of passage that become anchors", min_length=1)
     positives: int = setting(3, "positives per passage, the most salient first", ge=1)
     negatives: int = setting(6, "negatives per positive", ge=1)
     weak_positives: bool = setting(
-        True,
-        "false: reject positives that are far from their passage and single words that it mentions once, "
-        "unless the index cites them or the passage defines them",
+        True, "false: reject far positives and single words mentioned once, unless cited by the index or defined there"
     )
     mask: float = setting(0.0, "fraction of anchors in which the positive is masked", ge=0, le=1)
-    passages_per_term: int = setting(
-        12, "anchors per positive term, so that none dominates; more only where a passage has no other positive", ge=1
-    )
-    max_negative_share: float = setting(
-        0.01, "largest fraction of triplets that one negative may take; its even share if that is more", gt=0, le=1
-    )
-    window: tuple[NonNegativeInt, PositiveInt] = setting(
-        (5, 50), "ranks among the allowed terms that the window rule draws from: first (from 0), last"
-    )
+    passages_per_term: int = setting(12, "anchors per positive; more only where a passage has no other positive", ge=1)
+    max_negative_share: float = setting(0.01, "largest share of triplets for a negative, or its even share", gt=0, le=1)
+    window: tuple[NonNegativeInt, int] = setting((5, 50), "ranks of terms for the window rule: first (from 0), last")
     other_books: float = setting(0.2, "fraction of negatives from other books of the split", ge=0, le=1)
-    relative_margin: float = setting(
-        0.05, "a negative's cosine with the passage is below its positive's by at least this fraction of it", ge=0, lt=1
-    )
-    synonym_threshold: float = setting(
-        0.85, "terms with this cosine with the positive, or more, count as its synonyms", gt=0, le=1
-    )
+    relative_margin: Fraction = setting(0.05, "a negative's cosine is at least this fraction below its positive's")
+    synonym_threshold: float = setting(0.85, "terms this near the positive (cosine) or nearer are synonyms", gt=0, le=1)
     page_margin: int = setting(1, "a term that the index cites within so many pages is no negative", ge=0)
-    cross_encoder: str | None = setting(
-        None, "folder or hub id of a CrossEncoder that reads passage and negative together and may reject it"
-    )
-    cross_encoder_margin: float = setting(
-        0.05, "its score of a negative is below its positive's by at least this fraction of it", ge=0, lt=1
-    )
+    cross_encoder: str | None = setting(None, "folder or Hub id of a CrossEncoder that may reject negatives")
+    cross_encoder_margin: Fraction = setting(0.05, "a negative's score is at least this fraction below its positive's")
     memory_mb: int = setting(256, "memory for cosines of passages and terms; vectors come on top", ge=1)
 
     @field_validator("window")
@@ -159,55 +126,32 @@ class TrainSettings(Section):
     """How the encoder is trained."""
 
     recipe: Literal["default", "model-card"] = setting(
-        "default",
-        "model-card: the settings of the original model card (Euclidean distance, margin 5, learning rate 5e-5, 3 epochs)",
+        "default", "model-card: settings of the original model card (Euclidean distance, margin 5, lr 5e-5, 3 epochs)"
     )
     loss: Literal["triplet", "mnrl"] = setting(
         "triplet", "triplet: TripletLoss; mnrl: MultipleNegativesRankingLoss with known positives masked"
     )
     in_batch_negatives: bool = setting(
-        True,
-        "triplet: use all in-batch terms and anchors as negatives, hardest weighted most, known positives masked; "
-        "false: TripletLoss as it is, one triplet per row",
+        True, "triplet: all in-batch terms and anchors as negatives, hardest weighted most; false: plain TripletLoss"
     )
     distance: Literal["cosine", "euclidean"] = setting("cosine", "triplet: the distance in TripletLoss")
-    margin: float = setting(
-        0.15, "triplet: the margin of TripletLoss, in that distance; a soft one with in_batch_negatives", gt=0
-    )
+    margin: float = setting(0.15, "triplet: margin of the loss, in that distance; soft with in_batch_negatives", gt=0)
     scale: float = setting(20, "mnrl and in_batch_negatives: factor of cosines or distances (1 / temperature)", gt=0)
-    mini_batch_size: int = setting(
-        0, "mnrl: rows encoded at a time, so that a large batch fits into memory; 0: the whole batch", ge=0
-    )
+    mini_batch_size: int = setting(0, "mnrl: rows encoded at a time, to save memory; 0: the whole batch", ge=0)
     learning_rate: float = setting(3e-5, "peak learning rate", gt=0)
-    warmup_ratio: float = setting(0.1, "fraction of the steps for warm-up", ge=0, lt=1)
+    warmup_ratio: Fraction = setting(0.1, "fraction of the steps for warm-up")
     batch_size: int = setting(
-        16,
-        "rows per batch and process; a row is (anchor, positive) with all its negatives, or one triplet "
-        "without in_batch_negatives",
-        ge=1,
+        16, "rows per process: triplets, or pairs with their negatives (in_batch_negatives)", ge=1
     )
     gradient_accumulation_steps: int = setting(1, "batches per optimiser step", ge=1)
-    epochs: float | None = setting(
-        None, "passes over the rows; by default one, or up to four where one has under 150 steps", gt=0
-    )
+    epochs: float | None = setting(None, "passes over the rows; default: one, up to four if under 150 steps", gt=0)
     positives: Literal["auto", "cited", "all"] = setting(
-        "auto",
-        "cited: in books with an index, only positives that the index cites on the pages of the anchor; "
-        "auto: cited if that leaves 100 pairs of passage and positive, else all",
+        "auto", "cited: only those cited on the anchor's pages; auto: cited if that leaves 100 pairs, else all"
     )
     max_steps: int | None = setting(None, "stop after this many steps", ge=1)
-    gradient_checkpointing: bool = setting(
-        False, "recompute activations in the backward pass, which is slower and saves memory"
-    )
-    lora_rank: int = setting(
-        0,
-        "rank of LoRA adapters, which are merged into the weights when saved (try learning_rate = 1e-4); "
-        "0: train all weights",
-        ge=0,
-    )
-    eval_steps: int | None = setting(
-        None, "steps between validation runs; by default four runs, at least 25 steps apart", ge=1
-    )
+    gradient_checkpointing: bool = setting(False, "recompute activations in the backward pass: slower, less memory")
+    lora_rank: int = setting(0, "rank of merged LoRA adapters (try learning_rate = 1e-4); 0: train all weights", ge=0)
+    eval_steps: int | None = setting(None, "steps between validation runs; default: four, 25 steps apart or more", ge=1)
     eval_passages: int = setting(300, "validation passages per run, at most; 0: no validation runs", ge=0)
     keep_best: bool = setting(True, "keep the checkpoint with the best validation nDCG@10; false: the last one")
     patience: int = setting(3, "stop after this many validation runs without a new best; 0: never", ge=0)
@@ -223,11 +167,9 @@ class EvaluateSettings(Section):
     """How encoders are evaluated."""
 
     split: Literal["validation", "test"] = setting("test", "the split whose passages are used")
-    compare: tuple[str, ...] = setting(
-        (), "encoders to compare with the base encoder; by default OUTPUT/encoder, which train made"
-    )
-    max_general_drop: float = setting(
-        0.01, "warn if the Spearman correlation on everyday sentences drops by more than this fraction", ge=0, lt=1
+    compare: tuple[str, ...] = setting((), "encoders to compare with the base encoder; by default OUTPUT/encoder")
+    max_general_drop: Fraction = setting(
+        0.01, "warn if Spearman's rho on everyday sentences falls by a larger fraction"
     )
 
 
@@ -237,10 +179,7 @@ class PublishSettings(Section):
     to: Path | None = setting(None, "dataset folder; OUTPUT/dataset by default")
     name: str | None = setting(None, "the dataset's name on its card")
     license: str | None = setting(None, "licence of every book that has none of its own")
-    authors: dict[str, str] = Field(
-        default_factory=dict,
-        description="authors of a book by its file name, as the cards name them; without, those in the PDF's metadata",
-    )
+    authors: dict[str, str] = setting({}, "authors of a book, by its file name; without, those in the PDF's metadata")
     redact: bool = setting(False, "publish ids, pages and offsets, no text")
     i_have_the_right: bool = setting(False, "publish although a book's licence is missing or forbids it")
 
@@ -249,12 +188,10 @@ class Settings(Section):
     """All settings of a run."""
 
     books: tuple[Path, ...] = setting((), "PDF files, folders or patterns; or files of your own passages")
-    licenses: dict[str, str] = Field(default_factory=dict, description="licence of a book, by its file name")
+    licenses: dict[str, str] = setting({}, "licence of a book, by its file name")
     output: Path = setting(Path("output"), "folder for everything that is made")
     encoder: str = setting(
-        "auto",
-        "base encoder: a SentenceTransformer folder, a Hub id or 'embedded' (MiniLM as a package); "
-        "auto: all-mpnet-base-v2, or embedded without a network",
+        "auto", "base encoder: a folder, Hub id or 'embedded' (MiniLM); auto: all-mpnet-base-v2, or embedded if offline"
     )
     rules: Path | None = setting(None, "folder of rules that replace or extend the packaged ones")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
@@ -262,9 +199,7 @@ class Settings(Section):
     )
     seed: int = setting(0, "seed of all random draws", ge=0)
     workers: int = setting(0, "processes that read books; 0: one per core", ge=0)
-    rounds: int = setting(
-        1, "maximum rounds of mining and training in `run`; stops when validation nDCG@10 no longer improves", ge=1
-    )
+    rounds: int = setting(1, "maximum rounds of mining and training in `run`, while validation nDCG@10 improves", ge=1)
     allow_worse: bool = setting(False, "succeed even if the fine-tuned encoder is not better")
     extract: ExtractSettings = ExtractSettings()
     glossary: GlossarySettings = GlossarySettings()
@@ -282,19 +217,9 @@ SECTIONS = {
     name: type(info.default) for name, info in Settings.model_fields.items() if isinstance(info.default, Section)
 }
 #: What `--recipe model-card` means: the settings of the original model card, kept so that their effect can be measured.
-MODEL_CARD_RECIPE: dict[str, Any] = {
-    "loss": "triplet",
-    "in_batch_negatives": False,
-    "distance": "euclidean",
-    "margin": 5.0,
-    "learning_rate": 5e-5,
-    "warmup_ratio": 0.0,
-    "batch_size": 16,
-    "epochs": 3,
-    "positives": "all",
-    "keep_best": False,
-    "patience": 0,
-}
+MODEL_CARD_RECIPE: dict[str, Any] = {"loss": "triplet", "distance": "euclidean", "margin": 5.0}
+MODEL_CARD_RECIPE |= {"positives": "all", "batch_size": 16, "epochs": 3, "learning_rate": 5e-5, "warmup_ratio": 0.0}
+MODEL_CARD_RECIPE |= {"in_batch_negatives": False, "keep_best": False, "patience": 0}
 
 
 def describe_loss(recipe: Mapping[str, Any]) -> str:

@@ -64,10 +64,8 @@ class Job:
     def table(self, name: str) -> pl.DataFrame:
         """A table that the stage declared in ``reads``. Raises TableError for any other, which is a fault in the stage."""
         if name not in self.tables:
-            raise TableError(
-                f"the stage reads table {name!r} but does not declare it",
-                "This is a fault in tripletkit; please report it.",
-            )
+            problem = f"the stage reads table {name!r} but does not declare it"
+            raise TableError(problem, "This is a fault in tripletkit; please report it.")
         return self.tables[name]
 
 
@@ -114,25 +112,15 @@ class StageReport:
         dropped = ", ".join(f"{reason} {count:,}" for reason, count in self.dropped.items())
         folder = self.made[0].parent if self.made else Path()
         made = " ".join(path.name if path.parent == folder else str(path) for path in self.made)
-        return (
-            [f"{name:9} {self.summary}  [{time}]"]
-            + ([f"          dropped: {dropped}"] if dropped else [])
-            + ([f"          → {folder}/ {made}"] if self.made else [])
-        )
+        lines = [f"{name:9} {self.summary}  [{time}]"] + ([f"          dropped: {dropped}"] if dropped else [])
+        return [*lines, f"          → {folder}/ {made}"] if self.made else lines
 
     def __str__(self) -> str:
         return "\n".join([*self.lines(), *self.notes])
 
     def as_dict(self) -> dict[str, Any]:
         """The same for --json."""
-        return {
-            "stage": self.stage,
-            "fresh": self.fresh,
-            "summary": self.summary,
-            "counts": self.counts,
-            "dropped": self.dropped,
-            "seconds": round(self.seconds, 2),
-            "made": [str(path) for path in self.made],
-            "notes": list(self.notes),
-            "failed": str(self.failed) if self.failed else None,
-        } | ({} if self.round is None else {"round": self.round})
+        row = {name: getattr(self, name) for name in ("stage", "fresh", "summary", "counts", "dropped")}
+        row |= {"seconds": round(self.seconds, 2), "made": [str(path) for path in self.made], "notes": list(self.notes)}
+        row["failed"] = str(self.failed) if self.failed else None
+        return row if self.round is None else {**row, "round": self.round}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -116,10 +117,13 @@ class Store:
             table = pl.concat([self.read("dropped").filter(pl.col("stage") != stage), table])
         self.write("dropped", table)
 
+    def dropped(self, stage: str) -> Counter[str]:
+        """The rows that ``stage`` left out, by reason."""
+        return Counter(self.read("dropped").filter(stage=stage)["reason"].to_list() if self.has("dropped") else ())
+
     def sha(self, file: str) -> str:
-        """sha256 of a file or, for a folder, of its files' names and contents; "" if it is not there."""
-        path = self.place(file)
-        return folder_sha256(path) if path.is_dir() else file_sha256(path) if path.is_file() else ""
+        """sha256 of a file or folder; "" if it is not there."""
+        return sha256_if_there(self.place(file))
 
     def manifest(self, stage: str) -> Manifest | None:
         """The manifest of a finished stage, None if it never finished."""
@@ -148,17 +152,19 @@ class Store:
                 continue
             for source, sha in maker.key.get("inputs", {}).items():
                 if self.sha(source) != sha:
-                    raise TableError(
-                        f"{self.path(name)} is out of date: {source} changed after it was made",
-                        f"Run `tripletkit {maker.stage}` (or `tripletkit run`), then try again.",
-                    )
+                    problem = f"{self.path(name)} is out of date: {source} changed after it was made"
+                    raise TableError(problem, f"Run `tripletkit {maker.stage}` (or `tripletkit run`), then try again.")
+
+
+def sha256_if_there(path: Path) -> str:
+    """sha256 of a file or, for a folder, of its files' names and contents; "" if it is not there."""
+    return folder_sha256(path) if path.is_dir() else file_sha256(path) if path.is_file() else ""
 
 
 def folder_sha256(folder: Path) -> str:
     """One hash of a folder's files, by name and content, without hidden files and Markdown."""
     digest = hashlib.sha256()
-    for path in sorted(
-        p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".md"
-    ):
+    kept = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".md")
+    for path in sorted(kept):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()

@@ -1,40 +1,49 @@
-"""What an output folder holds, to be read by people: what each stage made, the terms, and one passage with its mentions."""
+"""What people read about a project: what each stage made, the terms, one passage, and what would stop a long run."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tripletkit.errors import ConfigError, TableError
+from tripletkit.books import find_books, is_passage_file
+from tripletkit.encoding.properties import TASKS, saved_types
+from tripletkit.encoding.resolve import resolve_encoder
+from tripletkit.errors import ConfigError, SourceError, TableError, TripletkitError
+from tripletkit.pdf.reader import open_pdf
 from tripletkit.pipeline import STAGES
 from tripletkit.rounds import round_rows, rounds_lines
-from tripletkit.store import Store
+from tripletkit.rules import load_rules
+from tripletkit.settings import Settings
+from tripletkit.store import MAKERS, Store
+from tripletkit.training.diagnostics import Finding, lint, unmeetable_margin
+from tripletkit.user_rows import counted, read_passage_file
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+#: Room for tables, vectors and checkpoints of a few books.
+ENOUGH_DISK_BYTES = 2_000_000_000
 _COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
 def report_rows(store: Store) -> list[dict[str, Any]]:
-    """Each stage: what it made, when, in how many seconds, and its dropped rows by reason; then each round.
-
-    Raises TableError if no stage ran.
-    """
+    """What each stage made, when, in how many seconds, and dropped; then rounds. Raises TableError if none ran."""
     made = {stage: store.manifest(stage) for stage in STAGES}
     if not any(made.values()):
         raise TableError(f"{store.folder}: nothing was made here yet", "Start with `tripletkit run BOOK.pdf`.")
-    dropped = store.read("dropped") if store.has("dropped") else None
     rows = []
     for stage, of in made.items():
-        reasons = Counter(dropped.filter(stage=stage)["reason"].to_list()) if dropped is not None else Counter()
         row = {"summary": of.summary, "counts": of.counts, "seconds": of.seconds, "made": of.made} if of else {}
-        rows.append({"stage": stage, **row, "dropped": dict(reasons.most_common())})
+        rows.append({"stage": stage, **row, "dropped": dict(store.dropped(stage).most_common())})
     return [*rows, *round_rows(store.folder)]
 
 
@@ -89,25 +98,18 @@ def tagged_passage(store: Store, passage_id: str) -> dict[str, Any]:
     store.check_current(("mentions",))
     passages, mentions, terms = (store.read(name) for name in ("passages", "mentions", "terms"))
     found = passages.filter(pl.col("passage_id").str.starts_with(passage_id)) if passage_id else passages.clear()
-    if found.height != 1:
-        raise _no_one_passage(passage_id, found["passage_id"].to_list(), passages["passage_id"].to_list())
+    if found.height > 1:
+        some = ", ".join(found["passage_id"][:4]) + (" …" if found.height > 4 else "")
+        problem = f"{found.height} passages have an id that begins with {passage_id!r}: {some}"
+        raise ConfigError(problem, "Give more characters of the id.")
+    if found.is_empty():
+        example = f", such as {passages['passage_id'][0]}" if passages.height else ""
+        hint = f"The ids are in passages.parquet, column passage_id{example}; the beginning of an id is enough."
+        raise ConfigError(f"no passage has an id that begins with {passage_id!r}", hint)
     passage: dict[str, Any] = found.row(0, named=True)
     held = mentions.filter(passage_id=passage["passage_id"]).join(terms.select("term_id", "term"), on="term_id")
     names = ("start", "end", "surface", "term", "match", "term_id")
     return {**passage, "mentions": held.sort("start", "end", "term_id").select(names).to_dicts()}
-
-
-def _no_one_passage(wanted: str, found: list[str], known: list[str]) -> ConfigError:
-    if found:
-        some = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
-        return ConfigError(
-            f"{len(found)} passages have an id that begins with {wanted!r}: {some}", "Give more characters of the id."
-        )
-    example = f", such as {known[0]}" if known else ""
-    return ConfigError(
-        f"no passage has an id that begins with {wanted!r}",
-        f"The ids are in passages.parquet, column passage_id{example}; the beginning of an id is enough.",
-    )
 
 
 def passage_view(passage: Mapping[str, Any]) -> RenderableType:
@@ -126,3 +128,123 @@ def passage_view(passage: Mapping[str, Any]) -> RenderableType:
         table.add_row(f"{m['start']}–{m['end']}", m["surface"], Text(m["term"], colours[m["term"]]), m["match"])
     below = table if mentions else Text("no term is tagged in it", "dim")
     return Group(Text(place, "dim"), Text(passage["section"] or "", "dim"), "", text, "", below)
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one check. A warning is fine, but may lead to a poor result; ``mend`` says what to do."""
+
+    fine: bool
+    what: str
+    mend: str = ""
+    warning: bool = False
+
+    def __str__(self) -> str:
+        mark = "warn" if self.warning else "ok  " if self.fine else "FAIL"
+        return f"{mark}  {self.what}" + (f"\n      {self.mend}" if self.mend else "")
+
+    def as_dict(self) -> dict[str, object]:
+        """The same for --json."""
+        return {"check": self.what, "ok": self.fine, "warning": self.warning, "hint": self.mend}
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """All checks in order. None of them writes anything. A check that ends in an error of ours reports it and is over."""
+    store, train = Store(settings.output), settings.train
+    yield from map(_package, ("pypdfium2", "polars", "torch", "sentence-transformers", "datasets"))
+    yield _disk(settings)
+    yield _checked("rules: ", lambda of: f"{sum(map(len, load_rules(of).files.values()))} rules", settings.rules)
+    yield from _encoder(settings)
+    yield from _books(settings.books)
+    problem = unmeetable_margin(train)
+    fine = Check(True, f"margin {train.margin:g} ({train.distance}) can be met")
+    yield fine if problem is None else _problem(problem, fine=False)
+    yield from (_checked("", partial(_made_table, store), name) for name in MAKERS if store.has(name))
+    if store.has("triplets") and store.has("mentions"):
+        yield from _triplets(store, settings)
+
+
+def _checked(prefix: str, describe: Callable[[Any], str], of: object) -> Check:
+    try:
+        return Check(True, prefix + describe(of))
+    except TripletkitError as error:
+        return Check(False, prefix + error.problem, error.hint)
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(True, f"{name} {version(name)}")
+    except PackageNotFoundError:
+        return Check(False, f"{name} is not installed", "pip install tripletkit")
+
+
+def _disk(settings: Settings) -> Check:
+    output = settings.output.resolve()
+    free = shutil.disk_usage(next(folder for folder in (output, *output.parents) if folder.exists())).free
+    fine, what = free >= ENOUGH_DISK_BYTES, f"{free / 1e9:.1f} GB free for {settings.output}"
+    return Check(fine, what, "" if fine else "Free some space or choose another --output.")
+
+
+def _encoder(settings: Settings) -> Iterator[Check]:
+    """Load the encoder, and say what it is."""
+    from tripletkit.encoding.loading import check_encoder
+    from tripletkit.encoding.precision import choose_precision
+
+    try:
+        at = resolve_encoder(settings.encoder, settings.prompts)
+        dimensions, of, precision = check_encoder(at), at.properties, choose_precision(settings.precision)
+    except TripletkitError as error:
+        yield Check(False, f"encoder: {error.problem}", error.hint)
+        return
+    limit = f"{of.max_tokens:,} tokens" if of.max_tokens else "any number of tokens"
+    others = ", ".join(f"{name} {text!r}" for name, text in of.prompts.items() if name not in TASKS) or "none"
+    for what in (
+        f"{at.base} in {at.folder}, fingerprint {at.fingerprint}; it was loaded and encodes",
+        f"{dimensions} dimensions, {limit}, {of.similarity} similarity, {' → '.join(of.modules)}",
+        f"prompts in use: {at.prompts_in_words() or 'none'}; others in the folder: {others}",
+        f"weights saved in {saved_types(at.folder)}, held in float32, computed in {precision}",
+    ):
+        yield Check(True, f"encoder: {what}")
+
+
+def _books(given: tuple[Path, ...]) -> Iterator[Check]:
+    try:
+        yield from [_checked("", _book, path) for path in (find_books(given) if given else ())]
+    except TripletkitError as error:
+        yield Check(False, error.problem, error.hint)
+
+
+def _book(path: Path) -> str:
+    if not is_passage_file(path):
+        with open_pdf(path) as document:
+            return f"{path}: {len(document)} pages"
+    file = read_passage_file(path)
+    if file.bad:
+        line, reason, detail = file.bad[0]
+        what = f"{path}: {counted(len(file.bad), 'bad row')}, {counted(len(file.rows), 'good row')}"
+        raise SourceError(f"{what}; line {line}: {reason} ({detail})", "Mend or remove them.")
+    passages = f"{path}: {counted(len(file.rows), 'passage')}"
+    return passages + (f"; columns ignored: {', '.join(file.ignored)}" if file.ignored else "")
+
+
+def _problem(finding: Finding, *, fine: bool) -> Check:
+    return Check(fine, finding.what, f"{finding.mend[:1].upper()}{finding.mend[1:]}.", warning=fine)
+
+
+def _made_table(store: Store, name: str) -> str:
+    rows = store.read(name).height
+    store.check_current((name,))
+    return f"{store.path(name)}: {rows:,} rows"
+
+
+def _triplets(store: Store, settings: Settings) -> Iterator[Check]:
+    """Findings about the training triplets, except a margin that cannot be met, which has a check of its own."""
+    try:
+        triplets = store.read("triplets").filter(split="train")
+        mentions, place = store.read("mentions"), resolve_encoder(settings.encoder, settings.prompts)
+    except TripletkitError:
+        return  # the checks before this one report it
+    findings = list(lint(triplets, mentions, settings.train, place))
+    yield from (_problem(of, fine=True) for of in findings if of != unmeetable_margin(settings.train))
+    if not findings:
+        yield Check(True, f"{triplets.height:,} training triplets: no problem found")

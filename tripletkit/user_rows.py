@@ -17,22 +17,11 @@ from pathlib import Path
 from typing import IO, Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 import polars as pl
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    ValidationError,
-    ValidationInfo,
-)
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from tripletkit.errors import SourceError
-from tripletkit.language.section_paths import SECTION_MARK
-from tripletkit.schemas import INT, MENTIONS, TERMS, TEXT
+from tripletkit.schemas import INT, MENTIONS, SECTION_MARK, TERMS, TEXT
 
 #: A longer row is a whole book or a broken file, not a passage.
 MOST_CHARACTERS = 1_000_000
@@ -42,7 +31,6 @@ EMPTY = "empty text"
 #: A file with more bad rows than this, and more than good ones, is another kind of file than its name says.
 MOST_BAD = 100
 MOST_IN_TERM = 200
-TERM_FILES = (".csv", ".jsonl", ".txt")
 #: What other programs call the column `text`.
 _OTHER_NAMES = ("Text", "TEXT", "page_content", "content", "chunk", "chunk_text", "passage", "body", "document")
 
@@ -61,6 +49,10 @@ class Skipped(NamedTuple):
     detail: str
 
 
+def _bad(line: int, what: str, detail: str) -> Skipped:
+    return Skipped(line, f"{BAD_ROW}: {what}", detail)
+
+
 def counted(number: int, noun: str) -> str:
     """The number and the noun, such as "1 row" or "1,200 rows"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
@@ -75,10 +67,9 @@ def _shown(value: object) -> str:
 def _one_line(value: object, info: ValidationInfo) -> str | None:
     """A cell beside the text, as one line of text; None for an empty one."""
     page = info.field_name in ("page", "page_last")
-    if isinstance(value, float) and value.is_integer():  # a column of numbers with gaps, as pandas has it
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+    # A column of numbers with gaps is one of floats in pandas.
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
+        value = str(int(value))
     if info.field_name == "section" and isinstance(value, list) and all(isinstance(step, str) for step in value):
         value = SECTION_MARK.join(step for step in value if step.strip())
     if not isinstance(value, str):
@@ -99,10 +90,6 @@ def _listed(value: Any) -> Any:  # noqa: ANN401 - a cell
     return list(value) if isinstance(value, tuple) else value
 
 
-def _filled(forms: list[str]) -> list[str]:
-    return [form.strip() for form in forms if form.strip()]
-
-
 def _not_blank(value: object) -> object:
     if isinstance(value, str) and not value.strip():
         raise ValueError("the term is empty")
@@ -118,7 +105,7 @@ def _encodable(value: str) -> str:
     return value
 
 
-Text = Annotated[str, Strict(), AfterValidator(_encodable)]
+Text = Annotated[str, Field(strict=True), AfterValidator(_encodable)]
 Label = Annotated[Text | None, BeforeValidator(_one_line)]
 Item = TypeVar("Item")
 Listed = Annotated[list[Item], BeforeValidator(_listed)]
@@ -127,7 +114,7 @@ Listed = Annotated[list[Item], BeforeValidator(_listed)]
 class UserRow(BaseModel):
     """A row of a user: the columns that a file may have, of which it must have the first, and an example."""
 
-    model_config = ConfigDict(loc_by_alias=False)
+    model_config = {"loc_by_alias": False}
     columns: ClassVar[tuple[str, ...]]
     example: ClassVar[str]
 
@@ -156,7 +143,7 @@ class TermRow(UserRow):
     term: Annotated[Text, BeforeValidator(_not_blank)]
     id: Label = Field(None, validation_alias=AliasChoices("term_id", "id"))
     book: Label = Field(None, validation_alias=AliasChoices("book_id", "book"))
-    forms: Annotated[Listed[Text], AfterValidator(_filled)] = []
+    forms: Annotated[Listed[Text], AfterValidator(lambda forms: [form.strip() for form in forms if form.strip()])] = []
     definition: Text | None = None
     kept: bool = True
     parent_id: Label = None
@@ -209,7 +196,7 @@ def read_passage_file(path: Path) -> PassageFile:
     for line, cells in _raw_rows(path, PassageRow):
         if isinstance(cells, Mapping):
             seen |= dict.fromkeys(cells)
-        row = _trimmed(line, _checked(line, cells, PassageRow, in_file=True))
+        row = _checked(line, cells, PassageRow, in_file=True)
         skipped.append(row) if isinstance(row, Skipped) else rows.append((line, row))
     if seen and "text" not in seen:
         raise _without_column(path, seen, PassageRow)
@@ -224,32 +211,28 @@ def has_text_column(path: Path) -> bool:
     """Whether a file's first row has a column ``text``. True for a file that cannot be read: reading it tells why."""
     try:
         first = next((cells for _, cells in _raw_rows(path, PassageRow) if isinstance(cells, Mapping)), None)
-    except _NoColumnError:
-        return False
-    except SourceError:
-        return True
+    except SourceError as error:
+        return not isinstance(error, _NoColumnError)
     return first is None or "text" in first
 
 
 def read_user_terms(path: Path) -> list[UserTerm]:
     """The file's terms in order. Raises SourceError naming file and line of the first bad row."""
-    if path.suffix.lower() not in TERM_FILES:
+    if path.suffix.lower() not in (".csv", ".jsonl", ".txt"):
         raise SourceError(
             f"{path}: terms are read from .csv, .jsonl or .txt, not {path.suffix or 'a file without an ending'}",
             "CSV needs a header with 'term', and may have 'forms' (separated by |) and 'definition'.",
         )
-    rows = read_rows(path, TermRow, "").select(*TermRow.columns, "place")
-    if rows.is_empty():
+    found = []
+    for term, forms, definition, place in read_rows(path, TermRow, "").select(*TermRow.columns, "place").iter_rows():
+        name, *others = dict.fromkeys(" ".join(form.split()) for form in (term, *forms))
+        if len(name) > MOST_IN_TERM:
+            problem = f"{place}: a term of {len(name)} characters ({name[:40]!r}…)"
+            raise SourceError(problem, "Definitions go into the column 'definition'.")
+        found.append(UserTerm(name, tuple(others), " ".join((definition or "").split()) or None, place))
+    if not found:
         raise SourceError(f"{path}: holds no term", "Write one term a line, or a CSV with a header 'term'.")
-    return [_user_term(*row) for row in rows.iter_rows()]
-
-
-def _user_term(term: str, forms: list[str], definition: str | None, place: str) -> UserTerm:
-    name, *others = dict.fromkeys(" ".join(form.split()) for form in (term, *forms))
-    if len(name) > MOST_IN_TERM:
-        problem = f"{place}: a term of {len(name)} characters ({name[:40]!r}…)"
-        raise SourceError(problem, "Definitions go into the column 'definition'.")
-    return UserTerm(name, tuple(others), " ".join((definition or "").split()) or None, place)
+    return found
 
 
 def read_rows(given: Given, model: type[UserRow], what: str) -> pl.DataFrame:
@@ -260,7 +243,7 @@ def read_rows(given: Given, model: type[UserRow], what: str) -> pl.DataFrame:
     in_file = isinstance(given, Path)
     prefix = f"{given}:" if in_file else f"{what}: row "
     rows = []
-    for line, cells in _raw_rows(given, model) if in_file else enumerate(_items(given, model, what)):
+    for line, cells in _raw_rows(given, model) if in_file else enumerate(plain_rows(given, model, what)):
         row = _checked(line, cells, model, in_file=in_file)
         if isinstance(row, Skipped):
             reason = row.reason.removeprefix(f"{BAD_ROW}: ")
@@ -278,7 +261,8 @@ def with_ids(rows: pl.DataFrame, name: str, default: pl.Expr | pl.Series) -> pl.
     return rows
 
 
-def _items(given: Given, model: type[UserRow], what: str) -> Iterator[object]:
+def plain_rows(given: Given, model: type[UserRow], what: str) -> Iterator[object]:
+    """Rows of a list or data frame; a string is the first column. Raises SourceError for one string or row."""
     if isinstance(given, str | bytes | Mapping):
         raise SourceError(f"{what}: one {type(given).__name__} was given", f"Give a list of {what}, or a frame.")
     if hasattr(given, "to_dicts"):  # polars
@@ -300,48 +284,47 @@ def _checked(line: int, cells: object, model: type[UserRow], *, in_file: bool) -
     if isinstance(cells, Skipped):
         return cells
     if not isinstance(cells, Mapping):
-        what = f'expected {{"{model.columns[0]}": …}}, got {_shown(cells)}'
-        return Skipped(line, f"{BAD_ROW}: not an object", what)
-    held = {name: value for name, value in cells.items() if not _is_missing(value)}
+        return _bad(line, "not an object", f'expected {{"{model.columns[0]}": …}}, got {_shown(cells)}')
+    # NaN is what pandas writes for nothing.
+    held = {k: v for k, v in cells.items() if v is not None and not (isinstance(v, float) and math.isnan(v))}
     if in_file:
         unknown = sorted(cells.keys() - set(model.columns)) if model is TermRow else []
         if unknown:
-            return Skipped(line, f"{BAD_ROW}: unknown column {unknown[0]!r}", f"known are {', '.join(model.columns)}")
+            return _bad(line, f"unknown column {unknown[0]!r}", f"known are {', '.join(model.columns)}")
         held = {name: held[name] for name in model.columns if name in held}
     try:
-        return model.model_validate(held)
+        row = model.model_validate(held)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-    field, value = str(first["loc"][0]), first["input"]
+        return _invalid(line, cells, error, model)
+    if in_file and isinstance(row, PassageRow):
+        row.text = row.text.strip()
+        if not row.text:
+            return Skipped(line, EMPTY, "the row holds no text")
+        if len(row.text) > MOST_CHARACTERS:
+            return _too_long(line, f"{len(row.text):,} characters")
+    return row
+
+
+def _invalid(line: int, cells: Mapping[str, object], error: ValidationError, model: type[UserRow]) -> Skipped:
+    """The first fault that the model found, in plain words."""
+    first = error.errors(include_url=False)[0]
+    field, got = str(first["loc"][0]), f"got {_shown(first['input'])}"
     match first["type"]:
         case "missing" if model.columns[0] in cells:
             return Skipped(line, EMPTY, f"the row holds no {model.columns[0]}")
         case "missing":
-            return Skipped(line, f"{BAD_ROW}: no {field}", f"it has {', '.join(map(repr, cells)) or 'nothing'}")
+            return _bad(line, f"no {field}", f"it has {', '.join(map(repr, cells)) or 'nothing'}")
         case "string_type":
-            return Skipped(line, f"{BAD_ROW}: {field} is not a string", f"got {_shown(value)}")
+            return _bad(line, f"{field} is not a string", got)
         case "broken characters":
-            return Skipped(line, f"{BAD_ROW}: broken characters", first["msg"])
-    what = str(first["ctx"]["error"]) if first["type"] == "value_error" else f"{first['msg']}, got {_shown(value)}"
-    return Skipped(line, f"{BAD_ROW}: {field}", what)
-
-
-def _is_missing(value: object) -> bool:
-    """None, or NaN, which pandas writes for nothing."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _trimmed(line: int, row: UserRow | Skipped) -> UserRow | Skipped:
-    if not isinstance(row, PassageRow):
-        return row
-    row.text = row.text.strip()
-    if not row.text:
-        return Skipped(line, EMPTY, "the row holds no text")
-    return _too_long(line, f"{len(row.text):,} characters") if len(row.text) > MOST_CHARACTERS else row
+            return _bad(line, "broken characters", first["msg"])
+        case "value_error":
+            return _bad(line, field, str(first["ctx"]["error"]))
+    return _bad(line, field, f"{first['msg']}, {got}")
 
 
 def _too_long(line: int, what: str) -> Skipped:
-    return Skipped(line, f"{BAD_ROW}: too long", f"{what}; at most {MOST_CHARACTERS:,} are read. Cut it into chunks")
+    return _bad(line, "too long", f"{what}; at most {MOST_CHARACTERS:,} are read. Cut it into chunks")
 
 
 def _raw_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
@@ -397,7 +380,7 @@ def _parsed(line: int, text: str) -> object:
         what = str(error)
     except RecursionError:
         what = "nested too deeply"
-    return Skipped(line, f"{BAD_ROW}: invalid JSON", what)
+    return _bad(line, "invalid JSON", what)
 
 
 def _csv_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
@@ -406,7 +389,7 @@ def _csv_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
     try:
         with _open(path) as file:
             delimiter = _delimiter_of(next((line for line in file if line.strip()), ""), model.columns[0])
-        with _open(path) as file:
+            file.seek(0)
             yield from _csv_cells(path, csv.reader(file, delimiter=delimiter, strict=True), model)
     finally:
         csv.field_size_limit(limit)
@@ -414,25 +397,24 @@ def _csv_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
 
 def _csv_cells(path: Path, reader: Any, model: type[UserRow]) -> Iterator[tuple[int, object]]:  # noqa: ANN401
     header: list[str] = []
-    while True:
-        line = reader.line_num + 1
+    while line := reader.line_num + 1:
         try:
-            row = next(reader, None)
+            row = next(reader)
+        except StopIteration:
+            return
         except csv.Error as error:
             if "unexpected end" in str(error):
                 problem = f"{path}:{line}: a quote is opened here and never closed"
                 raise SourceError(problem, 'Close it, and double a quote inside a text: "He said ""yes""."') from error
-            yield line, Skipped(line, f"{BAD_ROW}: invalid CSV", f"{error}; double a quote inside a quoted text")
+            yield line, _bad(line, "invalid CSV", f"{error}; double a quote inside a quoted text")
             continue
-        if row is None:
-            return
         if not any(cell.strip() for cell in row):
             continue
         if not header:
             header = _header(f"{path}:{line}", path, row, model)
         elif len(row) > len(header):
             what = f'{len(row)} values in {len(header)} columns; put a text that holds a delimiter in "quotes"'
-            yield line, Skipped(line, f"{BAD_ROW}: invalid CSV", what)
+            yield line, _bad(line, "invalid CSV", what)
         else:
             yield line, dict(zip(header, row + [""] * (len(header) - len(row)), strict=True))
 
@@ -476,7 +458,6 @@ class _NoColumnError(SourceError):
 
 
 def _without_column(path: Path, names: Iterable[str], model: type[UserRow]) -> SourceError:
-    """The error for a file with these columns, and what to rename."""
     main, *optional = model.columns
     held = [name for name in names if name]
     other = next((name for name in _OTHER_NAMES if name in held and main == "text"), None)

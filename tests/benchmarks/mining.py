@@ -31,8 +31,7 @@ import numpy as np
 
 from tripletkit.mining import miner
 from tripletkit.mining.cosines import TermCosines, Vectors
-from tripletkit.mining.pool import Candidate, Pool, build_pool
-from tripletkit.mining.positives import Anchors, choose_positives, without_weak
+from tripletkit.mining.pool import Anchors, Candidate, Pool, build_pool, choose_positives, without_weak
 from tripletkit.mining.relations import cited_pages, numbers
 from tripletkit.mining.search import Mined, Triplet, search_negatives
 from tripletkit.settings import MineSettings

@@ -10,7 +10,7 @@ from tests.encoding.test_refused import not_a_number
 from tripletkit.cli import main
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import EncoderError
-from tripletkit.mining.cross_encoder import load_cross_encoder
+from tripletkit.mining.miner import load_cross_encoder
 from tripletkit.pdf.workers import Bounds, run_bounded
 from tripletkit.stages.extract import FIND_PROBLEM
 

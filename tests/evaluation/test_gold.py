@@ -1,16 +1,19 @@
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
 from tests.evaluation.make import heaps, mentions, passages, term
-from tripletkit.evaluation.gold import Gold, build_gold
+from tripletkit.encoding.encoder import Vectors
+from tripletkit.evaluation.gold import Gold, build_gold, mentioned
 from tripletkit.evaluation.metrics import Mask
-from tripletkit.evaluation.tasks import score_vectors
+from tripletkit.evaluation.tasks import score
 
 
 def answers(gold: Gold, relevant: Mask) -> dict[str, set[str]]:
     return {
-        name: {p for p, hit in zip(gold.passage_ids, row, strict=True) if hit}
-        for name, row in zip(gold.names, relevant, strict=True)
+        term.name: {p for p, hit in zip(gold.passage_ids, row, strict=True) if hit}
+        for term, row in zip(gold.terms, relevant, strict=True)
     }
 
 
@@ -45,13 +48,33 @@ def test_gold_by_mentions_without_an_index() -> None:
 
 def test_terms_without_a_relevant_passage_are_kept_apart() -> None:
     gold = heaps()
-    assert gold.names == ("heap", "queue")
+    assert [term.name for term in gold.terms] == ["heap", "queue"]
     assert [other.name for other in gold.mentioned_only] == ["tree"]
+
+
+class Fixed:
+    """An encoder with these vectors of the terms and of the passages, whatever their texts."""
+
+    fingerprint = ""
+
+    def __init__(self, terms: Vectors, passages: Vectors) -> None:
+        self.vectors = {"terms": terms, "passages": passages}
+
+    def encode(self, texts: Sequence[str], what: str = "texts", task: object = "document") -> Vectors:
+        return self.vectors[what]
 
 
 def test_a_perfect_and_a_reversed_encoder() -> None:
     held = passages(("a", "-", 1, "c"), ("b", "-", 2, "c"))
     gold = build_gold(held, pl.concat([term("one"), term("two")]), mentions(("a", "one"), ("b", "two")))
     right = np.eye(2, dtype=np.float32)
-    assert score_vectors(gold, right, right)["term→passage"]["nDCG@10"] == 1
-    assert score_vectors(gold, right, right[::-1])["term→passage"]["MRR@10"] == 0.5
+    assert score(gold, Fixed(right, right))["term→passage"]["nDCG@10"] == 1
+    assert score(gold, Fixed(right, right[::-1]))["term→passage"]["MRR@10"] == 0.5
+
+
+def test_a_term_is_mentioned_in_any_of_its_forms() -> None:
+    texts = ["Search Trees are sorted.", "The BST is one.", "A tree, a search.", ""]
+    assert mentioned([("search tree", "BST"), ("sort",)], texts).tolist() == [
+        [True, True, False, False],
+        [False, False, False, False],
+    ]

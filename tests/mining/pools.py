@@ -11,9 +11,11 @@ import polars as pl
 
 from tests.tagging.rows import matcher_of, mentions_in
 from tripletkit.mining.cosines import Vectors
-from tripletkit.mining.pool import Candidate, Pool, build_pool
-from tripletkit.mining.positives import (
+from tripletkit.mining.pool import (
     Anchors,
+    Candidate,
+    Pool,
+    build_pool,
     choose_positives,
 )
 from tripletkit.mining.relations import numbers

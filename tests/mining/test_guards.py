@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.mining.pools import at, mined_at_anchor, pool, run
-from tripletkit.mining.guards import GUARDS, highest_cosine
 from tripletkit.mining.pool import Pool
+from tripletkit.mining.search import GUARDS, highest_cosine
 from tripletkit.settings import MineSettings
 
 

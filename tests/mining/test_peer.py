@@ -10,8 +10,7 @@ import numpy as np
 from tests.benchmarks.mining import PEER, mine_by_peer
 from tests.mining.pools import at, pool
 from tripletkit.mining.cosines import Vectors
-from tripletkit.mining.pool import Candidate
-from tripletkit.mining.positives import Anchors
+from tripletkit.mining.pool import Anchors, Candidate
 from tripletkit.settings import MineSettings
 
 

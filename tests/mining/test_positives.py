@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from tests.mining.pools import ANCHOR, at, many, pool
-from tripletkit.mining.pool import Candidate, Pool
-from tripletkit.mining.positives import (
+from tripletkit.mining.pool import (
     BACKED_BY_BOOK,
     FAR,
     IN_PASSING,
     Anchors,
+    Candidate,
+    Pool,
     choose_positives,
+    hide,
     without_weak,
 )
 from tripletkit.settings import MineSettings
@@ -71,3 +73,9 @@ def test_a_word_mentioned_in_passing_is_no_positive_unless_it_is_the_nearest_or_
     )
     held = replace(pool(5), candidates=candidates)
     assert without(held, (10, 20, 30, 40, 50)) == [(0, 1, IN_PASSING)]
+
+
+def test_masking_a_positive() -> None:
+    forms = ["binary search tree", "BST"]
+    assert hide("Binary search-trees (a BST) and trees.", forms, "[MASK]") == "[MASK] (a [MASK]) and trees."
+    assert hide("Nothing here.", forms, "[MASK]") == "Nothing here."

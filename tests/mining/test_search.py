@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from tripletkit.mining import cosines, search
 from tripletkit.mining.cosines import Vectors
-from tripletkit.mining.pool import Candidate, Pool
-from tripletkit.mining.positives import Anchors, choose_positives, in_random_order
+from tripletkit.mining.pool import Anchors, Candidate, Pool, choose_positives, in_random_order
 from tripletkit.mining.relations import numbers
 from tripletkit.mining.search import Mined, nearest_first, search_negatives
 from tripletkit.settings import MineSettings

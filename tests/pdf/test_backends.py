@@ -12,9 +12,9 @@ import pypdfium2 as pdfium
 import pytest
 
 from tests.pdf.make import count_words
-from tripletkit.language.sentences import sentence_spans
+from tripletkit.language.layout_words import sentence_spans
 from tripletkit.pdf.book_tables import extract_book
-from tripletkit.pdf.book_task import PassageLimits
+from tripletkit.pdf.workers import PassageLimits
 from tripletkit.rules import load_rules
 
 ODS = Path(__file__).parents[2] / "examples" / "ods-java.pdf"

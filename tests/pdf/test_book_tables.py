@@ -10,10 +10,10 @@ from tests.pdfs import Box, Text, write_pdf
 from tripletkit import schemas
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.pdf.book_tables import extract_book, mark_book
-from tripletkit.pdf.book_task import BookTables, PassageLimits
 from tripletkit.pdf.inspect import draw_page
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook, ReadPage, read_book
+from tripletkit.pdf.workers import BookTables, PassageLimits
 from tripletkit.rules import load_rules
 
 RULES = load_rules()

@@ -1,14 +1,7 @@
 from tests.pdf.make import block, line
-from tripletkit.pdf.headings import (
-    Entry,
-    book_entries,
-    chapter_outlines,
-    contents_entries,
-    find_headings,
-    section_paths,
-)
-from tripletkit.pdf.hyphens import book_vocabulary
+from tripletkit.pdf.headings import book_entries, chapter_outlines, contents_entries, find_headings, section_paths
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.paragraphs import book_vocabulary
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.rules import load_rules
 
@@ -20,7 +13,7 @@ TEXT = [
 ]
 
 
-def paths_of(lines: list[Line], entries: list[Entry]) -> list[str]:
+def paths_of(lines: list[Line], entries: list[Bookmark]) -> list[str]:
     headings = find_headings(
         lines, entries, body_size=10, vocabulary=book_vocabulary(held.text for held in lines), rules=RULES
     )
@@ -44,7 +37,7 @@ def chapter() -> list[Line]:
 
 
 def test_bookmark_found_over_lines_and_numbered_headings_below_it() -> None:
-    assert paths_of(chapter(), [Entry("All about the rebirth of rivers", 0, 1, 60.0)]) == [
+    assert paths_of(chapter(), [Bookmark("All about the rebirth of rivers", 0, 1, 60.0)]) == [
         "Chapter 2 All about the rebirth of rivers",
         "Chapter 2 All about the rebirth of rivers › 2.1 Mud",
         "Chapter 2 All about the rebirth of rivers › 2.1 Mud › 2.1.1 Mud in water",
@@ -54,7 +47,7 @@ def test_bookmark_found_over_lines_and_numbered_headings_below_it() -> None:
 
 def test_signs_without_a_meaning_are_no_part_of_a_title() -> None:
     lines = [line("2.1 Mud \ufffd", y=60, size=14, style="b"), *block(TEXT, y=90)]
-    assert paths_of(lines, [Entry("2.1 Mud", 0, 1, 60.0)]) == ["2.1 Mud"]
+    assert paths_of(lines, [Bookmark("2.1 Mud", 0, 1, 60.0)]) == ["2.1 Mud"]
 
 
 def test_of_two_equal_titles_on_a_page_the_bookmarks_is_the_nearer() -> None:
@@ -68,7 +61,7 @@ def test_of_two_equal_titles_on_a_page_the_bookmarks_is_the_nearer() -> None:
     ]
     found = find_headings(
         lines,
-        [Entry("Mud", 0, 1, 395.0)],
+        [Bookmark("Mud", 0, 1, 395.0)],
         body_size=10,
         vocabulary=book_vocabulary(held.text for held in lines),
         rules=RULES,
@@ -78,15 +71,15 @@ def test_of_two_equal_titles_on_a_page_the_bookmarks_is_the_nearer() -> None:
 
 def test_a_number_in_big_letters_above_belongs_to_the_title() -> None:
     lines = [line("7", y=60, size=30, style="b"), line("Mud", y=90, size=18, style="b"), *block(TEXT, y=130)]
-    assert paths_of(lines, [Entry("Mud", 0, 1, 80.0)]) == ["7 Mud"]
+    assert paths_of(lines, [Bookmark("Mud", 0, 1, 80.0)]) == ["7 Mud"]
 
 
 def test_a_title_that_is_not_printed_still_starts_its_section() -> None:
-    assert paths_of(block(TEXT), [Entry("Rivers of old", 0, 1, 50.0)]) == ["Rivers of old"]
+    assert paths_of(block(TEXT), [Bookmark("Rivers of old", 0, 1, 50.0)]) == ["Rivers of old"]
 
 
 def test_a_bookmark_of_an_index_on_a_wrong_page_is_left_out() -> None:
-    assert paths_of(block(TEXT), [Entry("Bibliography", 0, 1, 50.0)]) == [""]
+    assert paths_of(block(TEXT), [Bookmark("Bibliography", 0, 1, 50.0)]) == [""]
 
 
 def test_a_paragraph_in_big_letters_is_no_heading() -> None:
@@ -127,10 +120,10 @@ def test_printed_contents_with_dots_a_title_of_two_lines_and_numbers() -> None:
     ]
     pages = {str(n): [n + 2] for n in range(1, 20)}
     assert contents_entries(lines, pages) == [
-        Entry("1 Rivers", 0, 5, None),
-        Entry("1.1 Mud", 1, 6, None),
-        Entry("1.2 A long title that goes on and on", 1, 7, None),
-        Entry("2 Seas", 0, 11, None),
+        Bookmark("1 Rivers", 0, 5, None),
+        Bookmark("1.1 Mud", 1, 6, None),
+        Bookmark("1.2 A long title that goes on and on", 1, 7, None),
+        Bookmark("2 Seas", 0, 11, None),
     ]
 
 
@@ -158,7 +151,7 @@ def test_headings_of_a_chapter_are_one_text() -> None:
     lines = chapter()
     headings = find_headings(
         lines,
-        [Entry("All about the rebirth of rivers", 0, 1, 60.0)],
+        [Bookmark("All about the rebirth of rivers", 0, 1, 60.0)],
         body_size=10,
         vocabulary=book_vocabulary([]),
         rules=RULES,

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from tests.pdf.make import count_characters, count_words
 from tripletkit.encoding.tokens import counter_by_words
 from tripletkit.errors import ConfigError
-from tripletkit.pdf.book_task import PassageLimits
 from tripletkit.pdf.paragraphs import Paragraph
 from tripletkit.pdf.passages import paragraphs_to_passages
+from tripletkit.pdf.workers import PassageLimits
 
 WORDS_AND_BREAKS = ["One two three.", "Four five", "six\nseven eight"]
 SMALL = PassageLimits(max_tokens=22, target_tokens=14, min_tokens=6)

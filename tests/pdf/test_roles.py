@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from tests.terms.layout import page
+from tripletkit.pdf.kinds import text_size
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.pdf.roles import index_share, page_roles, section_role, title_label
-from tripletkit.pdf.running_text import text_size
 from tripletkit.rules import load_rules
 
 RULES = load_rules()

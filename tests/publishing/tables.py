@@ -10,8 +10,8 @@ import polars as pl
 
 from tripletkit.evaluation.report import Figure
 from tripletkit.ids import stable_id
-from tripletkit.publishing.dataset_card import CardDetails
-from tripletkit.publishing.encoder_scores import EncoderScores, ScoreRow
+from tripletkit.publishing.cards import EncoderScores, ScoreRow
+from tripletkit.publishing.dataset_folder import CardDetails
 from tripletkit.schemas import TABLES, make_table
 
 DETAILS = CardDetails(

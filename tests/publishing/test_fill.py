@@ -9,9 +9,9 @@ import pytest
 
 from tests.publishing.tables import ALPHA, BETA, CONFIGURATIONS, DETAILS, SCORES, small_tables, unlicensed
 from tripletkit.errors import HubError
+from tripletkit.publishing.card_statistics import Review
 from tripletkit.publishing.dataset_folder import read_manifest, write_dataset
 from tripletkit.publishing.fill import fill_dataset
-from tripletkit.publishing.negative_checks import Review
 
 TABLES = small_tables(unlicensed(ALPHA), unlicensed(BETA))
 

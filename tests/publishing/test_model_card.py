@@ -15,7 +15,7 @@ from tests.publishing.trained import score, trained
 from tripletkit.cli import main
 from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.errors import RightsError, TableError
-from tripletkit.publishing.encoder_scores import read_scores
+from tripletkit.publishing.cards import read_scores
 from tripletkit.settings import PublishSettings, describe_loss
 from tripletkit.stages.publish import prepare_encoder
 from tripletkit.store import Store

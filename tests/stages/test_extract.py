@@ -12,8 +12,7 @@ import pytest
 from tripletkit.books import REFUSED
 from tripletkit.cli import main
 from tripletkit.pdf.book_tables import read_book_task
-from tripletkit.pdf.book_task import BookTables, BookTask
-from tripletkit.pdf.workers import WorkerFunction
+from tripletkit.pdf.workers import BookTables, BookTask, WorkerFunction
 from tripletkit.stages import extract
 from tripletkit.store import Store
 from tripletkit.user_rows import PassageFile, read_passage_file

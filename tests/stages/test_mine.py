@@ -12,8 +12,8 @@ import pytest
 from tests.benchmarks.mining import mine_by_peer
 from tests.conftest import make_tiny_cross_encoder
 from tripletkit.cli import main
-from tripletkit.mining import miner, positives
-from tripletkit.mining.positives import FAR
+from tripletkit.mining import miner, pool
+from tripletkit.mining.pool import FAR
 from tripletkit.schemas import TRIPLETS, make_table
 from tripletkit.settings import TrainSettings
 from tripletkit.stages.mine import yield_notes
@@ -87,8 +87,8 @@ def test_weak_positives_are_dropped_and_not_mined(
     output: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The small book backs each of its positives, and has so few terms that none is far."""
-    monkeypatch.setattr(positives, "BACKED_BY_BOOK", 9)
-    monkeypatch.setattr(positives, "FEW_TERMS", 1)
+    monkeypatch.setattr(pool, "BACKED_BY_BOOK", 9)
+    monkeypatch.setattr(pool, "FEW_TERMS", 1)
     before = pairs_of(mined(output, tiny_encoder)) | pairs_without_negatives(output)
     capsys.readouterr()
     after = pairs_of(mined(output, tiny_encoder, "--set", "mine.weak_positives=false", "--set", "mine.mask=0.5"))

@@ -1,12 +1,25 @@
-"""One concept, one term; and which terms are kept."""
+"""One concept, one term; which terms are kept, and which names are proposed or accepted as one."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tripletkit.rules import load_rules
+from tests.terms.layout import harvested, page
+from tripletkit.rules import Rules, load_rules
 from tripletkit.terms.book_text import Corpus
-from tripletkit.terms.concepts import Concept, TermCandidate, concept_ids, form_key, merge, objection, own_forms
+from tripletkit.terms.concepts import (
+    Alias,
+    Concept,
+    TermCandidate,
+    concept_ids,
+    merge,
+    objection,
+    propose_aliases,
+    unknown_aliases,
+)
+from tripletkit.terms.forms import own_forms
 
 
 def merged(*candidates: TermCandidate) -> list[Concept]:
@@ -14,36 +27,11 @@ def merged(*candidates: TermCandidate) -> list[Concept]:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("demand curves", "Demand curve"),
-        ("message-passing", "message passing"),
-        ("optimisation", "optimization"),
-        ("Bayes’ rule", "Bayes' rules"),
-    ],
+    ("name", "target"),
+    [("Pca", TermCandidate(["PCA"], "index")), ("e number", TermCandidate(["e number"], "index", kind="symbols"))],
 )
-def test_variants_share_a_key(one: str, other: str) -> None:
-    assert form_key(one) == form_key(other)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [("B*-tree", "B-tree"), ("C++", "C"), ("AIDS", "aids"), ("∀", "∃"), ("type 1 error", "type 2 error")],
-)
-def test_what_tells_terms_apart_stays_in_the_key(one: str, other: str) -> None:
-    assert form_key(one) != form_key(other)
-
-
-def test_own_forms() -> None:
-    assert own_forms("principal component analysis (PCA)") == [
-        "principal component analysis",
-        "PCA",
-        "principal component analysis (PCA)",
-    ]
-    assert own_forms("budget constraint (or budget line)")[:2] == ["budget constraint", "budget line"]
-    assert own_forms("closure, of a set")[1] == "closure of a set"
-    assert own_forms("Abel, Niels Henrik")[1] == "Niels Henrik Abel"
-    assert own_forms("contradiction (of TFL)") == ["contradiction (of TFL)"]
+def test_a_reference_names_an_acronym_or_an_entry_of_another_index(name: str, target: TermCandidate) -> None:
+    assert len(merged(TermCandidate(["source"], "index", refers=(name,)), target)) == 1
 
 
 def test_plural_case_and_acronym_become_one_row_with_all_pages() -> None:
@@ -149,3 +137,50 @@ def test_filters_by_where_a_term_stands() -> None:
     assert judged("data", everywhere, source="glossary") is None
     assert judged("hapax", everywhere, source="index_head") == "not found in the text"
     assert judged("solution", source="glossary") is None  # this book defines it
+
+
+# --- Which names may be one concept ---------------------------------------------------------------------------------
+
+INDEX = "# Index\n\nalgorithm, 3\nbinary tree, 5\nlogit, 11\nneural net, 13\nneural network, 15\nqueue, 17\nzero, 19"
+
+
+def rules_with(folder: Path, **files: str) -> Rules:
+    for name, text in files.items():
+        (folder / f"{name}.extra.txt").write_text(text, encoding="utf-8")
+    return load_rules(folder)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "proposed"),
+    [
+        ("data set", "dataset", True),
+        ("sigmoid activation function", "sigmoid activation", True),
+        ("logit transformation", "logit transformations", False),  # one term already
+        ("mariokart", "mario kart", True),
+        ("L1 regularization", "L2 regularization", False),
+        ("microeconomics", "macroeconomics", False),
+        ("linear regression", "nonlinear regression", False),
+        ("Type 1 error", "Type 2 error", False),
+        ("left child", "right child", False),
+    ],
+)
+def test_proposals(one: str, other: str, *, proposed: bool) -> None:
+    assert bool(propose_aliases([one, other])) is proposed
+
+
+def test_the_shorter_name_is_proposed_as_canonical() -> None:
+    assert propose_aliases(["backpropagation algorithm", "backpropagation"]) == [
+        Alias("backpropagation algorithm", "backpropagation", 75.0)
+    ]
+
+
+def test_only_an_accepted_alias_merges(tmp_path: Path) -> None:
+    plain = {str(row["term"]) for row in harvested({400: page(400, INDEX)}, {400: "index"}).terms}
+    assert {"neural net", "neural network"} <= plain
+    rules = rules_with(tmp_path, aliases="neural net: neural network\nlogit: log-odds\nno such: thing\n")
+    merged = harvested({400: page(400, INDEX)}, {400: "index"}, rules)
+    found = {str(row["term"]): row for row in merged.terms}
+    assert "neural net" not in found
+    assert set(found["neural network"]["forms"]) == {"neural network", "neural net"}  # type: ignore[call-overload]
+    assert set(found["logit"]["forms"]) == {"log-odds", "logit"}  # type: ignore[call-overload]
+    assert [row["item"] for row in unknown_aliases(merged.terms, rules)] == ["no such"]

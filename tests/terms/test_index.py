@@ -6,8 +6,8 @@ import pytest
 
 from tests.terms.layout import book, page
 from tripletkit.rules import load_rules
+from tripletkit.terms.book_text import Labels
 from tripletkit.terms.index import IndexEntry, clean_term, index_kind, parse_index, split_locators
-from tripletkit.terms.locators import Labels
 
 RULES = load_rules()
 KNOWN = Labels([str(n) for n in range(1, 501)])
@@ -73,6 +73,10 @@ def test_an_index_without_commas_is_read_by_its_spaces() -> None:
     ]
 
 
+def test_roman_numerals_after_a_space_alone_stay_with_the_term() -> None:
+    assert split_locators("Henry vi", KNOWN, strict=False) == ("Henry vi", ())
+
+
 def test_dot_leaders() -> None:
     assert said("alpha . . . . . 12\nbeta. . . . . 34, 36\ngamma ray . . 99\nno room for dots34") == [
         "alpha 12",
@@ -131,6 +135,46 @@ def test_a_full_line_without_pages_before_subentries_is_a_head() -> None:
     ]
 
 
+def test_an_indent_of_subentries_may_hold_second_lines_too() -> None:
+    assert said(
+        "beta of a long name, 12, 13,\n    34\ngamma\n    first, 5\n    second, 6\n"
+        "entry as long as the whole line\n    and more, 7\nhead of a long name (continued)\n    third, 8"
+    ) == [
+        "beta of a long name 12 13 34",
+        "gamma",
+        "gamma / first 5",
+        "gamma / second 6",
+        "entry as long as the whole line and more 7",
+        "head of a long name / third 8",
+    ]
+
+
+def test_an_entry_that_ends_in_a_semicolon_goes_on() -> None:
+    found = said("gamma\n    first, 5\n    second, 6\nsearch (linear;\n    binary), 10\ntheta, 11")
+    assert found[3:] == ["search (linear; binary) 10", "theta 11"]
+
+
+def test_full_subentries_do_not_make_their_indent_one_of_second_lines() -> None:
+    found = said(
+        "alpha, 3\ngamma\n    subentry as long as its line\n    another as long as its line\n    third one as long as its line\n"
+        "    last, 9\na head that is as long as its line\n    external, 144\nomega, 150"
+    )
+    assert found[5:] == [
+        "gamma / last 9",
+        "a head that is as long as its line",
+        "a head that is as long as its line / external 144",
+        "omega 150",
+    ]
+
+
+def test_a_see_reference_goes_on_in_a_second_line() -> None:
+    second_lines = "".join(
+        f"{word} name that needs a second\n        line, 12\n" for word in ("alpha", "beta", "delta")
+    )
+    found = entries(f"{second_lines}very long name. See balanced\n        search trees\nzeta, 14")
+    assert [(e.term, e.see) for e in found[3:]] == [("very long name", ("balanced search trees",)), ("zeta", ())]
+
+
 def test_run_in_subentries() -> None:
     assert said(
         "bias: definition of, 12; in samples, 34–6;\n      selection, 50\ncode, 9\ntrees, 5; pruning of, 10"
@@ -161,6 +205,11 @@ def test_see_and_see_also_inline_and_on_their_own_line() -> None:
     }
 
 
+def test_see_after_a_space_alone_refers_in_italics_or_where_its_target_cites_no_page() -> None:
+    found = entries("abacus, 4\nBayes /See/ probability\nbeta, 9\ndata type see interface\ngamma, 12")
+    assert {e.term: e.see for e in found if e.see} == {"Bayes": ("probability",), "data type": ("interface",)}
+
+
 def test_see_inside_a_term_is_no_reference() -> None:
     assert said("see-saw principle, 14\nwhat you see is what you get, 15") == [
         "see-saw principle 14",
@@ -180,6 +229,12 @@ def test_letters_groups_and_notes_are_dropped_with_a_reason() -> None:
         "A": "heading of a letter",
         "B": "heading of a letter",
     }
+
+
+def test_a_line_in_big_letters_is_a_heading() -> None:
+    columns = "abacus, 12\nbeta, 14\n# Functions\ncosine, 15\nsine, 16"
+    assert said(columns) == ["abacus 12", "beta 14", "cosine 15", "sine 16"]
+    assert reasons(columns) == {"Functions": "heading"}
 
 
 def test_several_indexes_are_kept_apart() -> None:
@@ -236,9 +291,10 @@ def test_a_long_entry_that_crosses_the_gutter_stays_in_its_column() -> None:
         ("adjusted R2 (R2 adj )", "adjusted R2 (R2 adj)"),
         ("B + -tree", "B+-tree"),
         ("B ∗ -trees", "B∗-trees"),
+        ("scope (of a name", "scope (of a name)"),
         ("a + b", "a + b"),
         ("Jordan, C.", "Jordan, C."),
     ],
 )
-def test_spaces_around_raised_signs_go(printed: str, term: str) -> None:
+def test_spaces_around_raised_signs_go_and_brackets_are_closed(printed: str, term: str) -> None:
     assert clean_term(printed) == term

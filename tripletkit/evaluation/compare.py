@@ -12,14 +12,11 @@ import polars as pl
 from tripletkit.encoding.encoder import SentenceEncoder
 from tripletkit.encoding.given_encoder import given_encoder, mask_token_of
 from tripletkit.errors import ConfigError, SourceError
-from tripletkit.evaluation.baselines import mentioned
-from tripletkit.evaluation.gold import Gold, Labels, make_gold
+from tripletkit.evaluation.gold import Rows, make_gold, mentioned
 from tripletkit.evaluation.metrics import Mask
 from tripletkit.evaluation.report import EvaluationReport
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
 from tripletkit.user_rows import Given, PassageRow, TermRow, read_rows, with_ids
-
-_Row = dict[str, Any]
 
 
 def evaluate_encoders(
@@ -58,7 +55,15 @@ def evaluate_encoders(
     """
     named = _named(encoders)
     texts = _with_ids(read_rows(passages, PassageRow, "passages"), "text", "passage_id")
-    found = _gold(texts, _with_ids(read_rows(terms, TermRow, "terms"), "term", "term_id"), gold)
+    names = _with_ids(read_rows(terms, TermRow, "terms"), "term", "term_id")
+    said = mentioned([(row["term"], *row["forms"]) for row in names], [row["text"] for row in texts])
+    relevant = said if gold is None else _relevant(texts, names, gold)
+    if not relevant.any():
+        raise SourceError(
+            f"evaluate_encoders: none of the {len(names)} terms has a relevant passage",
+            "Give passages that mention the terms, or pairs of passage and term in gold=.",
+        )
+    found = make_gold(texts, names, relevant, said, source="mentions" if gold is None else "given pairs")
     return score_encoders(found, named, split="", seed=seed)
 
 
@@ -66,42 +71,28 @@ def _named(encoders: Sequence[Any] | Mapping[str, Any]) -> list[NamedEncoder]:
     if isinstance(encoders, Mapping):
         labelled = list(encoders.items())
     else:
-        labelled = [
-            (str(of) if isinstance(of, str | Path) else f"encoder {n}", of) for n, of in enumerate(encoders, start=1)
-        ]
+        labelled = [(str(of) if isinstance(of, str | Path) else f"encoder {n}", of) for n, of in enumerate(encoders, 1)]
     labels = [label for label, _ in labelled]
     twice = [label for label in labels if labels.count(label) > 1]
     if twice or not labels:
         problem = f"encoder {twice[0]!r} is given twice" if twice else "no encoder is given"
         raise ConfigError(f"evaluate_encoders: {problem}", "Give each encoder once, the base encoder first.")
-    return [_load(label, encoder) for label, encoder in labelled]
+    loaded = [given_encoder(of) for _, of in labelled]
+    return [
+        NamedEncoder(
+            label, of, mask_token_of(of) or "[MASK]", of.place.name if isinstance(of, SentenceEncoder) else label
+        )
+        for label, of in zip(labels, loaded, strict=True)
+    ]
 
 
-def _load(label: str, model: Any) -> NamedEncoder:  # noqa: ANN401 - a SentenceTransformer, a string or a path
-    encoder = given_encoder(model)
-    name = encoder.place.name if isinstance(encoder, SentenceEncoder) else label
-    return NamedEncoder(label, encoder, mask_token_of(encoder) or "[MASK]", name)
-
-
-def _with_ids(rows: pl.DataFrame, column: str, key: str) -> list[_Row]:
+def _with_ids(rows: pl.DataFrame, column: str, key: str) -> list[dict[str, Any]]:
     """Rows with their id, which is the text itself where there is none; equal texts without ids are one."""
     rows = rows.filter(pl.col("id").is_not_null() | pl.col(column).is_first_distinct())
     return with_ids(rows, key, pl.col(column)).with_columns(book_id=pl.col("book").fill_null("")).to_dicts()
 
 
-def _gold(passages: Sequence[_Row], terms: Sequence[_Row], pairs: Iterable[tuple[object, object]] | None) -> Gold:
-    said = mentioned([(row["term"], *row["forms"]) for row in terms], [row["text"] for row in passages])
-    relevant = said if pairs is None else _relevant(passages, terms, pairs)
-    if not relevant.any():
-        raise SourceError(
-            f"evaluate_encoders: none of the {len(terms)} terms has a relevant passage",
-            "Give passages that mention the terms, or pairs of passage and term in gold=.",
-        )
-    source = "mentions" if pairs is None else "given pairs"
-    return make_gold(passages, terms, Labels(relevant, said, np.zeros_like(said), source))
-
-
-def _relevant(passages: Sequence[_Row], terms: Sequence[_Row], pairs: Iterable[tuple[object, object]]) -> Mask:
+def _relevant(passages: Rows, terms: Rows, pairs: Iterable[tuple[object, object]]) -> Mask:
     columns = {row["passage_id"]: j for j, row in enumerate(passages)}
     rows = {row["term_id"]: i for i, row in enumerate(terms)}
     relevant = np.zeros((len(rows), len(columns)), dtype=bool)

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tripletkit.evaluation.baselines import mentioned
 from tripletkit.evaluation.metrics import Mask
 from tripletkit.mining.relations import chapter_of, cited_pages, forms_of
+from tripletkit.tagging.matcher import Form, Matcher
 
 Chapter = tuple[str, str]  # (book, chapter)
+Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,19 @@ class Gold:
     no_mention: Mask  # terms x passages: on a page that the index cites for the term, but where no passage mentions it
     source: str
 
-    @property
-    def term_ids(self) -> tuple[str, ...]:
-        """Of the terms with a relevant passage, in the order of the rows."""
-        return tuple(term.term_id for term in self.terms)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the terms with a relevant passage, in the order of the rows."""
-        return tuple(term.name for term in self.terms)
+def build_matcher(forms: Sequence[Sequence[str]]) -> Matcher:
+    """Finds any form of any term; the ``term_id`` of a match is the position of the term in ``forms``."""
+    return Matcher(Form(str(number), form, canonical=True) for number, names in enumerate(forms) for form in names)
+
+
+def mentioned(forms: Sequence[Sequence[str]], texts: Sequence[str]) -> Mask:
+    """bool, shape (terms, texts): whether the text has any form of the term, in any case, number and spelling."""
+    matcher = build_matcher(forms)
+    found = np.zeros((len(forms), len(texts)), dtype=bool)
+    for j, text in enumerate(texts):
+        found[[int(match.form.term_id) for match in matcher.matches(text)], j] = True
+    return found
 
 
 def build_gold(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFrame) -> Gold:
@@ -73,33 +78,28 @@ def build_gold(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
             relevant[i] = tagged[i]
     books = {row["book_id"] for row in held}
     source = "index" if books <= indexed else "mentions" if not books & indexed else "index and mentions"
-    return make_gold(held, kept, Labels(relevant, tagged, no_mention, source))
+    return make_gold(held, kept, relevant, tagged, no_mention=no_mention, source=source)
 
 
-@dataclass(frozen=True)
-class Labels:
-    """What is known about each term and passage: masks of shape (terms, passages), and what ``relevant`` is taken from."""
+def make_gold(
+    passages: Rows, terms: Rows, relevant: Mask, said: Mask, *, source: str, no_mention: Mask | None = None
+) -> Gold:
+    """Gold labels from rows with passage_id, book_id, section and text, and rows with term_id, term, forms and definition.
 
-    relevant: Mask
-    mentioned: Mask
-    no_mention: Mask
-    source: str
-
-
-def make_gold(passages: Sequence[Mapping[str, Any]], terms: Sequence[Mapping[str, Any]], labels: Labels) -> Gold:
-    """Gold labels from rows with passage_id, book_id, section and text, and rows with term_id, term, forms and definition."""
-    answered = np.flatnonzero(labels.relevant.any(axis=1))
-    mentioned_only = np.setdiff1d(np.flatnonzero(labels.mentioned.any(axis=1)), answered)
+    Masks have the shape (terms, passages); ``said``: which passage mentions which term.
+    """
+    answered = np.flatnonzero(relevant.any(axis=1))
+    mentioned_only = np.setdiff1d(np.flatnonzero(said.any(axis=1)), answered)
     chapters = tuple(map(chapter_of, passages))
     return Gold(
         passage_ids=tuple(row["passage_id"] for row in passages),
         texts=tuple(row["text"] for row in passages),
         chapters=chapters,
-        terms=_terms(terms, answered, labels.relevant, chapters),
-        mentioned_only=_terms(terms, mentioned_only, labels.mentioned, chapters),
-        relevant=labels.relevant[answered],
-        no_mention=labels.no_mention[answered],
-        source=labels.source,
+        terms=_terms(terms, answered, relevant, chapters),
+        mentioned_only=_terms(terms, mentioned_only, said, chapters),
+        relevant=relevant[answered],
+        no_mention=(np.zeros_like(relevant) if no_mention is None else no_mention)[answered],
+        source=source,
     )
 
 
@@ -108,9 +108,7 @@ def anchor_passages(passages: pl.DataFrame, splits: pl.DataFrame, *, kinds: Sequ
     return passages.filter(pl.col("kind").is_in(kinds)).join(splits.filter(split=split), on="passage_id", how="semi")
 
 
-def _by_index(
-    passages: Sequence[Mapping[str, Any]], terms: Sequence[Mapping[str, Any]], tagged: Mask
-) -> tuple[Mask, Mask]:
+def _by_index(passages: Rows, terms: Rows, tagged: Mask) -> tuple[Mask, Mask]:
     """Relevant and no_mention, terms x passages. A rejected mention ("set" as a verb) is not relevant, but still a mention."""
     by_page: dict[tuple[str, int], list[int]] = defaultdict(list)
     for j, row in enumerate(passages):
@@ -126,10 +124,7 @@ def _by_index(
     return relevant, no_mention
 
 
-def _terms(
-    rows: Sequence[Mapping[str, Any]], chosen: npt.NDArray[np.intp], passages: Mask, chapters: Sequence[Chapter]
-) -> tuple[Term, ...]:
-    """The rows ``chosen``, each with the chapter of most of its ``passages``."""
+def _terms(rows: Rows, chosen: npt.NDArray[np.intp], passages: Mask, chapters: Sequence[Chapter]) -> tuple[Term, ...]:
     found = []
     for i in chosen.tolist():
         counts = Counter(chapters[int(j)] for j in np.flatnonzero(passages[i]))

@@ -1,8 +1,13 @@
-"""Ranking metrics for all queries at once: rows are queries, columns are candidates."""
+"""Ranking metrics for all queries at once (rows are queries, columns are candidates), and their 95 % confidence intervals.
+
+Intervals are by the bootstrap (Efron 1979) over whole books, chapters or queries. Queries of one chapter share its words, so
+chapters are resampled, not queries, wherever there are enough of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -55,6 +60,9 @@ METRICS = tuple(MEASURES)
 TIE_ORDERS = 8
 #: Far below any difference between two scores in float32.
 _TIE_BREAKER = 1e-9
+RESAMPLES = 1000
+#: Of fewer books, chapters are resampled; of fewer chapters, queries; fewer queries have no interval.
+ENOUGH_UNITS = 5
 
 
 def metric_values(
@@ -67,17 +75,13 @@ def metric_values(
     """
     if ignored is not None:
         scores = np.where(ignored, -np.inf, scores)
-    if ties is None:
-        return _measured(np.argsort(-scores, axis=1, kind="stable"), relevant)
-    rng = np.random.default_rng(ties)
-    orders = (np.argsort(_TIE_BREAKER * rng.random(scores.shape) - scores, axis=1) for _ in range(TIE_ORDERS))
-    mean: Values = np.mean([_measured(order, relevant) for order in orders], axis=0)
+    orders = [np.argsort(-scores, axis=1, kind="stable")]
+    if ties is not None:
+        rng = np.random.default_rng(ties)
+        orders = [np.argsort(_TIE_BREAKER * rng.random(scores.shape) - scores, axis=1) for _ in range(TIE_ORDERS)]
+    gains = [np.take_along_axis(relevant, order, axis=1) for order in orders]
+    mean: Values = np.mean([np.stack([of(gain) for of in MEASURES.values()], axis=1) for gain in gains], axis=0)
     return mean
-
-
-def _measured(order: npt.NDArray[np.intp], relevant: Mask) -> Values:
-    gains = np.take_along_axis(relevant, order, axis=1)
-    return np.stack([measure(gains) for measure in MEASURES.values()], axis=1)
 
 
 def mean_metrics(scores: ScoreMatrix, relevant: Mask) -> Metrics:
@@ -85,3 +89,56 @@ def mean_metrics(scores: ScoreMatrix, relevant: Mask) -> Metrics:
     values = metric_values(scores, relevant)
     means = values.mean(axis=0) if len(values) else np.zeros(len(METRICS))
     return {"queries": float(len(values)), **dict(zip(METRICS, means.tolist(), strict=True))}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One value per metric, and its values on each resample. Estimates of one Resampling have paired differences."""
+
+    point: Values  # (metrics,)
+    draws: Values  # (resamples, metrics); no rows where there were too few units
+
+    def minus(self, other: Estimate) -> Estimate:
+        """The paired difference."""
+        return Estimate(self.point - other.point, self.draws - other.draws)
+
+    @property
+    def interval(self) -> tuple[Values, Values] | None:
+        """The 2.5th and 97.5th percentile of the resamples, each of shape (metrics,); None without resamples."""
+        if not len(self.draws):
+            return None
+        low, high = np.percentile(self.draws, [2.5, 97.5], axis=0)
+        return low, high
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How often each resample contains each unit, and the unit of each query."""
+
+    by: str  # books, chapters or queries
+    unit_of: npt.NDArray[np.intp]  # (queries,)
+    counts: Values  # (resamples, units), whole numbers
+
+    @property
+    def units(self) -> int:
+        """The number of units."""
+        return int(self.counts.shape[1])
+
+    def estimate(self, values: Values) -> Estimate:
+        """Means over the queries; ``values`` has shape (queries, metrics)."""
+        sums = np.zeros((self.units, values.shape[1]))
+        np.add.at(sums, self.unit_of, values)
+        queries = self.counts @ np.bincount(self.unit_of, minlength=self.units)
+        return Estimate(values.mean(axis=0), (self.counts @ sums) / queries[:, None])
+
+
+def resampling(chapters: Sequence[tuple[str, str]], seed: int) -> Resampling:
+    """Resample books, chapters or queries: the largest of which there are enough. ``chapters``: (book, chapter) of each query."""
+    levels: dict[str, Sequence[Hashable]] = {"books": [book for book, _ in chapters], "chapters": chapters}
+    by = next((name for name, units in levels.items() if len(set(units)) >= ENOUGH_UNITS), "queries")
+    units = levels.get(by, range(len(chapters)))
+    number = {unit: i for i, unit in enumerate(dict.fromkeys(units))}
+    rng = np.random.default_rng(seed)
+    resamples = RESAMPLES if len(number) >= ENOUGH_UNITS else 0
+    counts = rng.multinomial(len(number), np.full(len(number), 1 / len(number)), size=resamples).astype(np.float64)
+    return Resampling(by, np.array([number[unit] for unit in units]), counts)

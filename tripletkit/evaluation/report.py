@@ -37,6 +37,15 @@ SUBSETS = ("seen terms", "unseen terms", "seen books", "unseen books")
 #: The metrics in the table; scores.json holds all of them. The first decides which encoder is better.
 TABLE_METRICS = ("nDCG@10", "MAP")
 LEADING_METRIC = TABLE_METRICS[0]
+#: Task, its label, and metric of each row of the table.
+_ROWS = [
+    row
+    for task in TASKS
+    for row in (
+        *((task, task, metric) for metric in TABLE_METRICS),
+        *((f"{task}, {subset}", f"  {subset}", LEADING_METRIC) for subset in SUBSETS),
+    )
+]
 #: Column widths in characters: exact match, BM25, and the two encoders.
 _WIDTHS = (11, 6, 6, 11)
 #: Typical standard deviation of nDCG@10 over the terms of a book; over 50 terms the standard error of the mean is 0.05.
@@ -185,32 +194,21 @@ class EvaluationReport(_Model):
         return f"{text}, {significant} (95 % interval, bootstrap over {sample.units} {sample.by})"
 
     def _task_lines(self, pair: Sequence[str]) -> Iterator[str]:
-        for task in (task for task in TASKS if task in self.resampling):
-            yield from self._metric_lines(pair, task, task, TABLE_METRICS)
-            for subset in SUBSETS:
-                if f"{task}, {subset}" in self.resampling:
-                    yield from self._metric_lines(pair, f"{task}, {subset}", f"  {subset}", TABLE_METRICS[:1])
-
-    def _metric_lines(self, pair: Sequence[str], task: str, label: str, metrics: Sequence[str]) -> Iterator[str]:
         rankers = (self.baselines[EXACT_MATCH], self.baselines[BM25], *(self.encoders[name] for name in pair))
-        for metric in metrics:
-            columns = _columns(*(f"{ranker.scores[task][metric]:.3f}" for ranker in rankers))
-            head = f"{label:24}{self.resampling[task].queries:>8}" if metric == metrics[0] else f"{'':32}"
-            difference = f" {self.differences[pair[1]].tasks[task][metric]}" if len(pair) > 1 else ""
-            yield f" {head} {metric:8}{columns}{difference}"
+        for task, label, metric in _ROWS:
+            if task in self.resampling:
+                columns = _columns(*(f"{ranker.scores[task][metric]:.3f}" for ranker in rankers))
+                head = f"{label:24}{self.resampling[task].queries:>8}" if metric == LEADING_METRIC else f"{'':32}"
+                difference = f" {self.differences[pair[1]].tasks[task][metric]}" if len(pair) > 1 else ""
+                yield f" {head} {metric:8}{columns}{difference}"
 
     def _below_baselines(self, name: str) -> list[str]:
         """The tasks in which exact match or BM25 scores higher than the encoder."""
-
-        def value(ranker: RankerScores, task: str) -> float:
-            return ranker.scores[task][LEADING_METRIC]
-
-        return [
-            task
-            for task in TASKS
-            if task in self.resampling
-            and max(value(of, task) for of in self.baselines.values()) > value(self.encoders[name], task)
-        ]
+        rankers = [self.encoders[name], *self.baselines.values()]
+        values = {
+            task: [of.scores[task][LEADING_METRIC] for of in rankers] for task in TASKS if task in self.resampling
+        }
+        return [task for task, (own, *others) in values.items() if max(others) > own]
 
 
 class ValidationScores(_Model):
@@ -247,12 +245,8 @@ def not_better(before: TaskScores, after: TaskScores, split: str) -> EncoderErro
 
 def few_terms(terms: float, split: str) -> tuple[str, ...]:
     """A note where there are so few queries that a difference says little."""
-    if terms >= ENOUGH_TERMS:
-        return ()
-    return (
-        f"only {terms:.0f} terms have a relevant passage in {split}: differences this small are not significant; "
-        "add books or enlarge the split",
-    )
+    problem = f"only {terms:.0f} terms have a relevant passage in {split}: differences this small are not significant"
+    return () if terms >= ENOUGH_TERMS else (f"{problem}; add books or enlarge the split",)
 
 
 def describe_change(before: TaskScores, after: TaskScores) -> str:

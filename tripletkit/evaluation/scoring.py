@@ -1,19 +1,25 @@
-"""Scores each encoder and baseline on each task, with bootstrap confidence intervals."""
+"""Scores each encoder and baseline on each task, with bootstrap confidence intervals, and on everyday sentences.
+
+A useful encoder beats exact match and BM25, which need no encoder. Everyday sentences tell whether training has cost
+general-domain similarity: Spearman correlation on 180 graded pairs that come with the package. Imports bm25s.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 
 from tripletkit.encoding.encoder import Encoder
-from tripletkit.evaluation.baselines import bm25
-from tripletkit.evaluation.bootstrap import Estimate, Resampling, resampling
-from tripletkit.evaluation.general import general_similarity
 from tripletkit.evaluation.gold import Gold
-from tripletkit.evaluation.metrics import METRICS, ScoreMatrix, metric_values
+from tripletkit.evaluation.metrics import METRICS, RESAMPLES, Estimate, ScoreMatrix, Values, metric_values, resampling
 from tripletkit.evaluation.report import (
     BM25,
     DEFINITION,
@@ -28,6 +34,7 @@ from tripletkit.evaluation.report import (
     Sample,
 )
 from tripletkit.evaluation.tasks import RetrievalTask, TrainingContent, build_tasks, encoder_scores, seen_subsets
+from tripletkit.language.normalise import term_key
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,6 @@ class NamedEncoder:
     name: str = ""
 
 
-#: By task and subset.
-_Estimates = Mapping[str, Estimate]
-
-
 def score_encoders(
     gold: Gold, encoders: Sequence[NamedEncoder], *, split: str, seed: int, training: TrainingContent | None = None
 ) -> EvaluationReport:
@@ -52,37 +55,32 @@ def score_encoders(
     With ``training`` the two whole tasks are also scored by terms and books that training has seen or not.
     """
     tasks = build_tasks(gold)
-    subsets = [task.whole for task in tasks]
+    subsets = [task.subset(task.name, task.relevant) for task in tasks]
     for task in tasks:
         if training is not None and task.name in (TERM_TO_PASSAGE, PASSAGE_TO_TERM):
             subsets += seen_subsets(task, training)
     samples = {subset.name: resampling(subset.chapters, seed) for subset in subsets}
 
-    def estimates(scores: Mapping[str, ScoreMatrix], ties: int | None = None) -> _Estimates:
-        return {
-            subset.name: samples[subset.name].estimate(
-                metric_values(scores[subset.task][subset.rows], subset.relevant, subset.ignored, ties=ties)
-            )
-            for subset in subsets
-        }
+    def estimates(scores: Mapping[str, ScoreMatrix], ties: int | None = None) -> dict[str, Estimate]:
+        ranked = [(of, metric_values(scores[of.task][of.rows], of.relevant, of.ignored, ties=ties)) for of in subsets]
+        return {subset.name: samples[subset.name].estimate(values) for subset, values in ranked}
 
     exact = estimates({task.name: task.mentioned().astype("float32") for task in tasks}, ties=seed)
     words = estimates({task.name: bm25(task.queries, task.candidates) for task in tasks}, ties=seed)
     found = {one.label: estimates(encoder_scores(tasks, one.encoder, one.mask_token)) for one in encoders}
     general = {one.label: general_similarity(one.encoder, seed) for one in encoders}
+    spearman = {label: _figures(of, ["Spearman"])["Spearman"] for label, of in general.items()}
+    queries = {name: float(len(of.unit_of)) for name, of in samples.items()}
     first, *others = found
+    start = float(general[first].point[0])
     return EvaluationReport(
         resampling={name: Sample(queries=len(of.unit_of), by=of.by, units=of.units) for name, of in samples.items()},
-        baselines={EXACT_MATCH: _ranker(exact, samples), BM25: _ranker(words, samples)},
+        baselines={EXACT_MATCH: _ranker(exact, queries), BM25: _ranker(words, queries)},
         encoders={
-            one.label: _ranker(
-                found[one.label],
-                samples,
-                general=_figures(general[one.label], ["Spearman"])["Spearman"],
-                name=one.name,
-                fingerprint=one.encoder.fingerprint,
+            of.label: _ranker(
+                found[of.label], queries, general=spearman[of.label], name=of.name, fingerprint=of.encoder.fingerprint
             )
-            for one in encoders
+            for of in encoders
         },
         differences={
             name: Difference.model_validate(
@@ -90,7 +88,7 @@ def score_encoders(
                     **{task: _figures(of.minus(found[first][task])) for task, of in found[name].items()},
                     "from": first,
                     "general": _figures(general[name].minus(general[first]), ["Spearman"])["Spearman"],
-                    "general_change": _relative(general[first], general[name]),
+                    "general_change": round((float(general[name].point[0]) - start) / max(abs(start), 1e-9), 6),
                 }
             )
             for name in others
@@ -112,22 +110,14 @@ def _figures(estimate: Estimate, metrics: Sequence[str] = METRICS) -> dict[str, 
     }
 
 
-def _ranker(estimates: _Estimates, samples: Mapping[str, Resampling], **of_encoder: Any) -> RankerScores:  # noqa: ANN401
+def _ranker(estimates: Mapping[str, Estimate], queries: Mapping[str, float], **of_encoder: Any) -> RankerScores:  # noqa: ANN401
+    means = {task: dict(zip(METRICS, of.point.tolist(), strict=True)) for task, of in estimates.items()}
+    figures = {task: _figures(of) for task, of in estimates.items()}
     return RankerScores(
-        scores={
-            task: {"queries": float(len(samples[task].unit_of)), **dict(zip(METRICS, of.point.tolist(), strict=True))}
-            for task, of in estimates.items()
-        },
-        intervals={
-            task: {metric: figure.interval for metric, figure in _figures(of).items()} for task, of in estimates.items()
-        },
+        scores={task: {"queries": queries[task], **of} for task, of in means.items()},
+        intervals={task: {metric: figure.interval for metric, figure in of.items()} for task, of in figures.items()},
         **of_encoder,
     )
-
-
-def _relative(before: Estimate, after: Estimate) -> float:
-    start, end = float(before.point[0]), float(after.point[0])
-    return round((end - start) / max(abs(start), 1e-9), 6)
 
 
 def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:
@@ -140,3 +130,51 @@ def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:
     }
     present = {task.name for task in tasks}
     return {task: reason for task, reason in reasons.items() if task not in present}
+
+
+def bm25(queries: Sequence[str], candidates: Sequence[str]) -> ScoreMatrix:
+    """BM25 as in Lucene (k1 1.5, b 0.75), shape (queries, candidates), over the normalised words that terms are matched by."""
+    first_import = "bm25s" not in sys.modules
+    import bm25s
+
+    if first_import:
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # which the import has set to DEBUG
+    scores = np.zeros((len(queries), len(candidates)), dtype=np.float32)
+    corpus = [list(term_key(text)) for text in candidates]
+    if any(corpus):
+        index = bm25s.BM25()
+        index.index(corpus, show_progress=False)
+        for row, query in zip(scores, queries, strict=True):
+            if words := list(term_key(query)):
+                row[:] = index.get_scores(words)
+    return scores
+
+
+def graded_pairs() -> Iterator[tuple[int, str, str]]:
+    """Grade from 0 (unrelated) to 5 (same meaning), and the two sentences."""
+    text = (files("tripletkit.evaluation") / "similarity.tsv").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            grade, one, other = line.split("\t")
+            yield int(grade), one, other
+
+
+def general_similarity(encoder: Encoder, seed: int) -> Estimate:
+    """Spearman correlation of cosine and grade, also on resampled pairs."""
+    pairs = list(graded_pairs())
+    vectors = encoder.encode([text for _, *texts in pairs for text in texts], "everyday sentences", "query")
+    cosines = (vectors[0::2] * vectors[1::2]).sum(axis=1).astype(np.float64)
+    grades = np.array([grade for grade, *_ in pairs], dtype=np.float64)
+    every = np.arange(len(pairs))[None, :]
+    drawn = np.random.default_rng(seed).integers(len(pairs), size=(RESAMPLES, len(pairs)))
+    return Estimate(spearman(cosines, grades, every)[0], spearman(cosines, grades, drawn))
+
+
+def spearman(ones: Values, others: Values, drawn: npt.NDArray[np.integer]) -> Values:
+    """Rank correlation for each row of ``drawn``, which holds indices of pairs: shape (rows, 1). Ties share their mean rank."""
+    columns = [pl.from_numpy(np.ascontiguousarray(of[drawn].T)) for of in (ones, others)]
+    ranks = [table.select(pl.all().rank("average")).to_numpy().T for table in columns]
+    a, b = (rows - rows.mean(axis=1, keepdims=True) for rows in ranks)
+    norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    found: Values = ((a * b).sum(axis=1) / np.maximum(norm, 1e-12))[:, None]
+    return found

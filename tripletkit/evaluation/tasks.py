@@ -6,21 +6,19 @@ Each can be split by what training has seen: gains on seen terms or books only m
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tripletkit.encoding.encoder import Encoder, Vectors
+from tripletkit.encoding.encoder import Encoder
 from tripletkit.encoding.properties import TASKS, Task
-from tripletkit.evaluation.baselines import build_matcher, mentioned
-from tripletkit.evaluation.bootstrap import ENOUGH_UNITS
-from tripletkit.evaluation.gold import Chapter, Gold, Term
-from tripletkit.evaluation.metrics import Mask, Metrics, ScoreMatrix, mean_metrics
+from tripletkit.evaluation.gold import Chapter, Gold, Term, build_matcher, mentioned
+from tripletkit.evaluation.metrics import ENOUGH_UNITS, Mask, Metrics, ScoreMatrix, mean_metrics
 from tripletkit.evaluation.report import DEFINITION, MASKED, NO_MENTION, PASSAGE_TO_TERM, SUBSETS, TERM_TO_PASSAGE
 from tripletkit.language.normalise import term_key
-from tripletkit.mining.masking import hide, hide_matches
+from tripletkit.mining.pool import hide, hide_matches
 
 #: Stands for a masked term until it is replaced by an encoder's own mask token; not a letter, so that no string match sees it.
 HIDDEN = "\ufffc"
@@ -51,11 +49,6 @@ class RetrievalTask:
     forms: tuple[tuple[str, ...], ...]
     by_term: bool  # whether the queries are the terms
 
-    @property
-    def whole(self) -> QuerySubset:
-        """All queries."""
-        return self.subset(self.name, self.relevant)
-
     def subset(self, name: str, relevant: Mask) -> QuerySubset:
         """The queries with a candidate in ``relevant``. Other relevant candidates of the task are ignored."""
         rows = np.flatnonzero(relevant.any(axis=1))
@@ -68,15 +61,20 @@ class RetrievalTask:
 
 
 def build_tasks(gold: Gold) -> list[RetrievalTask]:
-    """Every task that has a query."""
+    """Every task that has a query. A definition, in which its term is masked, is searched among all terms of these passages."""
     masked = mask_terms(gold.texts, [term.forms for term in gold.terms])
+    terms = (*gold.terms, *gold.mentioned_only)
+    definitions = [hide(term.definition or "", term.forms, HIDDEN) for term in terms]
+    defined = np.diag(np.array([bool(term.definition) for term in terms], dtype=bool))
+    no_mention = _task(f"{TERM_TO_PASSAGE}, {NO_MENTION}", gold.terms, gold.texts, gold.no_mention)
+    elsewhere = (gold.relevant & ~gold.no_mention)[gold.no_mention.any(axis=1)]
     tasks = [
-        _by_term(TERM_TO_PASSAGE, gold, gold.texts, gold.relevant),
-        _by_term(f"{TERM_TO_PASSAGE}, {MASKED}", gold, masked, gold.relevant),
-        _by_term(f"{TERM_TO_PASSAGE}, {NO_MENTION}", gold, gold.texts, gold.no_mention),
-        _by_passage(PASSAGE_TO_TERM, gold, gold.texts),
-        _by_passage(f"{PASSAGE_TO_TERM}, {MASKED}", gold, masked),
-        _by_definition(gold),
+        _task(TERM_TO_PASSAGE, gold.terms, gold.texts, gold.relevant),
+        _task(f"{TERM_TO_PASSAGE}, {MASKED}", gold.terms, masked, gold.relevant),
+        replace(no_mention, ignored=elsewhere),
+        _task(PASSAGE_TO_TERM, gold.terms, gold.texts, gold.relevant.T, gold.chapters),
+        _task(f"{PASSAGE_TO_TERM}, {MASKED}", gold.terms, masked, gold.relevant.T, gold.chapters),
+        _task(DEFINITION, terms, definitions, defined, [term.chapter for term in terms]),
     ]
     return [task for task in tasks if task.queries]
 
@@ -87,48 +85,23 @@ def mask_terms(texts: Sequence[str], forms: Sequence[Sequence[str]]) -> tuple[st
     return tuple(hide_matches(text, matcher, HIDDEN) for text in texts)
 
 
-def _by_term(name: str, gold: Gold, texts: tuple[str, ...], relevant: Mask) -> RetrievalTask:
-    rows = np.flatnonzero(relevant.any(axis=1))
-    terms = [gold.terms[i] for i in rows]
-    return RetrievalTask(
-        name=name,
-        queries=tuple(term.name for term in terms),
-        candidates=texts,
-        relevant=relevant[rows],
-        ignored=(gold.relevant & ~relevant)[rows],
-        chapters=tuple(term.chapter for term in terms),
-        forms=tuple(term.forms for term in terms),
-        by_term=True,
-    )
-
-
-def _by_passage(name: str, gold: Gold, texts: tuple[str, ...]) -> RetrievalTask:
-    rows = np.flatnonzero(gold.relevant.any(axis=0))
-    queries, chapters = [texts[j] for j in rows], [gold.chapters[j] for j in rows]
-    return _by_text(name, queries, chapters, gold.terms, gold.relevant.T[rows])
-
-
-def _by_definition(gold: Gold) -> RetrievalTask:
-    """A term by its definition, in which it is masked, among all terms of these passages."""
-    terms = (*gold.terms, *gold.mentioned_only)
-    defined = [(i, term, term.definition) for i, term in enumerate(terms) if term.definition]
-    queries = [hide(definition, term.forms, HIDDEN) for _, term, definition in defined]
-    relevant = np.eye(len(terms), dtype=bool)[[i for i, *_ in defined], :]
-    return _by_text(DEFINITION, queries, [term.chapter for _, term, _ in defined], terms, relevant)
-
-
-def _by_text(
-    name: str, queries: Sequence[str], chapters: Sequence[Chapter], terms: Sequence[Term], relevant: Mask
+def _task(
+    name: str, terms: Sequence[Term], texts: Sequence[str], relevant: Mask, chapters: Sequence[Chapter] | None = None
 ) -> RetrievalTask:
+    """Texts are searched by term or, given the ``chapters`` of the texts, terms by text. Queries without an answer are left out."""
+    names, by_term = tuple(term.name for term in terms), chapters is None
+    queries, candidates = (names, texts) if by_term else (texts, names)
+    asked: list[int] = np.flatnonzero(relevant.any(axis=1)).tolist()
+    places = [term.chapter for term in terms] if chapters is None else chapters
     return RetrievalTask(
         name=name,
-        queries=tuple(queries),
-        candidates=tuple(term.name for term in terms),
-        relevant=relevant,
-        ignored=np.zeros_like(relevant),
-        chapters=tuple(chapters),
-        forms=tuple(term.forms for term in terms),
-        by_term=False,
+        queries=tuple(queries[i] for i in asked),
+        candidates=tuple(candidates),
+        relevant=relevant[asked],
+        ignored=np.zeros_like(relevant[asked]),
+        chapters=tuple(places[i] for i in asked),
+        forms=tuple(terms[i].forms for i in (asked if by_term else range(len(terms)))),
+        by_term=by_term,
     )
 
 
@@ -150,14 +123,8 @@ def encoder_scores(tasks: Sequence[RetrievalTask], encoder: Encoder, mask_token:
 
 def score(gold: Gold, encoder: Encoder) -> dict[str, Metrics]:
     """Mean metrics of term→passage and passage→term; for validation, which needs neither baselines nor intervals."""
-    terms = encoder.encode(gold.names, "terms", "query")
-    passages = encoder.encode(gold.texts, "passages")
-    return score_vectors(gold, terms, passages)
-
-
-def score_vectors(gold: Gold, terms: Vectors, passages: Vectors) -> dict[str, Metrics]:
-    """Mean metrics by the cosines of unit-length rows."""
-    cosines = terms @ passages.T
+    terms = encoder.encode([term.name for term in gold.terms], "terms", "query")
+    cosines = terms @ encoder.encode(gold.texts, "passages").T
     answered = gold.relevant.any(axis=0)
     return {
         TERM_TO_PASSAGE: mean_metrics(cosines, gold.relevant),
@@ -193,11 +160,9 @@ def seen_subsets(task: RetrievalTask, training: TrainingContent) -> list[QuerySu
     """
     terms = np.array([any(term_key(form) in training.terms for form in forms) for forms in task.forms], dtype=bool)
     books = np.array([book in training.books for book, _ in task.chapters], dtype=bool)
-    by_term = terms[:, None] if task.by_term else terms[None, :]
-    return [*_split(task, SUBSETS[:2], by_term), *_split(task, SUBSETS[2:], books[:, None])]
-
-
-def _split(task: RetrievalTask, names: Sequence[str], seen: Mask) -> Sequence[QuerySubset]:
-    masks = (task.relevant & seen, task.relevant & ~seen)
-    subsets = [task.subset(f"{task.name}, {name}", mask) for name, mask in zip(names, masks, strict=True)]
-    return subsets if all(len(subset.rows) >= ENOUGH_UNITS for subset in subsets) else ()
+    found = list[QuerySubset]()
+    for names, seen in ((SUBSETS[:2], terms[:, None] if task.by_term else terms), (SUBSETS[2:], books[:, None])):
+        masks = (task.relevant & seen, task.relevant & ~seen)
+        pair = [task.subset(f"{task.name}, {name}", mask) for name, mask in zip(names, masks, strict=True)]
+        found += pair if all(len(subset.rows) >= ENOUGH_UNITS for subset in pair) else []
+    return found

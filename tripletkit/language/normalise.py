@@ -3,18 +3,16 @@
 A token's key ignores case, plural, hyphens, quotes and British or American spelling. Only nouns' endings are undone:
 verbs lemmatised out of context turn terms into everyday words ("spacing" → "space").
 
-Irregular plurals and spellings come from the rules files ``plurals`` and ``variants``. The pipeline runs each stage
-inside ``normalised_by(rules)``, so that a user's rules reach every caller; outside of it the packaged rules count. The
-choice is a context variable: two projects in one process, or two threads, do not see each other's.
-
-A second language brings its own ``Normaliser.singular`` and its own ``plurals`` and ``variants``.
+Irregular plurals and spellings come from the rules files ``plurals`` and ``variants``: a user's own inside of
+``normalised_by``, else the packaged ones. Two projects in one process, or two threads, do not see each other's.
+A second language brings both files and its own ``Normaliser.singular``.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, lru_cache
@@ -27,17 +25,17 @@ _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*[+#]{0,2}")
 _APOSTROPHE = re.compile(r"['’]s?$")
 _KEEP_S = re.compile(r"(ss|us|is)$")
 # Fields of study, which without their s are adjectives ("economics"); a statistic, a metric and a heuristic are things.
-# fmt: off
 _FIELDS = (
-    "omics", "amics", "physics", "matics", "onics", "netics", "guistics", "gistics", "mantics", "botics", "litics", "ethics",
-    "optics", "tactics", "oustics", "lytics", "chanics", "natorics", "econometrics",
-)
-# fmt: on
+    "omics", "amics", "physics", "matics", "onics", "netics", "guistics", "gistics", "mantics", "botics", "litics",
+    "ethics", "optics", "tactics", "oustics", "lytics", "chanics", "natorics", "econometrics",
+)  # fmt: skip
 _ACRONYM_PLURAL = re.compile(r"\w+[A-Z]s")
 _ACRONYM_END = re.compile(r"[A-Z]s$")
 _STRIP_ES = re.compile(r"(ss|x|ch|sh|zz)es$")
 _PLAIN_SIGNS = frozenset("'\"`,.;:()[]{}/&!?_’‘")
 _PLAIN_KINDS = frozenset(("Pd", "Pi", "Pf", "Mn"))
+
+Pairs = tuple[tuple[str, str], ...]
 
 
 class Token(NamedTuple):
@@ -54,9 +52,10 @@ class Normaliser:
     A spelling that begins with a hyphen stands for all words of that ending.
     """
 
-    def __init__(self, plurals: Mapping[str, str], variants: Mapping[str, str]) -> None:
-        self._plurals, self._words = plurals, variants
-        self._endings = [(key[1:], to.lstrip("-")) for key, to in variants.items() if key.startswith("-")]
+    def __init__(self, plurals: Pairs, variants: Pairs) -> None:
+        self._plurals = {plural.casefold(): singular.casefold() for plural, singular in plurals}
+        self._words = {one.casefold(): other.casefold() for one, other in variants}
+        self._endings = [(key[1:], to.lstrip("-")) for key, to in self._words.items() if key.startswith("-")]
         # Most words of a book are met again and again.
         self.word_key = lru_cache(maxsize=1 << 17)(self._word_key)
 
@@ -76,7 +75,13 @@ class Normaliser:
         word = _APOSTROPHE.sub("", unicodedata.normalize("NFKC", word))
         if _ACRONYM_PLURAL.fullmatch(word):
             return word[:-1].casefold()
-        return self._american(self.singular(word.casefold()))
+        word = self.singular(word.casefold())
+        if word in self._words:
+            return self._words[word]
+        for british, american in self._endings:
+            if word.endswith(british) and len(word) > len(british) + 2:
+                return word[: -len(british)] + american
+        return word
 
     def singular(self, word: str) -> str:
         """A lower-case noun's singular by its ending; other words may lose an s, alike wherever they stand."""
@@ -88,19 +93,10 @@ class Normaliser:
             return word
         if word.endswith("ies") and len(word) > 4:
             return word[:-3] + "y"
-        if _STRIP_ES.search(word):
-            return word[:-2]
-        return word[:-1]
-
-    def _american(self, word: str) -> str:
-        if word in self._words:
-            return self._words[word]
-        for british, american in self._endings:
-            if word.endswith(british) and len(word) > len(british) + 2:
-                return word[: -len(british)] + american
-        return word
+        return word[:-2] if _STRIP_ES.search(word) else word[:-1]
 
 
+_shared = lru_cache(maxsize=8)(Normaliser)
 _in_force: ContextVar[Normaliser | None] = ContextVar("normaliser", default=None)
 
 
@@ -121,23 +117,12 @@ def normaliser() -> Normaliser:
 
 def normaliser_of(rules: Rules) -> Normaliser:
     """The normaliser with the plurals and variants of ``rules``. Equal rules share one, with its cache of keys."""
-    return _build(*(tuple((rule.label, rule.text) for rule in rules.files[name]) for name in ("plurals", "variants")))
+    return _shared(*(tuple((rule.label, rule.text) for rule in rules.files[name]) for name in ("plurals", "variants")))
 
 
 @cache
 def _packaged() -> Normaliser:
     return normaliser_of(load_rules())
-
-
-Pairs = tuple[tuple[str, str], ...]
-
-
-@lru_cache(maxsize=8)
-def _build(plurals: Pairs, variants: Pairs) -> Normaliser:
-    return Normaliser(
-        {plural.casefold(): singular.casefold() for plural, singular in plurals},
-        {one.casefold(): other.casefold() for one, other in variants},
-    )
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -153,16 +138,8 @@ def term_key(form: str) -> tuple[str, ...]:
 def telling_signs(form: str) -> str:
     """Signs that tell terms of the same words apart, sorted: "*" for "B*-tree". Quotes, brackets and hyphens do not."""
     plain = unicodedata.normalize("NFKC", form).replace("∗", "*").replace("−", "-")
-    return "".join(
-        sorted(
-            c
-            for c in plain
-            if not c.isalnum()
-            and not c.isspace()
-            and c not in _PLAIN_SIGNS
-            and unicodedata.category(c) not in _PLAIN_KINDS
-        )
-    )
+    signs = (c for c in plain if not (c.isalnum() or c.isspace() or c in _PLAIN_SIGNS))
+    return "".join(sorted(c for c in signs if unicodedata.category(c) not in _PLAIN_KINDS))
 
 
 def is_acronym(form: str) -> bool:

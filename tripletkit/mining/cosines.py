@@ -30,18 +30,15 @@ class TermCosines:
 
     def of(self, texts: Vectors) -> Vectors:
         """Each text (row) with every term. Give at most ``texts_at_once`` rows to keep to the memory."""
-        cosines: Vectors = (_on_grid(texts) @ self._terms.T).astype(np.float32)
-        return cosines
+        return np.asarray(_on_grid(texts) @ self._terms.T, dtype=np.float32)
 
     def of_pairs(self, texts: Vectors, terms: Indices) -> Vectors:
         """Each text with the one term at its place."""
-        cosines: Vectors = np.einsum("ij,ij->i", _on_grid(texts), self._terms[terms]).astype(np.float32)
-        return cosines
+        return np.asarray(np.einsum("ij,ij->i", _on_grid(texts), self._terms[terms]), dtype=np.float32)
 
     def between(self, term: int, others: Indices) -> Vectors:
         """One term with each of the others."""
-        cosines: Vectors = (self._terms[others] @ self._terms[term]).astype(np.float32)
-        return cosines
+        return np.asarray(self._terms[others] @ self._terms[term], dtype=np.float32)
 
     def near_synonyms(self, threshold: float) -> tuple[Numbers, ...]:
         """Per term: the terms whose cosine with it is at least ``threshold``, itself included.
@@ -66,9 +63,7 @@ class TermCosines:
 
 
 def _on_grid(vectors: Vectors) -> npt.NDArray[np.float64]:
-    """``vectors`` with each component rounded to a multiple of 1 / GRID."""
-    rounded = vectors.astype(np.float64)
-    rounded *= GRID
+    rounded = np.multiply(vectors, GRID, dtype=np.float64)
     np.rint(rounded, out=rounded)
     rounded /= GRID
     return rounded

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tripletkit.encoding.encoder import Encoder
-from tripletkit.errors import TableError
+from tripletkit.errors import EncoderError, TableError
 from tripletkit.ids import rng_for
-from tripletkit.mining.cross_encoder import TOO_CLOSE_BY_CROSS_ENCODER, Rescored, rescore
-from tripletkit.mining.masking import hide
-from tripletkit.mining.pool import Candidate, Pool
-from tripletkit.mining.positives import Anchors, Weak, choose_positives, without_weak
+from tripletkit.mining.pool import Anchors, Candidate, Pool, Weak, choose_positives, hide, without_weak
 from tripletkit.mining.search import Mined, search_negatives
 from tripletkit.progress import Progress
 from tripletkit.settings import MineSettings
@@ -23,26 +21,18 @@ from tripletkit.settings import MineSettings
 #: Reasons of what is left out, beside those of weak positives.
 NO_POSITIVE, NO_NEGATIVE = "no positive", "no negative left"
 NEAREST_REJECTED, REJECTED = "nearest candidate rejected: ", "rejected: "
+#: The cross-encoder's name among the guards that reject.
+TOO_CLOSE_BY_CROSS_ENCODER = "too close by the cross-encoder"
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What mining needs beside a pool and settings. ``mask_token`` and ``forms`` (by term_id) are asked for where positives are masked."""
+    """What mining needs beside a pool and settings. ``mask_token`` is asked for where positives are masked."""
 
     encoder: Encoder
     mask_token: Callable[[], str]
-    forms: Mapping[str, Sequence[str]]
     cross_encoder: Any = None  # an untyped library's model
     progress: Progress = field(default_factory=lambda: Progress(quiet=True))
-
-
-class Rejection(NamedTuple):
-    """A passage, or a passage and a term, that is left out."""
-
-    passage_id: str
-    term_id: str | None
-    reason: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -53,11 +43,6 @@ class MinedPool:
     mined: Mined = field(default_factory=Mined)
     masked: Mapping[tuple[int, int], str] = field(default_factory=dict)  # (passage, positive): the anchor
     weak: Sequence[Weak] = ()
-    rescored: Rescored | None = None
-
-    def anchor(self, passage: int, positive: int) -> str:
-        """The anchor's text."""
-        return self.masked.get((passage, positive), self.pool.texts[passage])
 
     @property
     def rejected(self) -> Counter[str]:
@@ -66,29 +51,32 @@ class MinedPool:
 
     def texts(self) -> list[tuple[str, str, str]]:
         """Each triplet's anchor, positive and negative."""
-        names = self.pool.names
-        return [(self.anchor(t.passage, t.positive), names[t.positive], names[t.negative]) for t in self.mined.triplets]
+        names, texts, masked = self.pool.names, self.pool.texts, self.masked
+        return [
+            (masked.get((t.passage, t.positive), texts[t.passage]), names[t.positive], names[t.negative])
+            for t in self.mined.triplets
+        ]
 
     def columns(self) -> dict[str, list[Any]]:
         """The triplets column by column: a row as a dictionary would take ten times the memory."""
         pool, triplets, texts = self.pool, self.mined.triplets, self.texts()
-        scores = self.rescored.scores if self.rescored is not None else [(None, None)] * len(triplets)
         return {
             "passage_id": [pool.passage_ids[t.passage] for t in triplets],
             "positive_id": [pool.term_ids[t.positive] for t in triplets],
             "negative_id": [pool.term_ids[t.negative] for t in triplets],
             **{name: [text[i] for text in texts] for i, name in enumerate(("anchor", "positive", "negative"))},
             **{name: [getattr(t, name) for t in triplets] for name in ("cos_ap", "cos_an", "cos_pn", "rank", "rule")},
-            **{name: [pair[i] for pair in scores] for i, name in enumerate(("ce_ap", "ce_an"))},
+            "ce_ap": [of_positive for of_positive, _ in self.mined.scores] or [None] * len(triplets),
+            "ce_an": [of_negative for _, of_negative in self.mined.scores] or [None] * len(triplets),
             "masked": [(t.passage, t.positive) in self.masked for t in triplets],
         }
 
-    def rejections(self) -> Iterator[Rejection]:
-        """Passages without a positive, weak positives, pairs without negatives, and the nearest rejected term of each pair."""
+    def rejections(self) -> Iterator[tuple[str, str | None, str, str]]:
+        """Passage, term, reason and detail: no positive or negative, a weak positive, a nearest rejected term."""
         held = {c.passage for c in self.pool.candidates}
         for i, passage_id in enumerate(self.pool.passage_ids):
             if i not in held:
-                yield Rejection(passage_id, None, NO_POSITIVE, "no kept term is mentioned in it")
+                yield passage_id, None, NO_POSITIVE, "no kept term is mentioned in it"
         for pair in self.mined.without_negatives:
             yield self._rejection(pair.passage, pair.term, NO_NEGATIVE, self.pool.names[pair.term])
         for pair, cosine, reason in self.weak:
@@ -97,16 +85,15 @@ class MinedPool:
             (n.pair.passage, n.pair.term, n.term, NEAREST_REJECTED + n.guard, n.cos_positive, n.cos_term)
             for n in self.mined.review
         ]
-        if self.rescored is not None:
-            reason = REJECTED + TOO_CLOSE_BY_CROSS_ENCODER
-            near += [(t.passage, t.positive, t.negative, reason, p, n) for t, p, n in self.rescored.rejected]
+        reason = REJECTED + TOO_CLOSE_BY_CROSS_ENCODER
+        near += [(t.passage, t.positive, t.negative, reason, p, n) for t, p, n in self.mined.rejected_by_scores]
         for passage, positive, other, reason, of_positive, of_other in near:
             name, other_name = self.pool.names[positive], self.pool.names[other]
             detail = f"positive {name!r} {of_positive:.4f}, rejected {other_name!r} {of_other:.4f}"
             yield self._rejection(passage, other, reason, detail)
 
-    def _rejection(self, passage: int, term: int, reason: str, detail: str) -> Rejection:
-        return Rejection(self.pool.passage_ids[passage], self.pool.term_ids[term], reason, detail)
+    def _rejection(self, passage: int, term: int, reason: str, detail: str) -> tuple[str, str, str, str]:
+        return self.pool.passage_ids[passage], self.pool.term_ids[term], reason, detail
 
 
 def mine_pool(pool: Pool, tools: Tools, settings: MineSettings, *, seed: int, name: str = "") -> MinedPool:
@@ -124,18 +111,14 @@ def mine_pool(pool: Pool, tools: Tools, settings: MineSettings, *, seed: int, na
     pairs = choose_positives(pool, settings, seed)
     if masked := _masked_anchors(pool, pairs, tools, settings.mask, seed):
         vectors = tools.encoder.encode(list(masked.values()), f"{name}passages, positives masked")
-        anchors = Anchors(
-            np.concatenate((anchors.vectors, vectors)),
-            anchors.plain,
-            {pair: row for row, pair in enumerate(masked, start=len(plain))},
-        )
+        rows = {pair: row for row, pair in enumerate(masked, start=len(plain))}
+        anchors = Anchors(np.concatenate((anchors.vectors, vectors)), anchors.plain, rows)
     with tools.progress.bar(f"mining {name}".strip(), len(pairs), "pairs") as advance:
         mined = search_negatives(pool, pairs, anchors, terms, settings, seed=seed, advance=advance)
     found = MinedPool(pool, mined, masked, weak)
     if tools.cross_encoder is None:
         return found
-    rescored = rescore(mined, found.texts(), tools.cross_encoder, settings.cross_encoder_margin)
-    return MinedPool(pool, rescored.mined, masked, weak, rescored)
+    return replace(found, mined=rescore(mined, found.texts(), tools.cross_encoder, settings.cross_encoder_margin))
 
 
 def check_any_triplet(found: Sequence[MinedPool]) -> None:
@@ -156,13 +139,66 @@ def check_any_triplet(found: Sequence[MinedPool]) -> None:
 
 
 def _masked_anchors(
-    pool: Pool, pairs: Sequence[Candidate], tools: Tools, share: float, seed: int
+    pool: Pool, pairs: list[Candidate], tools: Tools, share: float, seed: int
 ) -> dict[tuple[int, int], str]:
     """The anchors in which the positive is masked, by pair: a seeded share of all."""
-    chosen = [
-        p for p in pairs if rng_for(seed, "mask", pool.passage_ids[p.passage], pool.term_ids[p.term]).random() < share
-    ]
-    if not chosen:
-        return {}
-    token = tools.mask_token()
-    return {(p.passage, p.term): hide(pool.texts[p.passage], tools.forms[pool.term_ids[p.term]], token) for p in chosen}
+    ids, terms = pool.passage_ids, pool.term_ids
+    chosen = [p for p in pairs if rng_for(seed, "mask", ids[p.passage], terms[p.term]).random() < share]
+    token = tools.mask_token() if chosen else ""
+    return {(p.passage, p.term): hide(pool.texts[p.passage], pool.forms[p.term], token) for p in chosen}
+
+
+def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, relative_margin: float) -> Mined:  # noqa: ANN401 - untyped library
+    """Reject negatives whose score is not below their positive's by ``relative_margin``, a share of the positive's score.
+
+    ``texts`` holds each triplet's anchor, positive and negative. What is rejected is not replaced.
+    """
+    pairs = list(dict.fromkeys(pair for anchor, *both in texts for pair in ((anchor, both[0]), (anchor, both[1]))))
+    score = dict(zip(pairs, map(float, model.predict(pairs, show_progress_bar=False)), strict=True))
+    left, rejected, scores = [], [], []
+    for triplet, (anchor, positive, negative) in zip(mined.triplets, texts, strict=True):
+        of_positive, of_negative = score[anchor, positive], score[anchor, negative]
+        if of_negative > of_positive - relative_margin * abs(of_positive):
+            rejected.append((triplet, of_positive, of_negative))
+        else:
+            left.append(triplet)
+            scores.append((of_positive, of_negative))
+    counts = mined.rejected.copy()
+    counts[TOO_CLOSE_BY_CROSS_ENCODER] = len(rejected)
+    return replace(mined, triplets=left, rejected=counts, scores=scores, rejected_by_scores=rejected)
+
+
+def load_cross_encoder(name: str | None) -> Any:  # noqa: ANN401 - untyped library
+    """The CrossEncoder of one score in a folder, or of a hub id; None for None. Raises EncoderError."""
+    if name is None:
+        return None
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    from tripletkit.encoding.loading import check_weights
+
+    folder = Path(name).expanduser()
+    try:
+        model = CrossEncoder(
+            str(folder) if folder.is_dir() else name,
+            local_files_only=folder.is_dir(),
+            model_kwargs={"dtype": torch.float32},
+        )
+    except Exception as error:  # the library raises whatever its parts raise
+        raise EncoderError(
+            f"cross-encoder {name!r} cannot be loaded ({type(error).__name__}: {error})",
+            "Give a folder that CrossEncoder.save_pretrained wrote, or a hub id such as cross-encoder/ms-marco-MiniLM-L6-v2.",
+        ) from error
+    architectures = model.config.architectures or [""]
+    if model[0].transformer_task == "sequence-classification" and not architectures[0].endswith("Classification"):
+        raise EncoderError(
+            f"cross-encoder {name!r}: it is a {architectures[0] or 'model'} without scores, such as an encoder has",
+            "Give a CrossEncoder, such as cross-encoder/ms-marco-MiniLM-L6-v2.",
+        )
+    check_weights(f"cross-encoder {name!r}", model)
+    if model.num_labels != 1:
+        raise EncoderError(
+            f"cross-encoder {name!r} gives {model.num_labels} scores a pair",
+            "Choose one that was trained to rank, which gives one.",
+        )
+    return model

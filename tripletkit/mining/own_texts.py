@@ -9,12 +9,11 @@ import polars as pl
 from tripletkit.encoding.given_encoder import given_encoder, mask_token_of
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.ids import stable_id
-from tripletkit.mining.cross_encoder import load_cross_encoder
-from tripletkit.mining.miner import Rejection, Tools, check_any_triplet, mine_pool
+from tripletkit.mining.miner import Tools, check_any_triplet, load_cross_encoder, mine_pool
 from tripletkit.mining.pool import build_pool
 from tripletkit.rules import load_rules
 from tripletkit.schemas import INT, LOCATORS, TEXT, TRIPLETS
-from tripletkit.settings import MineSettings, load_settings
+from tripletkit.settings import load_settings
 from tripletkit.tagging.tag_texts import find_mentions
 from tripletkit.user_rows import Given, MentionRow, PassageRow, TermRow, read_rows, with_ids
 
@@ -23,8 +22,6 @@ COLUMNS = (
     *("anchor", "positive", "negative", "passage_id", "positive_id", "negative_id"),
     *("cos_ap", "cos_an", "cos_pn", "rank", "rule", "masked"),
 )
-#: The book of passages that name none.
-ONE_BOOK = "own texts"
 
 
 @overload
@@ -96,17 +93,18 @@ def mine_triplets(
         find_mentions(texts, names, load_rules()) if mentions is None else read_rows(mentions, MentionRow, "mentions")
     )
     pool = build_pool(texts, names, tagged, page_margin=chosen.page_margin)
-    found = mine_pool(pool, _tools(model, names, chosen), chosen, seed=seed)
-    check_any_triplet([found])
-    columns = found.columns()
-    triplets = pl.DataFrame(
-        {name: columns[name] for name in COLUMNS}, {name: TRIPLETS.schema[name] for name in COLUMNS}
+    encoder = given_encoder(model)
+    tools = Tools(
+        encoder, lambda: _given_token(mask_token_of(encoder), model), load_cross_encoder(chosen.cross_encoder)
     )
+    found = mine_pool(pool, tools, chosen, seed=seed)
+    check_any_triplet([found])
+    triplets = pl.DataFrame(found.columns(), schema_overrides=TRIPLETS.schema).select(COLUMNS)
     # A pair's negatives stay in the order in which they were chosen.
     order = texts.select("passage_id", order=pl.int_range(pl.len()))
     triplets = triplets.join(order, on="passage_id", maintain_order="left")
     triplets = triplets.sort("order", "positive_id", maintain_order=True).drop("order")
-    rejected = dict.fromkeys(Rejection._fields, TEXT)
+    rejected = dict.fromkeys(("passage_id", "term_id", "reason", "detail"), TEXT)
     return (triplets, pl.DataFrame(list(found.rejections()), rejected, orient="row")) if return_rejected else triplets
 
 
@@ -116,7 +114,7 @@ def _passages(given: Given) -> pl.DataFrame:
     blank = rows.filter(pl.col("text").str.strip_chars() == "")
     if not blank.is_empty():
         raise SourceError(f"{blank['place'][0]}: empty text", "Fill it, or leave it out.")
-    rows = rows.with_columns(book_id=pl.col("book").fill_null(ONE_BOOK))
+    rows = rows.with_columns(book_id=pl.col("book").fill_null("own texts"))
     again = (pl.int_range(pl.len()).over("book_id", "text") + 1).cast(TEXT)
     ids = [stable_id("p", *key) for key in rows.select("book_id", "text", again=again).iter_rows()]
     rows = with_ids(rows, "passage_id", pl.Series(ids, dtype=TEXT))
@@ -149,31 +147,20 @@ def _terms(given: Given, passages: pl.DataFrame) -> pl.DataFrame:
         what = "a `book`, as the passages are of several" if len(homes) > 1 else "each passage a `page`"
         name = rows.filter(cites)["term"][0]
         raise SourceError(f"terms: {name!r} has cited_pages, but it is not known of which passages", f"Give {what}.")
-    rows = rows.with_columns(
-        book_id=pl.when(cites).then(pl.lit(homes[0])).otherwise("book"),
-        locators=pl.Series(
-            [
-                [{"label": str(page), "page": page, "range_end": None} for page in cited] or given
-                for cited, given in rows.select("cited_pages", "locators").iter_rows()
-            ],
-            dtype=LOCATORS,
-        ),
-    )
+    locators = [
+        [{"label": str(page), "page": page, "range_end": None} for page in cited] or given
+        for cited, given in rows.select("cited_pages", "locators").iter_rows()
+    ]
+    home = pl.when(cites).then(pl.lit(homes[0])).otherwise("book")
+    rows = rows.with_columns(book_id=home, locators=pl.Series(locators, dtype=LOCATORS))
     ids = [stable_id("t", str(book), name) for book, name in rows.select("book_id", "term").iter_rows()]
     return with_ids(rows, "term_id", pl.Series(ids, dtype=TEXT))
 
 
-def _tools(model: Given, terms: pl.DataFrame, settings: MineSettings) -> Tools:
-    encoder = given_encoder(model)
-
-    def mask_token() -> str:
-        if (token := mask_token_of(encoder)) is not None:
-            return token
-        raise ConfigError(
-            f"mask: the model, a {type(model).__name__}, has no mask token",
-            "Leave mask at 0, or give a model that has one.",
-        )
-
-    forms = {term_id: [term, *forms] for term_id, term, forms in terms.select("term_id", "term", "forms").iter_rows()}
-    cross_encoder = None if settings.cross_encoder is None else load_cross_encoder(settings.cross_encoder)
-    return Tools(encoder=encoder, mask_token=mask_token, forms=forms, cross_encoder=cross_encoder)
+def _given_token(token: str | None, model: Given) -> str:
+    if token is not None:
+        return token
+    raise ConfigError(
+        f"mask: the model, a {type(model).__name__}, has no mask token",
+        "Leave mask at 0, or give a model that has one.",
+    )

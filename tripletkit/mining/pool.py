@@ -1,11 +1,11 @@
-"""What one split offers to the miner: its passages, its terms, and which terms a passage mentions, cites or implies."""
+"""What one split offers to the miner: passages, terms, which a passage mentions, cites or implies, and its positives."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,21 +14,24 @@ import polars as pl
 
 from tripletkit.language.definitions import is_defined
 from tripletkit.language.normalise import term_key
-from tripletkit.mining.relations import (
-    Numbers,
-    Span,
-    Values,
-    cited_in,
-    implied_in,
-    in_chapter,
-    mentioned_in,
-    outermost,
-    related_terms,
-    same_head_terms,
-    same_thing_pairs,
-)
+from tripletkit.mining import relations
+from tripletkit.mining.cosines import TermCosines, Vectors
+from tripletkit.mining.relations import Numbers, Span, Values, cited_in, forms_of, outermost
+from tripletkit.settings import MineSettings
+from tripletkit.tagging.matcher import Form, Matcher
 
 Hashes = npt.NDArray[np.uint64]
+
+#: A positive is far from its passage if it is not among this share of the terms nearest to it.
+NEAR_SHARE = 0.2
+#: How near a positive is among all terms is estimated from so many, the first by id, which are as good as a random sample.
+RANKED_AMONG = 1000
+#: A positive among so many nearest terms is near, however few terms there are.
+FEW_TERMS = 10
+#: Why a term that is mentioned in a passage is not its positive.
+FAR, IN_PASSING = "positive too far from its passage", "positive mentioned only in passing"
+#: The salience of a positive that the index cites on these pages, or that is defined or first mentioned there and rare elsewhere.
+BACKED_BY_BOOK = 2.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class Candidate:
     term: int
     salience: float
     passing: bool = False  # a single word, mentioned once
+
+
+#: A positive that is rejected: its cosine with the passage, and the reason.
+Weak = tuple[Candidate, float, str]
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Pool:
     passage_books: Numbers  # per passage; -1: none
     term_books: Numbers  # per term; -1 for a user's term, which belongs to every book
     implied: tuple[Numbers, ...]  # per passage: terms in its headings, or with a word stem in common
+    forms: tuple[tuple[str, ...], ...] = ()  # per term: its name and all other forms; needed to mask positives only
 
     @cached_property
     def has_many_books(self) -> bool:
@@ -92,9 +100,9 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     mentions = mentions.join(passages.select("passage_id"), on="passage_id", how="semi")
     terms = terms.filter("kept").join(mentions.select("term_id").unique(), on="term_id", how="semi").sort("term_id")
     term_rows, rows = terms.to_dicts(), passages.to_dicts()
-    books = {book: i for i, book in enumerate(dict.fromkeys(p["book_id"] for p in rows))}
+    books = {book: i for i, book in enumerate(dict.fromkeys(p["book_id"] for p in rows))} | {None: -1}
     texts = tuple(p["text"] for p in rows)
-    mentioned = mentioned_in(texts, term_rows)
+    mentioned = relations.mentioned_in(texts, term_rows)
     spans = _spans(rows, term_rows, mentions)
     return Pool(
         passage_ids=tuple(p["passage_id"] for p in rows),
@@ -104,14 +112,13 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
         candidates=_candidates(rows, term_rows, spans),
         mentioned=mentioned,
         cited=cited_in(rows, term_rows, page_margin),
-        related=related_terms(term_rows, same_thing_pairs(texts, spans)),
-        same_head=same_head_terms(term_rows),
-        in_chapter=in_chapter(rows, mentioned),
+        related=relations.related_terms(term_rows, relations.same_thing_pairs(texts, spans)),
+        same_head=relations.same_head_terms(term_rows),
+        in_chapter=relations.in_chapter(rows, mentioned),
         passage_books=np.array([books[p["book_id"]] for p in rows], dtype=np.int32),
-        term_books=np.array(
-            [-1 if t["book_id"] is None else books.get(t["book_id"], len(books)) for t in term_rows], dtype=np.int32
-        ),
-        implied=implied_in(rows, term_rows),
+        term_books=np.array([books.get(t["book_id"], len(books)) for t in term_rows], dtype=np.int32),
+        implied=relations.implied_in(rows, term_rows),
+        forms=tuple(map(forms_of, term_rows)),
     )
 
 
@@ -159,11 +166,8 @@ def in_heading(section: str | None, term: str) -> bool:
 
 
 def _hashes_of(ids: Iterable[str]) -> Hashes:
-    """64 bits of each id."""
-    return np.frombuffer(
-        b"".join(hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest() for id_ in ids),
-        dtype="<u8",
-    )
+    digests = (hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest() for id_ in ids)
+    return np.frombuffer(b"".join(digests), dtype="<u8")
 
 
 def _mixed(state: Hashes) -> Hashes:
@@ -172,3 +176,102 @@ def _mixed(state: Hashes) -> Hashes:
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: Hashes = state ^ (state >> np.uint64(31))
     return mixed
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """One unit row per text that is an anchor: a passage, or a passage in which one positive is masked."""
+
+    vectors: Vectors
+    plain: Mapping[int, int]  # passage: its row
+    masked: Mapping[tuple[int, int], int] = field(default_factory=dict)  # (passage, positive): its row
+
+    def row(self, pair: Candidate) -> int:
+        """The row of the pair's anchor."""
+        return self.masked.get((pair.passage, pair.term), self.plain[pair.passage])
+
+
+def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Candidate]:
+    """The most salient pairs first, at most so many positives per passage and passages per term.
+
+    A passage that this leaves with none, as it mentions only frequent terms, keeps the one that fewest passages have.
+    """
+    per_passage, per_term = Counter[int](), Counter[int]()
+    chosen, left = [], defaultdict[int, list[Candidate]](list)
+    for candidate in by_salience(pool, pool.candidates, seed):
+        p, t = candidate.passage, candidate.term
+        if per_passage[p] < settings.positives and per_term[t] < settings.passages_per_term:
+            per_passage[p] += 1
+            per_term[t] += 1
+            chosen.append(candidate)
+        elif not per_passage[p]:
+            left[p].append(candidate)
+    for passage, candidates in left.items():
+        if not per_passage[passage]:
+            chosen.append(min(candidates, key=lambda c: per_term[c.term]))
+            per_term[chosen[-1].term] += 1
+    return sorted(chosen, key=lambda c: (c.passage, c.term))
+
+
+def by_salience(pool: Pool, candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
+    """The most salient first, ties in a seeded order."""
+    return sorted(in_random_order(pool, candidates, seed), key=lambda c: -c.salience)
+
+
+def in_random_order(pool: Pool, candidates: Sequence[Candidate], seed: int) -> list[Candidate]:
+    """In a seeded order, so that no end of the book is the first to run out of negatives."""
+    order = np.argsort(pool.random_draws(candidates, 1, seed, "order")[:, 0], kind="stable")
+    return [candidates[i] for i in order.tolist()]
+
+
+def without_weak(pool: Pool, anchors: Anchors, terms: Vectors, settings: MineSettings) -> tuple[Pool, list[Weak]]:
+    """The pool without positives that are everyday words where they stand, and those.
+
+    Far positives are not among the share `NEAR_SHARE` of the terms nearest to the passage: harder negatives than they are not
+    allowed, and allowed ones are trivial. Mentioned in passing are single words mentioned once. A positive that the book backs
+    stays, as does the nearest of a passage. ``anchors`` are the passages themselves: masking a positive brings it no nearer.
+    """
+    if settings.weak_positives:
+        return pool, []
+    measured = list(_measured(pool.candidates, anchors, terms, settings.memory_mb))
+    nearest: dict[int, float] = {}
+    for candidate, cosine, _ in measured:
+        nearest[candidate.passage] = max(cosine, nearest.get(candidate.passage, -1.0))
+    kept, weak = list[Candidate](), list[Weak]()
+    for candidate, cosine, far in measured:
+        stays = candidate.salience >= BACKED_BY_BOOK or cosine >= nearest[candidate.passage]
+        if stays or not (far or candidate.passing):
+            kept.append(candidate)
+        else:
+            weak.append((candidate, cosine, FAR if far else IN_PASSING))
+    return replace(pool, candidates=tuple(kept)), weak
+
+
+def _measured(
+    candidates: Sequence[Candidate], anchors: Anchors, terms: Vectors, memory_mb: float
+) -> Iterator[tuple[Candidate, float, bool]]:
+    """Each candidate with the cosine of passage and term, and whether that is far."""
+    sample, whole = TermCosines(terms[:RANKED_AMONG], memory_mb), TermCosines(terms, memory_mb)
+    few = max(FEW_TERMS, NEAR_SHARE * min(len(terms), RANKED_AMONG))
+    for start in range(0, len(candidates), sample.texts_at_once):
+        part = candidates[start : start + sample.texts_at_once]
+        passages, at = np.unique([c.passage for c in part], return_inverse=True)
+        vectors = anchors.vectors[[anchors.plain[p] for p in passages.tolist()]]
+        cosines = whole.of_pairs(vectors[at], np.array([c.term for c in part]))
+        nearer = (sample.of(vectors)[at] > cosines[:, None]).sum(axis=1)
+        yield from zip(part, cosines.tolist(), (nearer >= few).tolist(), strict=True)
+
+
+def hide(text: str, forms: Iterable[str], mask_token: str) -> str:
+    """``text`` with every form of one term, in any case and number, replaced by the encoder's mask token."""
+    return hide_matches(text, Matcher(Form("masked", form, canonical=True) for form in forms), mask_token)
+
+
+def hide_matches(text: str, matcher: Matcher, mask_token: str) -> str:
+    """``text`` with all that ``matcher`` finds replaced, the longest first where matches overlap."""
+    parts, end = [], 0
+    for match in matcher.matches(text):  # by start, longest first
+        if match.start >= end:
+            parts += [text[end : match.start], mask_token]
+            end = match.end
+    return "".join([*parts, text[end:]])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tripletkit.language.guard_words import (
+from tripletkit.language.definitions import (
     STEM_LETTERS_OF_MANY,
     are_names_of_one_thing,
     singular_and_plural,

@@ -1,4 +1,8 @@
-"""(passage, positive, hard-negative term): an exact search over all allowed terms of the split, one pair after the other."""
+"""(passage, positive, hard-negative term): an exact search over all terms of the split that the guards allow.
+
+The first guard that rejects a term as a negative for a passage and its positive is the one that counts. Most guards are
+lists of terms; the last is a bound on the cosine of the passage and the term.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,14 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tripletkit.mining.cosines import TermCosines, Vectors
-from tripletkit.mining.guards import Guards, Mask, NearRejection
-from tripletkit.mining.pool import Candidate, Pool
-from tripletkit.mining.positives import Anchors, by_salience, in_random_order
+from tripletkit.mining.pool import Anchors, Candidate, Pool, by_salience, in_random_order
+from tripletkit.mining.relations import Numbers
 from tripletkit.settings import MineSettings
+
+Mask = npt.NDArray[np.bool_]
 
 #: Temperature of the weighted draw: a term whose cosine is .05 higher is drawn e times as often.
 TEMPERATURE = 0.05
@@ -27,6 +33,63 @@ GROUPS = 4
 OTHER_BOOK = " (other book)"
 #: The rules that take turns.
 STRATEGIES = {"mix": ("nearest", "sibling", "window"), "top": ("nearest",), "weighted": ("weighted",)}
+
+#: Why a term is rejected, in the order in which the guards are asked.
+GUARDS = (
+    "mentioned in the passage",  # in any of its forms: it is a positive
+    "cited by the index for these pages",  # the book's own index says that these pages are about the term
+    "in a section heading, or shares a word stem with the passage",  # the passage is about it without mentioning it
+    "related to the positive",  # the positive itself, its parent, its children, its see-also terms, other names of it
+    "near-synonym of the positive",  # so near the positive that they may be one concept
+    "too close to the passage",  # nearer than its positive less a margin: perhaps true, certainly confusing
+)
+#: Rejections that are facts; a person may want to look at what the others reject.
+CERTAIN = (GUARDS[0], GUARDS[3])
+
+
+class NearRejection(NamedTuple):
+    """The nearest term that was rejected for a pair without certainty, for a person to look at."""
+
+    pair: Candidate
+    term: int
+    guard: str
+    cos_positive: float
+    cos_term: float
+
+
+def judge(
+    pool: Pool, synonyms: Sequence[Numbers], relative_margin: float, pair: Candidate, cosines: Vectors
+) -> tuple[Mask, Counter[str], NearRejection | None]:
+    """Which terms are rejected for ``pair``, how many by each guard, and the nearest doubtful one.
+
+    ``synonyms`` holds each term's near-synonyms, ``relative_margin`` is a share of a cosine, ``cosines`` are those of
+    the pair's anchor with every term.
+    """
+    rejected, counts = np.zeros(len(cosines), dtype=bool), Counter[str]()
+    doubtful: list[NearRejection] = []
+    bound = highest_cosine(cosines[pair.term], relative_margin)
+    lists: tuple[npt.NDArray[np.integer], ...] = (
+        *(pool.mentioned[pair.passage], pool.cited[pair.passage], pool.implied[pair.passage]),
+        *(pool.related[pair.term], synonyms[pair.term], np.flatnonzero(cosines > bound)),
+    )
+    for guard, terms in zip(GUARDS, lists, strict=True):
+        new = terms[~rejected[terms]]
+        rejected[new] = True
+        counts[guard] += len(new)
+        if len(new) and guard not in CERTAIN:
+            nearest = int(new[cosines[new].argmax()])
+            doubtful.append(NearRejection(pair, nearest, guard, float(cosines[pair.term]), float(cosines[nearest])))
+    return rejected, counts, min(doubtful, key=lambda near: (-near.cos_term, near.term), default=None)
+
+
+def highest_cosine(positive: np.float32, relative_margin: float) -> np.float32:
+    """The highest cosine with the passage that a negative may have, from the positive's.
+
+    The positive-aware bound of NV-Retriever (arXiv:2407.15831), for each positive by itself. It stays below the positive's
+    cosine where that is negative.
+    """
+    cosine = np.float64(positive)
+    return np.float32(cosine - relative_margin * abs(cosine))
 
 
 class Triplet(NamedTuple):
@@ -44,12 +107,17 @@ class Triplet(NamedTuple):
 
 @dataclass
 class Mined:
-    """Triplets, the number of terms rejected by each guard, rejections to review, and pairs for which no negative was left."""
+    """Triplets, how many terms each guard rejected, rejections to review, and pairs for which no negative was left.
+
+    A cross-encoder adds its scores of each triplet's positive and negative, and the triplets it rejects with theirs.
+    """
 
     triplets: list[Triplet] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
     review: list[NearRejection] = field(default_factory=list)
     without_negatives: list[Candidate] = field(default_factory=list)
+    scores: list[tuple[float, float]] = field(default_factory=list)
+    rejected_by_scores: list[tuple[Triplet, float, float]] = field(default_factory=list)
 
 
 def search_negatives(
@@ -142,7 +210,7 @@ class _Search:
 
     def __init__(self, pool: Pool, anchors: Anchors, cosines: TermCosines, settings: MineSettings, seed: int) -> None:
         self._pool, self._anchors, self._cosines, self._settings, self._seed = pool, anchors, cosines, settings, seed
-        self._guards = Guards(pool, cosines.near_synonyms(settings.synonym_threshold), settings.relative_margin)
+        self._synonyms = cosines.near_synonyms(settings.synonym_threshold)
         rules = STRATEGIES[settings.strategy] if settings.hard_negatives else ("random",)
         self._rules = [rules[turn % len(rules)] for turn in range(settings.negatives)]
         self.left = np.zeros(len(pool.term_ids), dtype=np.int64)  # per term: how often it may still be taken
@@ -171,11 +239,12 @@ class _Search:
 
     def _try(self, pair: Candidate, cosines: Vectors, draws: Sequence[float]) -> bool:
         """Choose the pair's negatives; whether there are any."""
-        judged = self._guards.judge(pair, cosines)
-        self.mined.rejected.update(judged.counts)
-        if judged.nearest_doubtful is not None:
-            self.mined.review.append(judged.nearest_doubtful)
-        chosen = self._choose(self._choices(pair, cosines, ~judged.rejected & (self.left > 0)), draws)
+        margin = self._settings.relative_margin
+        rejected, counts, doubtful = judge(self._pool, self._synonyms, margin, pair, cosines)
+        self.mined.rejected.update(counts)
+        if doubtful is not None:
+            self.mined.review.append(doubtful)
+        chosen = self._choose(pair, cosines, ~rejected & (self.left > 0), draws)
         if not chosen:
             self.mined.without_negatives.append(pair)
             return False
@@ -189,25 +258,22 @@ class _Search:
             )
         return True
 
-    def _choices(self, pair: Candidate, cosines: Vectors, allowed: Mask) -> list[_Choices]:
-        """From the passage's own book, and from others if there are any. A user's terms belong to every book."""
+    def _choose(
+        self, pair: Candidate, cosines: Vectors, allowed: Mask, draws: Sequence[float]
+    ) -> list[tuple[int, str]]:
+        """Up to one term a turn, all different, each with its rule. A share of the turns looks in other books first.
+
+        A user's terms belong to every book. ``draws`` holds two numbers for each turn.
+        """
         sides = [(allowed, "")]
         if self._pool.has_many_books:
             book, of_terms = self._pool.passage_books[pair.passage], self._pool.term_books
             own = (of_terms == book) | (of_terms < 0) | (book < 0)
             sides = [(allowed & own, ""), (allowed & ~own, OTHER_BOOK)]
-        return [_Choices(self._pool, pair, self._settings, cosines, mask, suffix) for mask, suffix in sides]
-
-    def _choose(self, choices: Sequence[_Choices], draws: Sequence[float]) -> list[tuple[int, str]]:
-        """Up to one term a turn, all different, each with its rule. A share of the turns looks in other books first.
-
-        ``draws`` holds two numbers for each turn.
-        """
+        choices = [_Choices(self._pool, pair, self._settings, cosines, mask, suffix) for mask, suffix in sides]
         chosen = list[tuple[int, str]]()
         for turn, rule in enumerate(self._rules):
             other_first = draws[2 * turn] < self._settings.other_books
-            for side in choices[::-1] if other_first else choices:
-                if found := side.take(rule, draws[2 * turn + 1]):
-                    chosen.append(found)
-                    break
+            of_sides = (side.take(rule, draws[2 * turn + 1]) for side in choices[:: -1 if other_first else 1])
+            chosen += islice(filter(None, of_sides), 1)
         return chosen

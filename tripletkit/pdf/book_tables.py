@@ -15,12 +15,10 @@ from pathlib import Path
 from tripletkit.encoding.tokens import CountTokens, token_counter
 from tripletkit.errors import SourceError, TripletkitError
 from tripletkit.ids import stable_id
-from tripletkit.pdf.book_task import BookTables, BookTask, Columns, PassageLimits, Rows
 from tripletkit.pdf.furniture import find_furniture, page_labels
 from tripletkit.pdf.headings import (
     PART_PAGE_LINES,
     PATH_MARK,
-    Entry,
     book_entries,
     chapter_outlines,
     contents_entries,
@@ -28,14 +26,14 @@ from tripletkit.pdf.headings import (
     heading_lines,
     section_paths,
 )
-from tripletkit.pdf.hyphens import book_vocabulary
-from tripletkit.pdf.kinds import line_kinds
+from tripletkit.pdf.kinds import line_kinds, text_metrics, text_size, with_column_edges
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook, read_book
-from tripletkit.pdf.paragraphs import Paragraph, lines_to_paragraphs, settle_paragraphs
+from tripletkit.pdf.paragraphs import Paragraph, book_vocabulary, lines_to_paragraphs, settle_paragraphs
 from tripletkit.pdf.passages import Passage, paragraphs_to_passages
+from tripletkit.pdf.reader import Bookmark
 from tripletkit.pdf.roles import page_roles, section_role, title_label
-from tripletkit.pdf.running_text import text_metrics, text_size, with_column_edges
+from tripletkit.pdf.workers import BookTables, BookTask, Columns, PassageLimits, Rows
 from tripletkit.rules import Rules
 
 #: Furniture in letters this much bigger than the text's is shown to the search for page roles: it may be a title.
@@ -47,13 +45,9 @@ def read_book_task(task: BookTask) -> BookTables | str:
     """What the book holds, or what the user should know if it cannot be read. Worker processes call this."""
     gc.disable()  # a book makes a million objects and no cycles; looking for cycles takes a tenth of the time
     try:
+        count, rules, backend = token_counter(task.encoder), task.rules, task.backend
         return extract_book(
-            task.path,
-            book_id=task.book_id,
-            limits=task.limits,
-            count_tokens=token_counter(task.encoder),
-            rules=task.rules,
-            backend=task.backend,
+            task.path, book_id=task.book_id, limits=task.limits, count_tokens=count, rules=rules, backend=backend
         )
     except TripletkitError as error:
         return str(error)
@@ -79,18 +73,14 @@ def extract_book(
     rows, repeated = _passage_rows(passages, marked.labels, book_id)
     return BookTables(
         title=book.title or path.stem,
-        pages=_page_rows(book, marked, book_id),
+        pages=[
+            {"book_id": book_id, "page": page.number, "label": label, "role": role, "chars": page.chars}
+            for page, label, role in zip(book.pages, marked.labels, marked.roles, strict=True)
+        ],
         lines=_line_columns(book, marked, book_id),
         passages=rows,
         dropped=[*_dropped_pages(book, marked, book_id), *repeated],
     )
-
-
-def _page_rows(book: RawBook, marked: MarkedBook, book_id: str) -> Rows:
-    return [
-        {"book_id": book_id, "page": page.number, "label": label, "role": role, "chars": page.chars}
-        for page, label, role in zip(book.pages, marked.labels, marked.roles, strict=True)
-    ]
 
 
 def _line_columns(book: RawBook, marked: MarkedBook, book_id: str) -> Columns:
@@ -110,25 +100,15 @@ def _passage_rows(passages: list[Passage], labels: list[str], book_id: str) -> t
     first: dict[str, str] = {}
     for passage in passages:
         if passage.text in first:
-            dropped.append(
-                _dropped(book_id, passage.page_first, "repeated text", passage.text, related=first[passage.text])
-            )
+            same = first[passage.text]
+            dropped.append(_dropped(book_id, passage.page_first, "repeated text", passage.text, related=same))
             continue
         first[passage.text] = stable_id("p", book_id, passage.text)
-        rows.append(
-            {
-                "passage_id": first[passage.text],
-                "book_id": book_id,
-                "section": PATH_MARK.join(passage.path) or None,
-                "page_first": passage.page_first,
-                "page_last": passage.page_last,
-                "label_first": labels[passage.page_first - 1],
-                "label_last": labels[passage.page_last - 1],
-                "kind": passage.kind,
-                "text": passage.text,
-                "n_tokens": passage.n_tokens,
-            }
-        )
+        ids = {"passage_id": first[passage.text], "book_id": book_id, "section": PATH_MARK.join(passage.path) or None}
+        pages = {"page_first": passage.page_first, "page_last": passage.page_last}
+        printed = {f"label_{end}": labels[pages[f"page_{end}"] - 1] for end in ("first", "last")}
+        text = {"kind": passage.kind, "text": passage.text, "n_tokens": passage.n_tokens}
+        rows.append({**ids, **pages, **printed, **text})
     return rows, dropped
 
 
@@ -231,7 +211,7 @@ def _mark_body(
     return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines)]
 
 
-def _entries(book: RawBook, facts: PageFacts, body: Sequence[Line], rules: Rules) -> list[Entry]:
+def _entries(book: RawBook, facts: PageFacts, body: Sequence[Line], rules: Rules) -> list[Bookmark]:
     """Chapters and sections that start on pages of the body, by outline or printed contents."""
     contents = [book.lines[n][i] for n, i in _text_places(book, facts, "toc")]
     # The contents' own title is no part of the first entry.

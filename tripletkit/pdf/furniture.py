@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain, takewhile, zip_longest
 from typing import NamedTuple
 
 from tripletkit.pdf.lines import Line
@@ -52,19 +53,15 @@ def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float], te
     ``heights`` and ``text_size``, the book's usual font size, are in points.
     """
     rows = [page_rows(number, lines) for number, lines in enumerate(pages)]
-    sides = [
-        [list(_edge(page, height, from_top)) for page, height in zip(rows, heights, strict=True)]
-        for from_top in (True, False)
-    ]
+    sides = [[_edge(*page, from_top) for page in zip(rows, heights, strict=True)] for from_top in (True, False)]
     # A chapter's first page may carry at its foot the number that the others carry at their head.
-    edges = [top + foot for top, foot in zip(*sides, strict=True)]
+    edges = [[row for row, _ in (*top, *foot)] for top, foot in zip(*sides, strict=True)]
     seen = confirmed_numbers([[row.text for row in edge] for edge in edges])
     numbered = {edges[found.page][found.row] for found in seen}
     found = _watermarks(rows)
-    for edges, from_top in zip(sides, (True, False), strict=True):
-        known, places = _repeating(edges, heights, from_top, numbered, text_size)
-        for edge, height in zip(edges, heights, strict=True):
-            found.update(_peel(edge, known, [_place(row, height, from_top) in places for row in edge]))
+    for side in sides:
+        known, places = _repeating(side, numbered, text_size)
+        found.update(row for edge in side for row in _peel(edge, known, places))
     return [[row for row in page if row in found] for page in rows]
 
 
@@ -79,27 +76,22 @@ def page_rows(number: int, lines: Sequence[Line]) -> list[Row]:
         else:
             rows.append([i])
             first = baseline
-    return [_row(number, row if len(row) == 1 else sorted(row, key=lambda i: lines[i].x0), lines) for row in rows]
+    for row in rows:
+        row.sort(key=lambda i: lines[i].x0)
+    held = ((tuple(row), [lines[i] for i in row]) for row in rows)
+    return [
+        Row(number, row, " ".join(part.text for part in parts), parts[0].baseline, max(part.size for part in parts))
+        for row, parts in held
+    ]
 
 
-def _row(number: int, held: list[int], lines: Sequence[Line]) -> Row:
-    parts = [lines[i] for i in held]
-    text, size = " ".join(part.text for part in parts), max(part.size for part in parts)
-    return Row(number, tuple(held), text, parts[0].baseline, size)
-
-
-def _edge(rows: Sequence[Row], height: float, from_top: bool) -> Iterator[Row]:
-    """At most four rows next to the page's edge, from the outermost inwards."""
-    limit = MARGIN_SHARE * height
-    for row in list(rows if from_top else reversed(rows))[:4]:
-        if (row.baseline if from_top else height - row.baseline) > limit:
-            return
-        yield row
-
-
-def _place(row: Row, height: float, from_top: bool) -> int:
-    """The row's distance from the page's edge, in steps of SAME_PLACE_PT."""
-    return round((row.baseline if from_top else height - row.baseline) / SAME_PLACE_PT)
+def _edge(rows: Sequence[Row], height: float, from_top: bool) -> list[tuple[Row, int]]:
+    """At most four rows at the page's edge, from outside inwards, and their distances from it in SAME_PLACE_PT."""
+    outermost = [
+        (row, row.baseline if from_top else height - row.baseline) for row in rows[:: 1 if from_top else -1][:4]
+    ]
+    near = takewhile(lambda found: found[1] <= MARGIN_SHARE * height, outermost)
+    return [(row, round(distance / SAME_PLACE_PT)) for row, distance in near]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +119,12 @@ def _wording(text: str) -> _Wording:
 
 
 def _repeating(
-    edges: Sequence[Sequence[Row]],
-    heights: Sequence[float],
-    from_top: bool,
-    numbered: Set[Row],
-    text_size: float,
+    side: Sequence[Sequence[tuple[Row, int]]], numbered: Set[Row], text_size: float
 ) -> tuple[set[Row], set[int]]:
     """The rows that repeat or carry their page's number, and the places where nearly every row does."""
     at_place: dict[int, list[tuple[Row, _Wording]]] = defaultdict(list)
-    for edge, height in zip(edges, heights, strict=True):
-        for row in edge:
-            at_place[_place(row, height, from_top)].append((row, _wording(row.text)))
+    for row, place in chain.from_iterable(side):
+        at_place[place].append((row, _wording(row.text)))
     known = set(numbered)
     for place, held in at_place.items():
         near: dict[int, list[_Wording]] = defaultdict(list)
@@ -146,32 +133,24 @@ def _repeating(
                 near[row.page].append(wording)
         known.update(row for row, wording in held if _repeats(row, wording, near, text_size))
     # At some places nearly every row is furniture: there, a section's running head that never repeats is furniture too.
-    places = {
-        place
-        for place, held in at_place.items()
-        if len(held) >= 6 and sum(row in known for row, _ in held) >= 0.6 * len(held)
-    }
-    return known, places
+    often = {place: held for place, held in at_place.items() if len(held) >= 6}
+    return known, {place for place, held in often.items() if sum(row in known for row, _ in held) >= 0.6 * len(held)}
 
 
 def _repeats(row: Row, wording: _Wording, near: Mapping[int, Sequence[_Wording]], text_size: float) -> bool:
     """Whether a page near by has the same text at the same place; ``near`` holds what each page has there."""
     big = row.size >= BIGGER * text_size
-    reach = 2 * NEAR_PAGES if big else NEAR_PAGES
+    reach, least = (2 * NEAR_PAGES, 3) if big else (NEAR_PAGES, 1)
     others = (page for page in range(row.page - reach, row.page + reach + 1) if page != row.page)
-    return sum(any(wording.repeats(other, page - row.page) for other in near.get(page, ())) for page in others) >= (
-        3 if big else 1
-    )
+    return sum(any(wording.repeats(o, page - row.page) for o in near.get(page, ())) for page in others) >= least
 
 
-def _peel(edge: Sequence[Row], known: Set[Row], usual: Sequence[bool]) -> Iterator[Row]:
-    """Furniture rows from the edge inwards, up to the first row of text; ``usual`` says which stand where heads do."""
-    for i, row in enumerate(edge):
-        if row not in known:
-            inner = edge[i + 1] if i + 1 < len(edge) else None
-            gap = abs(inner.baseline - row.baseline) if inner else 3 * row.size
-            if not usual[i] or gap < 1.5 * row.size:
-                return
+def _peel(edge: Sequence[tuple[Row, int]], known: Set[Row], places: Set[int]) -> Iterator[Row]:
+    """Furniture rows from the edge inwards, up to the first row of text; ``places`` are those where heads stand."""
+    for (row, place), inner in zip_longest(edge, edge[1:]):
+        gap = abs(inner[0].baseline - row.baseline) if inner else 3 * row.size
+        if row not in known and (place not in places or gap < 1.5 * row.size):
+            return
         yield row
 
 
@@ -220,12 +199,8 @@ def page_labels(own: Sequence[str], edges: Sequence[Sequence[str]]) -> list[str]
 
 def confirmed_numbers(edges: Sequence[Sequence[str]]) -> Iterator[SeenNumber]:
     """The first and last words of the pages' rows that are numbers counting up with the pages, as page numbers do."""
-    found = [
-        (page, row, number)
-        for page, rows in enumerate(edges)
-        for row, text in enumerate(rows)
-        for number in numbers_at_ends(text)
-    ]
+    rows = ((page, row, text) for page, texts in enumerate(edges) for row, text in enumerate(texts))
+    found = [(page, row, number) for page, row, text in rows for number in numbers_at_ends(text)]
     counting: dict[tuple[bool, int], set[int]] = defaultdict(set)
     for page, _, number in found:
         counting[number.roman, number.value - page].add(page)
@@ -277,22 +252,9 @@ def _fill(pages: int, printed: Mapping[int, PageNumber]) -> list[str]:
     labels: list[str] = []
     for page in range(pages):
         place = bisect_left(known, page)
-        after = known[place] if place < len(known) else None
-        before = after if after == page else known[place - 1] if place else None
-        labels.append(_label_near(page, before, after, printed))
-    return [label or _unused(page, set(labels)) for page, label in enumerate(labels)]
-
-
-def _label_near(page: int, before: int | None, after: int | None, printed: Mapping[int, PageNumber]) -> str:
-    if after is not None:
-        value, roman = printed[after]
-        if value - (after - page) >= (0 if after == page else 1):
-            return str(PageNumber(value - (after - page), roman))
-    if before is not None:
-        return str(printed[before]._replace(value=printed[before].value + page - before))
-    return ""
-
-
-def _unused(page: int, labels: Set[str]) -> str:
-    label = to_roman(page + 1)
-    return label if label not in labels else f"{label} (page {page + 1})"
+        near = (*known[place : place + 1], *known[max(place - 1, 0) : place])  # the page itself or the next, the last
+        counted = [printed[other]._replace(value=printed[other].value + page - other) for other in near]
+        labels.append(next((str(number) for number in counted if number.value >= 1 or page in printed), ""))
+    romans = [(n, to_roman(n)) for n in range(1, pages + 1)]
+    unused = [roman if roman not in labels else f"{roman} (page {n})" for n, roman in romans]
+    return [label or other for label, other in zip(labels, unused, strict=True)]

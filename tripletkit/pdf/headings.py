@@ -14,10 +14,9 @@ from itertools import pairwise, zip_longest
 
 from tripletkit.language.layout_words import CHAPTER_HEADING, ENTRY_NUMBER, PART_TITLE
 from tripletkit.pdf.furniture import roman_value
-from tripletkit.pdf.hyphens import Vocabulary, join_lines
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import UNREADABLE
-from tripletkit.pdf.paragraphs import Paragraph, without_notes
+from tripletkit.pdf.paragraphs import Paragraph, Vocabulary, join_lines, without_notes
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.rules import Rules
 
@@ -41,24 +40,14 @@ _ENTRY = re.compile(r"(?P<title>.*[^\W\d_].*?)[\s,]+(?P<label>\d{1,4}|[ivxlc]{1,
 _OWN_NUMBER = re.compile(r"\d{1,2}(?:\.\d+)*[.:]?\s+(?=[^\W\d_a-zß-öø-ÿ])")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A chapter (level 0) or section of the book: where it starts, physically. ``top`` is None if unknown."""
-
-    title: str
-    level: int
-    page: int
-    top: float | None
-
-
-def book_entries(outline: Sequence[Bookmark], printed: Sequence[Entry], first_texts: Mapping[int, str]) -> list[Entry]:
+def book_entries(
+    outline: Sequence[Bookmark], printed: Sequence[Bookmark], first_texts: Mapping[int, str]
+) -> list[Bookmark]:
     """The more detailed of outline and printed contents. Chapters are at level 0, and so are parts, which hold them.
 
     ``first_texts`` holds the first line of text on each physical page that has few lines: a part's title page is one.
     """
-    entries = [Entry(b.title, b.level, b.page, b.top) for b in outline]
-    if len(printed) > 1.5 * len(entries):
-        entries = list(printed)
+    entries = printed if len(printed) > 1.5 * len(outline) else outline
     roman = _roman_parts(entries)
     levelled, under_part = [], 0
     for entry, after in zip_longest(entries, entries[1:]):
@@ -71,24 +60,16 @@ def book_entries(outline: Sequence[Bookmark], printed: Sequence[Entry], first_te
 
 
 def _roman_start(title: str) -> bool:
-    match = _ROMAN.match(title)
-    return match is not None and roman_value(match.group(1)) is not None
+    return (match := _ROMAN.match(title)) is not None and roman_value(match.group(1)) is not None
 
 
-def _roman_parts(entries: Sequence[Entry]) -> bool:
+def _roman_parts(entries: Sequence[Bookmark]) -> bool:
     """Whether roman numbers at the top name parts: the chapters under them are counted on from part to part."""
-    numbers = [
-        match.group(1)
-        for above, entry in pairwise(entries)
-        if above.level == 0
-        and entry.level == 1
-        and _roman_start(above.title)
-        and (match := ENTRY_NUMBER.match(entry.title))
-    ]
-    return len(set(numbers)) > 1
+    first = [b.title for a, b in pairwise(entries) if a.level == 0 and b.level == 1 and _roman_start(a.title)]
+    return len({match.group(1) for title in first if (match := ENTRY_NUMBER.match(title))}) > 1
 
 
-def contents_entries(lines: Sequence[Line], pages_of: Mapping[str, Sequence[int]]) -> list[Entry]:
+def contents_entries(lines: Sequence[Line], pages_of: Mapping[str, Sequence[int]]) -> list[Bookmark]:
     """Entries of the printed contents: a title, dots or space, and a page label. Titles may take two lines.
 
     ``pages_of`` gives the physical pages of a label. Levels follow the titles' numbers, else their indentation.
@@ -97,7 +78,9 @@ def contents_entries(lines: Sequence[Line], pages_of: Mapping[str, Sequence[int]
     opened: Line | None = None
     last = 0
     for line in lines:
-        above = opened if opened is not None and _goes_on(opened, line) else None
+        # A number of its own starts an entry, as under "Contents" or a part's name.
+        second = opened is not None and abs(opened.size - line.size) < 0.5 and _OWN_NUMBER.match(line.text) is None
+        above = opened if second else None
         match = _ENTRY.match(f"{above.text if above else ''} {_LEADER.sub('  ', line.text)}".strip())
         if match is None:
             opened = line if above is None and len(line.text) < 90 else None
@@ -107,12 +90,7 @@ def contents_entries(lines: Sequence[Line], pages_of: Mapping[str, Sequence[int]
             found.append((match["title"].strip(" ."), above.x0 if above else line.x0, page))
             last = page
         opened = None
-    return [Entry(title, level, page, None) for (title, _, page), level in zip(found, _levels(found), strict=True)]
-
-
-def _goes_on(opened: Line, line: Line) -> bool:
-    """Whether a line may be a title's second: a number of its own starts an entry, as under "Contents" or a part's name."""
-    return abs(opened.size - line.size) < 0.5 and _OWN_NUMBER.match(line.text) is None
+    return [Bookmark(title, level, page, None) for (title, _, page), level in zip(found, _levels(found), strict=True)]
 
 
 def _levels(found: Sequence[tuple[str, float, int]]) -> Iterator[int]:
@@ -139,7 +117,7 @@ class Heading:
 
 
 def find_headings(
-    lines: Sequence[Line], entries: Sequence[Entry], *, body_size: float, vocabulary: Vocabulary, rules: Rules
+    lines: Sequence[Line], entries: Sequence[Bookmark], *, body_size: float, vocabulary: Vocabulary, rules: Rules
 ) -> list[Heading]:
     """Headings in order. ``lines`` are the text of the whole book, without furniture."""
     by_page: dict[int, list[int]] = defaultdict(list)
@@ -147,9 +125,8 @@ def find_headings(
         by_page[line.page].append(i)
     found: dict[int, Heading] = {}
     for entry in entries:
-        heading = _place(entry, by_page.get(entry.page, []), lines, rules)
-        if heading is not None and heading.first not in found:
-            found[heading.first] = heading
+        if (heading := _place(entry, by_page.get(entry.page, []), lines, rules)) is not None:
+            found.setdefault(heading.first, heading)
     styled = list(styled_headings(lines, body_size, rules, heading_lines(list(found.values()))))
     # A single big text is a label in a figure, or a motto.
     times = Counter(_style(lines[heading.first]) for heading in [*found.values(), *styled] if heading.count)
@@ -160,10 +137,8 @@ def find_headings(
     headings = [found[i] for i in sorted(found)]
     if not any(heading.named for heading in headings):
         headings = list(_with_chapters(headings))
-    return [
-        replace(h, title=_title(lines[h.first : h.first + h.count], vocabulary) or h.title)
-        for h in _settle_levels(headings)
-    ]
+    levelled = _settle_levels(headings)
+    return [replace(h, title=_title(lines[h.first : h.first + h.count], vocabulary) or h.title) for h in levelled]
 
 
 def _with_chapters(headings: Sequence[Heading]) -> Iterator[Heading]:
@@ -174,14 +149,14 @@ def _with_chapters(headings: Sequence[Heading]) -> Iterator[Heading]:
     chapter: Heading | None = None
     for heading in headings:
         match = CHAPTER_HEADING.match(heading.title)
-        if heading.level < 0 and chapter is not None and heading.first == chapter.first + chapter.count:
-            # The title below "Chapter 3", in other letters.
-            yield replace(chapter, count=chapter.count + heading.count, size=max(chapter.size, heading.size))
-            chapter = None
-            continue
         if chapter is not None:
-            yield chapter
+            # The title below "Chapter 3", in other letters.
+            below = heading.level < 0 and heading.first == chapter.first + chapter.count
+            size = max(chapter.size, heading.size)
+            yield replace(chapter, count=chapter.count + heading.count, size=size) if below else chapter
             chapter = None
+            if below:
+                continue
         if heading.level < 0 and (match or round(heading.size) >= biggest):
             number = match.group(1) if match else ""
             chapter = replace(heading, level=0)
@@ -207,7 +182,7 @@ def _squeeze(text: str) -> str:
     return "".join(_LETTERS.findall(text.lower()))
 
 
-def _place(entry: Entry, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> Heading | None:
+def _place(entry: Bookmark, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> Heading | None:
     """The entry's heading on its page, else the place where its section starts, without a line."""
     if not held:
         return None
@@ -257,13 +232,10 @@ def _difference(text: str, squeezed: str, wanted: str, rules: Rules) -> int | No
 
 def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> tuple[int, int]:
     """The heading's lines and the line "Chapter 3" above it, if that stands alone."""
-    if first > held[0]:
-        above = lines[first - 1].text.strip()
-        match = rules.starts("headings", above + " ")
-        alone = above.isdigit() and lines[first - 1].size > lines[first].size  # a number in bigger letters
-        if alone or (match is not None and match.end() >= len(above)):
-            return first - 1, count + 1
-    return first, count
+    above = lines[first - 1].text.strip() if first > held[0] else ""
+    match = rules.starts("headings", above + " ") if above else None
+    alone = above.isdigit() and lines[first - 1].size > lines[first].size  # a number in bigger letters
+    return (first - 1, count + 1) if alone or (match is not None and match.end() >= len(above)) else (first, count)
 
 
 def styled_headings(
@@ -277,9 +249,7 @@ def styled_headings(
     while i < len(lines):
         count = 1
         if i not in taken and _looks_like_heading(i, lines, body_size, rules):
-            while (
-                i + count < len(lines) and i + count not in taken and _continues(lines[i + count - 1], lines[i + count])
-            ):
+            while i + count not in taken and _continues(*lines[i + count - 1 : i + count + 1]):
                 count += 1
             text = " ".join(line.text for line in lines[i : i + count])
             # More lines, or a full stop, make it a paragraph in big or bold letters.
@@ -318,21 +288,17 @@ def _reads_as_title(text: str) -> bool:
 
 def _gap_above(i: int, lines: Sequence[Line]) -> float:
     """Distance to the baseline above, in points; large at the top of a page or column."""
-    if i == 0 or lines[i - 1].page != lines[i].page or lines[i - 1].column != lines[i].column:
-        return 999.0
-    gap = lines[i].baseline - lines[i - 1].baseline
-    return gap if gap > 0 else 999.0
+    above, line = lines[i - 1], lines[i]
+    gap = line.baseline - above.baseline
+    return gap if i > 0 and gap > 0 and (above.page, above.column) == (line.page, line.column) else 999.0
 
 
-def _continues(line: Line, after: Line) -> bool:
-    same = line.page == after.page and line.column == after.column and abs(line.size - after.size) < 0.3
-    styles = Counter(line.styles).most_common(1)[0][0] == Counter(after.styles).most_common(1)[0][0]
-    return (
-        same
-        and styles
-        and _OWN_NUMBER.match(after.text) is None
-        and 0 < after.baseline - line.baseline < 1.7 * line.size
-    )
+def _continues(line: Line, after: Line | None = None) -> bool:
+    if after is None or (line.page, line.column) != (after.page, after.column) or abs(line.size - after.size) >= 0.3:
+        return False
+    styles = {Counter(one.styles).most_common(1)[0][0] for one in (line, after)}
+    near = 0 < after.baseline - line.baseline < 1.7 * line.size
+    return len(styles) == 1 and near and _OWN_NUMBER.match(after.text) is None
 
 
 def _settle_levels(headings: Sequence[Heading]) -> Iterator[Heading]:

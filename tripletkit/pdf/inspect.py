@@ -49,7 +49,8 @@ def draw_page(path: Path, number: int, *, rules: Rules, scale: float = 2.0) -> I
         )
     marked = mark_book(book, rules)
     kinds = marked.kinds[number - 1]
-    page = _rendered(path, number, scale)
+    with open_pdf(path) as document:
+        page: Image.Image = document[number - 1].render(scale=scale).to_pil().convert("RGB")
     draw_lines(page, book.lines[number - 1], kinds, scale)
     title = f"page {number}, label {marked.labels[number - 1]!r}, role {marked.roles[number - 1]}"
     return _with_legend(page, title, kinds)
@@ -68,12 +69,6 @@ def draw_lines(image: Image.Image, lines: Sequence[Line], kinds: Sequence[str], 
             middle = (box[1] + box[3]) / 2
             draw.line((box[0], middle, box[2], middle), fill=colour, width=2)
         draw.text((box[0] - 9 * scale, box[1]), str(place), fill=colour, font=font)
-
-
-def _rendered(path: Path, number: int, scale: float) -> Image.Image:
-    with open_pdf(path) as document:
-        rendered: Image.Image = document[number - 1].render(scale=scale).to_pil()
-        return rendered.convert("RGB")
 
 
 def _with_legend(page: Image.Image, title: str, kinds: Sequence[str]) -> Image.Image:

@@ -1,17 +1,25 @@
-"""What each line of text is: prose, heading, code, caption, footnote, equation, table, figure, list or exercise.
+"""What is usual in running text, and what each line is: prose, heading, code, caption, footnote, equation and so on.
 
-Each kind has its own test, tried in turn. Then single lines between lines of another kind get that kind.
+Usual are the size of letters, the distance of lines and the columns' edges. Each kind has its own test, tried in turn.
+Then single lines between lines of another kind get that kind.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import pairwise
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
 
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.running_text import TextMetrics
 from tripletkit.rules import Rules
+
+#: A column shows its own edges if it has this many lines of running text.
+ENOUGH_LINES = 10
+
+#: Page number's parity, columns on the page, column.
+_Place = tuple[int, int, int]
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _TWO_WORDS = re.compile(r"[^\W\d_]{3}[\W\d_].*?[^\W\d_]{3}")
@@ -20,6 +28,76 @@ _BULLET = re.compile(r"[•◦▪▸►‣●○■□◆◇✓✔➢➤∙⋆�
 _ENUMERATOR = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|(?:\d{1,2}|[A-Z])[.)]\s", 0)
 _NOTE = re.compile(r"\d{1,3}[.)]?\s+(?=[^\W\d_]{2}|[“\"‘'(])")
 _CAPTION_TAIL = re.compile(r"\s*[:.–—|]|\s*$|\s+(?=[A-Z(])")
+
+
+@dataclass(frozen=True, slots=True)
+class TextMetrics:
+    """The text's font size and the distance between its baselines, in points."""
+
+    size: float
+    leading: float
+
+
+def text_size(pages: Iterable[Iterable[Line]]) -> float:
+    """The font size that most letters have, in steps of half a point; 10.0 for a book without text."""
+    letters: dict[float, int] = defaultdict(int)
+    for line in chain.from_iterable(pages):
+        letters[round(line.size * 2) / 2] += len(line.text)
+    return max(letters, key=lambda size: (letters[size], size), default=10.0)
+
+
+def text_metrics(lines: Sequence[Line], size: float) -> TextMetrics:
+    """The usual distance between lines of this size; 1.2 times the size where none follow each other."""
+    gaps = [
+        b.baseline - a.baseline
+        for a, b in pairwise(lines)
+        if a.page == b.page and a.column == b.column and abs(a.size - size) <= 0.5 and abs(b.size - size) <= 0.5
+    ]
+    near = [round(gap * 2) / 2 for gap in gaps if 0.8 * size < gap < 2.2 * size]
+    return TextMetrics(size, Counter(near).most_common(1)[0][0] if near else 1.2 * size)
+
+
+def with_column_edges(lines: Sequence[Line], size: float) -> list[Line]:
+    """The same lines, their ``col_x0`` and ``col_x1`` set to where the column's running text starts and ends.
+
+    A column with too little text to show its edges has those of other pages. ``lines`` hold no furniture.
+    """
+    columns: dict[tuple[int, int], list[Line]] = defaultdict(list)
+    for line in lines:
+        columns[line.page, line.column].append(line)
+    most = {page: column + 1 for page, column in sorted(columns)}
+    places = {key: (key[0] % 2, most[key[0]], key[1]) for key in columns}
+    own = {key: _own_edges(held, size) for key, held in columns.items()}
+    usual = _usual_edges(own, places)
+    edges = {key: found or usual.get(places[key]) for key, found in own.items()}
+    # Text that stands wholly outside of the usual edges, as on a page of another layout, keeps its own.
+    return [
+        line.between(*found)
+        if (found := edges[line.page, line.column]) and line.column >= 0 and line.x1 >= found[0] and line.x0 <= found[1]
+        else line
+        for line in lines
+    ]
+
+
+def _own_edges(lines: Sequence[Line], size: float) -> tuple[float, float] | None:
+    text = [line for line in lines if abs(line.size - size) <= 0.12 * size and len(line.text) > 20]
+    if len(text) < ENOUGH_LINES:
+        return None
+    lefts = Counter(round(line.x0 / 2) for line in text)
+    # The left-most edge that several lines share: most lines of an exercise page hang further in.
+    left = 2.0 * min(x for x, times in lefts.items() if times >= max(2, len(text) // 8))
+    rights = sorted(line.x1 for line in text)
+    return left, rights[-1 - len(rights) // 20]
+
+
+def _usual_edges(
+    own: dict[tuple[int, int], tuple[float, float] | None], places: dict[tuple[int, int], _Place]
+) -> dict[_Place, tuple[float, float]]:
+    found: dict[_Place, Counter[tuple[float, float]]] = defaultdict(Counter)
+    for key, edges in own.items():
+        if edges is not None:
+            found[places[key]][edges[0], round(edges[1])] += 1
+    return {place: min(counts, key=lambda e: (-counts[e], e)) for place, counts in found.items()}
 
 
 def line_kinds(lines: Sequence[Line], headings: set[int], metrics: TextMetrics, rules: Rules) -> list[str]:
@@ -62,14 +140,11 @@ def _mark_stacks(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) 
     """Lines closer together than lines of text ever are: fractions, sums and matrices of a displayed formula."""
     for i in range(1, len(lines)):
         before, line = lines[i - 1], lines[i]
-        if (before.page, before.column) != (
-            line.page,
-            line.column,
-        ) or not 0 < line.baseline - before.baseline < 0.72 * metrics.leading:
-            continue
-        for j in (i - 1, i):
-            if kinds[j] == "prose" and not _wide(lines[j]) and _indented(lines[j], metrics) and len(lines[j].text) < 60:
-                kinds[j] = "equation"
+        near = 0 < line.baseline - before.baseline < 0.72 * metrics.leading
+        if near and (before.page, before.column) == (line.page, line.column):
+            for j, one in ((i - 1, before), (i, line)):
+                if kinds[j] == "prose" and not _wide(one) and _indented(one, metrics) and len(one.text) < 60:
+                    kinds[j] = "equation"
 
 
 def _indented(line: Line, metrics: TextMetrics) -> bool:
@@ -79,7 +154,9 @@ def _indented(line: Line, metrics: TextMetrics) -> bool:
 def _mark_footnotes(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -> None:
     """Smaller text at the foot of a column: a line with a footnote's mark and all below it, or the rest of a footnote."""
     open_size: float | None = None  # of a note that its page's end cut off
-    for start, end in _columns(lines):
+    keys = [(line.page, line.column) for line in lines]
+    columns = pairwise(i for i in range(len(keys) + 1) if i in (0, len(keys)) or keys[i - 1] != keys[i])
+    for start, end in columns:
         low = end
         while low > start and lines[low - 1].size <= 0.93 * metrics.size:
             low -= 1
@@ -102,34 +179,22 @@ def _note_start(lines: Sequence[Line], low: int, marked: int, end: int, metrics:
         and (first == end or 0 < lines[first].baseline - lines[first - 1].baseline <= 1.1 * metrics.leading)
     ):
         first -= 1
-    if (
-        first == marked
-        or first == 0
-        or (lines[first - 1].page, lines[first - 1].column) != (lines[first].page, lines[first].column)
-    ):
+    if first == marked or first == 0:
         return marked
-    return first if lines[first].baseline - lines[first - 1].baseline > 1.15 * metrics.leading else marked
+    above, line = lines[first - 1], lines[first]
+    same = (above.page, above.column) == (line.page, line.column)
+    return first if same and line.baseline - above.baseline > 1.15 * metrics.leading else marked
 
 
 def _starts_footnote(line: Line, metrics: TextMetrics) -> bool:
     return 0 in line.notes or (line.size <= 0.88 * metrics.size and _NOTE.match(line.text) is not None)
 
 
-def _columns(lines: Sequence[Line]) -> list[tuple[int, int]]:
-    """(start, end) of the lines of each column of each page."""
-    keys = [(line.page, line.column) for line in lines]
-    return list(pairwise(i for i in range(len(keys) + 1) if i in (0, len(keys)) or keys[i - 1] != keys[i]))
-
-
 def _mark_captions(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics, rules: Rules) -> None:
-    for i, _line in enumerate(lines):
-        if kinds[i] not in ("prose", "table", "figure") or not _is_caption(i, lines, metrics, rules):
-            continue
-        kinds[i] = "caption"
-        j = i + 1
-        while j < len(lines) and kinds[j] == "prose" and _same_block(lines[j - 1], lines[j]):
-            kinds[j] = "caption"
-            j += 1
+    for i, kind in enumerate(kinds):
+        after_one = kind == "prose" and i > 0 and kinds[i - 1] == "caption" and _same_block(lines[i - 1], lines[i])
+        if after_one or (kind in ("prose", "table", "figure") and _is_caption(i, lines, metrics, rules)):
+            kinds[i] = "caption"
 
 
 def _is_caption(i: int, lines: Sequence[Line], metrics: TextMetrics, rules: Rules) -> bool:
@@ -142,12 +207,10 @@ def _is_caption(i: int, lines: Sequence[Line], metrics: TextMetrics, rules: Rule
     if tail is None:
         return False
     words = len(line.text[: match.end()].split())
-    marked = (
-        line.styles[:words] != line.styles[words : words * 2] and line.styles[0] in "bz"
-    ) or line.size < 0.95 * metrics.size
-    punctuated = tail.group().strip() in (":", "–", "—", "|") or match.end() == len(line.text)
+    other_style = line.styles[:words] != line.styles[words : words * 2] and line.styles[0] in "bz"
+    punctuated = tail.group().strip() in (":", "–", "—", "|", ".") or match.end() == len(line.text)
     apart = i == 0 or not _same_block(lines[i - 1], line)
-    return marked or (apart and (punctuated or tail.group().strip() == "."))
+    return other_style or line.size < 0.95 * metrics.size or (apart and punctuated)
 
 
 def _same_block(before: Line, line: Line) -> bool:
@@ -184,17 +247,12 @@ def _mark_lists(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -
             item = None
         if kinds[i] != "prose":
             continue
-        if _BULLET.match(line.text) or (
-            _ENUMERATOR.match(line.text) and (line.x0 > line.col_x0 + 0.4 * metrics.size or item is not None)
-        ):
+        indented = line.x0 > line.col_x0 + 0.4 * metrics.size
+        if _BULLET.match(line.text) or ((indented or item is not None) and _ENUMERATOR.match(line.text)):
             item = line
-            kinds[i] = "list"
-        elif (
-            item is not None
-            and line.x0 > item.x0 + 3
-            and line.x0 < item.x0 + 4 * metrics.size
-            and abs(line.size - item.size) < 0.6
+        elif item is not None and not (
+            item.x0 + 3 < line.x0 < item.x0 + 4 * metrics.size and abs(line.size - item.size) < 0.6
         ):
-            kinds[i] = "list"
-        else:
             item = None
+        if item is not None:
+            kinds[i] = "list"

@@ -88,21 +88,16 @@ def with_underscores(words: list[Word], strokes: Sequence[Frame]) -> list[Word]:
         end = before.x1
         # Hardly a word ends where a stroke starts: cheap to ask first.
         if int(end) in near and any(
-            -1 < stroke.x0 - end < 2 and _underscores(before, stroke, word) for stroke in strokes
+            -1 < stroke.x0 - end < 2
+            and -1 < word.x0 - stroke.x1 < 2
+            and abs(before.baseline - word.baseline) < 1
+            and abs(stroke.top - before.baseline) < 0.3 * before.size
+            for stroke in strokes
         ):
             joined[-1] = replace(before, text=f"{before.text}_{word.text}", x1=word.x1)
         else:
             joined.append(word)
     return joined
-
-
-def _underscores(before: Word, stroke: Frame, word: Word) -> bool:
-    low = 0.3 * before.size
-    return (
-        abs(before.baseline - word.baseline) < 1
-        and before.baseline - low < stroke.top < before.baseline + low
-        and -1 < word.x0 - stroke.x1 < 2
-    )
 
 
 def lower_drop_caps(words: Sequence[Word]) -> None:
@@ -238,7 +233,6 @@ def _band_lines(page: int, band: Sequence[_Fragment], gutters: Sequence[float]) 
 
 
 def _rows(fragments: Sequence[_Fragment]) -> list[list[_Fragment]]:
-    """Fragments on one baseline are one row."""
     rows: list[list[_Fragment]] = []
     for f in sorted(fragments, key=lambda f: (f.baseline, f.x0)):
         if rows and abs(f.baseline - rows[-1][0].baseline) <= 0.25 * max(f.size, rows[-1][0].size):
@@ -249,26 +243,21 @@ def _rows(fragments: Sequence[_Fragment]) -> list[list[_Fragment]]:
 
 
 def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: float) -> Line:
-    words, gaps = row[0].words, 0
+    first, gaps = row[0], 0
+    words, box = first.words, (first.x0, first.x1, first.top, first.bottom, first.baseline)
     if len(row) > 1:
         ordered = sorted(row, key=lambda f: f.x0)
         words = [word for f in ordered for word in f.words]
         gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in pairwise(ordered))
+        biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
+        sides = ordered[0].x0, max(f.x1 for f in row), min(f.top for f in row), max(f.bottom for f in row)
+        box = *sides, biggest.baseline
     parts, styles, notes = _joined(words)
-    size = round(_usual_size(words), 2)
-    x0, x1, top, bottom, baseline = _extent(row)
-    box = x0, x1, top, bottom, baseline, size, col_x0, col_x1
-    return Line(page, column, " ".join(parts), "".join(styles), *box, tuple(notes), gaps)
-
-
-def _extent(row: Sequence[_Fragment]) -> tuple[float, float, float, float, float]:
-    """Left, right, top and bottom of a row, and the baseline of its biggest fragment."""
-    if len(row) == 1:
-        f = row[0]
-        return f.x0, f.x1, f.top, f.bottom, f.baseline
-    biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
-    sides = min(f.x0 for f in row), max(f.x1 for f in row)
-    return *sides, min(f.top for f in row), max(f.bottom for f in row), biggest.baseline
+    size = words[0].size
+    if len({word.size for word in words}) > 1:  # the median by characters
+        size = median(chain.from_iterable([word.size] * len(word.text) for word in words))
+    texts = " ".join(parts), "".join(styles)
+    return Line(page, column, *texts, *box, round(size, 2), col_x0, col_x1, tuple(notes), gaps)
 
 
 def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
@@ -278,10 +267,12 @@ def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
     notes = [0] if len(words) > 1 and _opens_note(before, words[1]) else []
     for word in islice(words, 1, None):
         # Only what is smaller than the word before it can be raised.
-        note = word.note or (word.size < before.size and _raised(before, word))
+        note = word.note or (
+            word.size < before.size and _raised(word, before, 0.15) and _TAKES_NOTE.search(before.text) is not None
+        )
         if note:
             notes.append(len(parts))
-        if note or word.space or before.note or not _adjoins(before, word):
+        if note or word.space or before.note or not -0.2 * word.size < word.x0 - before.x1 < 0.25 * word.size:
             parts.append(word.text)
             styles.append(word.style)
         else:
@@ -290,27 +281,13 @@ def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
     return parts, styles, notes
 
 
-def _adjoins(before: Word, word: Word) -> bool:
-    return -0.2 * word.size < word.x0 - before.x1 < 0.25 * word.size
-
-
-def _raised(before: Word, word: Word) -> bool:
-    """Whether a word of its own is the mark of a footnote to the word before it."""
-    small = word.size < 0.85 * before.size and before.baseline - word.baseline > 0.15 * before.size
-    return small and word.text.isdigit() and len(word.text) <= 3 and _TAKES_NOTE.search(before.text) is not None
+def _raised(word: Word, beside: Word, share: float) -> bool:
+    """Whether a word is set as a footnote's mark: small, and raised by that ``share`` of the size ``beside`` it."""
+    small = word.size < 0.85 * beside.size and beside.baseline - word.baseline > share * beside.size
+    return small and word.text.isdigit() and len(word.text) <= 3
 
 
 def _opens_note(word: Word, after: Word) -> bool:
     """Whether a line starts with a footnote's own mark: smaller and raised, or a sign that nothing else starts with."""
-    if word.note or len(word.text) > 3:
-        return word.note
-    if word.text.isdigit():
-        return word.size < 0.85 * after.size and after.baseline - word.baseline > 0.1 * after.size
-    return word.text.strip("*∗†‡§") == "" and word.size < 0.95 * after.size
-
-
-def _usual_size(words: Sequence[Word]) -> float:
-    """Median size by characters."""
-    if len({word.size for word in words}) == 1:
-        return words[0].size
-    return median(chain.from_iterable([word.size] * len(word.text) for word in words))
+    sign = word.text.strip("*∗†‡§") == "" and len(word.text) <= 3 and word.size < 0.95 * after.size
+    return word.note or sign or _raised(word, after, 0.1)

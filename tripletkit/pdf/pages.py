@@ -15,7 +15,6 @@ from tripletkit.language.layout_words import LONGEST_MEAN_WORD
 from tripletkit.pdf.lines import Line, page_lines
 from tripletkit.pdf.reader import (
     Bookmark,
-    Document,
     RawPage,
     Word,
     open_pdf,
@@ -83,21 +82,15 @@ def read_book(path: Path, backend: str = "pdfium") -> RawBook:
     if backend not in BACKENDS:
         raise ConfigError(f"backend {backend!r} is not known", f"Known: {', '.join(BACKENDS)}.")
     with open_pdf(path) as document:
-        return RawBook(read_metadata(document, "Title"), _read_pages(path, document, backend), read_outline(document))
-
-
-def _read_pages(path: Path, document: Document, backend: str) -> list[ReadPage]:
-    numbers = range(1, len(document) + 1)
-    if backend == "pdfplumber":
-        words = _words_by_pdfplumber(path, numbers)
-        return [_with_lines(read_page(document, number), words.get(number)) for number in numbers]
-    pages = [_with_lines(read_page(document, number)) for number in numbers]
-    bad = [page.number for page in pages if page.complaint is not None][:MOST_READ_AGAIN]
-    for number, found in (_words_by_pdfplumber(path, bad) if bad else {}).items():
-        again = _with_lines(read_page(document, number), found)
-        if found and again.complaint is None:
-            pages[number - 1] = replace(again, again=True)
-    return pages
+        numbers = range(1, len(document) + 1)
+        words = _words_by_pdfplumber(path, numbers) if backend == "pdfplumber" else {}
+        pages = [_with_lines(read_page(document, number), words.get(number)) for number in numbers]
+        bad = [page.number for page in pages if page.complaint is not None and backend == "pdfium"][:MOST_READ_AGAIN]
+        for number, found in (_words_by_pdfplumber(path, bad) if bad else {}).items():
+            again = _with_lines(read_page(document, number), found)
+            if found and again.complaint is None:
+                pages[number - 1] = replace(again, again=True)
+        return RawBook(read_metadata(document, "Title"), pages, read_outline(document))
 
 
 def _words_by_pdfplumber(path: Path, numbers: Iterable[int]) -> dict[int, list[Word]]:
@@ -128,26 +121,15 @@ def _plumber_words(page: PlumberPage) -> Iterator[Word]:
         text = word_text(_CID.sub("\ufffd", held["text"]))
         if not text:
             continue
-        word = Word(
-            text,
-            x0=held["x0"] - left,
-            x1=held["x1"] - left,
-            top=held["top"] - top,
-            bottom=held["bottom"] - top,
-            baseline=page.height - held["chars"][0]["matrix"][5],
-            size=round(held["size"], 2),
-            style=style_of(held["fontname"], 400),
-            space=True,
-        )
-        word.space = before is None or not _touches(before, word)
+        box = held["x0"] - left, held["x1"] - left, held["top"] - top, held["bottom"] - top
+        baseline, size = page.height - held["chars"][0]["matrix"][5], round(held["size"], 2)
+        word = Word(text, *box, baseline, size, style_of(held["fontname"], 400), space=True)
+        if before is not None:  # perhaps only a change of font, not a gap, parts the two
+            bigger = max(before.size, size)
+            near = -0.1 * size <= word.x0 - before.x1 < TOLERANCE_RATIO * bigger
+            word.space = not near or abs(before.baseline - baseline) >= 0.6 * bigger
         yield word
         before = word
-
-
-def _touches(before: Word, word: Word) -> bool:
-    """Whether only a change of font, not a gap, parts two words."""
-    near = -0.1 * word.size <= word.x0 - before.x1 < TOLERANCE_RATIO * max(before.size, word.size)
-    return near and abs(before.baseline - word.baseline) < 0.6 * max(before.size, word.size)
 
 
 def _with_lines(page: RawPage, words: list[Word] | None = None) -> ReadPage:

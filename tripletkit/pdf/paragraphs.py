@@ -1,22 +1,23 @@
 """Lines → paragraphs, joined across columns and pages.
 
 A paragraph that a footnote, figure, table or page edge cuts in two is one paragraph: its second half is joined to the
-first, and what stands between is a paragraph of its own.
+first, and what stands between is a paragraph of its own. Words cut at a line's end are joined, or kept with their
+hyphen, as the book itself writes them elsewhere.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 
-from tripletkit.language.sentences import ends_sentence
-from tripletkit.pdf.hyphens import Vocabulary, join_lines, mend
+from tripletkit.language.layout_words import ENDING_LETTERS, ends_sentence
+from tripletkit.pdf.kinds import TextMetrics
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.running_text import TextMetrics
 from tripletkit.rules import Rules
 
 #: Kinds whose line breaks are kept.
@@ -25,6 +26,86 @@ LINEWISE = frozenset({"code", "table", "figure"})
 MOST_PAGES_BETWEEN = 3
 #: A second half is looked for in so many paragraphs before it: labels in a figure look like prose at first.
 OPEN_HALVES = 6
+
+_TOKEN = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
+_TAIL = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐]$")
+_LOOSE = re.compile(r"([^\W\d_]+)- ([^\W\d_]+)")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """How often the book writes each word within a line, lower case, compounds with hyphens; and words' beginnings."""
+
+    words: Counter[str]
+    stems: frozenset[str]
+    prefixes: Counter[str]
+
+    def keeps_hyphen(self, left: str, right: str) -> bool:
+        """Whether ``left-right``, cut after its hyphen, is a compound and not one word."""
+        first, second = left.lower(), right.lower()
+        joined, compound = self.words[first + second], self.words[f"{first}-{second}"]
+        if joined or compound:
+            return compound > joined
+        if right[0].isupper():
+            return True
+        last, head = first.rsplit("-", 1)[-1], second.split("-", 1)[0]
+        if len(last + head) >= 6 and len(head) > ENDING_LETTERS and (last + head)[:-ENDING_LETTERS] in self.stems:
+            return False
+        # "self-", "non-", "well-": what the book often writes before a hyphen, and words that stand by themselves.
+        before_hyphen = self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4)
+        return before_hyphen and self.words[head] >= 2 and len(head) >= 3
+
+
+def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
+    """The vocabulary of the lines ``texts``, without words that a line's end cuts."""
+    words: Counter[str] = Counter()
+    # Each different text between spaces is looked at once.
+    whole = (text[: tail.start()] if (tail := _cut_word(text)) else text for text in texts)
+    for text, times in Counter(chain.from_iterable(map(str.split, whole))).items():
+        for token in _TOKEN.findall(text):
+            words[token.lower().replace("‐", "-")] += times
+    stems = frozenset(
+        word[:end]
+        for word, times in words.items()
+        if "-" not in word
+        for end in range(max(3, len(word) - ENDING_LETTERS), len(word) + 1)
+    )
+    prefixes: Counter[str] = Counter()
+    for word, times in words.items():
+        if "-" in word:
+            prefixes[word.split("-", 1)[0]] += times
+    return Vocabulary(words, stems, prefixes)
+
+
+def _cut_word(text: str) -> re.Match[str] | None:
+    """The word with a hyphen behind it that ends a text. Looked for in what follows the last space: that is quick."""
+    return _TAIL.search(text, max(text.rfind(" ") + 1, len(text) - 80)) if text.endswith(("-", "‐")) else None
+
+
+def join_lines(before: str, after: str, vocabulary: Vocabulary) -> str:
+    """``before`` and ``after`` as running text, the hyphen between them undone where it only marks the line's end."""
+    tail = _cut_word(before)
+    if tail is None:
+        # "1990-" + "1995", "x-" + "axis": no syllable is cut here.
+        cut = before.endswith(("-", "‐")) and re.match(r"\w", before[-2:]) and after[:1].isalnum()
+        return f"{before}{'' if cut else ' '}{after}" if before and after else before or after
+    head = _TOKEN.match(after)
+    if head is None:
+        return f"{before} {after}" if not after[:1].isalnum() else before + after
+    return before + after if vocabulary.keeps_hyphen(tail.group(1), head.group()) else before[:-1] + after
+
+
+def mend(text: str, vocabulary: Vocabulary) -> str:
+    """``text`` with "double- blind" made one word where the book writes it so; "over- or under-estimate" stays."""
+    if "- " not in text:
+        return text
+
+    def mended(match: re.Match[str]) -> str:
+        whole, hyphened = "".join(match.groups()), "-".join(match.groups())
+        one, compound = vocabulary.words[whole.lower()], vocabulary.words[hyphened.lower()]
+        return match.group() if not one and not compound else hyphened if compound > one else whole
+
+    return _LOOSE.sub(mended, text)
 
 
 @dataclass
@@ -93,9 +174,7 @@ def _continued(
         return next((half for half in waiting if _resumes(half, lines[half.lines[-1]], line, abbreviations)), None)
     if kind == "equation" and last is not None and last.kind == "prose" and not ends_sentence(last.text, abbreviations):
         return last
-    if last is not None and last.kind == kind and _goes_on(lines[i - 1], line, kind):
-        return last
-    return None
+    return last if last is not None and last.kind == kind and _goes_on(lines[i - 1], line, kind) else None
 
 
 def starts_paragraph(
@@ -110,7 +189,8 @@ def starts_paragraph(
     if text.endswith(("-", "‐")) or (not ended and line.text[:1].islower()):
         return False
     if (before.page, before.column) != (line.page, line.column):
-        return ended and (_indented(line, metrics) or _short(before) or abs(before.size - line.size) > 0.6)
+        indented = 0.6 * metrics.size < line.x0 - line.col_x0 < 4 * metrics.size
+        return ended and (indented or _short(before) or abs(before.size - line.size) > 0.6)
     gap = line.baseline - before.baseline
     most = 1.45 * metrics.leading * max(line.size / metrics.size, 1.0)
     if gap > most or gap < -2 or abs(before.size - line.size) > 0.12 * metrics.size:
@@ -123,25 +203,20 @@ def _same_frame(before: Line, line: Line) -> bool:
     return before.frame == line.frame if before.page == line.page else bool(before.frame) == bool(line.frame)
 
 
-def _indented(line: Line, metrics: TextMetrics) -> bool:
-    return 0.6 * metrics.size < line.x0 - line.col_x0 < 4 * metrics.size
-
-
 def _short(line: Line) -> bool:
     return line.x1 < line.col_x0 + 0.85 * (line.col_x1 - line.col_x0)
 
 
 def _resumes(half: Paragraph, end: Line, line: Line, abbreviations: AbstractSet[str]) -> bool:
     """Whether prose after an interruption is the second half of an unfinished paragraph."""
-    if not _same_frame(end, line):
-        return False
     if line.page - end.page > MOST_PAGES_BETWEEN or abs(end.size - line.size) > 0.15 * end.size:
+        return False
+    if not _same_frame(end, line):
         return False
     if half.text.endswith(("-", "‐")):
         return line.text[:1].isalpha()
-    return not ends_sentence(half.text, abbreviations) and (
-        line.text[:1].islower() or (not half.text.endswith(":") and not _short(end))
-    )
+    unfinished = line.text[:1].islower() or (not half.text.endswith(":") and not _short(end))
+    return unfinished and not ends_sentence(half.text, abbreviations)
 
 
 def _goes_on(before: Line, line: Line, kind: str) -> bool:
@@ -152,16 +227,11 @@ def _goes_on(before: Line, line: Line, kind: str) -> bool:
 
 
 def _append(paragraph: Paragraph, i: int, line: Line, vocabulary: Vocabulary) -> None:
-    text = mend(without_notes(line), vocabulary)
-    if not paragraph.text:
-        paragraph.text = text
-        paragraph.starts.append((0, line.page))
-    elif text:
-        joined = (
-            paragraph.text + "\n" + text if paragraph.kind in LINEWISE else join_lines(paragraph.text, text, vocabulary)
-        )
-        paragraph.starts.append((len(joined) - len(text), line.page))
-        paragraph.text = joined
+    text, before = mend(without_notes(line), vocabulary), paragraph.text
+    if text or not before:
+        linewise = paragraph.kind in LINEWISE and before
+        paragraph.text = f"{before}\n{text}" if linewise else join_lines(before, text, vocabulary)
+        paragraph.starts.append((len(paragraph.text) - len(text), line.page))
     paragraph.lines.append(i)
 
 
@@ -186,10 +256,12 @@ def settle_paragraphs(
     summary is that.
     """
     abbreviations = rules.words("abbreviations")
-    boxes = _has_boxes(lines)
+    # Where most of the text stands in frames, they are decoration.
+    boxes = sum(len(line.text) for line in lines if line.frame) <= 0.5 * sum(len(line.text) for line in lines)
     for p in paragraphs:
         if p.kind == "prose" and not _reads_as_prose(p, lines, metrics, abbreviations):
-            p.kind = _fragment_kind(p, lines)
+            p.kind = "equation" if _FORMULA.search(p.text) else "figure"
+            p.kind = "table" if any(lines[i].gaps for i in p.lines) else p.kind
         role = roles[p.path] if p.kind in ("prose", "list", "equation") else None
         if role == "bibliography":
             # Literature is a note to the text; a section of that name may also be running text about it.
@@ -202,12 +274,7 @@ def settle_paragraphs(
             p.kind = "box"
 
 
-def _has_boxes(lines: Sequence[Line]) -> bool:
-    """Whether frames set text apart. Where most of the text stands in frames, they are decoration."""
-    return sum(len(line.text) for line in lines if line.frame) <= 0.5 * sum(len(line.text) for line in lines)
-
-
-_YEAR = re.compile(r"\b(1[5-9]|20)\d\d\b")
+_YEAR, _FORMULA = re.compile(r"\b(1[5-9]|20)\d\d\b"), re.compile(r"[=<>≤≥∈∀∃¬∧∨→↔⊢⊨∑∫√]")
 _WORDLIKE = re.compile(r"[(\[“‘\"']*[^\W\d_]{2,}(?:[-–’'‐][^\W\d_]+)*[)\]”’\"'.,;:!?]*")
 
 
@@ -223,18 +290,9 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], metrics: TextMetrics, a
     small = sum(map(str.islower, words))
     if len(words) < 0.45 * len(tokens) or small < 2:
         return False
-    if (
-        len(words) >= 0.8 * len(tokens)
-        and small >= 5
-        and abs(lines[p.lines[0]].size - metrics.size) <= 0.06 * metrics.size
-    ):
+    usual = abs(lines[p.lines[0]].size - metrics.size) <= 0.06 * metrics.size
+    if usual and small >= 5 and len(words) >= 0.8 * len(tokens):
         return True
     if len(words) >= 3 and (ends_sentence(p.text, abbreviations) or p.text.endswith(":")):
         return True
     return len(words) >= max(8, 0.6 * len(tokens)) and any(not _short(lines[i]) for i in p.lines)
-
-
-def _fragment_kind(p: Paragraph, lines: Sequence[Line]) -> str:
-    if any(lines[i].gaps for i in p.lines):
-        return "table"
-    return "equation" if re.search(r"[=<>≤≥∈∀∃¬∧∨→↔⊢⊨∑∫√]", p.text) else "figure"

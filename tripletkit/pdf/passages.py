@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from tripletkit.encoding.tokens import CountTokens, counter_by_words
-from tripletkit.language.sentences import ends_sentence, sentence_spans
-from tripletkit.pdf.book_task import PassageLimits
+from tripletkit.language.layout_words import ends_sentence, sentence_spans
 from tripletkit.pdf.paragraphs import Paragraph
+from tripletkit.pdf.workers import PassageLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,8 @@ def paragraphs_to_passages(
     special = count_tokens([""])[0]
     count_tokens = counter_by_words(count_tokens, [paragraph.text for paragraph in paragraphs], limits.max_tokens)
     cutter = _Cutter(limits.max_tokens - special, special, count_tokens, abbreviations)
-    found: list[tuple[Paragraph, list[_Piece]]] = []
-    for _, group in groupby(_in_runs(paragraphs), key=lambda p: (p.kind, p.path)):
-        held = list(group)
-        found.extend((held[0], run) for run in _pack(list(cutter.pieces(held)), limits, special))
+    groups = (list(group) for _, group in groupby(_in_runs(paragraphs), key=lambda p: (p.kind, p.path)))
+    found = [(held[0], run) for held in groups for run in _pack(list(cutter.pieces(held)), limits, special)]
     texts = [_joined(run) for _, run in found]
     counts = count_tokens(texts) if texts else []
     passages: list[Passage] = []
@@ -61,10 +59,10 @@ def paragraphs_to_passages(
 def _in_runs(paragraphs: Sequence[Paragraph]) -> Iterator[Paragraph]:
     """Within each section, all paragraphs of one kind, then all of the next: running text is not interrupted."""
     for _, section in groupby(paragraphs, key=lambda p: p.path):
-        held = list(section)
-        kinds = list(dict.fromkeys(p.kind for p in held))
-        for kind in kinds:
-            yield from (p for p in held if p.kind == kind)
+        kinds: dict[str, list[Paragraph]] = {}
+        for p in section:
+            kinds.setdefault(p.kind, []).append(p)
+        yield from chain.from_iterable(kinds.values())
 
 
 @dataclass(frozen=True)
@@ -78,14 +76,10 @@ class _Cutter:
 
     def pieces(self, paragraphs: Sequence[Paragraph]) -> Iterator[_Piece]:
         """Sentences in order, those over the limit broken."""
-        spans = [
-            (p, start, end, n == 0)
-            for p in paragraphs
-            for n, (start, end) in enumerate(sentence_spans(p.text, self.abbreviations))
-        ]
-        counts = self.count_tokens([p.text[start:end] for p, start, end, _ in spans]) if spans else []
-        for (p, start, end, opens), count in zip(spans, counts, strict=True):
-            glue = "\n" if opens or "\n" in p.text[max(start - 1, 0) : start] else " "
+        spans = [(p, n, *span) for p in paragraphs for n, span in enumerate(sentence_spans(p.text, self.abbreviations))]
+        counts = self.count_tokens([p.text[start:end] for p, _, start, end in spans]) if spans else []
+        for (p, n, start, end), count in zip(spans, counts, strict=True):
+            glue = "\n" if n == 0 or p.text[start - 1] == "\n" else " "
             if count - self.special <= self.room:
                 yield self._piece(p, start, end, count - self.special, glue)
             else:
@@ -101,10 +95,7 @@ class _Cutter:
     def _broken(self, p: Paragraph, start: int, end: int, glue: str) -> Iterator[_Piece]:
         """A sentence over the limit, cut between words; a word over the limit, cut between characters."""
         # A character makes at most four byte tokens: no part of a word can exceed the limit.
-        words = [
-            (start + m.start(), start + m.end())
-            for m in re.finditer(rf"\S{{1,{max(1, self.room // 4)}}}", p.text[start:end])
-        ]
+        words = [m.span() for m in re.compile(rf"\S{{1,{max(1, self.room // 4)}}}").finditer(p.text, start, end)]
         counts = self.count_tokens([p.text[a:b] for a, b in words])
         first, held = 0, 0
         for i, count in enumerate(counts):
@@ -145,13 +136,10 @@ def _pack(pieces: Sequence[_Piece], limits: PassageLimits, special: int) -> list
     i = 0
     while i < len(runs):
         size = sum(p.n_tokens for p in runs[i])
-        if size + special < limits.min_tokens and len(runs) > 1:
-            for j in (i - 1, i + 1):
-                if 0 <= j < len(runs) and size + sum(p.n_tokens for p in runs[j]) <= most:
-                    runs[min(i, j)] = runs[min(i, j)] + runs[max(i, j)]
-                    del runs[max(i, j)]
-                    i = min(i, j)
-                    break
+        near = [j for j in (i - 1, i + 1) if 0 <= j < len(runs) and size + sum(p.n_tokens for p in runs[j]) <= most]
+        if size + special < limits.min_tokens and near:
+            i = min(i, near[0])
+            runs[i : i + 2] = [runs[i] + runs[i + 1]]
         i += 1
     return runs
 

@@ -14,7 +14,7 @@ import unicodedata
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -24,8 +24,6 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from tripletkit.errors import SourceError
-
-Document = pdfium.PdfDocument
 
 #: PDFium marks a hyphen at a line's end, which it undoes, with one of these.
 HYPHEN_MARKS = "\x02\ufffe"
@@ -97,7 +95,10 @@ class RawPage:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """An entry of the PDF's outline. ``page`` is 1-based; ``top`` in points from the page's top, None if unknown."""
+    """An entry of the PDF's outline or of the printed contents: a chapter (level 0) or section, and where it starts.
+
+    ``page`` is 1-based; ``top`` in points from the page's top, None if unknown.
+    """
 
     title: str
     level: int
@@ -128,18 +129,13 @@ def open_pdf(path: Path) -> Iterator[pdfium.PdfDocument]:
     try:
         document = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
+        what, cure = f"damaged, PDFium cannot open it ({error})", "Download it again, or repair it with qpdf."
         if "password" in str(error).lower():
-            raise SourceError(
-                f"{path}: encrypted, it needs a password to open",
-                "Save a copy without the password (a PDF viewer's print or export does it), then use that.",
-            ) from error
-        raise SourceError(
-            f"{path}: damaged, PDFium cannot open it ({error})", "Download it again, or repair it with qpdf."
-        ) from error
-    try:
+            what = "encrypted, it needs a password to open"
+            cure = "Save a copy without the password (a PDF viewer's print or export does it), then use that."
+        raise SourceError(f"{path}: {what}", cure) from error
+    with closing(document):
         yield document
-    finally:
-        document.close()
 
 
 def read_page(document: pdfium.PdfDocument, number: int) -> RawPage:
@@ -155,10 +151,10 @@ def read_page(document: pdfium.PdfDocument, number: int) -> RawPage:
         label = str(document.get_page_label(number - 1) or "").strip()
     except (pdfium.PdfiumError, UnicodeDecodeError):
         label = ""
-    frames, strokes = _drawn(page.raw, left, top, width, height)
+    drawn = _drawn(page.raw, left, top, width, height)
     textpage.close()
     page.close()
-    return RawPage(number, label, width, height, words, images, lost, frames, strokes)
+    return RawPage(number, label, width, height, words, images, lost, *drawn)
 
 
 def read_outline(document: pdfium.PdfDocument, most: int = 20_000) -> list[Bookmark]:
@@ -169,13 +165,10 @@ def read_outline(document: pdfium.PdfDocument, most: int = 20_000) -> list[Bookm
             break
         dest = entry.get_dest()
         index = dest.get_index() if dest else None
-        if index is None:
-            continue
-        _, view = dest.get_view()
-        height = document.get_page_size(index)[1]
-        top = height - view[1] if len(view) > 1 and view[1] else None
         title = clean(entry.get_title() or "")
-        if title:
+        if title and index is not None:
+            _, view = dest.get_view()
+            top = document.get_page_size(index)[1] - view[1] if len(view) > 1 and view[1] else None
             found.append(Bookmark(title, entry.level, index + 1, top))
     return found
 
@@ -288,7 +281,6 @@ class _Glyphs:
         self._places = _pointer(first), _pointer(first + 8), _pointer(ctypes.addressof(self._matrix))
 
     def runs(self, indexes: Sequence[int]) -> list[_Run]:
-        """The run of each of these characters."""
         known = self._runs
         objects = map(_get_object, repeat(self.text), indexes)
         return [known.get(obj) or self._ask(index, obj) for index, obj in zip(indexes, objects, strict=True)]
@@ -309,18 +301,13 @@ class _Glyphs:
         font = _get_font(obj) if obj else None
         if not font:
             return "r"
-        style = self._styles.get(font)
-        if style is None:
-            style = self._styles[font] = style_of(_font_name(font), _get_weight(self.text, index))
-        return style
-
-
-def _font_name(font: int) -> str:
-    held = ctypes.cast(font, raw.FPDF_FONT)
-    length = raw.FPDFFont_GetBaseFontName(held, None, 0)
-    buffer = ctypes.create_string_buffer(max(length, 1))
-    raw.FPDFFont_GetBaseFontName(held, buffer, length)
-    return buffer.value.decode("utf-8", "replace")
+        if font not in self._styles:
+            held = ctypes.cast(font, raw.FPDF_FONT)
+            length = raw.FPDFFont_GetBaseFontName(held, None, 0)
+            name = ctypes.create_string_buffer(max(length, 1))
+            raw.FPDFFont_GetBaseFontName(held, name, length)
+            self._styles[font] = style_of(name.value.decode("utf-8", "replace"), _get_weight(self.text, index))
+        return self._styles[font]
 
 
 def _page_string(text: raw.FPDF_TEXTPAGE, count: int) -> str:

@@ -95,11 +95,10 @@ def page_headings(pages: Sequence[Sequence[Line]], body_size: float, rules: Rule
     """Headings by their style, in order."""
     lines = list(chain.from_iterable(pages))
     starts = [0, *accumulate(map(len, pages))]
+    found = ((lines[h.first].page - 1, h) for h in styled_headings(lines, body_size, rules))
     return [
-        PageHeading(
-            page := lines[h.first].page - 1, h.first - starts[page], h.size, title_label(h.title, rules) or "", h.title
-        )
-        for h in styled_headings(lines, body_size, rules)
+        PageHeading(page, h.first - starts[page], h.size, title_label(h.title, rules) or "", h.title)
+        for page, h in found
     ]
 
 
@@ -125,29 +124,24 @@ def index_share(lines: Sequence[Line]) -> float:
     entries = [line for line in lines if _is_entry(line.text)]
     if len(lines) < 4 or len(entries) < 0.1 * len(lines):
         return 0.0
-    if median(len(_LEADERS.sub(" ", line.text)) for line in lines) > 70 or _rising(entries):
+    # Contents name pages in rising order, an index does not.
+    named = (re.findall(r"\d+", line.text) for line in entries)
+    steps = list(pairwise(int(numbers[-1]) for numbers in named if numbers))
+    rising = len(steps) >= 5 and sum(b >= a for a, b in steps) > 0.85 * len(steps)
+    if rising or median(len(_LEADERS.sub(" ", line.text)) for line in lines) > 70 or not _in_order(lines):
         return 0.0
-    return len(entries) / len(lines) if _in_order(lines) else 0.0
+    return len(entries) / len(lines)
 
 
 def _is_entry(text: str) -> bool:
-    if SEE not in text and (text[-1] in NEVER_LAST or INDEX_ENTRY_TAIL.search(text, len(text) - 4) is None):
-        return False
-    return _ENTRY_START.match(text) is not None and INDEX_ENTRY.search(text) is not None
-
-
-def _rising(entries: Sequence[Line]) -> bool:
-    """Contents name pages in rising order, an index does not."""
-    numbers = [int(found[-1]) for line in entries if (found := re.findall(r"\d+", line.text))]
-    steps = list(pairwise(numbers))
-    return len(steps) >= 5 and sum(b >= a for a, b in steps) > 0.85 * len(steps)
+    may_be = SEE in text or (text[-1] not in NEVER_LAST and INDEX_ENTRY_TAIL.search(text, len(text) - 4) is not None)
+    return may_be and _ENTRY_START.match(text) is not None and INDEX_ENTRY.search(text) is not None
 
 
 def _in_order(lines: Sequence[Line]) -> bool:
     """Whether first letters go up the alphabet; lines further in may not, so a majority decides."""
-    letters = [line.text.lstrip("\"'“‘( .\\$@%&#<-").lower()[:1] for line in lines]
-    letters = [letter for letter in letters if letter.isalpha()]
-    steps = list(pairwise(letters))
+    letters = (line.text.lstrip("\"'“‘( .\\$@%&#<-").lower()[:1] for line in lines)
+    steps = list(pairwise(letter for letter in letters if letter.isalpha()))
     same_or_next = sum(0 <= ord(b) - ord(a) <= 1 for a, b in steps)
     return len(steps) >= 3 and same_or_next >= 0.4 * len(steps)
 
@@ -181,9 +175,8 @@ def _settle_index(roles: list[str], shares: Sequence[float], lengths: Sequence[i
 
 def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
     """(first, one after the last) of each run of pages with ``role``."""
-    edges = [
-        i for i in range(len(roles) + 1) if (i < len(roles) and roles[i] == role) != (i > 0 and roles[i - 1] == role)
-    ]
+    held = [False, *(one == role for one in roles), False]
+    edges = [i for i, (before, here) in enumerate(pairwise(held)) if before != here]
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
@@ -209,23 +202,18 @@ def _is_prose(lines: Sequence[Line]) -> bool:
     return entries <= 0.15 * len(lines) and full >= 0.5 * len(lines)
 
 
-def _first_heading(headings: Sequence[PageHeading], roles: Sequence[str], rules: Rules) -> int | None:
-    """The first numbered heading outside the contents, else the first heading after them that is no front matter."""
-    outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
-    numbered = next((h.page for h in outside if rules.starts("headings", h.text)), None)
-    if numbered is not None:
-        return numbered
-    contents = [page for page, role in enumerate(roles[: int(FRONT_SHARE * len(roles))]) if role == "toc"]
-    return next((h.page for h in outside if contents and h.page > contents[-1] and not h.label), None)
-
-
 def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], rules: Rules) -> None:
     """What stands before the page where the text proper begins is front matter, and nothing after it is."""
     last = int(FRONT_SHARE * len(roles))
-    start = _first_heading(headings, roles, rules)
+    # The first numbered heading outside the contents, else the first after them that is no front matter.
+    outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
+    contents = [page for page, role in enumerate(roles[:last]) if role == "toc"]
+    numbered = (h.page for h in outside if rules.starts("headings", h.text))
+    unlabelled = (h.page for h in outside if contents and h.page > contents[-1] and not h.label)
+    start = next(chain(numbered, unlabelled), last + 1)
     # Roman numbers are for front matter: the text begins with page 1, or later.
     one = next((page for page, label in enumerate(labels[: last + 1]) if label == "1"), 0)
-    first = max(start if start is not None and start <= last else 0, one)
+    first = max(start if start <= last else 0, one)
     for page in range(first):
         if roles[page] == "body":
             roles[page] = "front"

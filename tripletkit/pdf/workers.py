@@ -1,8 +1,9 @@
-"""Tasks in processes of their own, bounded in time and memory, so that one bad book costs the others nothing.
+"""Books to read in processes of their own, bounded in time and memory, so that one bad book costs the others nothing.
 
 A worker is a fresh Python that imports this module and the function of its tasks, and nothing of the program that
 started it: scripts without a ``__main__`` guard, notebooks and tests can all start workers. Tasks and results cross
-its standard input and output, pickled.
+its standard input and output, pickled. Nothing here imports a PDF library or polars: who plans needs no PDF library,
+who reads no polars.
 """
 
 from __future__ import annotations
@@ -18,18 +19,64 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Timer
 from time import monotonic
 from typing import IO, Generic, Literal, TypeVar, cast
 
+from tripletkit.errors import ConfigError
+from tripletkit.rules import Rules
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Rows = list[dict[str, object]]
+Columns = dict[str, list[object]]
 
 #: A worker that gave no answer has so many seconds to end, and to say how, before it is killed.
 _END_S = 5.0
 #: The worker's program. It has the module path of this process and does not look for modules in the current folder.
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from tripletkit.pdf.workers import serve; serve({memory_mb})"
+
+
+@dataclass(frozen=True)
+class PassageLimits:
+    """Sizes of passages in the encoder's tokens, special tokens included. Raises ConfigError if they are out of order."""
+
+    max_tokens: int
+    target_tokens: int = 160
+    min_tokens: int = 24
+
+    def __post_init__(self) -> None:
+        if not 3 <= self.min_tokens <= self.target_tokens <= self.max_tokens:
+            raise ConfigError(
+                f"passage limits {self.min_tokens} / {self.target_tokens} / {self.max_tokens} are out of order",
+                "min_tokens <= target_tokens <= max_tokens must hold, and min_tokens be at least 3.",
+            )
+
+
+@dataclass(frozen=True)
+class BookTask:
+    """One book to read: ``encoder`` is the folder whose tokenizer counts, ``part`` where what it gives is kept."""
+
+    path: Path
+    book_id: str
+    part: Path
+    encoder: Path
+    limits: PassageLimits
+    rules: Rules
+    backend: str
+
+
+@dataclass(frozen=True)
+class BookTables:
+    """One book's part of the tables of the same names, and its title. Lines are many: they come as columns."""
+
+    title: str
+    pages: Rows
+    lines: Columns
+    passages: Rows
+    dropped: Rows
 
 
 @dataclass(frozen=True)
@@ -118,7 +165,9 @@ class _Worker(Generic[Task, Result]):
             self.end(_END_S)
             if monotonic() >= ends:
                 return Failure("time", f"took longer than {self._bounds.seconds:g} s")
-            return Failure("killed", f"ended its process ({_exit(process.returncode)})")
+            signals = {-number: number.name for number in signal.Signals}
+            how = signals.get(process.returncode, f"exit code {process.returncode}")
+            return Failure("killed", f"ended its process ({how})")
         finally:
             timer.cancel()
             if monotonic() >= ends:  # perhaps the timer killed it just after the answer
@@ -140,10 +189,6 @@ class _Worker(Generic[Task, Result]):
         process.kill()
         process.wait()
         cast(IO[bytes], process.stdout).close()
-
-
-def _exit(code: int) -> str:
-    return {-number: number.name for number in signal.Signals}.get(code, f"exit code {code}")
 
 
 def serve(memory_mb: int) -> None:
@@ -180,13 +225,8 @@ def _limit_memory(memory_mb: int) -> None:
 
     RLIMIT_DATA and not RLIMIT_AS: libraries reserve gigabytes of addresses, more the more cores there are.
     """
-    try:
+    with suppress(ImportError, OSError, ValueError):
         resource = importlib.import_module("resource")
-    except ImportError:
-        return
-    most = memory_mb << 20
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if hard != resource.RLIM_INFINITY:
-        most = min(most, hard)
-    with suppress(OSError, ValueError):
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        most = memory_mb << 20 if hard == resource.RLIM_INFINITY else min(memory_mb << 20, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))

@@ -1,19 +1,32 @@
-"""Everything that the cards count, from the tables and nothing else."""
+"""Everything that the cards count, from the tables and nothing else; false negatives by checks and by a review by hand.
+
+The checks share no code with the miner's guards, which know mentions and term ids: they search the passage's text by
+regular expressions, and the index by its words.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
 
 import polars as pl
+from pydantic import BaseModel, ValidationError
 
+from tripletkit.errors import SourceError
+from tripletkit.ids import rng_for
+from tripletkit.language.form_search import mentions_any, singular
+from tripletkit.near_duplicates import shingles
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables
-from tripletkit.publishing.negative_checks import NegativeChecks, negative_checks
 
+REVIEW = "review.jsonl"
+_Z = 1.959964  # 97.5 % quantile of the normal distribution
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-#: Passages are near copies if they share half of their sequences of this many words.
-SHINGLE_WORDS = 8
 _COSINES = {
     "anchor and positive": pl.col("cos_ap"),
     "anchor and negative": pl.col("cos_an"),
@@ -22,6 +35,36 @@ _COSINES = {
 }
 
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class NegativeChecks:
+    """Triplets whose negative may be a positive, by check."""
+
+    triplets: int  # all that were checked
+    mentioned: int  # the passage mentions the negative, in any of its forms
+    cited: int  # the book's index cites the negative on a page of the passage
+    related: int  # negative and positive share a form, or one refers to the other
+    any_check: int  # at least one of these
+
+
+@dataclass(frozen=True)
+class Review:
+    """Triplets that somebody has read, by verdict."""
+
+    good: int
+    false_negative: int
+    trivial: int
+
+    @property
+    def triplets(self) -> int:
+        """All that were read."""
+        return self.good + self.false_negative + self.trivial
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the share of false negatives."""
+        return wilson(self.false_negative, self.triplets)
 
 
 @dataclass(frozen=True)
@@ -60,6 +103,11 @@ def card_statistics(tables: Tables) -> CardStatistics:
     )
 
 
+def dataset_title(books: pl.DataFrame) -> str:
+    """The book's title, or how many textbooks there are."""
+    return str(books["title"][0]) if books.height == 1 else f"{books.height} textbooks"
+
+
 def book_statistics(tables: Tables) -> tuple[Row, ...]:
     """The rows of ``books`` with what came from each: ``passages``, ``splits``, ``kept_terms`` and ``triplets``."""
     passages = tables["passages"].join(tables["splits"], on="passage_id", how="left")
@@ -90,17 +138,16 @@ def _splits(tables: Tables) -> Iterator[Row]:
                 "anchor_tokens": _lengths(triplets.join(home, on="passage_id")["n_tokens"]),
                 "positive_chars": _lengths(triplets["positive"].str.len_chars()),
                 "negative_chars": _lengths(triplets["negative"].str.len_chars()),
-                "cosines": {of: _quantiles(triplets.select(x=cosine)["x"]) for of, cosine in _COSINES.items()},
+                "cosines": {
+                    of: [cosine.quantile(q, "linear") or 0.0 for q in QUANTILES]
+                    for of, cosine in triplets.select(**_COSINES).to_dict().items()
+                },
             }
 
 
 def _lengths(numbers: pl.Series) -> str:
     some = numbers.to_list() or [0]
     return f"{min(some)} / {sum(some) / len(some):.1f} / {max(some)}"
-
-
-def _quantiles(cosines: pl.Series) -> list[float]:
-    return [cosines.quantile(q, "linear") or 0.0 for q in QUANTILES]
 
 
 def leakage(tables: Tables) -> dict[str, int]:
@@ -130,16 +177,89 @@ def leakage(tables: Tables) -> dict[str, int]:
 
 def _near_copies(plain: Mapping[str, pl.Series]) -> int:
     """Held-out passages that share half of their shingles with an earlier split, test with both others."""
-    seen: set[int] = set()
-    found = 0
+    seen, found = set[int](), 0
     for texts in plain.values():
-        of_split = [shingles(text) for text in texts]
+        of_split = [shingles(text.split()) for text in texts]
         found += sum(2 * len(one & seen) >= len(one) > 0 for one in of_split)
         seen.update(*of_split)
     return found
 
 
-def shingles(text: str) -> set[int]:
-    """Hashes of every sequence of SHINGLE_WORDS words; the words themselves would not fit in memory."""
-    words = text.split()
-    return {hash(tuple(words[i : i + SHINGLE_WORDS])) for i in range(len(words) - SHINGLE_WORDS + 1)}
+def negative_checks(tables: Tables) -> NegativeChecks:
+    """Check the negative of every triplet against its passage's text and pages and against the positive."""
+    names = tables["terms"].select("term_id", "term", "forms").iter_rows()
+    forms = {term_id: {term, *(forms or ())} for term_id, term, forms in names}
+    keys = {term_id: set(map(singular, of_term)) for term_id, of_term in forms.items()}
+    refers = dict(tables["terms"].select("term_id", "see_also").iter_rows())
+    passages = {row["passage_id"]: row for row in tables["passages"].iter_rows(named=True)}
+    cited = _cited_pages(tables, keys)
+    mentioned = lru_cache(maxsize=None)(lambda passage, term: mentions_any(passages[passage]["text"], forms[term]))
+
+    def check(passage_id: str, positive: str, negative: str) -> tuple[bool, bool, bool]:
+        home = passages[passage_id]
+        pages = range(home["page_first"], home["page_last"] + 1)
+        return (
+            mentioned(passage_id, negative),
+            any(not cited[home["book_id"], key].isdisjoint(pages) for key in keys[negative]),
+            bool(keys[negative] & keys[positive]) or negative in refers[positive] or positive in refers[negative],
+        )
+
+    found = [check(*ids) for ids in tables["triplets"].select("passage_id", "positive_id", "negative_id").iter_rows()]
+    each_check = (sum(column) for column in zip(*((*one, any(one)) for one in found), strict=True))
+    return NegativeChecks(len(found), *each_check)
+
+
+def _cited_pages(tables: Tables, keys: Mapping[str, set[str]]) -> Mapping[tuple[str, str], set[int]]:
+    """(book, form) → physical pages that the book's index cites for it. Terms that are not mined count too."""
+    labels = tables["pages"].select("book_id", "label", "page")
+    page_of = {(book, label): page for book, label, page in labels.iter_rows()}
+    cited: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    for term in tables["terms"].drop_nulls("book_id").iter_rows(named=True):
+        book, pages = term["book_id"], set[int]()
+        for locator in term["locators"] or ():
+            if (first := locator["page"]) is not None:
+                pages.update(range(first, max(first, page_of.get((book, locator["range_end"]), first)) + 1))
+        for key in keys[term["term_id"]]:
+            cited[book, key] |= pages
+    return cited
+
+
+def wilson(hits: int, sample: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927, "Probable inference", JASA 22). ``sample`` is over 0."""
+    share, spread = hits / sample, _Z**2 / sample
+    middle = share + spread / 2
+    half = _Z * math.sqrt(share * (1 - share) / sample + spread / (4 * sample))
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+
+
+class _Verdict(BaseModel):
+    triplet_id: str
+    verdict: Literal["", "good", "false negative", "trivial"]
+
+
+def read_review(path: Path, triplet_ids: Collection[str]) -> Review | None:
+    """The verdicts in ``path`` on ``triplet_ids``; None if there is none. Of two on one triplet the later counts.
+
+    Raises SourceError that names the line.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    verdicts = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = _Verdict.model_validate_json(line) if line.strip() else None
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            problem = f"{path}, line {number}: {' '.join(map(str, wrong['loc']))}: {wrong['msg']}: {line[:80]!r}"
+            cure = "`tripletkit publish --review-sample 100` prints such lines; fill in their verdicts."
+            raise SourceError(problem, cure) from None
+        if row and row.verdict and row.triplet_id in triplet_ids:
+            verdicts[row.triplet_id] = row.verdict
+    counts = Counter(verdicts.values())
+    return Review(counts["good"], counts["false negative"], counts["trivial"]) if verdicts else None
+
+
+def review_sample(triplets: pl.DataFrame, number: int, seed: int) -> Iterator[str]:
+    """JSON lines for ``read_review``, each with an empty verdict: triplets to read, drawn at random by the seed."""
+    rows = triplets.select("triplet_id", "anchor", "positive", "negative").sort("triplet_id").to_dicts()
+    for row in rng_for(seed, "review").sample(rows, min(number, len(rows))):
+        yield json.dumps({**row, "verdict": ""}, ensure_ascii=False)

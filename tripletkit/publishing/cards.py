@@ -1,20 +1,28 @@
-"""What both cards are made with: text that Markdown shows as it is, tables, and the templates beside this module."""
+"""What both cards are made with: text that Markdown shows as it is, tables, templates, and the scores of an encoder."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from huggingface_hub import DatasetCard, ModelCard
 
+from tripletkit.encoding.resolve import fingerprint_of
+from tripletkit.evaluation import report as reports
+from tripletkit.evaluation.report import BASE, FINE_TUNED, PASSAGE_TO_TERM, TABLE_METRICS, TERM_TO_PASSAGE, Figure
 from tripletkit.publishing.rights import DatasetLicense, objection, parse_license
+from tripletkit.store import ENCODER, VALIDATION, Store
 
 CARD = "README.md"
 TEMPLATES = Path(__file__).parent / "templates"
 #: Used in a card for the repository's name; a push replaces it.
 PLACEHOLDER = "OWNER/NAME"
+SCORES = "scores.json"
+#: Task and metric of each row on a card.
+SHOWN = tuple(zip((TERM_TO_PASSAGE, PASSAGE_TO_TERM), TABLE_METRICS, strict=True))
 _SECRET = re.compile(r"token$|secret|password|credential|api_?key", re.IGNORECASE)
 
 
@@ -50,11 +58,7 @@ def license_cell(text: str | None) -> str:
 
 def license_head(license_: DatasetLicense) -> dict[str, Any]:
     """The licence in a card's YAML head."""
-    return {
-        "license": license_.hub,
-        "license_name": license_.name or None,
-        "license_link": license_.link or None,
-    }
+    return {"license": license_.hub, "license_name": license_.name or None, "license_link": license_.link or None}
 
 
 def unlicensed_titles(books: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -64,14 +68,14 @@ def unlicensed_titles(books: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that may be shown to anybody: no secrets, and of a path on this machine only the file's name."""
-    return {name: _public(value) for name, value in settings.items() if not _SECRET.search(name)}
 
+    def public(value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, list | tuple):
+            return ", ".join(str(public(one)) for one in value)
+        is_path = isinstance(value, str) and (PurePath(value).is_absolute() or value.startswith("~"))
+        return PurePath(value).name if is_path else value
 
-def _public(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, list | tuple):
-        return ", ".join(str(_public(one)) for one in value)
-    is_path = isinstance(value, str) and (PurePath(value).is_absolute() or value.startswith("~"))
-    return PurePath(value).name if is_path else value
+    return {name: public(value) for name, value in settings.items() if not _SECRET.search(name)}
 
 
 def render_card(card: type[DatasetCard | ModelCard], data: Any, template: str, **values: Any) -> str:  # noqa: ANN401
@@ -81,3 +85,66 @@ def render_card(card: type[DatasetCard | ModelCard], data: Any, template: str, *
     helpers = (plain, table, count, citation, license_cell, unlicensed_titles, public_settings)
     values |= {one.__name__: one for one in helpers}
     return str(card.from_template(data, template_str=text, **values)).rstrip() + "\n"
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One metric of one task, of the base and the fine-tuned encoder."""
+
+    task: str
+    metric: str
+    queries: int
+    base: Figure
+    fine_tuned: Figure
+    difference: Figure  # paired: the mean over queries of fine-tuned − base
+    bm25: float | None = None
+
+
+@dataclass(frozen=True)
+class EncoderScores:
+    """How a fine-tuned encoder does on held-out passages, beside the base one."""
+
+    split: str
+    gold: str  # what says which answer is right: "index" or "mentions"
+    terms: int
+    passages: int
+    resampled: str  # what the bootstrap draws, as "14 chapters"; "" without intervals
+    fingerprint: str  # of the fine-tuned encoder
+    rows: tuple[ScoreRow, ...]
+
+
+def read_scores(store: Store) -> EncoderScores | None:
+    """The scores of the encoder that was trained on the triplets as they are now, if any. Raises TableError."""
+    made, path = store.manifest("train"), store.place(SCORES)
+    trained_on = made.key["inputs"].get("triplets.parquet") if made else None
+    if made is None or trained_on != store.sha("triplets.parquet") or not path.is_file():
+        return None
+    report, fingerprint = reports.read_report(path), fingerprint_of(made.outputs.get(ENCODER, ""))
+    # Other names belong to encoders that somebody compared with each other.
+    if set(report.encoders) != {BASE, FINE_TUNED} or report.encoders[FINE_TUNED].fingerprint != fingerprint:
+        return None
+    rows, sample = tuple(_row(report, task, metric) for task, metric in SHOWN), report.resampling[TERM_TO_PASSAGE]
+    resampled = f"{sample.units} {sample.by}" if rows[0].difference.interval else ""
+    return EncoderScores(report.split, report.gold, report.terms, report.passages, resampled, fingerprint, rows)
+
+
+def _row(report: reports.EvaluationReport, task: str, metric: str) -> ScoreRow:
+    rankers = (report.encoders[BASE], report.encoders[FINE_TUNED])
+    base, fine_tuned = (Figure(one.scores[task][metric], one.intervals[task][metric]) for one in rankers)
+    difference = report.differences[FINE_TUNED].tasks[task][metric]
+    bm25 = report.baselines[reports.BM25].scores[task][metric]
+    return ScoreRow(task, metric, report.resampling[task].queries, base, fine_tuned, difference, bm25)
+
+
+def read_validation(store: Store) -> tuple[ScoreRow, ...]:
+    """The validation scores that `train` ended with, without intervals; none if the split gave no query."""
+    path = store.place(VALIDATION)
+    found = reports.read_validation(path) if path.is_file() else None
+    if not found or not found.base or not found.fine_tuned:
+        return ()
+    rows = []
+    for task, metric in SHOWN:
+        base, fine_tuned = found.base[task][metric], found.fine_tuned[task][metric]
+        queries, change = int(found.base[task].get("queries", 0)), Figure(fine_tuned - base)
+        rows.append(ScoreRow(task, metric, queries, Figure(base), Figure(fine_tuned), change))
+    return tuple(rows)

@@ -1,9 +1,14 @@
-"""Tables → configurations: what ``load_dataset(folder, NAME)`` opens, each as a frame that has a column ``split``."""
+"""Tables → configurations: what ``load_dataset(folder, NAME)`` opens, each as a frame that has a column ``split``.
+
+A redacted dataset has them without text: ids, pages, offsets, scores and hashes, from which whoever has the book restores
+the rest. Of the columns only those in PUBLISHED are in it: a column that is added to a table stays out until it is listed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -38,6 +43,28 @@ REFERENCES = (
     ("triplets", "negative_id", "terms", "term_id"),
 )
 
+SPANS = pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32}))
+_PLACE = ("book_id", "page_first", "page_last", "label_first", "label_last", "kind")
+_SCORES = ("cos_ap", "cos_an", "cos_pn", "ce_ap", "ce_an", "rank", "rule", "masked", "round", "encoder")
+#: Columns without text, by configuration.
+PUBLISHED = {
+    "full": ("triplet_id", "passage_id", "positive_id", "negative_id", *_PLACE, "spans", *_SCORES),
+    "corpus": ("passage_id", *_PLACE, "n_tokens"),
+    "terms": ("term_id", "book_id", "sources", "parent_id", "see_also", "locators", "kept"),
+    "mentions": ("passage_id", "term_id", "start", "end", "match"),
+}
+#: Columns in the place of text.
+REPLACEMENTS = {
+    "anchor_sha256": "sha256 of the anchor",
+    "masked_spans": "the parts of the passage's text that the mask token replaces in the anchor, by offsets",
+    "text_sha256": "sha256 of the text",
+    "term_sha256": "sha256 of the canonical form",
+    "definition_sha256": "sha256 of the definition",
+}
+#: Columns of a few fixed words. More different values, or longer ones, may be text of the book.
+VOCABULARIES = ("kind", "match", "rule")
+MOST_WORDS, LONGEST_WORD = 40, 60
+
 
 def check_tables(tables: Tables) -> dict[str, pl.DataFrame]:
     """The tables that publishing needs, sorted. Raises TableError where one refers to rows that are not there."""
@@ -45,67 +72,42 @@ def check_tables(tables: Tables) -> dict[str, pl.DataFrame]:
     for child, column, parent, key in REFERENCES:
         unknown = checked[child].join(checked[parent], left_on=column, right_on=key, how="anti")
         if unknown.height:
-            raise TableError(
-                f"{child}: {column} {unknown[column][0]!r} is not in {parent} ({unknown.height} such rows)",
-                "The tables are of different runs; run `tripletkit run` again.",
-            )
-    _check_splits(checked)
-    return checked
-
-
-def _check_splits(tables: Tables) -> None:
-    strange = sorted(set(tables["splits"]["split"]) - set(SPLIT_NAMES))
-    if strange:
+            problem = f"{child}: {column} {unknown[column][0]!r} is not in {parent} ({unknown.height} such rows)"
+            raise TableError(problem, "The tables are of different runs; run `tripletkit run` again.")
+    splits, triplets = checked["splits"], checked["triplets"]
+    if strange := sorted(set(splits["split"]) - set(SPLIT_NAMES)):
         raise TableError(f"splits: unknown split {strange[0]!r}", f"Known: {', '.join(SPLIT_NAMES)}.")
-    moved = tables["triplets"].join(tables["splits"], on=["passage_id", "split"], how="anti")
+    moved = triplets.join(splits, on=["passage_id", "split"], how="anti")
     if moved.height:
-        raise TableError(
-            f"triplets: {moved['triplet_id'][0]!r} is not in its passage's split ({moved.height} such rows)",
-            "Mine again: `tripletkit mine`.",
-        )
-    if not tables["triplets"].height:
-        raise TableError(
-            "triplets: the table is empty, so there is nothing to publish",
-            "`tripletkit mine` makes it and says why it found none.",
-        )
+        problem = f"triplets: {moved['triplet_id'][0]!r} is not in its passage's split ({moved.height} such rows)"
+        raise TableError(problem, "Mine again: `tripletkit mine`.")
+    if not triplets.height:
+        problem = "triplets: the table is empty, so there is nothing to publish"
+        raise TableError(problem, "`tripletkit mine` makes it and says why it found none.")
+    return checked
 
 
 def open_configurations(tables: Tables) -> tuple[Configuration, ...]:
     """Every configuration with its text. The first is the default."""
     triplets, sides = tables["triplets"], _terms_of_anchors(tables["triplets"])
-    defined = pl.col("kept") & pl.col("definition").is_not_null()
-    pair, anchor = _meanings(TRIPLETS, "anchor", "positive"), _meanings(TRIPLETS, "anchor")
+    defined = term_splits(tables).filter("kept", pl.col("definition").is_not_null())
+    pairs = triplets.unique(["split", "anchor", "positive"], keep="first", maintain_order=True)
+    lists = sides.group_by("split", "anchor", maintain_order=True).agg(texts="text", scores="score")
+    anchor, pair = _meanings(TRIPLETS, "anchor"), _meanings(TRIPLETS, "anchor", "positive")
+    triplet = pair | _meanings(TRIPLETS, "negative")
     label = {"text": "a term", "label": "1: a positive of the anchor; 0: a negative"}
     scored = {
         "texts": "its positives and negatives, the nearest first",
         "scores": "cosine of the anchor and each text, by the encoder that mined",
     }
     return (
-        _configuration(
-            "triplet",
-            "one triplet; SentenceTransformerTrainer takes it as it is",
-            _meanings(TRIPLETS, "anchor", "positive", "negative"),
-            triplets,
-        ),
+        _configuration("triplet", "one triplet; SentenceTransformerTrainer takes it as it is", triplet, triplets),
         n_tuple(triplets),
-        _configuration(
-            "pairs",
-            "distinct anchor and positive",
-            pair,
-            triplets.unique(["split", "anchor", "positive"], keep="first", maintain_order=True),
-        ),
+        _configuration("pairs", "distinct anchor and positive", pair, pairs),
         _configuration("labelled-pairs", "an anchor, a term, and whether it is a positive", anchor | label, sides),
+        _configuration("scored-list", "an anchor and its terms with their scores", anchor | scored, lists),
         _configuration(
-            "scored-list",
-            "an anchor and its terms with their scores",
-            anchor | scored,
-            sides.group_by("split", "anchor", maintain_order=True).agg(texts="text", scores="score"),
-        ),
-        _configuration(
-            "definitions",
-            "a definition and the term it defines",
-            _meanings(TERMS, "definition", "term"),
-            term_splits(tables).filter(defined),
+            "definitions", "a definition and the term it defines", _meanings(TERMS, "definition", "term"), defined
         ),
         *(make(tables) for make in (corpus, terms, mentions, full)),
     )
@@ -194,9 +196,8 @@ def term_splits(tables: Tables) -> pl.DataFrame:
     splits = tables["splits"].with_columns(pl.col("split").cast(pl.Enum(SPLIT_NAMES)))
     found = tables["terms"]
     for name, key in (("mentions", "term_id"), ("passages", "book_id")):
-        earliest = (
-            tables[name].join(splits, on="passage_id").group_by(key).agg(pl.col("split").min().alias(f"in {name}"))
-        )
+        first = pl.col("split").min().alias(f"in {name}")
+        earliest = tables[name].join(splits, on="passage_id").group_by(key).agg(first)
         found = found.join(earliest, on=key, how="left", maintain_order="left")
     split = pl.coalesce("in mentions", "in passages", pl.lit(SPLIT_NAMES[0]))
     return found.with_columns(split=split.cast(pl.String))
@@ -212,3 +213,78 @@ def _configuration(
     if not frame.height:
         notes = (*notes, f"{name}: it has no rows, so it cannot be loaded.")
     return Configuration(name, meaning, columns, frame.select("split", *columns), notes)
+
+
+def text_hash(text: str) -> str:
+    """sha256 of the text's UTF-8 bytes, hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def text_hashes(texts: Iterable[str | None]) -> pl.Series:
+    """``text_hash`` of each; null stays null."""
+    return pl.Series([None if text is None else text_hash(text) for text in texts], dtype=pl.String)
+
+
+def redacted_configurations(tables: Tables, mask_token: str) -> tuple[Configuration, ...]:
+    """``full``, ``corpus``, ``terms`` and ``mentions``, with hashes in the place of text.
+
+    ``mask_token`` replaces the positive in masked anchors.
+    Raises TableError where a column of fixed words may hold text of a book.
+    """
+    passages, glossary = corpus(tables), terms(tables)
+    return (
+        _redacted_full(full(tables), dict(tables["passages"].select("passage_id", "text").iter_rows()), mask_token),
+        _redacted(passages, {"text_sha256": text_hashes(passages.frame["text"])}),
+        _redacted(glossary, {f"{name}_sha256": text_hashes(glossary.frame[name]) for name in ("term", "definition")}),
+        _redacted(mentions(tables), {}),
+    )
+
+
+def _redacted_full(whole: Configuration, texts: Mapping[str, str], mask_token: str) -> Configuration:
+    anchors = whole.frame.select("passage_id", "anchor").iter_rows()
+    spans = pl.Series([masked_spans(texts[passage], anchor, mask_token) for passage, anchor in anchors], dtype=SPANS)
+    lost = spans.null_count()
+    note = f"full: {lost} anchors are not the text of their passage with {mask_token} in it, so `fill` cannot restore them."
+    made = _redacted(whole, {"anchor_sha256": text_hashes(whole.frame["anchor"]), "masked_spans": spans})
+    return replace(made, notes=(note,) if lost else ())
+
+
+def _redacted(whole: Configuration, added: Mapping[str, pl.Series]) -> Configuration:
+    kept = PUBLISHED[whole.name]
+    frame = whole.frame.select("split", *kept).with_columns(series.alias(name) for name, series in added.items())
+    for name in set(kept) & set(VOCABULARIES):
+        words = frame[name].drop_nulls().unique()
+        longest = max(map(len, words), default=0)
+        if longest > LONGEST_WORD or len(words) > MOST_WORDS:
+            held = f"{len(words)} different values, the longest of {longest} characters"
+            problem = f"{whole.name}: column {name!r} holds {held}, so it may hold the book's text"
+            raise TableError(problem, "A redacted dataset cannot carry it; make the tables again with this version.")
+    columns = {name: whole.columns[name] for name in kept} | {name: REPLACEMENTS[name] for name in added}
+    return replace(whole, meaning=f"{whole.meaning}, without text", columns=columns, frame=frame)
+
+
+def masked_spans(text: str, anchor: str, mask_token: str) -> list[dict[str, int]] | None:
+    """The parts of ``text`` that ``mask_token`` replaces in ``anchor``; None if ``anchor`` is not made so.
+
+    Of several ways to place them the leftmost is taken: all give the same anchor.
+    """
+    if text == anchor:
+        return []
+    first, *pieces = anchor.split(mask_token)
+    if not pieces or not text.startswith(first) or not text.endswith(pieces[-1]):
+        return None
+    spans, at = [], len(first)
+    for number, piece in enumerate(pieces, start=1):
+        start = text.find(piece, at + 1) if number < len(pieces) else len(text) - len(piece)
+        if start <= at:
+            return None
+        spans.append({"start": at, "end": start})
+        at = start + len(piece)
+    return spans
+
+
+def mask(text: str, spans: Sequence[Mapping[str, int]], mask_token: str) -> str:
+    """The inverse of ``masked_spans``: ``text`` with ``mask_token`` in the place of each span."""
+    starts = [0, *(span["end"] for span in spans)]
+    ends = [*(span["start"] for span in spans), len(text)]
+    return mask_token.join(text[start:end] for start, end in zip(starts, ends, strict=True))

@@ -1,4 +1,7 @@
-"""Tables → a dataset folder: parquet shards and a card, whole or not at all, the same bytes for the same tables."""
+"""Tables → a dataset folder: parquet shards and a card, whole or not at all, the same bytes for the same tables.
+
+The card says what a reader should know before trusting the data. Every number on it is counted from the tables.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,21 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from huggingface_hub import DatasetCard, DatasetCardData
 from pydantic import TypeAdapter
 
 from tripletkit.errors import HubError
-from tripletkit.publishing.card_statistics import card_statistics
-from tripletkit.publishing.cards import CARD, public_settings
-from tripletkit.publishing.configs import SPLIT_NAMES, Configuration, Tables, check_tables, open_configurations
-from tripletkit.publishing.dataset_card import (
-    CardDetails,
-    DatasetCardContent,
-    PublishedConfiguration,
-    PublishedSplit,
-    make_dataset_card,
-)
-from tripletkit.publishing.redaction import redacted_configurations
+from tripletkit.near_duplicates import SHINGLE_WORDS
+from tripletkit.publishing import configs
+from tripletkit.publishing.card_statistics import QUANTILES, CardStatistics, Review, card_statistics
+from tripletkit.publishing.cards import CARD, EncoderScores, license_head, public_settings, render_card
+from tripletkit.publishing.configs import SPLIT_NAMES, Configuration, Tables
 from tripletkit.publishing.rights import DatasetLicense, combine_licenses, refuse_without_rights
 
 MANIFEST = "tripletkit.json"
@@ -36,6 +33,76 @@ FORMAT = 2
 NO_TEXT = DatasetLicense("other", "no-text-included", "", "no text of the books is included")
 MAX_SHARD_BYTES = 256 << 20  # in memory; a shard on disk is smaller
 ROW_GROUP_ROWS = 10_000  # the Hub's viewer reads a row group at a time
+#: The Hub's size classes: up to 3 digits, 4 digits, and so on.
+SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "n>10M")
+
+
+@dataclass(frozen=True)
+class CardDetails:
+    """What a card says that is not in the tables."""
+
+    pretty_name: str
+    version: str  # tripletkit's
+    encoder: str  # name of the encoder that mined
+    fingerprint: str  # hash of its weights, tokenizer, pooling, length and prompt
+    mask_token: str = "[MASK]"  # replaces the positive in masked anchors
+    settings: Mapping[str, Any] = field(default_factory=dict)  # "mine.negatives": 2
+    rules: str = ""  # fingerprint of the rules folder
+    libraries: Mapping[str, str] = field(default_factory=dict)  # name: version
+    authors: Mapping[str, str] = field(default_factory=dict)  # book_id: authors, as the licence wants them named
+    review: Review | None = None  # of a sample, by hand
+    scores: EncoderScores | None = None  # of an encoder trained on these triplets
+    margin: float = 0.15  # of the loss in the example; cosine distance
+    have_the_right: bool = False  # the publisher answers for books whose licence does not allow it
+    local_only: bool = False  # filled from a redacted dataset: for whoever has the book, not for the Hub
+
+
+@dataclass(frozen=True)
+class PublishedSplit:
+    """One split of one configuration, as written to the folder."""
+
+    rows: int
+    memory_bytes: int
+    file_bytes: int
+
+
+@dataclass(frozen=True)
+class PublishedConfiguration:
+    """One configuration, as written to the folder."""
+
+    name: str
+    meaning: str
+    columns: Mapping[str, str]
+    schema: pa.Schema
+    splits: Mapping[str, PublishedSplit]
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows by split."""
+        return {split: one.rows for split, one in self.splits.items()}
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The columns' types as a card names them."""
+        return {column.name: _type_name(column.type) for column in self.schema}
+
+
+def _type_name(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"list of {_type_name(kind.value_type)}"
+    return "record" if pa.types.is_struct(kind) else str(kind)
+
+
+@dataclass(frozen=True)
+class DatasetCardContent:
+    """Everything that a dataset card is made of."""
+
+    details: CardDetails
+    statistics: CardStatistics
+    configurations: tuple[PublishedConfiguration, ...]  # the first is the default
+    license: DatasetLicense
+    notes: tuple[str, ...] = ()  # what was left out, in sentences
+    redacted: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,24 +129,20 @@ class DatasetReport:
 
 
 def write_dataset(
-    tables: Tables,
-    folder: Path,
-    *,
-    details: CardDetails,
-    redact: bool = False,
-    max_shard_bytes: int = MAX_SHARD_BYTES,
+    tables: Tables, folder: Path, *, details: CardDetails, redact: bool = False, max_shard_bytes: int = MAX_SHARD_BYTES
 ) -> DatasetReport:
     """Write ``tables`` as a dataset into ``folder``; an older dataset there is replaced.
 
     Raises RightsError for books whose text may not be published, TableError for tables that do not fit together,
     HubError if ``folder`` holds something else.
     """
-    checked = check_tables(tables)
+    checked = configs.check_tables(tables)
     if not (redact or details.have_the_right or details.local_only):
         refuse_without_rights(checked["books"])
     # A redacted dataset holds nothing of the books, so their licences do not bind it.
     license_ = NO_TEXT if redact else combine_licenses(text or "none" for text in checked["books"]["license"])
-    made = redacted_configurations(checked, details.mask_token) if redact else open_configurations(checked)
+    mask = details.mask_token
+    made = configs.redacted_configurations(checked, mask) if redact else configs.open_configurations(checked)
     notes = tuple(note for one in made for note in one.notes)
     with _draft_of(folder) as draft:
         published = tuple(_write(one, draft, max_shard_bytes) for one in made if one.frame.height)
@@ -97,10 +160,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         return TypeAdapter(dict[str, Any]).validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValueError) as error:
-        raise HubError(
-            f"{folder}: not a dataset folder of tripletkit ({type(error).__name__} at {MANIFEST})",
-            "Make one with `tripletkit publish --to DIR`.",
-        ) from error
+        problem = f"{folder}: not a dataset folder of tripletkit ({type(error).__name__} at {MANIFEST})"
+        raise HubError(problem, "Make one with `tripletkit publish --to DIR`.") from error
 
 
 def _manifest(tables: Tables, content: DatasetCardContent) -> str:
@@ -120,12 +181,12 @@ def _manifest(tables: Tables, content: DatasetCardContent) -> str:
 
 def _write(one: Configuration, folder: Path, max_shard_bytes: int) -> PublishedConfiguration:
     (folder / one.name).mkdir()
-    table = _plain_table(one.frame.drop("split"))
-    of_split = ((split, table.filter((one.frame["split"] == split).to_arrow())) for split in SPLIT_NAMES)
+    table = one.frame.drop("split").to_arrow()
+    table = table.cast(pa.schema([(column.name, _plain_type(column.type)) for column in table.schema]))
     splits = {
         split: _write_split(rows, folder / one.name, split, max_shard_bytes)
-        for split, rows in of_split
-        if rows.num_rows
+        for split in SPLIT_NAMES
+        if (rows := table.filter((one.frame["split"] == split).to_arrow())).num_rows
     }
     return PublishedConfiguration(one.name, one.meaning, one.columns, table.schema, splits)
 
@@ -142,13 +203,8 @@ def _write_split(rows: pa.Table, folder: Path, split: str, max_shard_bytes: int)
     return PublishedSplit(rows.num_rows, rows.nbytes, size)
 
 
-def _plain_table(frame: pl.DataFrame) -> pa.Table:
-    """``frame`` with the types that `datasets` itself writes: polars' own are large_string and large_list."""
-    table = frame.to_arrow()
-    return table.cast(pa.schema([(column.name, _plain_type(column.type)) for column in table.schema]))
-
-
 def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type that `datasets` itself writes: polars' own are large_string and large_list."""
     if pa.types.is_large_list(kind):
         return pa.list_(_plain_type(kind.value_type))
     if pa.types.is_struct(kind):
@@ -160,9 +216,8 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 def _draft_of(folder: Path) -> Iterator[Path]:
     """A folder beside ``folder`` that takes its place when the block ends well, and vanishes when it does not."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
-        raise HubError(
-            f"{folder}: is there already and holds no dataset of tripletkit", "Name a folder that is new or empty."
-        )
+        problem = f"{folder}: is there already and holds no dataset of tripletkit"
+        raise HubError(problem, "Name a folder that is new or empty.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("partial", "old"))
     shutil.rmtree(draft, ignore_errors=True)
@@ -175,3 +230,50 @@ def _draft_of(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def make_dataset_card(content: DatasetCardContent) -> str:
+    """The README.md. Equal content gives an equal card."""
+    return render_card(
+        DatasetCard,
+        card_metadata(content),
+        "dataset_card.md.jinja",
+        **vars(content),
+        split_names=[split for split in SPLIT_NAMES if any(split in one.rows for one in content.configurations)],
+        quantiles=QUANTILES,
+        shingle_words=SHINGLE_WORDS,
+    )
+
+
+def card_metadata(content: DatasetCardContent) -> DatasetCardData:
+    """What the Hub's search and viewer and ``load_dataset`` read: the YAML head, but for what the template says."""
+    from datasets import DatasetInfo, Features
+    from datasets.info import DatasetInfosDict
+
+    data = DatasetCardData(
+        pretty_name=content.details.pretty_name,
+        **license_head(content.license),
+        size_categories=[SIZES[min(max(len(str(content.statistics.triplets)) - 3, 0), len(SIZES) - 1)]],
+        configs=[
+            {
+                "config_name": one.name,
+                **({} if number else {"default": True}),
+                "data_files": [{"split": split, "path": f"{one.name}/{split}-*.parquet"} for split in one.splits],
+            }
+            for number, one in enumerate(content.configurations)
+        ],
+    )
+    infos = {
+        one.name: DatasetInfo(
+            features=Features.from_arrow_schema(one.schema),
+            splits={
+                name: {"name": name, "num_bytes": split.memory_bytes, "num_examples": split.rows}
+                for name, split in one.splits.items()
+            },
+            download_size=sum(split.file_bytes for split in one.splits.values()),
+            dataset_size=sum(split.memory_bytes for split in one.splits.values()),
+        )
+        for one in content.configurations
+    }
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    return data

@@ -14,10 +14,8 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from tripletkit.errors import HubError
-from tripletkit.publishing.configs import SPLIT_NAMES, Tables
-from tripletkit.publishing.dataset_card import CardDetails
-from tripletkit.publishing.dataset_folder import FORMAT, DatasetReport, read_manifest, write_dataset
-from tripletkit.publishing.redaction import mask, text_hash, text_hashes
+from tripletkit.publishing.configs import SPLIT_NAMES, Tables, mask, text_hash, text_hashes
+from tripletkit.publishing.dataset_folder import FORMAT, CardDetails, DatasetReport, read_manifest, write_dataset
 from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TERMS, TRIPLETS, make_table
 
 
@@ -43,15 +41,15 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     Raises HubError if the books are others, or gave other passages.
     """
     manifest = read_manifest(redacted)
-    _check(redacted, manifest, tables)
+    paths = dict(tables["books"].select("book_id", "path").iter_rows()) if "books" in tables else {}
+    _check(redacted, manifest, tables["passages"], paths)
     parts = {name: _rows(redacted, name) for name in ("corpus", "terms", "mentions", "full")}
     hashed = tables["passages"].with_columns(text_sha256=text_hashes(tables["passages"]["text"]))
     passages = hashed.join(parts["corpus"], on=["passage_id", "text_sha256"], how="semi")
     if not passages.height:
-        raise HubError(
-            f"{redacted}: none of its {parts['corpus'].height} passages came out of the books as they were",
-            "Extract with the version and the settings that its card names (README.md, How it was made).",
-        )
+        problem = f"{redacted}: none of its {parts['corpus'].height} passages came out of the books as they were"
+        cure = "Extract with the version and the settings that its card names (README.md, How it was made)."
+        raise HubError(problem, cure)
     surface = pl.col("text").str.slice(pl.col("start"), pl.col("end") - pl.col("start"))
     mentions = parts["mentions"].join(passages, on="passage_id").with_columns(surface=surface)
     terms = _terms(parts["terms"], tables.get("terms", make_table(TERMS, [])), mentions["surface"])
@@ -63,7 +61,6 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         "triplets": parts["full"].height - triplets.height,
     }
     unfilled = {kind: n for kind, n in unfilled.items() if n}
-    paths = _paths(tables)
     filled = {
         "books": make_table(BOOKS, [{**book, "path": paths.get(book["book_id"], "")} for book in manifest["books"]]),
         "pages": tables.get("pages", make_table(PAGES, [])),
@@ -75,29 +72,21 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         "dropped": _dropped(manifest, unfilled),
     }
     details = replace(TypeAdapter(CardDetails).validate_python(manifest["details"]), local_only=True)
-    report = write_dataset(filled, output, details=details)
-    return FillReport(report, unfilled)
+    return FillReport(write_dataset(filled, output, details=details), unfilled)
 
 
-def _check(folder: Path, manifest: Mapping[str, Any], tables: Tables) -> None:
+def _check(folder: Path, manifest: Mapping[str, Any], passages: pl.DataFrame, paths: Mapping[str, str]) -> None:
     if not manifest.get("redacted"):
-        raise HubError(
-            f"{folder}: is not redacted, its text is there already",
-            "Fill only a dataset whose card says that it is redacted.",
-        )
+        cure = "Fill only a dataset whose card says that it is redacted."
+        raise HubError(f"{folder}: is not redacted, its text is there already", cure)
     if manifest.get("format") != FORMAT:
-        raise HubError(
-            f"{folder}: has format {manifest.get('format')!r}, this version of tripletkit reads format {FORMAT}",
-            "Fill it with the version of tripletkit that its card names.",
-        )
+        problem = f"{folder}: has format {manifest.get('format')!r}, this version of tripletkit reads format {FORMAT}"
+        raise HubError(problem, "Fill it with the version of tripletkit that its card names.")
     known = {book["book_id"]: book["title"] for book in manifest["books"]}
-    strange = set(tables["passages"]["book_id"]) - set(known)
-    if strange:
-        name = PurePath(_paths(tables).get(min(strange), min(strange))).name
-        raise HubError(
-            f"{name} is none of the books that the dataset was made from",
-            "It must be the same file, byte for byte, as one of: " + "; ".join(known.values()),
-        )
+    if strange := set(passages["book_id"]) - set(known):
+        name = PurePath(paths.get(min(strange), min(strange))).name
+        cure = f"It must be the same file, byte for byte, as one of: {'; '.join(known.values())}"
+        raise HubError(f"{name} is none of the books that the dataset was made from", cure)
 
 
 def _rows(folder: Path, name: str) -> pl.DataFrame:
@@ -133,17 +122,9 @@ def _triplets(redacted: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFram
     return filled.filter(text_hashes(anchors) == filled["anchor_sha256"])
 
 
-def _paths(tables: Tables) -> dict[str, str]:
-    """book_id → the book's file, if the table is there."""
-    return dict(tables["books"].select("book_id", "path").iter_rows()) if "books" in tables else {}
-
-
 def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.DataFrame:
     # The items were text and stayed with the publisher; their number is known.
-    counts = [*manifest["dropped"]]
-    counts += [{"stage": "fill", "reason": f"{kind} without text", "rows": n} for kind, n in unfilled.items()]
-    nothing = {"item": "", "related": None, "detail": None}
-    return make_table(
-        DROPPED,
-        [{**nothing, "stage": one["stage"], "reason": one["reason"]} for one in counts for _ in range(one["rows"])],
-    )
+    counts = [(one["stage"], one["reason"], one["rows"]) for one in manifest["dropped"]]
+    counts += [("fill", f"{kind} without text", n) for kind, n in unfilled.items()]
+    row = {"item": "", "related": None, "detail": None}
+    return make_table(DROPPED, [{**row, "stage": stage, "reason": why} for stage, why, n in counts for _ in range(n)])

@@ -1,7 +1,7 @@
 """A folder → a repository on the Hub, in one commit or none.
 
 The Hub's own client skips files that are there already and makes no empty commit. It repeats uploads that fail but not the
-commit, so that is done here: everything from opening the repository to the tag is one attempt, which may be repeated.
+commit, so here everything from opening the repository to the tag is one attempt, which may be repeated.
 ``create_commit`` is used and not ``upload_folder``, which cuts a large folder into several commits.
 """
 
@@ -85,10 +85,8 @@ class PushPlan:
     @property
     def sizes(self) -> dict[str, int]:
         """Bytes of every file."""
-        return {
-            path: len(source) if isinstance(source, bytes) else source.stat().st_size
-            for path, source in self.sources.items()
-        }
+        held = self.sources.items()
+        return {path: len(one) if isinstance(one, bytes) else one.stat().st_size for path, one in held}
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -127,36 +125,28 @@ class PushReport:
 
 
 def plan_push(folder: Path, repo: str, kind: Kind, options: PushOptions | None = None) -> PushPlan:
-    """What a push of ``folder`` to OWNER/NAME would send; neither network nor token is needed.
+    """What a push of ``folder``, its card with the name OWNER/NAME, would send; neither network nor token is needed.
 
-    The card gets the repository's name. Raises HubError for a folder that may not be pushed, or a name that the Hub does
-    not allow.
+    Raises HubError for a folder that may not be pushed, or a name that the Hub does not allow.
     """
     if not REPO.fullmatch(repo) or "--" in repo or repo.endswith(".git"):
-        raise HubError(
-            f"{repo!r} is no name of a repository", "Write OWNER/NAME: letters, digits, single - . and _, 96 at most."
-        )
+        cure = "Write OWNER/NAME: letters, digits, single - . and _, 96 at most."
+        raise HubError(f"{repo!r} is no name of a repository", cure)
     if kind == "dataset" and read_manifest(folder).get("local_only"):
-        raise HubError(
-            f"{folder}: was filled from a redacted dataset, and its text is not yours to publish",
-            "Publish from your own tables; `tripletkit publish` checks the books' licences.",
-        )
+        problem = f"{folder}: was filled from a redacted dataset, and its text is not yours to publish"
+        raise HubError(problem, "Publish from your own tables; `tripletkit publish` checks the books' licences.")
     paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    sources: dict[str, Path | bytes] = {name: path for name, path in paths.items() if not _matches(name, IGNORED)}
+    sources: dict[str, Path | bytes] = {
+        name: path for name, path in paths.items() if not any(fnmatch(name, one) for one in IGNORED)
+    }
     if MARKERS[kind] not in sources:
-        raise HubError(
-            f"{folder}: has no {MARKERS[kind]}, so it is no {kind} that can be pushed",
-            "Make it with `tripletkit publish` (dataset) or `tripletkit train` (model).",
-        )
+        problem = f"{folder}: has no {MARKERS[kind]}, so it is no {kind} that can be pushed"
+        raise HubError(problem, "Make it with `tripletkit publish` (dataset) or `tripletkit train` (model).")
     if CARD in sources:
         sources[CARD] = paths[CARD].read_bytes().replace(PLACEHOLDER.encode(), repo.encode())
     options = options or PushOptions()
     endpoint = options.endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     return PushPlan(kind, repo, endpoint.rstrip("/"), options, sources)
-
-
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def fetch_dataset(repo: str, revision: str = MAIN) -> Path:
@@ -165,10 +155,8 @@ def fetch_dataset(repo: str, revision: str = MAIN) -> Path:
         return Path(snapshot_download(repo, repo_type="dataset", revision=revision))
     except FAILURES as error:
         message = _message(error, get_token() or "hf_***")
-        raise HubError(
-            f"dataset {repo} at {revision} cannot be fetched ({message})",
-            "Check its name, your access and the network.",
-        ) from None
+        problem = f"dataset {repo} at {revision} cannot be fetched ({message})"
+        raise HubError(problem, "Check its name, your access and the network.") from None
 
 
 def push(plan: PushPlan) -> PushReport:
@@ -198,8 +186,7 @@ class _Attempts:
     plan: PushPlan
 
     def run(self, number: int) -> PushReport:
-        plan, tag = self.plan, self.plan.options.tag
-        private = self._open()
+        plan, tag, private = self.plan, self.plan.options.tag, self._open()
         refs = self.api.list_repo_refs(plan.repo, repo_type=plan.kind)
         heads = {branch.name: branch.target_commit for branch in refs.branches}
         before = self._blobs(heads.get(plan.options.revision, MAIN))
@@ -209,38 +196,27 @@ class _Attempts:
         if tag is not None and tag not in tags:
             self.api.create_tag(plan.repo, repo_type=plan.kind, tag=tag, revision=commit)
         elif tag is not None and tags[tag] != commit:
-            raise HubError(
-                f"{plan.url} has a tag {tag!r} already, at other data ({tags[tag][:12]}, this is {commit[:12]})",
-                "Choose a new tag.",
-            )
-        return PushReport(
-            url=plan.url,
-            commit=commit,
-            sent=tuple(path for path in plan.sources if after.get(path) != before.get(path)),
-            deleted=tuple(path for path in before if path not in after),
-            tries=number,
-            private=private,
-            tag=tag,
-        )
+            problem = f"{plan.url} has a tag {tag!r} already, at other data ({tags[tag][:12]}, this is {commit[:12]})"
+            raise HubError(problem, "Choose a new tag.")
+        sent = tuple(path for path in plan.sources if after.get(path) != before.get(path))
+        deleted = tuple(path for path in before if path not in after)
+        return PushReport(plan.url, commit, sent, deleted, number, private, tag)
 
     def _open(self) -> bool:
         """Create the repository if it is not there; whether it is private."""
-        plan = self.plan
+        plan, private = self.plan, self.plan.options.private
         try:
             info = self.api.repo_info(plan.repo, repo_type=plan.kind)
         except RepositoryNotFoundError:
             self._create()
-            return plan.options.private
+            return private
         names = set(self.api.list_repo_files(plan.repo, repo_type=plan.kind))
         if MARKERS[plan.kind] not in names and names - {".gitattributes", CARD}:
-            raise HubError(
-                f"{plan.url} is taken: it holds something that tripletkit did not make", "Choose another name."
-            )
-        if plan.options.private and not info.private:
-            raise HubError(
-                f"{plan.url} is there already and is public, but a private push was asked for",
-                "Ask for a public push if everybody may see it, or choose another name.",
-            )
+            problem = f"{plan.url} is taken: it holds something that tripletkit did not make"
+            raise HubError(problem, "Choose another name.")
+        if private and not info.private:
+            problem = f"{plan.url} is there already and is public, but a private push was asked for"
+            raise HubError(problem, "Ask for a public push if everybody may see it, or choose another name.")
         return bool(info.private)
 
     def _create(self) -> None:
@@ -251,9 +227,8 @@ class _Attempts:
             # Either somebody has just made it, and the next try will see it; or it belongs to others and is hidden from us.
             if status_of(error) != 409 or self.api.repo_exists(plan.repo, repo_type=plan.kind):
                 raise
-            raise HubError(
-                f"the name {plan.repo} is taken", "Choose another name, or ask its owner for write access."
-            ) from None
+            cure = "Choose another name, or ask its owner for write access."
+            raise HubError(f"the name {plan.repo} is taken", cure) from None
 
     def _blobs(self, revision: str) -> dict[str, str]:
         """Path → git's hash of each file at ``revision``."""
@@ -268,7 +243,8 @@ class _Attempts:
         """One commit with everything that differs; the head of the branch where nothing does."""
         plan, branch = self.plan, self.plan.options.revision
         additions = [CommitOperationAdd(path, source) for path, source in plan.sources.items()]
-        stale = (path for path in before if path not in plan.sources and _matches(path, STALE[plan.kind]))
+        old = (path for path in before if path not in plan.sources)
+        stale = (path for path in old if any(fnmatch(path, one) for one in STALE[plan.kind]))
         if branch not in heads and heads:
             # Large files first, so that the branch appears when nothing but the commit is left to do.
             self.api.preupload_lfs_files(plan.repo, additions, repo_type=plan.kind, revision=MAIN, free_memory=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -12,11 +12,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 import tripletkit
 from tripletkit.encoding.resolve import fingerprint_of
-from tripletkit.publishing.card_statistics import book_statistics
-from tripletkit.publishing.cards import CARD, license_head, render_card
+from tripletkit.publishing.card_statistics import book_statistics, dataset_title
+from tripletkit.publishing.cards import CARD, ScoreRow, license_head, read_scores, read_validation, render_card
 from tripletkit.publishing.configs import Tables
-from tripletkit.publishing.dataset_card import dataset_title
-from tripletkit.publishing.encoder_scores import ScoreRow, read_scores, read_validation
 from tripletkit.publishing.rights import combine_licenses
 from tripletkit.settings import describe_loss
 from tripletkit.store import ENCODER, Manifest, Store, write_atomically
@@ -53,26 +51,20 @@ def write_model_card(
     books, triplets = books_trained_on(tables), tables["triplets"].filter(split="train")
     scores, title = read_scores(store), dataset_title(books)
     shown = scores.rows if scores else read_validation(store)
-    results = _results(shown, scores.split if scores else "validation", title)
+    split = scores.split if scores else "validation"
+    results = [_result(row, split, f"{title}, {split} split") for row in shown]
     license_ = combine_licenses(text or "none" for text in books["license"])
     base, name = note["base"], f"{note['base'].rpartition('/')[2]} fine-tuned on {title}"
+    # A folder's own name would be taken for somebody's repository.
+    base_model = base if re.fullmatch(r"[\w.-]+/[\w.-]+", base) else None
     text = render_card(
         ModelCard,
-        ModelCardData(
-            **license_head(license_),
-            # A folder's own name would be taken for somebody's repository.
-            base_model=base if re.fullmatch(r"[\w.-]+/[\w.-]+", base) else None,
-            model_name=name,
-            eval_results=list(results) or None,
-        ),
+        ModelCardData(**license_head(license_), base_model=base_model, model_name=name, eval_results=results or None),
         "model_card.md.jinja",
         name=name,
         version=tripletkit.__version__,
-        base=base,
-        base_fingerprint=note["base_fingerprint"],
+        **{key: note[key] for key in ("base", "base_fingerprint", "steps", "recipe")},
         fingerprint=fingerprint_of(made.outputs[ENCODER]),
-        steps=note["steps"],
-        recipe=note["recipe"],
         loss=describe_loss(note["recipe"]),
         books=book_statistics({**tables, "books": books, "triplets": triplets}),
         authors=authors,
@@ -86,16 +78,15 @@ def write_model_card(
     return folder
 
 
-def _results(rows: tuple[ScoreRow, ...], split: str, title: str) -> Iterator[EvalResult]:
-    for row in rows:
-        yield EvalResult(
-            task_type="information-retrieval",
-            task_name=row.task,
-            dataset_type="textbook-passages",
-            dataset_name=f"{title}, {split} split",
-            dataset_config=row.task,  # results of one dataset, configuration and split are taken for one task
-            dataset_split=split,
-            metric_type=row.metric.lower().replace("@", "_at_"),
-            metric_name=row.metric,
-            metric_value=round(row.fine_tuned.value, 6),
-        )
+def _result(row: ScoreRow, split: str, dataset: str) -> EvalResult:
+    return EvalResult(
+        task_type="information-retrieval",
+        task_name=row.task,
+        dataset_type="textbook-passages",
+        dataset_name=dataset,
+        dataset_config=row.task,  # results of one dataset, configuration and split are taken for one task
+        dataset_split=split,
+        metric_type=row.metric.lower().replace("@", "_at_"),
+        metric_name=row.metric,
+        metric_value=round(row.fine_tuned.value, 6),
+    )

@@ -85,9 +85,8 @@ def parse_license(text: str) -> License:
     for pattern, hub, share_alike, link in KNOWN:
         if re.search(pattern, plain):
             return License(name, hub, hub if share_alike else "open", share_alike=share_alike, link=link)
-    return _creative_commons(name, plain) or License(
-        name, "other", "unknown", objection="tripletkit does not know what it allows"
-    )
+    unknown = License(name, "other", "unknown", objection="tripletkit does not know what it allows")
+    return _creative_commons(name, plain) or unknown
 
 
 def _creative_commons(name: str, plain: str) -> License | None:
@@ -96,8 +95,7 @@ def _creative_commons(name: str, plain: str) -> License | None:
     parts = set(re.findall(r"[a-z]+", plain))
     if "by" not in parts or not parts & {"cc", "creative", "creativecommons"}:
         return None
-    numbers = re.findall(r"\d\.\d", plain)
-    version = numbers[0] if numbers else ""
+    version = next(iter(re.findall(r"\d\.\d", plain)), "")
     if "nd" in parts:
         reason = "an ND licence lets nobody share adaptations, and a dataset of cut and masked passages is one"
         return License(name, "other", "cc", version, "nc" in parts, "sa" in parts, reason)
@@ -128,11 +126,9 @@ def refuse_without_rights(books: pl.DataFrame, *, weights: bool = False) -> None
     rows = [(row, objection(row["license"])) for row in books.iter_rows(named=True)]
     named = [f"{row['title']!r} ({PurePath(row['path']).name}): {problem}" for row, problem in rows if problem]
     if named:
-        raise RightsError(
-            f"no right to publish {'weights trained on ' if weights else ''}the text of {len(named)} of {books.height} books"
-            + "".join(f"\n  {one}" for one in named),
-            GIVE_A_LICENSE + (PUBLISH_WEIGHTS if weights else PUBLISH_TEXT),
-        )
+        what = f"{'weights trained on ' if weights else ''}the text of {len(named)} of {books.height} books"
+        problem = "\n  ".join([f"no right to publish {what}", *named])
+        raise RightsError(problem, GIVE_A_LICENSE + (PUBLISH_WEIGHTS if weights else PUBLISH_TEXT))
 
 
 def combine_licenses(texts: Iterable[str]) -> DatasetLicense:

@@ -10,15 +10,8 @@ import polars as pl
 
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import ConfigError, TableError
-from tripletkit.evaluation.gold import Gold, anchor_passages, build_gold
-from tripletkit.evaluation.report import (
-    BASE,
-    FINE_TUNED,
-    EvaluationReport,
-    describe_change,
-    few_terms,
-    not_better,
-)
+from tripletkit.evaluation.gold import anchor_passages, build_gold
+from tripletkit.evaluation.report import BASE, FINE_TUNED, EvaluationReport, describe_change, few_terms, not_better
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
 from tripletkit.evaluation.tasks import training_content
 from tripletkit.stage import Input, Job, Stage, StageResult
@@ -29,17 +22,20 @@ def run(job: Job) -> StageResult:
     """Score the encoders on the split and write scores.json."""
     settings = job.settings.evaluate
     folders = _encoders(job)
-    splits = job.table("splits")
-    passages = anchor_passages(job.table("passages"), splits, kinds=job.settings.mine.kinds, split=settings.split)
-    gold = _gold(job, passages)
+    every, terms, mentions, splits = map(job.table, ("passages", "terms", "mentions", "splits"))
+    passages = anchor_passages(every, splits, kinds=job.settings.mine.kinds, split=settings.split)
+    gold = build_gold(passages, terms, mentions)
+    if not gold.terms:
+        raise TableError(
+            f"evaluate: no term has a relevant passage among the {passages.height} {settings.split} passages",
+            "Enlarge the split, or use more books.",
+        )
     report = score_encoders(
         gold,
         [NamedEncoder(label, job.encoder(of), of.mask_token, of.name) for label, of in folders.items()],
         split=settings.split,
         seed=job.settings.seed,
-        training=training_content(
-            job.table("passages"), job.table("terms"), job.table("mentions"), splits.filter(split="train")
-        ),
+        training=training_content(every, terms, mentions, splits.filter(split="train")),
     )
     report.write(job.folder / "scores.json")
     before, *after = (of.scores for of in report.encoders.values())
@@ -52,10 +48,7 @@ def run(job: Job) -> StageResult:
         summary=f"{settings.split}: {report.terms:,} terms, {report.passages:,} passages, gold labels by {report.gold}; "
         + "; ".join(changes),
         notes=(
-            str(report),
-            *(f" {task}: left out, {reason}." for task, reason in report.left_out.items()),
-            *_caveats(gold),
-            *_truncated(passages, folders),
+            *_notes(report, passages, folders),
             *few_terms(report.terms, settings.split),
             *_forgotten(report, settings.max_general_drop),
         ),
@@ -82,24 +75,13 @@ def _encoders(job: Job) -> dict[str, EncoderFolder]:
     return {BASE: job.locate(), FINE_TUNED: dataclasses.replace(resolve_encoder(str(folder)), name=folder.name)}
 
 
-def _gold(job: Job, passages: pl.DataFrame) -> Gold:
-    gold = build_gold(passages, job.table("terms"), job.table("mentions"))
-    if not gold.terms:
-        raise TableError(
-            f"evaluate: no term has a relevant passage among the {passages.height} {job.settings.evaluate.split} passages",
-            "Enlarge the split, or use more books.",
-        )
-    return gold
-
-
-def _caveats(gold: Gold) -> Iterator[str]:
-    if gold.source != "index":
-        yield f"gold labels by {gold.source}: by mentions, exact match is right by construction; look at the masked tasks"
-
-
-def _truncated(passages: pl.DataFrame, encoders: Mapping[str, EncoderFolder]) -> Iterator[str]:
-    """A note for each encoder whose length limit is lower than that of the encoder which cut the passages."""
+def _notes(report: EvaluationReport, passages: pl.DataFrame, encoders: Mapping[str, EncoderFolder]) -> Iterator[str]:
+    yield str(report)
+    yield from (f" {task}: left out, {reason}." for task, reason in report.left_out.items())
+    if report.gold != "index":
+        yield f"gold labels by {report.gold}: by mentions, exact match is right by construction; look at the masked tasks"
     for name, encoder in encoders.items():
+        # Its length limit may be lower than that of the encoder which cut the passages.
         longer = passages.filter(pl.col("n_tokens") > encoder.max_tokens).height
         if longer:
             yield f"{name} truncates {longer} of {passages.height} passages to its {encoder.max_tokens} tokens"

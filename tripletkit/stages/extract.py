@@ -20,18 +20,8 @@ from tripletkit.encoding.resolve import EMBEDDED, NO_LIMIT, EncoderFolder
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import EncoderError, SourceError
 from tripletkit.ids import file_sha256, stable_id
-from tripletkit.own_passages import (
-    OwnBooks,
-    cut_in_words,
-    cut_rows,
-    dropped_rows,
-    keep_part,
-    notes_on,
-    read_part,
-    rows_to_books,
-)
-from tripletkit.pdf.book_task import BookTables, BookTask, PassageLimits
-from tripletkit.pdf.workers import Bounds, Failure, WorkerFunction, run_bounded
+from tripletkit.own_passages import OwnBooks, cut_in_words, cut_rows, notes_on, read_kept, rows_to_books
+from tripletkit.pdf.workers import BookTables, BookTask, Bounds, Failure, PassageLimits, WorkerFunction, run_bounded
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.store import write_atomically
@@ -88,7 +78,7 @@ def run(job: Job) -> StageResult:
     notes, found = list(refused.values()), _own_books(own, job)
     if found is not None:
         tables |= {name: pl.concat([tables[name], getattr(found, name)]) for name in ("books", "pages", "passages")}
-        dropped += [*found.repeated, *(row for file in own for row in dropped_rows(file))]
+        dropped += found.dropped
         notes += [*notes_on(own), f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage"]
     counts = {name: table.height for name, table in tables.items()}
     return StageResult(tables, dropped, counts, _summary(tables, cut_in_words(own)), tuple(notes))
@@ -116,7 +106,7 @@ def _check_encoders(job: Job) -> None:
 def find_problem(encoders: tuple[EncoderFolder | None, str | None]) -> tuple[str, str] | None:
     """What is wrong with the encoder or the cross-encoder, and what to do; None where both can be used."""
     from tripletkit.encoding.loading import check_encoder
-    from tripletkit.mining.cross_encoder import load_cross_encoder
+    from tripletkit.mining.miner import load_cross_encoder
 
     place, cross_encoder = encoders
     try:
@@ -163,10 +153,9 @@ def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str |
     """Each task with what went wrong, None if nothing did."""
     settings = job.settings.extract
     bounds = Bounds(settings.book_seconds, settings.book_memory_mb)
+    workers = job.settings.workers or os.cpu_count() or 1
     with job.progress.bar("reading", len(tasks), "books") as advance:
-        for index, outcome in run_bounded(
-            READ_BOOK, tasks, workers=job.settings.workers or os.cpu_count() or 1, bounds=bounds
-        ):
+        for index, outcome in run_bounded(READ_BOOK, tasks, workers=workers, bounds=bounds):
             yield tasks[index], _kept(tasks[index], outcome)
             advance(1)
 
@@ -220,10 +209,12 @@ def _passage_file(path: Path, sha: str, job: Job) -> PassageFile:
     place, limits = job.locate(), _limits(job)
     values = (sha, place.tokenizer_fingerprint, repr(limits), job.rules.fingerprint, str(OWN_VERSION))
     part = job.folder / "cache" / "books" / stable_id("own", path.suffix.lower(), *values)
-    if job.force or not (part / "done").exists():
-        file = read_passage_file(path)
-        keep_part(part, cut_rows(file, limits, token_counter(place.tokenizer_folder), job.rules.words("abbreviations")))
-    return read_part(path, part)
+
+    def make() -> PassageFile:
+        file, abbreviations = read_passage_file(path), job.rules.words("abbreviations")
+        return cut_rows(file, limits, token_counter(place.tokenizer_folder), abbreviations)
+
+    return read_kept(path, part, make, force=job.force)
 
 
 def _own_books(own: list[PassageFile], job: Job) -> OwnBooks | None:

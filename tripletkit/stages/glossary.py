@@ -1,7 +1,7 @@
 """The books' own indexes and glossaries, and the user's file → terms; and what the user may decide → proposals.txt.
 
 OUTPUT/proposals.txt holds nothing that is in force: pairs of terms that may be one, which the user accepts in
-``aliases.extra.txt`` of the --rules folder (see terms.aliases), and the scores of automatic terms.
+``aliases.extra.txt`` of the --rules folder (see terms.concepts), and the scores of automatic terms.
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ from __future__ import annotations
 import polars as pl
 
 from tripletkit.errors import SourceError
-from tripletkit.language.section_paths import section_titles
 from tripletkit.rules import Rules
-from tripletkit.schemas import TERMS, make_table
+from tripletkit.schemas import TERMS, make_table, section_titles
 from tripletkit.settings import GlossarySettings
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import write_atomically
 from tripletkit.tagging.mentions import surfaces_of, with_surfaces
 from tripletkit.tagging.tag_texts import tag_passages
-from tripletkit.terms.aliases import propose_aliases, unknown_aliases
-from tripletkit.terms.concepts import Row, dropped_row
-from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages, merge_user_terms, texts_in
+from tripletkit.terms.concepts import Row, dropped_row, propose_aliases, texts_in, unknown_aliases
+from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages, merge_user_terms
 from tripletkit.terms.text_terms import heading_terms
 from tripletkit.user_rows import read_user_terms
 
@@ -43,12 +41,8 @@ _HEADER = """\
 
 
 def run(job: Job) -> StageResult:
-    """Harvest each book by itself, then join the user's terms.
-
-    Raises SourceError if there is no term at all, with what was looked for and what to do.
-    """
-    passages, books = job.table("passages"), job.table("books")
-    settings = job.settings.glossary
+    """Harvest each book by itself, then join the user's terms. Raises SourceError if there is no term at all."""
+    passages, books, settings = job.table("passages"), job.table("books"), job.settings.glossary
     found = Harvest([], [], [])
     proposals, notes, more_terms = [_HEADER], list[str](), MORE_TERMS
     with job.progress.bar("harvesting", books.height, "books") as advance:
@@ -57,7 +51,8 @@ def run(job: Job) -> StageResult:
             sought = [*found.sought, *(f"{title}: {line}" for line in own.sought)]
             found = Harvest(found.terms + own.terms, found.dropped + own.dropped, sought)
             proposals.append(_proposals(title, own))
-            if not (settings.terms or _sources(own) - {"acronym", "definition"}):
+            sources = {source for row in own.terms for source in texts_in(row["sources"])}
+            if not (settings.terms or sources - {"acronym", "definition"}):
                 notes.append(f"{title}: without an index or glossary, {len(own.terms)} terms. For more: {more_terms}")
             advance(1)
     if settings.terms is not None:
@@ -72,22 +67,16 @@ def run(job: Job) -> StageResult:
 
 def _harvest(job: Job, book_id: str, settings: GlossarySettings) -> tuple[Harvest, str]:
     """One book's terms, and what the user can do for more. Passages that were read without a PDF have no lines."""
-    lines, pages, passages = (
-        job.table(name).filter(pl.col("book_id") == book_id) for name in ("lines", "pages", "passages")
-    )
-    headings = _headings(passages, job.rules) if settings.headings else None
+    lines, pages, passages = (job.table(name).filter(book_id=book_id) for name in ("lines", "pages", "passages"))
+    headings, automatic = None, settings.automatic
+    if settings.headings:
+        titles = {title for path in passages["section"].drop_nulls().unique() for title in section_titles(path)}
+        headings = heading_terms(titles, passages.filter(pl.col("kind").is_in(PROSE))["text"], job.rules)
     if lines.is_empty():
-        found = harvest_passages(book_id, passages["text"], job.rules, headings=headings, automatic=settings.automatic)
+        found = harvest_passages(book_id, passages["text"], job.rules, headings=headings, automatic=automatic)
         return found, MORE_TERMS
-    found = harvest_book(
-        book_id, lines, pages, job.rules, bold=settings.bold, headings=headings, automatic=settings.automatic
-    )
+    found = harvest_book(book_id, lines, pages, job.rules, bold=settings.bold, headings=headings, automatic=automatic)
     return found, MORE_TERMS_OF_BOOK
-
-
-def _headings(passages: pl.DataFrame, rules: Rules) -> list[str]:
-    titles = {title for path in passages["section"].drop_nulls().unique() for title in section_titles(path)}
-    return heading_terms(titles, passages.filter(pl.col("kind").is_in(PROSE))["text"], rules)
 
 
 def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, rules: Rules) -> pl.DataFrame:
@@ -96,10 +85,6 @@ def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, rules: Rules) ->
     surfaces = surfaces_of((text, found.mentions) for _, text, found in tagged)
     rows = [{**row, "forms": with_surfaces(row["forms"], surfaces.get(row["term_id"], ()))} for row in terms.to_dicts()]
     return make_table(TERMS, rows)
-
-
-def _sources(found: Harvest) -> set[str]:
-    return {source for row in found.terms for source in texts_in(row["sources"])}
 
 
 def _proposals(title: str, found: Harvest) -> str:
@@ -115,13 +100,9 @@ def _result(terms: pl.DataFrame, dropped: list[Row], notes: tuple[str, ...]) -> 
     dropped = dropped + [dropped_row(term_id, term, reason, None) for term_id, term, reason in left_out.iter_rows()]
     sources = terms.explode("sources")["sources"].value_counts(sort=True, name="n")
     by_source = ", ".join(f"{name} {count:,}" for name, count in sorted(sources.iter_rows()))
-    counts = {
-        "terms": terms.height,
-        "kept": int(terms["kept"].sum()),
-        "definitions": int(terms["definition"].is_not_null().sum()),
-    }
-    with_definition = f"{counts['definitions']:,} with a definition"
-    summary = f"{terms.height:,} terms ({by_source}; {with_definition}), {counts['kept']:,} kept"
+    kept, definitions = int(terms["kept"].sum()), terms["definition"].count()
+    summary = f"{terms.height:,} terms ({by_source}; {definitions:,} with a definition), {kept:,} kept"
+    counts = {"terms": terms.height, "kept": kept, "definitions": definitions}
     return StageResult({"terms": terms}, dropped, counts, summary, notes)
 
 

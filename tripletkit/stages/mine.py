@@ -8,49 +8,31 @@ from dataclasses import replace
 
 import polars as pl
 
+from tripletkit.evaluation.gold import anchor_passages
 from tripletkit.ids import stable_id
-from tripletkit.mining.cross_encoder import load_cross_encoder
-from tripletkit.mining.miner import MinedPool, Tools, check_any_triplet, mine_pool
+from tripletkit.mining.miner import MinedPool, Tools, check_any_triplet, load_cross_encoder, mine_pool
 from tripletkit.mining.pool import build_pool
 from tripletkit.schemas import TRIPLETS, check_table
 from tripletkit.settings import TrainSettings
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.training.diagnostics import violation_rate
 
-#: Each further line of the report is indented so far.
-INDENT = " " * 10
-
 
 def run(job: Job) -> StageResult:
     """Mine each split by itself: its negatives are its own terms."""
     settings = job.settings.mine
-    tools = _tools(job)
-    passages = (
-        job.table("passages").filter(pl.col("kind").is_in(settings.kinds)).join(job.table("splits"), on="passage_id")
-    )
+    cross_encoder = load_cross_encoder(settings.cross_encoder)
+    tools = Tools(job.encoder(job.locate()), lambda: job.locate().mask_token, cross_encoder, job.progress)
     found: dict[str, MinedPool] = {}
     for split in ("train", "validation", "test"):
-        of_split = passages.filter(split=split)
-        pool = build_pool(of_split, job.table("terms"), job.table("mentions"), page_margin=settings.page_margin)
+        passages = anchor_passages(job.table("passages"), job.table("splits"), kinds=settings.kinds, split=split)
+        pool = build_pool(passages, job.table("terms"), job.table("mentions"), page_margin=settings.page_margin)
         found[split] = mine_pool(pool, tools, settings, seed=job.settings.seed, name=f"{split} ")
     check_any_triplet(list(found.values()))
     tables = [_table(split, mined, tools.encoder.fingerprint, job.round) for split, mined in found.items()]
-    triplets = check_table(pl.concat(tables), TRIPLETS)
-    result = _result(triplets, list(found.values()), job.settings.train)
+    result = _result(check_table(pl.concat(tables), TRIPLETS), list(found.values()), job.settings.train)
     prompts = job.locate().prompts_in_words()
     return replace(result, summary=f"{result.summary}; prompts: {prompts}") if prompts else result
-
-
-def _tools(job: Job) -> Tools:
-    name = job.settings.mine.cross_encoder
-    terms = job.table("terms").select("term_id", "term", "forms")
-    return Tools(
-        encoder=job.encoder(job.locate()),
-        mask_token=lambda: job.locate().mask_token,
-        forms={term_id: [term, *forms] for term_id, term, forms in terms.iter_rows()},
-        cross_encoder=None if name is None else load_cross_encoder(name),
-        progress=job.progress,
-    )
 
 
 def _table(split: str, found: MinedPool, fingerprint: str, number: int) -> pl.DataFrame:
@@ -104,7 +86,7 @@ def yield_notes(triplets: pl.DataFrame, rejected: Counter[str], training: TrainS
         f"({training.distance}, {training.margin:g})",
         f"the most frequent negative is in {most / triplets.height:.1%} of the triplets",
     )
-    return tuple(INDENT + line for line in lines)
+    return tuple(f"          {line}" for line in lines)  # below the summary
 
 
 def _counts(values: pl.Series) -> str:

@@ -15,11 +15,11 @@ import polars as pl
 import tripletkit
 from tripletkit.errors import SourceError, TableError
 from tripletkit.pdf.reader import open_pdf, read_metadata
-from tripletkit.publishing.dataset_card import CardDetails, dataset_title
-from tripletkit.publishing.dataset_folder import write_dataset
-from tripletkit.publishing.encoder_scores import SCORES, read_scores
+from tripletkit.publishing.card_statistics import REVIEW, dataset_title, read_review
+from tripletkit.publishing.cards import SCORES, read_scores
+from tripletkit.publishing.configs import Tables
+from tripletkit.publishing.dataset_folder import CardDetails, write_dataset
 from tripletkit.publishing.model_card import books_trained_on, encoder_problem, write_model_card
-from tripletkit.publishing.negative_checks import REVIEW, read_review
 from tripletkit.publishing.rights import refuse_without_rights
 from tripletkit.settings import PublishSettings
 from tripletkit.stage import Input, Job, Stage, StageResult
@@ -30,8 +30,6 @@ READS = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets"
 ENCODER_TABLES = ("books", "passages", "terms", "splits", "triplets")
 #: What programs write into a PDF in the place of an author.
 NO_AUTHOR = frozenset({"", "admin", "administrator", "author", "owner", "unknown", "user", "windows user"})
-
-Tables = Mapping[str, pl.DataFrame]
 
 
 def run(job: Job) -> StageResult:
@@ -85,8 +83,7 @@ def _stage_settings(job: Job) -> dict[str, Any]:
 def prepare_encoder(store: Store, settings: PublishSettings) -> Path:
     """The folder of the fine-tuned encoder, with its card written anew.
 
-    Raises TableError if the encoder was not trained on these triplets, RightsError for books whose licence is missing or
-    forbids it.
+    Raises TableError if it was not trained on these triplets, RightsError for a book without a licence that allows it.
     """
     made = store.manifest("train")
     problem = encoder_problem(store, made)
@@ -113,11 +110,9 @@ def with_license(books: pl.DataFrame, settings: PublishSettings) -> pl.DataFrame
 
 def book_authors(books: pl.DataFrame, authors: Mapping[str, str]) -> dict[str, str]:
     """book_id → its authors: those in the settings, else those in the PDF's metadata if the file is still there."""
-    named = {
-        book_id: authors.get(PurePath(path).name) or _author(Path(path))
-        for book_id, path in books.select("book_id", "path").iter_rows()
-    }
-    return {book_id: author for book_id, author in named.items() if author}
+    paths = books.select("book_id", "path").iter_rows()
+    named = ((book_id, authors.get(PurePath(path).name) or _author(Path(path))) for book_id, path in paths)
+    return {book_id: author for book_id, author in named if author}
 
 
 def _author(path: Path) -> str:

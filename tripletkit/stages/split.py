@@ -10,9 +10,8 @@ import polars as pl
 
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for
-from tripletkit.language.section_paths import chapter_of
 from tripletkit.near_duplicates import near_duplicate_groups
-from tripletkit.schemas import SPLITS, make_table
+from tripletkit.schemas import SPLITS, make_table, section_titles
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 
 Unit = TypeVar("Unit", bound=Hashable)
@@ -24,10 +23,7 @@ FEWEST_PAGES = 10
 
 
 def run(job: Job) -> StageResult:
-    """Every passage gets a split, but for near-duplicates of a passage in another split, which are dropped.
-
-    Raises TableError if no passage is left to train or to test on.
-    """
+    """Every passage gets a split, but for copies across splits. Raises TableError if none is left to train or test on."""
     settings, seed = job.settings.split, job.settings.seed
     passages = job.table("passages")
     shares = {"validation": settings.validation, "test": settings.test}
@@ -43,14 +39,10 @@ def run(job: Job) -> StageResult:
     sizes = Counter(splits["split"].to_list())
     for name in ("train", "test"):
         if not sizes[name] and shares.get(name, 1):
-            raise TableError(
-                f"split: no passage is left for {name} ({len(set(units.values()))} units, by {settings.by})",
-                "Use --set split.by=chapter, other shares, or more books.",
-            )
-    told = ", ".join(
-        f"{name} {sizes[name]:,} ({sum(side == name for side in sides.values())})"
-        for name in ("train", "validation", "test")
-    )
+            problem = f"split: no passage is left for {name} ({len(set(units.values()))} units, by {settings.by})"
+            raise TableError(problem, "Use --set split.by=chapter, other shares, or more books.")
+    held = Counter(sides.values())
+    told = ", ".join(f"{name} {sizes[name]:,} ({held[name]})" for name in ("train", "validation", "test"))
     whole = "chapters" if isinstance(next(iter(sides)), tuple) else "books"
     what = {"pages": "pages", "passages": "groups of them"}.get(by, whole)
     return StageResult({"splits": splits}, dropped, dict(sizes), f"passages (and {what}): {told}", notes)
@@ -80,14 +72,10 @@ def passage_units(passages: pl.DataFrame, by: str) -> dict[str, Hashable]:
         by = "chapter"
     largest = max(sizes, key=lambda book: (sizes[book], book))
     units: dict[str, Hashable] = {}
-    for row in (
-        passages.select("passage_id", "book_id", "section", "page_first")
-        .sort("book_id", "page_first", "passage_id")
-        .to_dicts()
-    ):
-        book = row["book_id"]
+    in_order = passages.sort("book_id", "page_first", "passage_id").select("passage_id", "book_id", "section")
+    for passage, book, section in in_order.iter_rows():
         whole = by == "book" or (by == "auto" and (len(sizes) > 2 or book == largest))
-        units[row["passage_id"]] = book if whole else (book, chapter_of(row["section"]))
+        units[passage] = book if whole else (book, section_titles(section)[0])
     return units
 
 
@@ -104,10 +92,7 @@ def passages_to_pages(passages: pl.DataFrame) -> dict[str, Hashable]:
 
 
 def pages_to_splits(passages: pl.DataFrame, shares: Mapping[str, float]) -> dict[Hashable, str]:
-    """In each book's reading order: the first pages are for training, the next for validation, the last for the test.
-
-    Counted are pages on which a passage ends.
-    """
+    """In each book's order, of the pages on which a passage ends: the first train, the next validate, the last test."""
     sides: dict[Hashable, str] = {}
     for book, held in sorted(passages.group_by("book_id").agg(pl.col("page_last").unique().sort()).iter_rows()):
         test = round(len(held) * (1 - shares["test"]))
@@ -127,11 +112,8 @@ def units_to_splits(sizes: Mapping[Unit, int], shares: Mapping[str, float], seed
         for unit in left[: max(len(left) - 1, 0)]:
             wanted = shares.get(name, 0.0) * total
             # Take a unit if that brings the share nearer; the first of each split is always taken.
-            if (
-                wanted > 0
-                and (held == 0 or abs(held + sizes[unit] - wanted) < abs(held - wanted))
-                and (held > 0 or sizes[unit] <= 0.5 * total)
-            ):
+            nearer = abs(held + sizes[unit] - wanted) < abs(held - wanted) if held else sizes[unit] <= 0.5 * total
+            if wanted > 0 and nearer:
                 sides[unit] = name
                 held += sizes[unit]
     return {unit: sides.get(unit, "train") for unit in order}
@@ -147,19 +129,10 @@ def _drop_copies(passages: pl.DataFrame, split_of: dict[str, str]) -> list[Row]:
             sides[split_of[passage]].append(passage)
         if len(sides) < 2:
             continue
-        stay = next(side for side in ("train", "validation", "test") if side in sides)
-        dropped += [
-            {
-                "stage": "split",
-                "item": passage,
-                "related": sides[stay][0],
-                "reason": "near-duplicate of a passage in another split",
-                "detail": split_of.pop(passage),
-            }
-            for side, held in sides.items()
-            if side != stay
-            for passage in held
-        ]
+        stay = sides.pop(next(side for side in ("train", "validation", "test") if side in sides))
+        row = {"stage": "split", "related": stay[0], "reason": "near-duplicate of a passage in another split"}
+        out = [passage for held in sides.values() for passage in held]
+        dropped += [{**row, "item": passage, "detail": split_of.pop(passage)} for passage in out]
     return dropped
 
 

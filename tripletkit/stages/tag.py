@@ -8,7 +8,7 @@ import polars as pl
 
 from tripletkit.schemas import MENTIONS, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
-from tripletkit.tagging.nlp import load_parser
+from tripletkit.tagging.mentions import load_parser
 from tripletkit.tagging.tag_texts import mention_rows, tag_passages
 
 
@@ -25,39 +25,33 @@ def run(job: Job) -> StageResult:
             rows += mention_rows(passage_id, text, tagged)
             rejected.update((rejection.match.form.term_id, rejection.reason) for rejection in tagged.rejected)
             advance(1)
-    return _result(terms, passages.height, make_table(MENTIONS, rows), rejected)
-
-
-def _result(
-    terms: pl.DataFrame, passages: int, mentions: pl.DataFrame, rejected: Counter[tuple[str, str]]
-) -> StageResult:
-    mentioned = set(mentions["term_id"].unique())
-    name = dict(terms.select("term_id", "term").iter_rows())
-    dropped = [
-        _dropped(term_id, term, "not mentioned in any passage", "none of its forms occurs in a tagged passage")
-        for term_id, term in name.items()
-        if term_id not in mentioned
-    ]
-    dropped += [
-        _dropped(term_id, name[term_id], reason, f"{count} matches rejected")
-        for (term_id, reason), count in sorted(rejected.items())
-    ]
+    mentions = make_table(MENTIONS, rows)
+    mentioned, with_term = mentions["term_id"].n_unique(), mentions["passage_id"].n_unique()
     counts = {
-        "passages": passages,
-        "with_term": mentions["passage_id"].n_unique(),
+        "passages": passages.height,
+        "with_term": with_term,
         "mentions": mentions.height,
-        "terms_mentioned": len(mentioned),
+        "terms_mentioned": mentioned,
         "rejected": rejected.total(),
     }
     summary = (
-        f"{mentions.height:,} mentions of {len(mentioned):,} of {terms.height:,} terms in {counts['with_term']:,} of "
-        f"{passages:,} passages, {rejected.total():,} matches rejected"
+        f"{mentions.height:,} mentions of {mentioned:,} of {terms.height:,} terms in {with_term:,} of "
+        f"{passages.height:,} passages, {rejected.total():,} matches rejected"
     )
-    return StageResult({"mentions": mentions}, dropped, counts, summary)
+    return StageResult({"mentions": mentions}, _dropped(terms, mentions, rejected), counts, summary)
 
 
-def _dropped(term_id: str, term: str, reason: str, detail: str) -> Row:
-    return {"stage": "tag", "item": term_id, "related": term, "reason": reason, "detail": detail}
+def _dropped(terms: pl.DataFrame, mentions: pl.DataFrame, rejected: Counter[tuple[str, str]]) -> list[Row]:
+    """The terms that no passage mentions, and by term how many matches were rejected, by reason."""
+    name = dict(terms.select("term_id", "term").iter_rows())
+    mentioned = set(mentions["term_id"])
+    unseen = ("not mentioned in any passage", "none of its forms occurs in a tagged passage")
+    out = [(term_id, *unseen) for term_id in name if term_id not in mentioned]
+    out += [(term_id, reason, f"{n} matches rejected") for (term_id, reason), n in sorted(rejected.items())]
+    return [
+        {"stage": "tag", "item": term_id, "related": name[term_id], "reason": reason, "detail": detail}
+        for term_id, reason, detail in out
+    ]
 
 
 STAGE = Stage(

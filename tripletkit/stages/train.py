@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -28,7 +27,6 @@ from tripletkit.progress import is_first_process
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, VALIDATION
 from tripletkit.training.diagnostics import lint
-from tripletkit.training.false_negative_mask import known_terms, with_positives
 
 if TYPE_CHECKING:
     from tripletkit.training.trainer import TrainingResult, Validation
@@ -43,8 +41,14 @@ def run(job: Job) -> StageResult:
             "train: the table triplets has none in the training split",
             "Run `tripletkit mine`, or enlarge the training split.",
         )
+    # Importing torch takes seconds, which a run that is up to date need not wait for.
+    from tripletkit.training.batches import with_positives
+
     triplets = with_positives(triplets, job.tables, settings.positives)
-    notes = _findings(job, triplets, base)
+    findings = [f"note: {finding}" for finding in lint(triplets, job.table("mentions"), settings, base)]
+    for finding in findings:
+        job.progress.say(finding)
+    notes = findings if job.progress.quiet else []  # what a quiet run could not show
     trained = _train(job, triplets, base)
     counts = {"triplets": triplets.height, "steps": trained.steps, "saved step": trained.saved_step}
     summary = f"{triplets.height:,} triplets, {_describe(trained)}"
@@ -66,10 +70,14 @@ def run(job: Job) -> StageResult:
 
 
 def _train(job: Job, triplets: pl.DataFrame, base: EncoderFolder) -> TrainingResult:
-    # Importing torch takes seconds, which a run that is up to date need not wait for.
+    from tripletkit.training.batches import known_terms
     from tripletkit.training.trainer import train
 
     settings, books = job.settings.train, dict(job.table("passages").select("passage_id", "book_id").iter_rows())
+    known = None
+    if settings.uses_batch:
+        tables = (_passages(job, "train"), job.table("terms"), job.table("mentions"))
+        known = known_terms(triplets, build_pool(*tables, page_margin=job.settings.mine.page_margin))
     return train(
         list(triplets.select("anchor", "positive", "negative").iter_rows()),
         base,
@@ -78,24 +86,10 @@ def _train(job: Job, triplets: pl.DataFrame, base: EncoderFolder) -> TrainingRes
         seed=job.settings.seed,
         progress=job.progress,
         precision=job.settings.precision,
-        known=_known_terms(job, triplets) if settings.uses_batch else None,
+        known=known,
         books=[books[passage_id] for passage_id in triplets["passage_id"]],
         validation=_validation(job, base),
     )
-
-
-def _known_terms(job: Job, triplets: pl.DataFrame) -> Sequence[frozenset[str]]:
-    """Per triplet, the terms that are no negatives for its anchor, by the guards of mining."""
-    tables = (_passages(job, "train"), job.table("terms"), job.table("mentions"))
-    return known_terms(triplets, build_pool(*tables, page_margin=job.settings.mine.page_margin))
-
-
-def _findings(job: Job, triplets: pl.DataFrame, base: EncoderFolder) -> list[str]:
-    """Problems of the triplets, shown before training; what a quiet run could not show is returned."""
-    findings = [f"note: {finding}" for finding in lint(triplets, job.table("mentions"), job.settings.train, base)]
-    for finding in findings:
-        job.progress.say(finding)
-    return findings if job.progress.quiet else []
 
 
 def _validation(job: Job, base: EncoderFolder) -> Validation | None:
@@ -108,7 +102,7 @@ def _validation(job: Job, base: EncoderFolder) -> Validation | None:
         sample = rng_for(job.settings.seed, "train", "held out").sample(range(passages.height), limit)
         passages = passages[sorted(sample)]
     gold = build_gold(passages, job.table("terms"), job.table("mentions"))
-    if not gold.term_ids:
+    if not gold.terms:
         return None
 
     def ndcg(encoder: Encoder) -> float:
@@ -116,7 +110,9 @@ def _validation(job: Job, base: EncoderFolder) -> Validation | None:
 
     # The other processes wait for the first one at the first step; its vectors are cached for the scores at the end.
     base_score = ndcg(job.encoder(base)) if is_first_process() else None
-    return Validation(ndcg, base_score, stable_id("held out", *gold.passage_ids, *gold.term_ids))
+    return Validation(
+        ndcg, base_score, stable_id("held out", *gold.passage_ids, *(term.term_id for term in gold.terms))
+    )
 
 
 def _describe(trained: TrainingResult) -> str:
@@ -140,7 +136,7 @@ def _passages(job: Job, split: str) -> pl.DataFrame:
 def judge(job: Job, encoder: EncoderFolder, split: str) -> dict[str, Metrics] | None:
     """Scores of an encoder on a split; None where no term has a relevant passage."""
     gold: Gold = build_gold(_passages(job, split), job.table("terms"), job.table("mentions"))
-    return score(gold, job.encoder(encoder)) if gold.term_ids else None
+    return score(gold, job.encoder(encoder)) if gold.terms else None
 
 
 STAGE = Stage(

@@ -15,7 +15,8 @@ from tripletkit.language.term_words import JOINED_PREFIXES
 
 # Between the words of one term: white space, or one joining mark. Never a line break, comma or full stop with a space.
 _JOINS = re.compile(r"[^\S\n]+|[-‐‑–−/.'’&+*]|[^\S\n]*[-‐‑–−/][^\S\n]*|['’%][^\S\n]+|[^\S\n]*[+*∗][^\S\n]*[-‐‑–−]")
-_POSSESSIVE = re.compile(r"['’]s$")
+_POSSESSIVE = ("’s", "'s")
+_PLAIN = re.compile(r"[\w\s'’‘‐‑–—/.&-]*")
 _HYPHEN = re.compile(r"(?<=[^\W\d_])[-‐‑](?=[^\W\d_])")
 
 
@@ -79,7 +80,7 @@ class Matcher:
         self._normaliser = normaliser()
         for form in forms:
             capitals = _capitals(form.text) if is_acronym(form.text) else ""
-            entry = _HeldForm(form, form.text.casefold(), capitals, _POSSESSIVE.search(form.text) is not None)
+            entry = _HeldForm(form, form.text.casefold(), capitals, form.text.endswith(_POSSESSIVE))
             for key in spellings(form.text, self._normaliser):
                 node = self._root
                 for word in key:
@@ -125,19 +126,13 @@ def spellings(form: str, words: Normaliser) -> list[tuple[str, ...]]:
 
 
 def _matches(text: str, start: int, end: int, entries: Sequence[_HeldForm]) -> Iterator[Match]:
-    surface = text[start:end]
-    possessive = _POSSESSIVE.search(surface) if surface[-2:] in ("’s", "'s") else None
+    whole = text[start:end]
+    plain = whole[:-2] if whole.endswith(_POSSESSIVE) else whole
     for entry in entries:
-        if possessive and not entry.possessive:
-            cut = surface[: possessive.start()]
-            yield _match(entry, start, start + len(cut), cut)
-        else:
-            yield _match(entry, start, end, surface)
-
-
-def _match(entry: _HeldForm, start: int, end: int, surface: str) -> Match:
-    kind = ("exact" if surface.casefold() == entry.folded else "variant") if entry.form.canonical else "form"
-    return Match(entry.form, start, end, kind, not entry.capitals or _capitals(surface) == entry.capitals)
+        surface = whole if entry.possessive else plain
+        kind = ("exact" if surface.casefold() == entry.folded else "variant") if entry.form.canonical else "form"
+        cased = not entry.capitals or _capitals(surface) == entry.capitals
+        yield Match(entry.form, start, start + len(surface), kind, cased)
 
 
 def _capitals(text: str) -> str:
@@ -145,11 +140,7 @@ def _capitals(text: str) -> str:
     return "".join(c for c in acronym_singular(text) if c.isalnum())
 
 
-_PLAIN = re.compile(r"[\w\s'’‘‐‑–—/.&-]*")
-
-
 def signs_agree(surface: str, form: str) -> bool:
     """Whether the signs that tell the form from others ("B*-tree") stand in the surface too."""
-    if _PLAIN.fullmatch(surface) and _PLAIN.fullmatch(form):
-        return True
-    return telling_signs(form) == telling_signs(surface)
+    both_plain = _PLAIN.fullmatch(surface) and _PLAIN.fullmatch(form)
+    return bool(both_plain) or telling_signs(form) == telling_signs(surface)

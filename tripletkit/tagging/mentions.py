@@ -2,17 +2,20 @@
 
 No mention stands in code, is used as a verb, is part of an idiom, or differs in case or signs. A verb is recognised by
 its neighbours, for one-word forms in small letters only, and only where no noun could stand: "we run", "can set", "is
-split", "to sort the", "Merge the". A part-of-speech pipeline (nlp) decides the rest where one is used.
+split", "to sort the", "Merge the". A part-of-speech pipeline of spaCy, which is slow, decides the rest where ``tag.nlp`` names one.
 A second language brings its own rules files ``idioms`` and ``verb_neighbours``, and its own ``Context._is_verb``.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from tripletkit.errors import ConfigError
 from tripletkit.language.normalise import is_acronym
 from tripletkit.language.term_words import BRACKETED_ENDINGS, INFINITIVE
 from tripletkit.rules import Rules
@@ -35,6 +38,9 @@ _PLAIN_BEFORE, _PLAIN_AFTER = frozenset(" \n(‘“'\""), frozenset(" \n,;)!?’
 _WORD_BEFORE = re.compile(r"([^\W\d_]+(?:['’][^\W\d_]+)?)[^\S\n]+\Z")
 _WORD_AFTER = re.compile(r"[^\S\n]+([^\W\d_]+)")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;]['”’)]?\s+|\n)\Z")
+#: Finite verbs. A gerund names what is done ("hashing", "pooling"), a participle may be a term ("fixed"): both stay.
+VERB_TAGS = frozenset(("VB", "VBP", "VBZ", "VBD", "MD"))
+_LEFT_OUT = ("parser", "ner", "lemmatizer", "senter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +67,10 @@ class Tagger:
 
     def tag(self, texts: Iterable[str]) -> Iterator[Tagged]:
         """The mentions of each text in turn."""
-        by_rule = ((text, self._by_rule(text)) for text in texts)
         if self._parser is None:
-            yield from (tagged for _, tagged in by_rule)
+            yield from map(self._by_rule, texts)
             return
-        found = list(by_rule)
+        found = [(text, self._by_rule(text)) for text in texts]
         parsed = self._parser((text, tagged.mentions) for text, tagged in found)
         for (_, tagged), unfit in zip(found, parsed, strict=True):
             mentions = [match for match in tagged.mentions if match not in unfit]
@@ -73,15 +78,12 @@ class Tagger:
             yield Tagged(mentions, [*tagged.rejected, *rejected])
 
     def _by_rule(self, text: str) -> Tagged:
-        best: dict[tuple[int, int, str], Match] = {}
-        rejected: list[Rejection] = []
+        best, rejected = dict[tuple[int, int, str], Match](), list[Rejection]()
         for match in self._matcher.matches(text):
-            reason = self._context.objection(text, match)
+            reason, place = self._context.objection(text, match), _place(match)
             if reason is not None:
                 rejected.append(Rejection(match, reason))
-                continue
-            place = (match.start, match.end, match.form.term_id)
-            if place not in best or _ORDER.index(match.match) < _ORDER.index(best[place].match):
+            elif place not in best or _ORDER.index(match.match) < _ORDER.index(best[place].match):
                 best[place] = match
         # "MAP" is an acronym where the book has one, not the word "map".
         acronyms = {(m.start, m.end): m.form.term_id for m in best.values() if is_acronym(m.form.text)}
@@ -92,9 +94,12 @@ class Tagger:
                 mentions.append(match)
             else:
                 rejected.append(Rejection(match, "acronym of another term"))
-        places = {(m.start, m.end, m.form.term_id) for m in mentions}
-        kept_out = [r for r in rejected if (r.match.start, r.match.end, r.match.form.term_id) not in places]
-        return Tagged(mentions, kept_out)
+        places = set(map(_place, mentions))
+        return Tagged(mentions, [one for one in rejected if _place(one.match) not in places])
+
+
+def _place(match: Match) -> tuple[int, int, str]:
+    return match.start, match.end, match.form.term_id
 
 
 class Context:
@@ -104,10 +109,8 @@ class Context:
         patterns = [rule.text for rule in rules.files["idioms"]]
         self._idioms = re.compile(rf"(?<![\w-])(?:{'|'.join(patterns or ['(?!)'])})(?![\w-])", re.IGNORECASE)
         # Words that idioms spell out: other words need no search.
-        self._words = frozenset(
-            word.lower() for text in patterns for word in re.findall(r"(?<!\\)\b[^\W\d_]{2,}", text)
-        )
-
+        words = (word for text in patterns for word in re.findall(r"(?<!\\)\b[^\W\d_]{2,}", text))
+        self._words = frozenset(map(str.lower, words))
         self._role: dict[str, set[str]] = defaultdict(set)
         for rule in rules.files["verb_neighbours"]:
             self._role[rule.label].add(rule.text)
@@ -155,19 +158,16 @@ class Context:
             return False
         # An idiom is short. The search starts at a space, so that none begins inside a word.
         left = text.rfind(" ", 0, max(0, start - 40)) + 1
-        for found in self._idioms.finditer(text, left, min(len(text), end + 40)):
-            if found.start() <= start and end <= found.end() and end - start < found.end() - found.start():
-                return True
-        return False
+        idioms = (found.span() for found in self._idioms.finditer(text, left, min(len(text), end + 40)))
+        return any(left <= start and end <= right and (left, right) != (start, end) for left, right in idioms)
 
 
 def in_code(text: str, start: int, end: int) -> bool:
     """Whether ``text[start:end]`` is part of an identifier, a call, an index, a path or an option."""
     if (start == 0 or text[start - 1] in _PLAIN_BEFORE) and (end == len(text) or text[end] in _PLAIN_AFTER):
         return False  # as nearly always
-    if _CODE_BEFORE.search(text, max(0, start - 40), start) and not _RUN_TOGETHER.match(text, start - 1):
-        return True
-    return _CODE_AFTER.match(text, end) is not None
+    before = _CODE_BEFORE.search(text, max(0, start - 40), start) and not _RUN_TOGETHER.match(text, start - 1)
+    return bool(before or _CODE_AFTER.match(text, end))
 
 
 def _before(text: str, start: int) -> tuple[str, int]:
@@ -182,7 +182,35 @@ def _after(text: str, end: int) -> str:
     return match.group(1) if match else ""
 
 
-# --- Surfaces as forms ------------------------------------------------------------
+def load_parser(name: str) -> Parser:
+    """The pipeline of that name or in that folder. Raises ConfigError if spaCy, the pipeline or its tagger is missing."""
+    if importlib.util.find_spec("spacy") is None:
+        cure = "pip install 'tripletkit[nlp]', or leave tag.nlp out."
+        raise ConfigError(f"tag.nlp = {name!r}: spaCy is not installed", cure)
+    import spacy
+
+    try:
+        nlp = spacy.load(Path(name) if Path(name).is_dir() else name, exclude=list(_LEFT_OUT))
+    except (OSError, ValueError) as error:
+        hint = f"Install it: python -m spacy download {name}. Any installed spaCy pipeline or its folder will do."
+        raise ConfigError(f"tag.nlp = {name!r}: no such spaCy pipeline ({str(error).splitlines()[0]})", hint) from None
+    if "tagger" not in nlp.pipe_names:
+        problem = f"tag.nlp = {name!r}: the pipeline has no tagger, only {', '.join(nlp.pipe_names) or 'nothing'}"
+        raise ConfigError(problem, "Take one that tags parts of speech, such as en_core_web_sm.")
+
+    def unfit(texts: Iterable[tuple[str, Sequence[Match]]]) -> Iterator[Sequence[Match]]:
+        for doc, matches in nlp.pipe(texts, as_tuples=True, batch_size=64):
+            tags = {token.idx: token.tag_ for token in doc}
+            verbs = [m for m in matches if m.form.text.isalpha() and tags.get(m.start) in VERB_TAGS]
+            # A word inside a term of several words is no verb.
+            inner = {m.start for m in matches if any(_is_inside(m, other) for other in matches)} if verbs else ()
+            yield [m for m in verbs if m.start not in inner]
+
+    return unfit
+
+
+def _is_inside(match: Match, other: Match) -> bool:
+    return other.start <= match.start and match.end <= other.end and other.end - other.start > match.end - match.start
 
 
 def surfaces_of(texts: Iterable[tuple[str, Sequence[Match]]]) -> dict[str, list[str]]:
@@ -197,7 +225,9 @@ def surfaces_of(texts: Iterable[tuple[str, Sequence[Match]]]) -> dict[str, list[
             if surface.isupper() and not is_acronym(match.form.text):
                 surface = surface.lower()
             held = found[match.form.term_id]
-            held[fold(surface)] = min(surface, held.get(fold(surface), surface), key=_capitals)
+            held[fold(surface)] = min(
+                surface, held.get(fold(surface), surface), key=lambda one: (sum(c.isupper() for c in one), one)
+            )
     return {term_id: sorted(held.values()) for term_id, held in found.items()}
 
 
@@ -210,7 +240,3 @@ def with_surfaces(forms: Sequence[str], surfaces: Iterable[str]) -> list[str]:
 def fold(form: str) -> str:
     """What two surfaces share that differ only in case and in the sort of dashes and quotes."""
     return form.translate(_DASHES).casefold()
-
-
-def _capitals(surface: str) -> tuple[int, str]:
-    return sum(c.isupper() for c in surface), surface

@@ -34,18 +34,15 @@ def tag_terms(passages: Given, terms: Given, rules: Rules | Path | str | None = 
     """
     in_force = rules if isinstance(rules, Rules) else load_rules(Path(rules) if rules is not None else None)
     texts, names = read_rows(passages, PassageRow, "passages"), read_rows(terms, TermRow, "terms").filter("kept")
-    texts = with_ids(texts, "passage_id", pl.int_range(pl.len()).cast(pl.String))
-    names = with_ids(names, "term_id", pl.col("term"))
+    texts = with_ids(texts, "passage_id", pl.int_range(pl.len()).cast(pl.String)).with_columns(book_id=pl.lit(""))
+    names = with_ids(names, "term_id", pl.col("term")).with_columns(book_id=pl.lit(None, pl.String))
     with normalised_by(in_force):
-        return find_mentions(
-            texts.with_columns(book_id=pl.lit("")), names.with_columns(book_id=pl.lit(None, pl.String)), in_force
-        )
+        return find_mentions(texts, names, in_force)
 
 
 def find_mentions(passages: pl.DataFrame, terms: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     """The mentions in all passages, as ``schemas.MENTIONS`` has them."""
-    rows = [row for of in tag_passages(passages, terms, rules) for row in mention_rows(*of)]
-    return make_table(MENTIONS, rows)
+    return make_table(MENTIONS, [row for of in tag_passages(passages, terms, rules) for row in mention_rows(*of)])
 
 
 def tag_passages(
@@ -55,8 +52,7 @@ def tag_passages(
     passages = passages.sort("book_id", "passage_id")
     for (book_id,), of_book in passages.group_by("book_id", maintain_order=True):
         own = terms.filter((pl.col("book_id") == book_id) | pl.col("book_id").is_null())
-        matcher = form_matcher(own.select("term_id", "term", "forms").iter_rows())
-        tagger = Tagger(matcher, Context(rules), parser)
+        tagger = Tagger(form_matcher(own.select("term_id", "term", "forms").iter_rows()), Context(rules), parser)
         yield from zip(of_book["passage_id"], of_book["text"], tagger.tag(of_book["text"]), strict=True)
 
 

@@ -1,4 +1,4 @@
-"""One book's rows of ``lines`` and ``pages`` as the parsers want them, and what its running text says.
+"""One book's rows of ``lines`` and ``pages`` as the parsers want them, its page labels, and what its running text says.
 
 Nothing of the layout is worked out here: extraction has marked running heads and page numbers as furniture, told
 headings from text, and given each page its role.
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import polars as pl
 
 from tripletkit.language.normalise import is_acronym, normaliser
-from tripletkit.language.term_words import PLURAL_ENDING
-from tripletkit.pdf.hyphens import Vocabulary, book_vocabulary, join_lines
+from tripletkit.language.term_words import PAGE_AND, PAGE_NOTE, PAGE_PREFIX, PAGE_TAIL, PAGE_TO, PLURAL_ENDING
 from tripletkit.pdf.lines import Line
-from tripletkit.terms.locators import Labels
+from tripletkit.pdf.paragraphs import Vocabulary, book_vocabulary, join_lines
 
 _GEOMETRY = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
 _MARKS = "\u0300-\u0326\u0329-\u036f"  # drawn before their letter
@@ -29,6 +29,94 @@ _PAUSE = re.compile(r"[.,;:!?()\[\]“”—]+(?=\s|$)|(?<=\s)[(\[“—]+")
 _STOP = " zqz "
 _SENTENCE_ENDS = (".", "!", "?", ":")
 _WORD_END = re.compile(rf"{PLURAL_ENDING}(?!\w)")
+# Page locators as an index prints them: "84n", "xii", "586–9", "12, 45–48 passim".
+_NUMBER = r"(?:[A-Z]{1,2}[-.])?\d{1,4}(?:\.\d{1,3})*"
+_ROMAN = r"(?:[ivxlc]{1,8}|[IVXLC]{2,8})"
+_ONE = rf"{PAGE_PREFIX}(?:{_NUMBER}|{_ROMAN}){PAGE_NOTE}"
+_RANGE = rf"{_ONE}(?:\s?(?:[–—−-]+|{PAGE_TO})\s?{_ONE})?"
+_NEXT = rf"\s?(?:[,;]|,?\s{PAGE_AND})\s?"
+LOCATOR_LIST = re.compile(rf"{_RANGE}(?:{_NEXT}{_RANGE})*(?:,?\s{PAGE_TAIL})?[.,;]?")
+_SPLIT = re.compile(_NEXT)
+_ENDS = re.compile(
+    rf"{PAGE_PREFIX}(?P<first>{_NUMBER}|{_ROMAN}){PAGE_NOTE}"
+    rf"(?:\s?(?:[–—−-]+|{PAGE_TO})\s?(?P<last>{_NUMBER}|{_ROMAN}){PAGE_NOTE})?"
+)
+_ROMAN_NUMERAL = re.compile(r"(?=[ivxlc])(c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Printed pages from ``first`` to ``last``; ``last`` is "" for a single page."""
+
+    first: str
+    last: str = ""
+
+
+def parse_locators(text: str, known: Labels) -> tuple[Span, ...]:
+    """The spans in a list of locators; what cannot be one is left out."""
+    spans = []
+    for part in _SPLIT.split(text.strip(" .,;")):
+        if found := _ENDS.match(part):
+            # "A-12" is one page in some books, a range in none that has such a label.
+            first, last = (part, "") if part in known.pages else (found["first"], found["last"] or "")
+            if first.isdigit() and last.isdigit() and len(last) < len(first):  # 586–9 ends at 589
+                last = first[: len(first) - len(last)] + last
+            spans.append(Span(first, last))
+    return tuple(spans)
+
+
+def plausible_locators(text: str, known: Labels) -> tuple[Span, ...]:
+    """The spans, if the text is a list of locators and each of them may begin on a page of this book; else none."""
+    spans = parse_locators(text, known) if LOCATOR_LIST.fullmatch(text) else ()
+    return spans if all(known.plausible(span.first) for span in spans) else ()
+
+
+class Labels:
+    """Printed page labels of one book, and the physical pages that bear them."""
+
+    #: A range longer than this is a misreading.
+    MOST_PAGES = 300
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._order = list(labels)
+        self.pages: dict[str, list[int]] = {}
+        for number, label in enumerate(labels, 1):
+            if label:
+                self.pages.setdefault(label, []).append(number)
+        self._roman = any(map(_ROMAN_NUMERAL.fullmatch, self.pages))
+        self._most = max((int(label) for label in self.pages if label.isdigit()), default=0)
+
+    def plausible(self, locator: str) -> bool:
+        """Whether a page of this book may bear the label: years and quantities do not."""
+        if not self.pages or locator in self.pages or locator.lower() in self.pages:
+            return True
+        if locator.isdigit():
+            return int(locator) <= self._most + 2 and not (len(locator) > 1 and locator.startswith("0"))
+        # Where no page is known by a roman number, front matter may have gone unlabelled; a lone "c" is a letter.
+        return not self._roman and len(locator) > 1 and bool(_ROMAN_NUMERAL.fullmatch(locator))
+
+    def expand(self, spans: Iterable[Span]) -> list[dict[str, object]]:
+        """One locator for each page that the spans cite: its printed label, physical page and the range's end."""
+        found: dict[tuple[str, int | None], dict[str, object]] = {}
+        for span in spans:
+            end = span.last or None
+            for label in self._labels(span):
+                for page in self.pages.get(label) or [None]:  # type: ignore[list-item]
+                    found.setdefault((label, page), {"label": label, "page": page, "range_end": end})
+        return list(found.values())
+
+    def _labels(self, span: Span) -> list[str]:
+        ends = (span.first, span.last or span.first)
+        first, last = (e.lower() if e not in self.pages and e.lower() in self.pages else e for e in ends)
+        if first == last:
+            return [first]
+        if first.isdigit() and last.isdigit() and 0 < int(last) - int(first) <= self.MOST_PAGES:
+            return [str(n) for n in range(int(first), int(last) + 1)]
+        if first in self.pages and last in self.pages:
+            start, stop = self.pages[first][0], self.pages[last][-1]
+            if 0 < stop - start <= self.MOST_PAGES:
+                return [self._order[page - 1] for page in range(start, stop + 1) if self._order[page - 1]]
+        return [first, last]
 
 
 @dataclass(frozen=True)
@@ -76,16 +164,10 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
         if kind != "furniture" and 0 < values[0] <= size:
             by_page[values[0] - 1].append(Line(*values))
             kinds[values[0] - 1].append(kind)
-    vocabulary = book_vocabulary(_without_halves(line.text for page in by_page for line in page))
-    return Book(book_id, by_page, kinds, roles, Labels(printed), vocabulary)
-
-
-def _without_halves(lines: Iterable[str]) -> Iterator[str]:
-    """The lines without the first word where the line before cuts it: "ately" is no word of the book."""
-    cut = False
-    for line in lines:
-        yield line.partition(" ")[2] if cut else line
-        cut = line.endswith(("-", "‐"))
+    texts = [line.text for page in by_page for line in page]
+    # The second half of a word that the line before cuts is left out: "ately" is no word of the book.
+    whole = (text.partition(" ")[2] if above.endswith(("-", "‐")) else text for above, text in pairwise(["", *texts]))
+    return Book(book_id, by_page, kinds, roles, Labels(printed), book_vocabulary(whole))
 
 
 def repair_accents(text: str) -> str:

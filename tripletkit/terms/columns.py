@@ -1,4 +1,4 @@
-"""Index pages as rows with an indent: which column a line stands in, and how far in from that column's left edge.
+"""Pages of an index or glossary → rows with an indent; rows of an index → printed entries, whole over lines.
 
 Lines of unequal length hide gutters: a long entry crosses into the gutter, a short one leaves it wide, and a column
 that holds only subentries has no line at its edge. So columns are found from all pages together.
@@ -10,51 +10,76 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median
 
+from tripletkit.language import term_words as english
 from tripletkit.pdf.lines import Line
+from tripletkit.terms.book_text import LOCATOR_LIST, Book
 
 #: Edges and indents that differ by less than this many font sizes are the same: letters have side bearings.
 SAME_EDGE = 0.3
+#: Stands for a row of dots between a term and its pages.
+LEADER = "\u2026"
+_LEADER = re.compile(r"\s\.(?:\s?\.)*\s*(?=\d|[ivxlc]+$)|(?:\s?\.){3,}\s?|\s?…+\s?|\s?(?:· ?){3,}|\s?_{3,}\s?")
+_ENDS_IN_LOCATOR = re.compile(
+    r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}[–—−-])?(?:\d{1,4}|[ivxlc]{1,7})"
+    rf"{english.PAGE_NOTE_AT_END}[.;]?$|[ivxlc][–—−-][ivxlc]+$"
+)
+_LETTER = re.compile(r"[^\W\d_](?:\s?[-–—/,&]\s?[^\W\d_])*")
 
 
-@dataclass(frozen=True, slots=True)
-class PrintedRow:
-    """A line of an index: its text and styles, indent and reach in points from its column's left edge."""
+@dataclass(frozen=True)
+class Leftover:
+    """A line of an index or glossary that gave no entry, and why."""
 
     text: str
-    styles: str
+    page: int
+    reason: str
+
+
+@dataclass
+class Item:
+    """One printed entry: its whole text, its indent, the rows that it came from."""
+
+    text: str
     indent: float
-    reach: float  # right end of the text, from the column's left edge
-    size: float
-    page: int  # physical page, from 1
-    column: int
-    baseline: float
-
-    @property
-    def letter_width(self) -> float:
-        """Mean width of a character in points."""
-        return max(self.reach - self.indent, 1.0) / max(len(self.text), 1)
+    rows: list[Line]
+    repeats: bool = False  # "(continued)": the head is printed again
 
 
-def lines_to_rows(
-    pages: Mapping[int, Sequence[Line]], whole: Mapping[int, Sequence[Line]] | None = None
-) -> list[PrintedRow]:
+@dataclass(frozen=True)
+class Indents:
+    """The indents that occur, each as the smallest of its cluster, and which of them only second lines have."""
+
+    starts: tuple[float, ...]
+    turnover: frozenset[int]
+    wrapped: frozenset[int]  # those that surely hold some second lines, beside subentries maybe
+    tolerance: float
+
+    def level(self, indent: float) -> int:
+        """Which cluster an indent belongs to, 0 for the column's edge."""
+        return max([i for i, start in enumerate(self.starts) if indent >= start - self.tolerance], default=0)
+
+
+def lines_to_rows(pages: Mapping[int, Sequence[Line]], whole: Mapping[int, Sequence[Line]] | None = None) -> list[Line]:
     """Rows of all pages (physical number → lines) in reading order: page by page, column by column, top down.
 
-    ``whole`` holds the same pages with all their lines, where ``pages`` has a part too small to show the columns.
+    A row is a line whose x0 (its indent) and x1 are measured from the left edge of its printed column. ``whole`` holds
+    the same pages with all their lines, where ``pages`` has a part too small to show the columns.
     """
     pitches = column_pitches(whole or pages)
-    edges = left_edges(whole or pages)
-    rows: list[PrintedRow] = []
+    edges = left_edges(whole or pages, pitches)
+    rows: list[Line] = []
     for page in sorted(pages):
         columns: dict[int, list[Line]] = defaultdict(list)
         bases = [edges[page] + pitch for pitch in pitches]
         for line in pages[page]:
             for part in split_at_gutters(line, bases):
-                columns[_column(part.x0, bases, part.size)].append(part)
+                at = _column(part.x0, bases, part.size)
+                columns[at].append(replace(part, column=at, x0=part.x0 - bases[at], x1=part.x1 - bases[at]))
         for column in sorted(columns):
-            rows.extend(_rows(columns[column], bases[column], column))
+            rows.extend(sorted(columns[column], key=lambda row: (round(row.baseline, 1), row.x0)))
     return rows
 
 
@@ -70,18 +95,42 @@ def column_pitches(pages: Mapping[int, Sequence[Line]]) -> list[float]:
         for column, edge in solid.items():
             if column > 0 and 0 in solid:
                 starts[column].append(edge - solid[0])
-    return [0.0, *(median(starts[column]) for column in sorted(starts))]
+    # A column of subentries alone starts too far right, one beside such a column too far left; most pages have neither.
+    pitches = [0.0]
+    for column in sorted(starts):
+        if column == len(pitches) and len(starts[column]) >= 0.3 * len(pages):
+            pitches.append(_commonest(starts[column]))
+    return pitches
 
 
-def left_edges(pages: Mapping[int, Sequence[Line]]) -> dict[int, float]:
-    """Left edge of the first column of each page: that of its neighbours too, as left and right pages are set apart."""
-    # By subentries alone, a page's edge seems further in by an indent.
-    least = {side: min((_edge(pages[page]) for page in pages if page % 2 == side), default=0.0) for side in (0, 1)}
-    return {page: least[page % 2] for page in pages}
+def _commonest(values: Sequence[float]) -> float:
+    return max(values, key=lambda value: (sum(abs(other - value) <= 3 for other in values), -value))
+
+
+def left_edges(pages: Mapping[int, Sequence[Line]], pitches: Sequence[float]) -> dict[int, float]:
+    """Left edge of the first column of each page. Left and right pages are set apart, so neighbours of a kind agree."""
+    edges: dict[int, float] = {}
+    for page, lines in pages.items():
+        left = _edge(lines)
+        found = []
+        for pitch, after in zip(pitches, [*pitches[1:], 1e9], strict=True):
+            held = [line for line in lines if left + pitch - 8 <= line.x0 < left + after - 8]
+            found += [_edge(held) - pitch] if len(held) >= 3 else []
+        edges[page] = min(found, default=left)
+    # A page is shifted as a whole by scanning at most; by subentries, its edge seems further in by an indent.
+    least = [min((edge for page, edge in edges.items() if page % 2 == side), default=0.0) for side in (0, 1)]
+    return {page: least[page % 2] if edge - least[page % 2] <= 60 else edge for page, edge in edges.items()}
 
 
 def _edge(lines: Sequence[Line]) -> float:
-    return min((line.x0 for line in lines), default=0.0)
+    """Left edge: the left-most start; one that no other line shares, far out, is a title's or a stray sign's."""
+    starts = sorted(line.x0 for line in lines)
+    if len(starts) < 2:
+        return starts[0] if starts else 0.0
+    size = median(line.size for line in lines)
+    if starts[1] - starts[0] <= 4 * size:
+        return starts[0]
+    return next((a for a, b in pairwise(starts) if b - a <= SAME_EDGE * size), starts[0])
 
 
 def _column(x0: float, bases: Sequence[float], size: float) -> int:
@@ -93,12 +142,12 @@ def split_at_gutters(line: Line, bases: Sequence[float]) -> list[Line]:
     column = _column(line.x0, bases, line.size)
     if column + 1 >= len(bases) or line.x1 < bases[column + 1] + 1.5 * line.size:
         return [line]
-    edge = bases[column + 1]
-    cuts = [
-        m.end() for m in re.finditer(r"\s+(?=[^\s\d.,;])", line.text) if _is_whole(line.text[: m.start()], line.styles)
-    ]
-    best = min(cuts, key=lambda cut: abs(_x_at(line, cut) - edge), default=None)
-    if best is None or abs(_x_at(line, best) - edge) > 0.3 * (line.x1 - line.x0):
+    edge, width = bases[column + 1], line.x1 - line.x0
+    ends = (match for match in re.finditer(r"\s+(?=[^\s\d.,;])", line.text))
+    cuts = [end.end() for end in ends if _is_whole(line.text[: end.start()], line.styles)]
+    off = {cut: abs(line.x0 + width * cut / max(len(line.text), 1) - edge) for cut in cuts}
+    best = min(cuts, key=off.__getitem__, default=None)
+    if best is None or off[best] > 0.3 * width:
         return [line]
     first = line.text[:best].rstrip()
     words = len(first.split())
@@ -107,26 +156,159 @@ def split_at_gutters(line: Line, bases: Sequence[float]) -> list[Line]:
     return [left, *split_at_gutters(right, bases)]
 
 
-def _x_at(line: Line, at: int) -> float:
-    return line.x0 + (line.x1 - line.x0) * at / max(len(line.text), 1)
-
-
 def _is_whole(text: str, styles: str) -> bool:
     """Whether the text before a cut ends as an entry or is a letter's heading."""
     return bool(re.search(r"\d[nft]{0,2}[.,;]?$", text)) or (len(text.split()) == 1 and styles[:1] in ("b", "z"))
 
 
-def _rows(lines: Sequence[Line], base: float, column: int) -> list[PrintedRow]:
-    return [
-        PrintedRow(
-            text=line.text,
-            styles=line.styles,
-            indent=line.x0 - base,
-            reach=line.x1 - base,
-            size=line.size,
-            page=line.page,
-            column=column,
-            baseline=line.baseline,
-        )
-        for line in sorted(lines, key=lambda line: (round(line.baseline, 1), line.x0))
-    ]
+def rows_to_items(rows: Sequence[Line], book: Book) -> tuple[list[Item], list[Leftover]]:
+    """Printed entries in order, and the rows that are none, each with a reason."""
+    kept, dropped = _without_headings(rows)
+    indents = find_indents(kept)
+    items: list[Item] = []
+    for row in kept:
+        text = plain(row.text)
+        if items and continues(items[-1], row, indents, _width(kept)):
+            last = items[-1]
+            pages_apart = _only_locators(text) and not last.text.rstrip().endswith((",", "–", "-", LEADER))
+            goes_on = not pages_apart or is_complete(last.text)
+            last.text = book.join([last.text, text]) if goes_on else f"{last.text} {LEADER} {text}"
+            last.rows.append(row)
+        else:
+            items.append(Item(text, indents.starts[indents.level(row.x0)], [row]))
+    for item in items:
+        item.text = book.join([item.text])
+        if english.CONTINUED.search(item.text) and not _ENDS_IN_LOCATOR.search(item.text):
+            item.text, item.repeats = english.CONTINUED.sub("", item.text), True
+    entries, notes = _without_notes(items)
+    remarks = [Leftover(row.text, row.page, "remark about the index") for item in notes for row in item.rows]
+    return entries, dropped + remarks
+
+
+def plain(text: str) -> str:
+    """Dot leaders become LEADER; spaces that kerning put around commas and dashes go."""
+    text = _LEADER.sub(f" {LEADER} ", text)
+    text = re.sub(r"\s+([,;])", r"\1", text)
+    text = re.sub(r"(?<=\d)\s?([–—−])\s?(?=\d)", r"\1", text)
+    return re.sub(r"[ \u00a0]+", " ", text).strip(" ")
+
+
+def is_complete(text: str) -> bool:
+    """Whether an entry may end here: in a page number or in a see-reference."""
+    in_reference = english.SEE.search(text) and not english.OPEN_END.search(text)
+    return bool(_ENDS_IN_LOCATOR.search(text.rstrip()) or in_reference)
+
+
+def _width(rows: Sequence[Line]) -> float:
+    """Width of a column: what nearly all rows stay within."""
+    reaches = sorted(row.x1 for row in rows)
+    return reaches[int(0.985 * (len(reaches) - 1))] if reaches else 0.0
+
+
+def _without_headings(rows: Sequence[Line]) -> tuple[list[Line], list[Leftover]]:
+    size = median(row.size for row in rows) if rows else 10.0
+    kept: list[Line] = []
+    dropped: list[Leftover] = []
+    letters = (row for row in rows if len(row.text) == 1 and row.text.isalpha() and set(row.styles) <= set("bz"))
+    has_letters = len(list(letters)) >= 2
+    for row in map(_without_letter, rows) if has_letters else rows:
+        bold = set(row.styles) <= set("bz") or row.size >= 1.12 * size
+        bare = row.text.strip(" .–—-")
+        small = len(bare) == 1 and bare.islower() and not bold
+        is_letter = _LETTER.fullmatch(bare) and (len(bare) == 1 or bold) and not small
+        if is_letter or (bold and english.SIGN_GROUP.fullmatch(bare)):
+            dropped.append(Leftover(row.text, row.page, "heading of a letter"))
+        elif row.size >= 1.4 * size and not _ENDS_IN_LOCATOR.search(row.text):
+            dropped.append(Leftover(row.text, row.page, "heading"))
+        elif not any(c.isalnum() for c in bare) and len(bare) < 2:
+            dropped.append(Leftover(row.text, row.page, "no letter or digit"))
+        else:
+            kept.append(row)
+    return kept, dropped
+
+
+def _without_letter(row: Line) -> Line:
+    """The row without a letter's heading that an unseen gutter put before it."""
+    first, _, rest = row.text.partition(" ")
+    fused = row.styles[:1] in ("b", "z") and rest and not set(row.styles[1:]) & set("bz")
+    is_letter = len(first) == 1 and first.isalpha() and rest[:1].lower() == first.lower()
+    if fused and (is_letter or english.SIGN_GROUP.fullmatch(first)):
+        return replace(row, text=rest, styles=row.styles[1:])
+    return row
+
+
+def find_indents(rows: Sequence[Line]) -> Indents:
+    """Clusters of indents; one is a turnover if its rows nearly always finish a line that was full."""
+    tolerance = SAME_EDGE * median(row.size for row in rows) if rows else 3.0
+    indents = sorted(row.x0 for row in rows)
+    starts = [indent for before, indent in pairwise([-1e9, *indents]) if indent - before > tolerance]
+    plain_indents = Indents(tuple(starts) or (0.0,), frozenset(), frozenset(), tolerance)
+    wrapped: set[int] = set()
+    votes: dict[int, int] = defaultdict(int)
+    width = _width(rows)
+    for above, row in pairwise(rows):
+        level = plain_indents.level(row.x0)
+        if level and (above.page, above.column) == (row.page, row.column):
+            deeper, before = plain_indents.level(above.x0) < level, plain(above.text)
+            if deeper and (_only_locators(row.text) or before.endswith((",", "-"))):
+                wrapped.add(level)
+                votes[level] += 1
+            elif is_complete(before) or not _could_wrap(above, row, width):
+                votes[level] -= 2
+            else:
+                votes[level] += deeper
+    turnover = frozenset(level for level in range(1, len(starts)) if votes[level] > 0)
+    return Indents(plain_indents.starts, turnover, frozenset(wrapped), tolerance)
+
+
+def _could_wrap(above: Line, row: Line, width: float) -> bool:
+    """Whether the row's first word had no room on the row above."""
+    first = len((row.text.split() or [""])[0])
+    letter = max(row.x1 - row.x0, 1.0) / max(len(row.text), 1)
+    return above.x1 + (first + 1) * letter > width - 0.3 * row.size
+
+
+def _only_locators(text: str) -> bool:
+    return bool(LOCATOR_LIST.fullmatch(plain(text).strip(f"{LEADER} ")))
+
+
+def continues(item: Item, row: Line, indents: Indents, width: float) -> bool:
+    """Whether the row goes on with the entry, rather than begins its own."""
+    last, text = item.rows[-1], item.text.rstrip()
+    level, own = indents.level(row.x0), indents.level(item.indent)
+    same_column = (last.page, last.column) == (row.page, row.column)
+    if english.CONTINUED.search(text):
+        return False
+    if _only_locators(row.text):
+        return level > own or text.endswith((",", "–", LEADER)) or not is_complete(text)
+    parted = text.endswith(";") and same_column and not _ENDS_IN_LOCATOR.search(text[:-1])
+    if english.SEE_AT_END.search(text) or (level > own and (parted or text.endswith((",", "–", "-")))):
+        return True
+    if level <= own and same_column:
+        return bool(text.endswith("-") and row.text[:1].islower() and _could_wrap(last, row, width) and level == own)
+    if _ENDS_IN_LOCATOR.search(text) or not _could_wrap(last, row, width):
+        return False
+    # At an indent that subentries have too, a full line without page numbers goes on if others surely do.
+    shared = level > own and level in indents.wrapped and not indents.turnover
+    return level in indents.turnover or (shared and is_complete(plain(row.text)))
+
+
+def _without_notes(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+    """Entries, and the remarks before or among them ("Page numbers in italics refer to figures", an epigraph)."""
+    first = next((at for at, item in enumerate(items) if _ENDS_IN_LOCATOR.search(item.text)), 0)
+    notes: list[Item] = []
+    entries: list[Item] = []
+    for at, item in enumerate(items):
+        says_how = len(item.text) > 25 and english.INDEX_REMARK.search(item.text)
+        remark = says_how and not _ENDS_IN_LOCATOR.search(item.text)
+        (notes if remark or (at < first and _is_prose(items, at, first)) else entries).append(item)
+    return entries, notes
+
+
+def _is_prose(items: Sequence[Item], at: int, first: int) -> bool:
+    """Whether an item before the first page number is a remark: one of several, or a sentence, but no head."""
+    item = items[at]
+    if english.SEE.search(item.text):
+        return False
+    head_of_next = at + 1 == first and items[first].indent > item.indent
+    return not head_of_next and (first > 1 or item.text.rstrip().endswith((".", "!", "”")) or len(item.text) > 60)

@@ -1,28 +1,38 @@
 """One concept, one term: candidates that share a form become one row of ``terms``, with every form, source and page.
 
 Joined are equal keys (case, plural, hyphen and spelling aside), a term and the acronym it spells out, and what a
-see-reference or a glossary calls the same. Nothing is joined by likeness. The patterns and words by which a term is not
-kept are the user's to change: rules/term_filters.txt and rules/stop_terms.txt.
+see-reference or a glossary calls the same. Nothing is joined by likeness: similar spelling only proposes a pair, a line
+``# alias? form: canonical (score)`` of OUTPUT/proposals.txt. Copied without its mark and score into
+``aliases.extra.txt`` of the folder given by --rules, ``form: canonical`` makes one term of the two, under the second
+name; where only one of them is a term, it gets the other as a form.
+
+The patterns and words by which a term is not kept are the user's to change: rules/term_filters.txt and
+rules/stop_terms.txt.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from rapidfuzz import fuzz, process
 
 from tripletkit.ids import stable_id
 from tripletkit.language import term_words as english
-from tripletkit.language.normalise import is_acronym, telling_signs, term_key
+from tripletkit.language.normalise import is_acronym, term_key
 from tripletkit.near_duplicates import DisjointSets
-from tripletkit.rules import Rules
-from tripletkit.terms.acronyms import own_pair
+from tripletkit.rules import Rules, default_folder
 from tripletkit.terms.book_text import Corpus
+from tripletkit.terms.forms import Key, form_key, own_forms
 
 Row = dict[str, object]
-Key = tuple[str, ...]
+#: The first candidate of each kind and key.
+Places = dict[tuple[str, Key], int]
 _TRAILING = re.compile(r"(?P<term>\S.*?\S)\s*\([^()]*\)$")
 #: Which source's wording names a concept, best first.
 RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "definition", "heading", "automatic")
@@ -32,6 +42,8 @@ CODE = "name from program code"
 EVERYWHERE = 0.5
 #: So many pages are too few to tell what is everywhere.
 FEW_PAGES = 40
+#: Ratio from which two terms are alike; below, most pairs are two concepts.
+LIKE = 90.0
 
 
 @dataclass
@@ -63,39 +75,6 @@ class Concept:
     mono: bool
 
 
-def form_key(form: str) -> Key:
-    """What two forms must share to be one: words, signs that carry meaning ("B*-tree"), an acronym's capitals."""
-    words, signs = term_key(form), telling_signs(form)
-    acronym = ("=",) if is_acronym(form) else ()
-    plain = unicodedata.normalize("NFKC", form)
-    return (*words, *((f"sign {signs}",) if signs else ()), *acronym) if words or signs else (f"text {plain}",)
-
-
-def own_forms(term: str) -> list[str]:
-    """The forms that a printed term spells out, the one to show first: "support vector machine (SVM)" has three."""
-    pair = own_pair(term)
-    if pair is not None:
-        return [pair.long, pair.short, term]
-    if other := english.OR_OTHER_NAME.fullmatch(term):
-        return [other["term"], other["other"], term]
-    inverted = _uninverted(term)
-    return [term, inverted] if inverted else [term]
-
-
-def _uninverted(term: str) -> str | None:
-    """A term in its natural order: "closure, of a set" is "closure of a set", "Abel, Niels" is "Niels Abel"; else None."""
-    head, comma, rest = term.partition(", ")
-    if not comma or "," in rest or "(" in term or not head or not rest:
-        return None
-    if english.PREPOSITION_AT_START.match(rest):
-        return f"{head} {rest}"
-    words = len(rest.split())
-    if rest[0].isupper() == head[0].isupper():
-        return f"{rest} {head}" if words <= 3 or english.PREPOSITION_AT_END.search(rest) else None
-    turns = rest[0].islower() and head[1:].islower() and words == 1
-    return f"{rest} {head[0].lower()}{head[1:]}" if turns else None
-
-
 def merge(
     candidates: Sequence[TermCandidate], occurrences: Callable[[str], int]
 ) -> tuple[list[Concept], list[int], list[tuple[str, str, str]]]:
@@ -104,7 +83,7 @@ def merge(
     ``occurrences`` counts a phrase in the running text: it settles which of several wordings to show.
     """
     groups = DisjointSets(len(candidates))
-    by_key: dict[tuple[str, Key], int] = {}
+    by_key: Places = {}
     for at, candidate in enumerate(candidates):
         for form in candidate.forms:
             groups.join(by_key.setdefault((candidate.kind, form_key(form)), at), at)
@@ -116,7 +95,7 @@ def merge(
 
 
 def _join_references(
-    candidates: Sequence[TermCandidate], groups: DisjointSets, by_key: dict[tuple[str, Key], int]
+    candidates: Sequence[TermCandidate], groups: DisjointSets, by_key: Places
 ) -> list[tuple[str, str, str]]:
     """Join each candidate with the reference "see X" to X. An X of its own name nowhere becomes the candidate's shown form."""
     dangling = []
@@ -136,25 +115,25 @@ def _join_references(
     return dangling
 
 
-def find_target(name: str, kind: str, by_key: dict[tuple[str, Key], int]) -> int | None:
-    """The candidate that a reference names: "interface", "tree, binary", "tree: binary", "degrees of freedom (df)"."""
+def find_target(name: str, kind: str, by_key: Places) -> int | None:
+    """The candidate that a reference names: "interface", "tree, binary", "tree: binary", "degrees of freedom (df)".
+
+    Last it is looked for as an acronym, then in the book's indexes of other kinds.
+    """
     parts = re.split(r"\s*[,:!]\s+", name, maxsplit=1)
     wordings = [name, *own_forms(name)]
     if len(parts) == 2:
         wordings += [f"{parts[1]} {parts[0]}", f"{parts[0]} {parts[1]}", f"{parts[1]} {english.OF} {parts[0]}"]
-    return next((by_key[key] for wording in wordings if (key := (kind, form_key(wording))) in by_key), None)
+    keys = [(kind, form_key(wording)) for wording in wordings]
+    keys += [(kind, (*form_key(name), "=")), *((other, form_key(name)) for other in ("subject", "names", "symbols"))]
+    return next((by_key[key] for key in keys if key in by_key), None)
 
 
-def _strip_qualifiers(
-    candidates: Sequence[TermCandidate], groups: DisjointSets, by_key: dict[tuple[str, Key], int]
-) -> None:
+def _strip_qualifiers(candidates: Sequence[TermCandidate], groups: DisjointSets, by_key: Places) -> None:
     """Qualifiers left off: "momentum (optimization)" becomes "momentum", unless another term has that name."""
-    claims: Counter[tuple[str, Key]] = Counter()
-    bare: list[tuple[int, str]] = []
-    for at, candidate in enumerate(candidates):
-        if match := _TRAILING.fullmatch(candidate.forms[0]):
-            bare.append((at, match["term"]))
-            claims[candidate.kind, form_key(match["term"])] += 1
+    matches = ((at, _TRAILING.fullmatch(candidate.forms[0])) for at, candidate in enumerate(candidates))
+    bare = [(at, match["term"]) for at, match in matches if match]
+    claims = Counter((candidates[at].kind, form_key(term)) for at, term in bare)
     for at, term in bare:
         key = candidates[at].kind, form_key(term)
         rival = by_key.get(key)
@@ -165,53 +144,32 @@ def _strip_qualifiers(
 
 def _concept(held: Sequence[TermCandidate], members: list[int], occurrences: Callable[[str], int]) -> Concept:
     lead = min(held, key=lambda c: (bool(c.refers), is_acronym(c.forms[0]), RANK.index(c.source), c.parent is not None))
-    term = _shown(lead, held, occurrences)
-    forms = list(dict.fromkeys([term, *sorted({form for c in held for form in c.forms})]))
-    definitions = [
-        c.definition for c in sorted(held, key=lambda c: (bool(c.refers), c.source != "user")) if c.definition
-    ]
+    term = lead.forms[0]
+    if occurrences(term):  # of its spellings (case, number), the small and singular one is shown
+        same = {c.forms[0] for c in held if form_key(c.forms[0]) == form_key(term)}
+        term = min(same, key=lambda form: (form != form.lower(), len(form), form))
+    by_trust = sorted(held, key=lambda c: (bool(c.refers), c.source != "user"))
     locators: dict[tuple[object, object], dict[str, object]] = {}
-    cited = [c for c in held if c.source == "index" and c.locators] or list(held)
+    cited = [c for c in held if c.source == "index" and c.locators] or held
     for locator in (locator for c in cited for locator in c.locators):
         locators.setdefault((locator["label"], locator["page"]), locator)
     return Concept(
         members=members,
         term=term,
-        forms=forms,
+        forms=list(dict.fromkeys([term, *sorted({form for c in held for form in c.forms})])),
         sources=sorted({c.source for c in held}),
-        definition=definitions[0] if definitions else None,
+        definition=next((c.definition for c in by_trust if c.definition), None),
         locators=list(locators.values()),
         kind=lead.kind,
         mono=all(c.mono for c in held),
     )
 
 
-def _shown(lead: TermCandidate, held: Sequence[TermCandidate], occurrences: Callable[[str], int]) -> str:
-    """The lead's own wording; of its spellings (case, number), the small and singular one."""
-    key = form_key(lead.forms[0])
-    same = {c.forms[0] for c in held if form_key(c.forms[0]) == key}
-    return (
-        min(same, key=lambda form: (form != form.lower(), len(form), form))
-        if occurrences(lead.forms[0])
-        else lead.forms[0]
-    )
-
-
 def concept_ids(concepts: Sequence[Concept], book_id: str | None) -> list[str]:
     """One id per concept from the book and its shown form; kind and forms tell apart what is shown alike."""
-    plain = Counter(concept.term for concept in concepts)
-    return [
-        stable_id(
-            "term",
-            book_id or "",
-            concept.term,
-            *([concept.kind, *sorted(concept.forms)] if plain[concept.term] > 1 else []),
-        )
-        for concept in concepts
-    ]
-
-
-# --- Concepts → rows --------------------------------------------------------------------------------
+    shown = Counter(concept.term for concept in concepts)
+    telling = ([c.kind, *sorted(c.forms)] if shown[c.term] > 1 else [] for c in concepts)
+    return [stable_id("term", book_id or "", c.term, *more) for c, more in zip(concepts, telling, strict=True)]
 
 
 def concepts_to_rows(
@@ -232,15 +190,11 @@ def concepts_to_rows(
         if reason == CODE and concept.mono:  # so that the source "index" means concepts
             concept.sources = sorted({"index_code" if source == "index" else source for source in concept.sources})
         parent = _parent(concept, candidates, owner, number)
-        rows.append(
-            term_row(concept, ids[number], book_id)
-            | {
-                "parent_id": ids[parent] if parent is not None else None,
-                "see_also": sorted({ids[other] for other in see_also[number]}),
-                "kept": reason is None,
-                "reason": reason,
-            }
-        )
+        links = {
+            "parent_id": ids[parent] if parent is not None else None,
+            "see_also": sorted({ids[other] for other in see_also[number]}),
+        }
+        rows.append(term_row(concept, ids[number], book_id, reason) | links)
         dropped += [
             dropped_row(concept.term, book_id, "another definition was kept", definition)
             for definition in dict.fromkeys(candidates[at].definition for at in concept.members)
@@ -274,26 +228,20 @@ def _see_also(
 def _parent(concept: Concept, candidates: Sequence[TermCandidate], owner: Sequence[int], number: int) -> int | None:
     """The concept above this one in the index; none if the index has this one as a main entry too."""
     entries = [candidates[at] for at in concept.members if candidates[at].source in ("index", "index_head")]
-    if any(entry.parent is None for entry in entries):
-        return None
-    return next((owner[e.parent] for e in entries if e.parent is not None and owner[e.parent] != number), None)
+    above = [owner[entry.parent] for entry in entries if entry.parent is not None]
+    return next((other for other in above if other != number), None) if len(above) == len(entries) else None
 
 
-def term_row(concept: Concept, term_id: str, book_id: str | None) -> Row:
-    """A row of ``terms`` that is kept and refers to no other."""
-    return {
-        "term_id": term_id,
-        "book_id": book_id,
-        "term": concept.term,
-        "forms": concept.forms,
-        "sources": concept.sources,
-        "definition": concept.definition,
-        "parent_id": None,
-        "see_also": [],
-        "locators": concept.locators,
-        "kept": True,
-        "reason": None,
-    }
+def term_row(concept: Concept, term_id: str, book_id: str | None, reason: str | None = None) -> Row:
+    """A row of ``terms`` that refers to no other, with the reason why it is not kept."""
+    row: Row = {name: getattr(concept, name) for name in ("term", "forms", "sources", "definition", "locators")}
+    row |= {"term_id": term_id, "book_id": book_id, "parent_id": None, "see_also": []}
+    return row | {"kept": reason is None, "reason": reason}
+
+
+def texts_in(cell: object) -> list[str]:
+    """The texts in a cell of a list column."""
+    return [str(item) for item in cell] if isinstance(cell, list | tuple) else []
 
 
 def dropped_row(item: str, related: str | None, reason: str, detail: str | None) -> Row:
@@ -318,3 +266,79 @@ def objection(concept: Concept, corpus: Corpus, rules: Rules) -> str | None:
         return "not found in the text"
     everywhere = corpus.pages_with(concept.forms, occurrences) > EVERYWHERE * corpus.pages
     return "on more than half of the pages" if corpus.pages >= FEW_PAGES and everywhere and not defined else None
+
+
+class Alias(NamedTuple):
+    """A term that may be a form of another, with the likeness of their words from 0 to 100."""
+
+    form: str
+    canonical: str
+    score: float
+
+
+def propose_aliases(names: Iterable[str]) -> list[Alias]:
+    """Pairs of one book's terms, the likeliest first. The shorter name is taken for canonical.
+
+    They differ by spelling ("data set", "dataset"), by a general last word ("sigmoid activation function", "sigmoid
+    activation") or hardly at all (rapidfuzz's ratio over normalised words); not by a number, a letter or a negation.
+    """
+    by_key = {" ".join(key): name for name in sorted(names, reverse=True) if (key := term_key(name))}
+    keys = sorted(by_key)
+    scores = process.cdist(keys, keys, scorer=fuzz.ratio, score_cutoff=LIKE, workers=1)
+    alike = ((keys[i], keys[j], float(scores[i, j])) for i, j in np.argwhere(np.triu(scores >= LIKE, 1)))
+    pairs = [pair for pair in alike if not _differ_in_kind(pair[0].split(), pair[1].split())]
+    for one in keys:
+        shorter, _, last = one.rpartition(" ")
+        if english.GENERAL_NOUN.fullmatch(last) and shorter in by_key:
+            pairs.append((one, shorter, fuzz.ratio(one, shorter)))
+    found = []
+    for one, other, score in pairs:
+        canonical, form = sorted((by_key[one], by_key[other]), key=lambda name: (len(name), name))
+        found.append(Alias(form, canonical, round(score, 1)))
+    return sorted(found, key=lambda alias: (-alias.score, alias.canonical, alias.form))
+
+
+def _differ_in_kind(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether what differs is a number, a letter, a whole word for another, or a prefix that turns the meaning."""
+    if "".join(one) == "".join(other):
+        return False
+    ours, theirs = [w for w in one if w not in other], [w for w in other if w not in one]
+    if len(ours) != 1 or len(theirs) != 1:
+        return True
+    a, b = ours[0], theirs[0]
+    if min(len(a), len(b)) <= 2 or any(c.isdigit() for c in a + b):
+        return True
+    bare_a, bare_b = (english.TURNING_PREFIX.sub("", word, count=1) for word in (a, b))
+    return bare_a in (b, bare_b) or bare_b == a or fuzz.ratio(a, b) < 75 or a[0] != b[0]
+
+
+def accept_aliases(candidates: Sequence[TermCandidate], rules: Rules) -> list[TermCandidate]:
+    """The candidates with the accepted aliases: two known names refer to one another, one known name gets the other as a form."""
+    accepted = list(candidates)
+    keys: dict[Key, list[int]] = {}
+    for at, candidate in enumerate(accepted):
+        for form in candidate.forms:
+            keys.setdefault(form_key(form), []).append(at)
+    for rule in rules.files["aliases"]:
+        called, named = keys.get(form_key(rule.label), []), keys.get(form_key(rule.text), [])
+        for at in called:
+            held = accepted[at]
+            if at not in named and named and not held.refers:
+                accepted[at] = replace(held, refers=(rule.text,))
+            else:
+                accepted[at] = replace(held, forms=[*held.forms, rule.text])
+        if not called:
+            for at in named[:1]:
+                accepted[at] = replace(accepted[at], forms=[*accepted[at].forms, rule.label])
+    return accepted
+
+
+def unknown_aliases(rows: Sequence[Mapping[str, object]], rules: Rules) -> list[dict[str, object]]:
+    """Rows of ``dropped`` for a user's aliases of which no book has either name."""
+    known = {form_key(form) for row in rows for form in texts_in(row["forms"])}
+    packaged = str(default_folder())
+    return [
+        dropped_row(rule.label, rule.text, "neither name of the alias is a term", Path(rule.place).name)
+        for rule in rules.files["aliases"]
+        if not rule.place.startswith(packaged) and not {form_key(rule.label), form_key(rule.text)} & known
+    ]

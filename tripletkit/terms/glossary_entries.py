@@ -9,22 +9,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from statistics import median
 
 from tripletkit.language import term_words as english
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.roles import title_label
 from tripletkit.rules import Rules
-from tripletkit.terms.book_text import Book
-from tripletkit.terms.columns import SAME_EDGE, PrintedRow, lines_to_rows
-from tripletkit.terms.index import Leftover
-from tripletkit.terms.locators import LOCATOR_LIST, Labels, Span, parse_locators
+from tripletkit.terms.book_text import Book, Labels, Span, plausible_locators
+from tripletkit.terms.columns import SAME_EDGE, Leftover, lines_to_rows
 
 #: A section under a glossary's title is one only from this many entries on.
 FEWEST_ENTRIES = 3
 _SIGN = re.compile(r"(?P<term>[^:–—]{2,80}?)\s*(?P<sign>:|\s[–—-]{1,2}(?=\s)|—)\s*(?P<rest>\S.*)?$")
-_CLOSED_ROLES = frozenset(("toc", "index", "bibliography", "blank"))
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Definition:
 @dataclass
 class _Draft:
     term: list[str]
-    lines: list[str] = field(default_factory=list)
+    lines: list[str]
 
 
 def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[Leftover]]:
@@ -60,9 +57,10 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
     sections = glossary_sections(book, rules)
     # One section is often too short to show the book's columns: all pages that hold any are looked at together.
     around = {page: book.pages[page - 1] for section in sections for page in section.pages}
-    for section in sections:
-        rows = _rows(section, around)
-        starter = _starter(rows)
+    rows_of = [_rows(section, around) for section in sections]
+    usual = _starter([row for rows in rows_of for row in rows])
+    for section, rows in zip(sections, rows_of, strict=True):
+        starter = _starter(rows) or usual
         drafts, loose = rows_to_drafts(rows, starter) if starter else ([], rows)
         entries = [entry for draft in drafts if (entry := _definition(draft, book)) is not None]
         if len(entries) < FEWEST_ENTRIES or len(loose) > len(rows) / 2:
@@ -80,7 +78,7 @@ def glossary_sections(book: Book, rules: Rules) -> list[GlossarySection]:
     opened: Line | None = None
     for page, lines in enumerate(book.pages):
         role = book.roles[page]
-        if role in _CLOSED_ROLES:
+        if role in ("toc", "index", "bibliography", "blank"):
             opened = None
             continue
         if role == "glossary" and opened is None and (page == 0 or book.roles[page - 1] != "glossary"):
@@ -110,27 +108,27 @@ def _heading_label(line: Line, kind: str, role: str, rules: Rules, page_size: fl
     return None
 
 
-def _rows(section: GlossarySection, around: Mapping[int, Sequence[Line]]) -> list[PrintedRow]:
+def _rows(section: GlossarySection, around: Mapping[int, Sequence[Line]]) -> list[Line]:
     """The section's rows in reading order, headings of letters and subsections left out."""
     rows = lines_to_rows(section.pages, around)
-    size = median(row.size for row in rows)
-    return [row for row in rows if len(row.text) > 1 and not (row.size > 1.12 * size and set(row.styles) <= set("bz"))]
+    big = 1.12 * median(row.size for row in rows)
+    return [row for row in rows if len(row.text) > 1 and not (row.size > big and set(row.styles) <= set("bz"))]
 
 
-Starter = Callable[[PrintedRow], "tuple[str, str] | None"]
+Starter = Callable[[Line], "tuple[str, str] | None"]
 
 
-def _starter(rows: Sequence[PrintedRow]) -> Starter | None:
+def _starter(rows: Sequence[Line]) -> Starter | None:
     """How this glossary marks an entry's first row: a function from a row to (term, rest), or None for other rows."""
     base = [row for row in rows if _at_edge(row)]
-    options: list[tuple[int, Starter]] = []
-    for stress in ("bz", "iz", "m"):
-        by_type = _by_type(stress)
-        options.append((sum(by_type(row) is not None for row in base), by_type))
-    best, starter = max(options, key=lambda option: option[0])
-    if best >= FEWEST_ENTRIES and best >= 0.15 * len(base):
-        return starter
-    if sum(_by_sign(row) is not None for row in base) >= max(FEWEST_ENTRIES, 0.3 * len(base)):
+
+    def marked(starter: Starter) -> int:
+        return sum(starter(row) is not None for row in base)
+
+    by_type = max(map(_by_type, ("bz", "iz", "m")), key=marked)
+    if marked(by_type) >= max(FEWEST_ENTRIES, 0.15 * len(base)):
+        return by_type
+    if marked(_by_sign) >= max(FEWEST_ENTRIES, 0.3 * len(base)):
         return _by_sign
     hanging = [row for row in rows if not _at_edge(row)]
     if len(base) >= FEWEST_ENTRIES and len(hanging) >= len(base) and median(len(row.text) for row in base) <= 40:
@@ -138,47 +136,48 @@ def _starter(rows: Sequence[PrintedRow]) -> Starter | None:
     return None
 
 
-def _at_edge(row: PrintedRow) -> bool:
-    return row.indent <= SAME_EDGE * row.size
+def _at_edge(row: Line) -> bool:
+    return row.x0 <= SAME_EDGE * row.size
 
 
 def _by_type(stress: str) -> Starter:
-    def start(row: PrintedRow) -> tuple[str, str] | None:
+    # A letter in italics among the words of the stressed type is one of them.
+    initial = re.compile(rf"(?:[im]?[{stress}])*")
+
+    def start(row: Line) -> tuple[str, str] | None:
         words = row.text.split()
-        count = len(row.styles) - len(row.styles.lstrip(stress))
+        found = initial.match(row.styles)
+        count = found.end() if found else 0
         return (" ".join(words[:count]), " ".join(words[count:])) if count else None
 
     return start
 
 
-def _by_sign(row: PrintedRow) -> tuple[str, str] | None:
+def _by_sign(row: Line) -> tuple[str, str] | None:
     match = _SIGN.match(row.text)
     if match is None or len(match["term"].split()) > 9 or match["term"].endswith((".", ",")):
         return None
     return match["term"], match["rest"] or ""
 
 
-def rows_to_drafts(rows: Sequence[PrintedRow], starter: Starter) -> tuple[list[_Draft], list[PrintedRow]]:
+def rows_to_drafts(rows: Sequence[Line], starter: Starter) -> tuple[list[_Draft], list[Line]]:
     """Entries as lists of lines, and the rows before the first."""
     drafts: list[_Draft] = []
-    loose: list[PrintedRow] = []
-    hangs = _hangs(rows)
-    above: PrintedRow | None = None
+    loose: list[Line] = []
+    # Where second lines are set in, only lines at the edge begin an entry.
+    hangs = sum(not _at_edge(row) for row in rows) >= 0.25 * len(rows)
+    above: Line | None = None
     for row in rows:
         parts = starter(row)
         draft = drafts[-1] if drafts else None
-        if (
-            parts is not None
-            and draft is not None
-            and not draft.lines
-            and starter is not _by_sign
-            and _is_next_line(row, above)
-        ):
+        # A term without a definition yet goes on where no gap parts the two rows.
+        near = above and (row.column != above.column or row.baseline - above.baseline <= 1.35 * row.size)
+        if parts and draft and not any(draft.lines) and starter is not _by_sign and near:
             draft.term.append(parts[0])
-            draft.lines.extend([parts[1]] if parts[1] else [])
-        elif parts is not None and (_at_edge(row) if hangs else _begins(row, above)):
-            drafts.append(_Draft([parts[0]], [parts[1]] if parts[1] else []))
-        elif draft is not None:
+            draft.lines.append(parts[1])
+        elif parts and (_at_edge(row) if hangs else _begins(row, above)):
+            drafts.append(_Draft([parts[0]], [parts[1]]))
+        elif draft:
             draft.lines.append(row.text)
         else:
             loose.append(row)
@@ -186,25 +185,18 @@ def rows_to_drafts(rows: Sequence[PrintedRow], starter: Starter) -> tuple[list[_
     return drafts, loose
 
 
-def _is_next_line(row: PrintedRow, above: PrintedRow | None) -> bool:
-    """Whether no gap parts the two rows: a term without a definition yet goes on there."""
-    return above is not None and (row.column != above.column or row.baseline - above.baseline <= 1.35 * row.size)
-
-
-def _hangs(rows: Sequence[PrintedRow]) -> bool:
-    """Whether second lines are set in, so that only lines at the edge begin an entry."""
-    return sum(not _at_edge(row) for row in rows) >= 0.25 * len(rows)
-
-
-def _begins(row: PrintedRow, above: PrintedRow | None) -> bool:
-    """Without a hanging indent: an entry begins after the end of a sentence or a short line."""
+def _begins(row: Line, above: Line | None) -> bool:
+    """Without a hanging indent: an entry begins after the end of a sentence, a short line or a gap."""
     if above is None or (row.page, row.column) != (above.page, above.column):
         return True
-    return above.text.rstrip().endswith((".", "!", "?", ")", "”", ";")) or above.reach < 0.8 * max(row.reach, 1.0)
+    ended = above.text.rstrip().endswith((".", "!", "?", ")", "”", ";")) or above.x1 < 0.8 * max(row.x1, 1.0)
+    return ended or row.baseline - above.baseline > 1.56 * row.size
 
 
 def _definition(draft: _Draft, book: Book) -> Definition | None:
     term = book.join(draft.term).strip(" :.–—-•")
+    if term.count("(") < term.count(")"):
+        term = term.strip("()")
     term = english.PART_OF_SPEECH.sub("", term)
     text = book.join(draft.lines).lstrip(" :–—-")
     if not term or not any(c.isalpha() for c in term) or not text or len(term) > 100:
@@ -218,19 +210,15 @@ def _definition(draft: _Draft, book: Book) -> Definition | None:
 def split_page_list(text: str, labels: Labels) -> tuple[str, tuple[Span, ...]]:
     """A definition and the page list after its last full stop, which some glossaries put there."""
     match = re.search(r"(?P<end>[.)!?”])(?P<dots>\s*\.)?\s+(?P<list>[\divxlc][\divxlc,;\s–-]*)$", text)
-    if match and LOCATOR_LIST.fullmatch(match["list"]):
-        spans = parse_locators(match["list"], labels)
-        if spans and all(labels.plausible(span.first) for span in spans):
-            return text[: match.end("end")], spans
-    return text, ()
+    spans = plausible_locators(match["list"], labels) if match else ()
+    return (text[: match.end("end")] if match and spans else text), spans
 
 
 def _synonyms(text: str, term: str) -> tuple[str, ...]:
     found = (match.group(1) or match.group(2) for match in english.OTHER_NAME.finditer(text[:300]))
     names = (english.ARTICLE_AT_START.sub("", name.strip(" “”\"'‘’")) for name in found)
-    return tuple(
-        dict.fromkeys(name for name in names if name and name.lower() != term.lower() and len(name.split()) <= 5)
-    )
+    others = (name for name in names if name and name.lower() != term.lower() and len(name.split()) <= 5)
+    return tuple(dict.fromkeys(others))
 
 
 def _without_shared_locators(entries: list[Definition]) -> list[Definition]:

@@ -12,7 +12,8 @@ from tripletkit.language import term_words as english
 from tripletkit.language.normalise import is_acronym, term_key
 from tripletkit.rules import Rules
 from tripletkit.terms.book_text import Book, Corpus
-from tripletkit.terms.concepts import TermCandidate, own_forms
+from tripletkit.terms.concepts import TermCandidate
+from tripletkit.terms.forms import own_forms
 from tripletkit.terms.index import IndexEntry
 
 
@@ -72,19 +73,17 @@ def subentry_forms(sub: str, head: str, corpus: Corpus, *, category: str = "") -
 
     ``category``, as ``category_of`` has it: subentries stand without a head that only gathers them.
     """
-    if _holds(sub, head):
-        return [sub]
+    own, above = term_key(sub), term_key(head)
+    if above and any(own[i : i + len(above)] == above for i in range(len(own) - len(above) + 1)):
+        return [sub]  # it holds its head already: "mean / weighted mean"
     orders = _orders(sub, head, corpus.uncapitalised(head), corpus)
     gathered = category == "all" or (category == "phrases" and len(sub.split()) > 1)
-    if not _open(sub) and (gathered or (_can_stand_alone(sub) and _stands_alone(sub, orders, corpus))):
+    if not _open(sub) and (gathered or _stands_alone(sub, orders, corpus)):
         return [sub, *(order for order in orders if corpus.count(order) > 0)]
     best = max(orders, key=lambda order: (corpus.count(order), -orders.index(order)))
     few = max(2, corpus.count(best) // 5)
-    rest = [
-        order
-        for order in orders
-        if order != best and (corpus.count(order) >= few or (_open(sub) and order == orders[0]))
-    ]
+    lead = orders[0] if _open(sub) else best
+    rest = [order for order in orders if order != best and (order == lead or corpus.count(order) >= few)]
     return [best, *rest]
 
 
@@ -112,12 +111,11 @@ def _orders(sub: str, head: str, small: str, corpus: Corpus) -> list[str]:
         return [f"{sub} {small}"]
     if english.LEADS_IN.search(sub):
         return [f"{sub} {small}", *(f"{sub} {article} {small}" for article in english.ARTICLES)]
-    before, after, of = f"{sub} {small}", f"{head} {corpus.uncapitalised(sub)}", f"{sub} {english.OF} {small}"
+    below = corpus.uncapitalised(sub)
+    before, after, of = f"{sub} {small}", f"{head} {below}", f"{sub} {english.OF} {small}"
     more = [order for link in english.SUBENTRY_LINKS if corpus.count(order := f"{sub} {link} {small}") > 0]
-    more += [
-        order for link in english.HEAD_LINKS if corpus.count(order := f"{head} {link} {corpus.uncapitalised(sub)}") > 0
-    ]
-    last = sub.split()[-1] if sub.split() else sub
+    more += [order for link in english.HEAD_LINKS if corpus.count(order := f"{head} {link} {below}") > 0]
+    last = (sub.split() or [sub])[-1]
     if english.PLAIN_NOUN_END.search(last):
         return [of, after, *more]
     if english.ACTION_END.search(last):
@@ -127,23 +125,13 @@ def _orders(sub: str, head: str, small: str, corpus: Corpus) -> list[str]:
     return [before, after, of, *more] if len(sub.split()) == 1 else [before, of, after, *more]
 
 
-def _holds(sub: str, head: str) -> bool:
-    """Whether the subentry already holds its head ("mean / weighted mean")."""
-    own, above = term_key(sub), term_key(head)
-    return bool(above) and any(own[i : i + len(above)] == above for i in range(len(own) - len(above) + 1))
-
-
 def _open(sub: str) -> bool:
     """Whether the subentry is incomplete without its head."""
     return bool(english.GOES_ON.match(sub) or english.LEADS_IN.search(sub) or english.ARTICLE_AT_END.search(sub))
 
 
-def _can_stand_alone(sub: str) -> bool:
-    """Whether the subentry can name a concept without its head: several words, or a proper or coined name."""
-    return len(sub.split()) >= 2 or is_acronym(sub) or bool(re.search(r"[a-z][A-Z]|[A-Z]{2}", sub))
-
-
 def _stands_alone(sub: str, orders: Sequence[str], corpus: Corpus) -> bool:
-    """Whether the text has the subentry without its head, and hardly ever with it."""
+    """Whether several words, or a proper name, stand in the text without their head, and hardly ever with it."""
+    names = len(sub.split()) >= 2 or is_acronym(sub) or re.search(r"[a-z][A-Z]|[A-Z]{2}", sub)
     alone, together = corpus.count(sub), sum(corpus.count(order) for order in orders)
-    return alone >= 2 and alone - together >= 5 * together
+    return bool(names) and alone >= 2 and alone - together >= 5 * together

@@ -10,14 +10,15 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby, takewhile
+from typing import NamedTuple
 
 from tripletkit.language import term_words as english
 from tripletkit.language.definitions import IS, LEAD_IN, OPENING, named_words
 from tripletkit.language.normalise import term_key
 from tripletkit.rules import Rules
 from tripletkit.terms.book_text import Book
+from tripletkit.terms.forms import Key, commonest
 
 #: A phrase of a title that occurs less often in prose names no term of the text.
 FEWEST_IN_PROSE = 3
@@ -34,26 +35,16 @@ _EDGE = "“”‘’\"'(),.;:!?"
 _PAUSE = re.compile(r"[^\w\s'’‐‑-]+|\d\S*|\n")
 
 
-# --- Phrases that a sentence defines --------------------------------------------------------------------------------
-
-
 def defined_terms(texts: Iterable[str], rules: Rules) -> list[str]:
     """Phrases that a sentence of plain text defines ("X is called Y", "A Y is a …") and the texts use again, in order."""
-    held = list(texts)
-    found: dict[tuple[str, ...], str] = {}
-    for text in held:
-        for words in named_words(text):
-            name = _first_phrase(words, rules)
-            if _is_phrase(name, rules):
-                found.setdefault(term_key(name), name)
+    held, empty = list(texts), _empty_words(rules)
+    found: dict[Key, str] = {}
+    for words in (words for text in held for words in named_words(text)):
+        name = " ".join(takewhile(lambda word: word.lower() not in empty, words))
+        if _is_phrase(name, rules):
+            found.setdefault(term_key(name), name)
     prose = "\n".join(held).lower()
     return [name for name in found.values() if prose.count(name.lower()) > 1]
-
-
-def _first_phrase(words: Sequence[str], rules: Rules) -> str:
-    """The words up to the first that stands in no term."""
-    empty = _empty_words(rules)
-    return " ".join(takewhile(lambda word: word.lower() not in empty, words))
 
 
 def _empty_words(rules: Rules) -> frozenset[str]:
@@ -61,8 +52,7 @@ def _empty_words(rules: Rules) -> frozenset[str]:
     return rules.words("function_words") - rules.words("nouns") - {english.OF}
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(NamedTuple):
     text: str
     style: str
 
@@ -117,13 +107,8 @@ def _may_be_term(phrase: str) -> bool:
 
 
 def _is_defined(run: Sequence[_Word], before: str, after: str) -> bool:
-    if LEAD_IN.search(f"{before} ") or LEAD_IN.search(before):
-        return True
-    closes = run[-1].text[-1] in ".;:!?,"
-    return not closes and OPENING.search(f"{before} " if before else "") is not None and IS.match(after) is not None
-
-
-# --- Phrases of section titles --------------------------------------------------------------------------------------
+    opens = run[-1].text[-1] not in ".;:!?," and OPENING.search(f"{before} " if before else "")
+    return any((LEAD_IN.search(f"{before} "), LEAD_IN.search(before), opens and IS.match(after)))
 
 
 def heading_terms(titles: Iterable[str], texts: Iterable[str], rules: Rules) -> list[str]:
@@ -134,25 +119,19 @@ def heading_terms(titles: Iterable[str], texts: Iterable[str], rules: Rules) -> 
     """
     prose = "\n".join(texts)
     small = "".join(c.lower() if len(c.lower()) == 1 else c for c in prose)  # as long as the prose, so offsets hold
-    found: dict[tuple[str, ...], str] = {}
+    found: dict[Key, str] = {}
     for phrase in sorted({part.lower() for title in titles for part in _title_phrases(title, rules)}):
         pattern = re.compile(rf"{re.escape(phrase.removesuffix('s'))}{english.PLURAL_ENDING}(?!\w)")
-        wordings = Counter(prose[match.start() : match.end()] for match in _whole_matches(pattern, small))
-        is_thing = not english.GERUND_FIRST.match(phrase) or re.search(
-            f"{english.BEFORE_THING}{re.escape(phrase)}", small
+        # That it begins a word is checked afterwards: a pattern that begins with its text is ten times as fast.
+        found_at = (m.span() for m in pattern.finditer(small))
+        wordings = Counter(
+            prose[start:end] for start, end in found_at if not small[max(0, start - 1) : start].isalnum()
         )
+        thing = f"{english.BEFORE_THING}{re.escape(phrase)}"
+        is_thing = not english.GERUND_FIRST.match(phrase) or re.search(thing, small)
         if wordings.total() >= FEWEST_IN_PROSE and is_thing:
-            found.setdefault(term_key(phrase), _commonest(wordings))
+            found.setdefault(term_key(phrase), commonest(wordings))
     return sorted(found.values())
-
-
-def _commonest(wordings: Counter[str]) -> str:
-    return min(wordings, key=lambda wording: (-wordings[wording], wording))
-
-
-def _whole_matches(pattern: re.Pattern[str], prose: str) -> Iterator[re.Match[str]]:
-    """Matches that begin a word. Checked afterwards: a pattern that begins with its text is searched ten times as fast."""
-    return (m for m in pattern.finditer(prose) if not prose[max(0, m.start() - 1) : m.start()].isalnum())
 
 
 def _title_phrases(title: str, rules: Rules) -> Iterator[str]:
@@ -172,9 +151,8 @@ def _is_phrase(part: str, rules: Rules) -> bool:
     empty, closing = _empty_words(rules), rules.words("stop_headings")
     if not 1 <= len(words) <= MOST_WORDS or part.lower() in rules.words("stop_terms"):
         return False
-    if not all(_WORD.fullmatch(word) and word not in empty for word in words):
-        return False
-    if english.OF in (words[0], words[-1]) or words[-1] in closing:
+    filled = all(_WORD.fullmatch(word) and word not in empty for word in words)
+    if not filled or english.OF in (words[0], words[-1]) or words[-1] in closing:
         return False
     return begins_and_ends_as_term(words, rules.words("nouns"))
 
@@ -190,11 +168,7 @@ def begins_and_ends_as_term(words: Sequence[str], nouns: Container[str]) -> bool
     )
 
 
-# --- Phrases by statistics ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """A phrase as the text mostly writes it, and its C-value."""
 
     term: str
@@ -210,7 +184,7 @@ def c_values(texts: Iterable[str], rules: Rules) -> list[Scored]:
     """
     wordings = _candidate_phrases(texts, rules)
     counts = {key: held.total() for key, held in wordings.items() if held.total() >= FEWEST_USES}
-    nested: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    nested: dict[Key, list[int]] = defaultdict(list)
     for key, count in counts.items():
         for size in range(2, len(key)):
             for start in range(len(key) - size + 1):
@@ -219,14 +193,14 @@ def c_values(texts: Iterable[str], rules: Rules) -> list[Scored]:
     for key, count in counts.items():
         longer = nested.get(key, [])
         score = math.log2(len(key)) * (count - (sum(longer) / len(longer) if longer else 0.0))
-        found.append(Scored(_commonest(wordings[key]), round(score, 2)))
+        found.append(Scored(commonest(wordings[key]), round(score, 2)))
     return sorted(found, key=lambda scored: (-scored.score, scored.term))
 
 
-def _candidate_phrases(texts: Iterable[str], rules: Rules) -> dict[tuple[str, ...], Counter[str]]:
+def _candidate_phrases(texts: Iterable[str], rules: Rules) -> dict[Key, Counter[str]]:
     """By key, how often each wording of the phrase occurs."""
     stops, nouns = rules.words("function_words") | rules.words("stop_terms"), rules.words("nouns")
-    wordings: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    wordings: dict[Key, Counter[str]] = defaultdict(Counter)
     for clause in (clause for text in texts for clause in _PAUSE.split(text)):
         words = clause.split()
         plain = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -67,11 +67,12 @@ def unsuitable_margin(triplets: pl.DataFrame, settings: TrainSettings, fingerpri
     share = violation_rate(mined, settings)
     if LEAST_VIOLATIONS <= share <= MOST_VIOLATIONS:
         return None
-    figure = f"{share:.1%} of {mined.height:,} triplets violate margin {settings.margin:g} before training"
+    what, mend = "most triplets contribute no gradient", "use a larger --margin, or mine hard negatives"
     if share > MOST_VIOLATIONS:
+        what = "the loss cannot tell hard triplets from easy ones"
         mend = "use a smaller --margin, or fewer near-synonyms among the terms"
-        return Finding(f"{figure}: the loss cannot tell hard triplets from easy ones", mend)
-    return Finding(f"{figure}: most triplets contribute no gradient", "use a larger --margin, or mine hard negatives")
+    figure = f"{share:.1%} of {mined.height:,} triplets violate margin {settings.margin:g} before training"
+    return Finding(f"{figure}: {what}", mend)
 
 
 def truncated_positives(
@@ -87,13 +88,9 @@ def truncated_positives(
         .join(seen, on="anchor")
         .filter(pl.col("end") > pl.col("read"))
     )
-    if not rows.height or cut.height / rows.height <= MOST_TRUNCATED:
-        return None
-    return Finding(
-        f"{cut.height:,} of {rows.height:,} triplets ({cut.height / rows.height:.1%}) mention their positive only beyond "
-        f"the length limit of the encoder, {limit} tokens",
-        "use an encoder with a higher limit, or extract again with this one, which makes shorter passages",
-    )
+    problem = f"mention their positive only beyond the length limit of the encoder, {limit} tokens"
+    mend = "use an encoder with a higher limit, or extract again with this one, which makes shorter passages"
+    return _above(MOST_TRUNCATED, cut.height, rows.height, f"{rows.height:,} triplets", problem, mend)
 
 
 def only_negatives(triplets: pl.DataFrame) -> Finding | None:
@@ -101,37 +98,31 @@ def only_negatives(triplets: pl.DataFrame) -> Finding | None:
     used = triplets["negative_id"].unique()
     never_positive = triplets.join(triplets.select(negative_id="positive_id"), on="negative_id", how="anti")
     names = never_positive.group_by("negative_id", "negative").len().sort(["len", "negative"], descending=[True, False])
-    if not used.len() or names.height / used.len() <= MOST_ONLY_NEGATIVE:
-        return None
-    return Finding(
-        f"{names.height:,} of the {used.len():,} negatives ({names.height / used.len():.1%}) never occur as a positive, "
-        f"such as {', '.join(names['negative'].head(EXAMPLES))}",
-        'raise mine.positives, train.positives = "all", or give the training split more passages',
-    )
+    problem = f"never occur as a positive, such as {', '.join(names['negative'].head(EXAMPLES))}"
+    mend = 'raise mine.positives, train.positives = "all", or give the training split more passages'
+    return _above(MOST_ONLY_NEGATIVE, names.height, used.len(), f"the {used.len():,} negatives", problem, mend)
 
 
 def copies(triplets: pl.DataFrame) -> Finding | None:
     """Triplets with the same three texts as another, under whatever ids."""
-    problem = "triplets", "repeat the three texts of another", "remove copies of a book, or mine again"
-    return _repeated(triplets, ("anchor", "positive", "negative"), *problem)
+    copied = triplets.height - triplets.select("anchor", "positive", "negative").n_unique()
+    problem, mend = "repeat the three texts of another", "remove copies of a book, or mine again"
+    return _above(MOST_COPIES, copied, triplets.height, f"{triplets.height:,} triplets", problem, mend)
 
 
 def copied_anchors(triplets: pl.DataFrame) -> Finding | None:
     """Pairs of anchor and positive with the same texts under several ids: copied passages, or two names of one concept."""
-    return _repeated(
-        triplets.select("passage_id", "positive_id", "anchor", "positive").unique(),
-        ("anchor", "positive"),
-        "(anchor, positive) pairs",
-        "repeat the two texts of another under other ids",
-        "remove copies of a book, or merge the terms (aliases.extra.txt in --rules)",
-    )
+    pairs = triplets.select("passage_id", "positive_id", "anchor", "positive").unique()
+    copied = pairs.height - pairs.select("anchor", "positive").n_unique()
+    problem = "repeat the two texts of another under other ids"
+    mend = "remove copies of a book, or merge the terms (aliases.extra.txt in --rules)"
+    return _above(MOST_COPIES, copied, pairs.height, f"{pairs.height:,} (anchor, positive) pairs", problem, mend)
 
 
-def _repeated(rows: pl.DataFrame, texts: Sequence[str], what: str, problem: str, solution: str) -> Finding | None:
-    copied = rows.height - rows.select(texts).n_unique()
-    if not rows.height or copied / rows.height <= MOST_COPIES:
-        return None
-    return Finding(f"{copied:,} of {rows.height:,} {what} ({copied / rows.height:.1%}) {problem}", solution)
+def _above(most: float, part: int, whole: int, of: str, problem: str, mend: str) -> Finding | None:
+    """A finding if the share is larger than ``most``."""
+    share = part / max(whole, 1)
+    return Finding(f"{part:,} of {of} ({share:.1%}) {problem}", mend) if share > most else None
 
 
 def visible_characters(place: EncoderFolder) -> Callable[[Sequence[str]], list[int]]:
@@ -144,7 +135,7 @@ def visible_characters(place: EncoderFolder) -> Callable[[Sequence[str]], list[i
 
 def lint(
     triplets: pl.DataFrame, mentions: pl.DataFrame, settings: TrainSettings, place: EncoderFolder
-) -> Iterator[Finding]:
+) -> list[Finding]:
     """Every problem with the margin and these training triplets, the margin first."""
     findings = (
         unmeetable_margin(settings),
@@ -154,4 +145,4 @@ def lint(
         copies(triplets),
         copied_anchors(triplets),
     )
-    yield from (finding for finding in findings if finding)
+    return [finding for finding in findings if finding]

@@ -41,12 +41,9 @@ class BatchStatistics:
         """Mean cosine margin and violation rate; the count starts again."""
         if not self._batches:
             return {}
-        margin, of_margins, violations, of_violations = (sum(column) for column in zip(*self._batches, strict=True))
+        margin, margins, violations, rows = (float(sum(column)) for column in zip(*self._batches, strict=True))
         self._batches = []
-        return {
-            "cosine_margin": float(margin) / int(of_margins),
-            "violation_rate": float(violations) / int(of_violations),
-        }
+        return {"cosine_margin": margin / margins, "violation_rate": violations / rows}
 
 
 @dataclass(frozen=True)
@@ -63,24 +60,20 @@ class KnownTerms:
         Columns are the positives of the rows, then their first negatives, their second and so on. The positive and the
         negatives of the row itself are never masked.
         """
-        columns = [[self.positives[row] for row in rows]]
-        columns += map(list, zip(*(self.negatives[row] for row in rows), strict=True))
+        columns = zip(*([self.positives[row], *self.negatives[row]] for row in rows), strict=True)
+        terms = [term for column in columns for term in column]
         known = [self.terms[row] | {self.positives[row]} for row in rows]
-        hits = torch.tensor(
-            [[term in terms for column in columns for term in column] for terms in known], dtype=torch.bool
-        )
-        own = torch.arange(len(rows))
-        for start in range(0, len(rows) * len(columns), len(rows)):
-            hits[own, start + own] = False
+        hits, own = torch.tensor([[term in of for term in terms] for of in known]), torch.arange(len(rows))
+        hits.view(len(rows), -1, len(rows))[own, :, own] = False
         return hits
 
 
 class PlainTripletLoss(TripletLoss):  # type: ignore[misc]
     """TripletLoss with statistics of its batches."""
 
-    def __init__(self, model: Any, settings: TrainSettings) -> None:  # noqa: ANN401 - untyped library
+    def __init__(self, model: Any, settings: TrainSettings, known: KnownTerms) -> None:  # noqa: ANN401 - untyped library
         super().__init__(model, distance_metric=DISTANCES[settings.distance], triplet_margin=settings.margin)
-        self.statistics = BatchStatistics()
+        self.known, self.statistics, self.scale = known, BatchStatistics(), settings.scale
 
     def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor | None) -> Tensor:
         """The library's loss."""
@@ -92,7 +85,7 @@ class PlainTripletLoss(TripletLoss):  # type: ignore[misc]
         return loss
 
 
-class BatchTripletLoss(TripletLoss):  # type: ignore[misc]
+class BatchTripletLoss(PlainTripletLoss):
     """TripletLoss with a soft margin, against all in-batch terms and anchors, hardest weighted most, known positives masked.
 
     In each row the anchor meets all terms of the batch that are not known for it, and the positive meets all anchors for which
@@ -101,17 +94,12 @@ class BatchTripletLoss(TripletLoss):  # type: ignore[misc]
     masks instead of labels. The statistics count the row's own negatives. Labels are row numbers.
     """
 
-    def __init__(self, model: Any, settings: TrainSettings, known: KnownTerms) -> None:  # noqa: ANN401 - untyped library
-        super().__init__(model, distance_metric=DISTANCES[settings.distance], triplet_margin=settings.margin)
-        self.known, self.statistics, self.scale = known, BatchStatistics(), settings.scale
-        self._cosine = settings.distance == "cosine"
-
-    def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor) -> Tensor:
+    def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor | None) -> Tensor:
         """The sum of both directions, each a mean over rows."""
-        anchors, *terms = embeddings
-        all_terms = torch.cat(terms)
-        far = (1 - cos_sim(anchors, all_terms) if self._cosine else torch.cdist(anchors, all_terms)).float()
-        rows = len(anchors)
+        assert labels is not None
+        anchors, all_terms, rows = embeddings[0], torch.cat(embeddings[1:]), len(embeddings[0])
+        cosine = self.distance_metric is TripletDistanceMetric.COSINE
+        far = (1 - cos_sim(anchors, all_terms) if cosine else torch.cdist(anchors, all_terms)).float()
         masked = self.known.mask(labels.tolist()).to(far.device)
         masked.fill_diagonal_(fill_value=True)  # the row's own positive
         near = far.diagonal()
@@ -178,11 +166,7 @@ def ranking_loss(embeddings: list[Tensor], mask: Tensor, scale: float, statistic
 def make_loss(model: Any, settings: TrainSettings, known: KnownTerms) -> Any:  # noqa: ANN401 - untyped library
     """The loss that the settings ask for."""
     if settings.loss == "triplet":
-        return (
-            BatchTripletLoss(model, settings, known)
-            if settings.in_batch_negatives
-            else PlainTripletLoss(model, settings)
-        )
+        return (BatchTripletLoss if settings.in_batch_negatives else PlainTripletLoss)(model, settings, known)
     return (CachedMaskedRankingLoss if settings.mini_batch_size else MaskedRankingLoss)(model, settings, known)
 
 

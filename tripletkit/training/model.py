@@ -73,12 +73,8 @@ def save(model: Any, base: EncoderFolder, target: Path, settings: TrainSettings,
     draft = target.with_name(f".{target.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     model.save_pretrained(str(draft), create_model_card=False)
-    note = {
-        "base": base.base,
-        "base_fingerprint": base.fingerprint,
-        "steps": steps,
-        "recipe": settings.model_dump(mode="json"),
-    }
+    recipe = settings.model_dump(mode="json")
+    note = {"base": base.base, "base_fingerprint": base.fingerprint, "steps": steps, "recipe": recipe}
     (draft / "tripletkit.json").write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
     (draft / "README.md").write_text(model_card(base, settings, steps), encoding="utf-8")
     replace_folder(draft, target)

@@ -31,14 +31,7 @@ from tripletkit.errors import ConfigError
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.settings import TrainSettings
-from tripletkit.training.batches import (
-    BookBatches,
-    Example,
-    TextTriplet,
-    examples,
-    planned_steps,
-    validation_steps,
-)
+from tripletkit.training.batches import BookBatches, Example, TextTriplet, examples, planned_steps, validation_steps
 from tripletkit.training.callbacks import (
     VALIDATION_METRIC,
     TrainingMonitor,
@@ -93,9 +86,7 @@ class TripletTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
     def __init__(self, rows: Sequence[Example], settings: TrainSettings, **options: Any) -> None:  # noqa: ANN401
         self._rows, self._uses_batch = rows, settings.uses_batch
-        columns: dict[str, Sequence[Any]] = {
-            name: [getattr(row, name) for row in rows] for name in ("anchor", "positive")
-        }
+        columns: dict[str, Sequence[Any]] = {of: [getattr(row, of) for row in rows] for of in ("anchor", "positive")}
         negatives = zip(*(row.negatives for row in rows), strict=True)
         columns |= {f"negative_{i}": column for i, column in enumerate(negatives, start=1)}
         if settings.uses_batch:
@@ -143,14 +134,13 @@ def train(
             f"train: {len(rows):,} rows fill no batch of {settings.batch_size} for each of {process_count()} processes",
             "Use fewer processes, or a smaller --batch-size.",
         )
+    recipe, validated = settings.model_dump_json(exclude={"report_to"}), validation.key if validation else ""
+    texts = (text for row in triplets for text in row)
+    # The folder of the checkpoints: those of another training are not continued.
+    key = stable_id("training", base.fingerprint, recipe, str(seed), str(process_count()), validated, *texts)
+    work, chosen = target.with_name(f"{target.name}.training") / key, choose_precision(precision)
     training = _Training(
-        base=base,
-        target=target,
-        work=target.with_name(f"{target.name}.training") / _key(triplets, base, settings, seed, validation),
-        settings=settings,
-        seed=seed,
-        precision=choose_precision(precision),
-        validation=validation,
+        base=base, target=target, work=work, settings=settings, seed=seed, precision=chosen, validation=validation
     )
     rng_for(seed, "train").shuffle(rows)
     with _restored_globals(), _full_disk_as_os_error(target):
@@ -163,19 +153,14 @@ def _train(training: _Training, rows: Sequence[Example], progress: Progress) -> 
     model = load(training.base, settings, training.seed)
     known = KnownTerms([row.positive for row in rows], [row.negatives for row in rows], [row.known for row in rows])
     with progress.bar("training", steps, "steps") as advance:
-        trainer = TripletTrainer(
-            rows,
-            settings,
-            model=model,
-            args=_arguments(training, steps, len(rows[0].negatives)),
-            loss=make_loss(model, settings, known),
-            evaluator=ValidationEvaluator(validation.score, training.precision) if validation else None,
-        )
+        args = _arguments(training, steps, len(rows[0].negatives))
+        loss = make_loss(model, settings, known)
+        evaluator = ValidationEvaluator(validation.score, training.precision) if validation else None
+        trainer = TripletTrainer(rows, settings, model=model, args=args, loss=loss, evaluator=evaluator)
         trainer.remove_callback(PrinterCallback)
         log = target.with_name(f"{target.name}.training.jsonl")
         base_score = validation.base if validation else None
         trainer.add_callback(TrainingMonitor(settings, log, base_score, advance, progress.say))
-        _keep_tensorboard_files(trainer, target)
         history = _run(trainer, training)
     last = int(history[-1]["step"])
     chosen = (best_step(history) if settings.keep_best else None) or last
@@ -240,9 +225,7 @@ def _arguments(training: _Training, steps: int, negatives: int) -> SentenceTrans
         data_seed=training.seed,
         report_to=_reporters(settings.report_to),
         disable_tqdm=True,
-        logging_strategy="steps",
         logging_steps=LOG_STEPS,
-        save_strategy="steps",
         save_steps=CHECKPOINT_STEPS,
         save_total_limit=1,
         bf16=training.precision == "bfloat16",
@@ -258,7 +241,12 @@ def _arguments(training: _Training, steps: int, negatives: int) -> SentenceTrans
 
 def _run(trainer: TripletTrainer, training: _Training) -> list[Mapping[str, float]]:
     """Train from the last checkpoint on and return the whole log. A training that stopped early is not continued."""
-    last = _last_checkpoint(training.work)
+    for callback in trainer.callback_handler.callbacks:
+        # By default TensorBoard's files lie among the checkpoints, which are removed.
+        if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
+            callback.logging_dir = str(training.target.with_name(f"{training.target.name}.tensorboard"))
+    complete = [path for path in training.work.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    last = max(complete, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
     if last is not None:
         state = json.loads((last / "trainer_state.json").read_text(encoding="utf-8"))
         if out_of_patience(state["log_history"], training.settings.patience):
@@ -267,25 +255,6 @@ def _run(trainer: TripletTrainer, training: _Training) -> list[Mapping[str, floa
     with hidden_progress_bars():
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     return list(trainer.state.log_history)
-
-
-def _key(
-    triplets: Sequence[TextTriplet],
-    base: EncoderFolder,
-    settings: TrainSettings,
-    seed: int,
-    validation: Validation | None,
-) -> str:
-    """The folder of the checkpoints: those of another training are not continued."""
-    return stable_id(
-        "training",
-        base.fingerprint,
-        settings.model_dump_json(exclude={"report_to"}),
-        str(seed),
-        str(process_count()),
-        validation.key if validation else "",
-        *(text for row in triplets for text in row),
-    )
 
 
 def _reporters(name: str) -> list[str]:
@@ -299,16 +268,3 @@ def _reporters(name: str) -> list[str]:
             f"pip install {'tensorboard' if name == 'tensorboard' else name}; installed here: {', '.join(installed) or 'none'}.",
         )
     return [name]
-
-
-def _keep_tensorboard_files(trainer: TripletTrainer, target: Path) -> None:
-    """By default TensorBoard's files lie among the checkpoints, which are removed."""
-    for callback in trainer.callback_handler.callbacks:
-        if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
-            callback.logging_dir = str(target.with_name(f"{target.name}.tensorboard"))
-
-
-def _last_checkpoint(work: Path) -> Path | None:
-    """The newest complete checkpoint."""
-    complete = [path for path in work.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
-    return max(complete, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.publishing.trained import score, trained
 from tripletkit.errors import TableError
-from tripletkit.publishing.encoder_scores import read_scores
+from tripletkit.publishing.cards import read_scores
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Acronyms where a text introduces them."""
+"""Which forms are one term, and acronyms where a text introduces them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,40 @@ from collections import Counter
 
 import pytest
 
-from tripletkit.terms.acronyms import Pair, find_pairs, own_pair, unambiguous
+from tripletkit.terms.forms import Pair, find_pairs, form_key, own_forms, own_pair, unambiguous
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("demand curves", "Demand curve"),
+        ("message-passing", "message passing"),
+        ("optimisation", "optimization"),
+        ("Bayes’ rule", "Bayes' rules"),
+    ],
+)
+def test_variants_share_a_key(one: str, other: str) -> None:
+    assert form_key(one) == form_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("B*-tree", "B-tree"), ("C++", "C"), ("AIDS", "aids"), ("∀", "∃"), ("type 1 error", "type 2 error")],
+)
+def test_what_tells_terms_apart_stays_in_the_key(one: str, other: str) -> None:
+    assert form_key(one) != form_key(other)
+
+
+def test_own_forms() -> None:
+    assert own_forms("principal component analysis (PCA)") == [
+        "principal component analysis",
+        "PCA",
+        "principal component analysis (PCA)",
+    ]
+    assert own_forms("budget constraint (or budget line)")[:2] == ["budget constraint", "budget line"]
+    assert own_forms("closure, of a set")[1] == "closure of a set"
+    assert own_forms("Abel, Niels Henrik")[1] == "Niels Henrik Abel"
+    assert own_forms("contradiction (of TFL)") == ["contradiction (of TFL)"]
 
 
 @pytest.mark.parametrize(

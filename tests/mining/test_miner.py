@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tripletkit.mining.cross_encoder import TOO_CLOSE_BY_CROSS_ENCODER, rescore
+from tripletkit.mining.miner import TOO_CLOSE_BY_CROSS_ENCODER, rescore
 from tripletkit.mining.search import Mined, Triplet
 
 SCORES = {"positive": 0.8, "near": 0.77, "far": 0.7}
@@ -30,6 +30,6 @@ def test_a_score_must_stay_below_the_positives_by_the_margin(sign: int, left: li
     model = Scorer(sign)
     found = rescore(Mined(triplets), texts, model, 0.05)
     assert model.asked == 3  # the positive once
-    assert [texts[t.negative - 1][2] for t in found.mined.triplets] == left
-    assert len(found.rejected) == found.mined.rejected[TOO_CLOSE_BY_CROSS_ENCODER] == 2 - len(left)
+    assert [texts[t.negative - 1][2] for t in found.triplets] == left
+    assert len(found.rejected_by_scores) == found.rejected[TOO_CLOSE_BY_CROSS_ENCODER] == 2 - len(left)
     assert found.scores == [(0.8, 0.7)] * len(left)
