@@ -41,7 +41,7 @@ class HashEncoder:
 
     fingerprint = "hash-256"
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], what: str = "texts", task: object = "document") -> npt.NDArray[np.float32]:
         rows = np.zeros((len(texts), 256), dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
             for word in term_key(text):
@@ -74,7 +74,7 @@ def make_tiny_encoder(folder: Path, *, seed: int) -> Path:
 
     torch.manual_seed(seed)
     plain = folder.with_name("plain")
-    tokenizer = _tiny_tokenizer()
+    tokenizer = tiny_tokenizer()
     BertModel(_tiny_config(tokenizer)).save_pretrained(plain)
     tokenizer.save_pretrained(plain)
     transformer = Transformer(str(plain), max_seq_length=128)
@@ -90,7 +90,7 @@ def make_tiny_cross_encoder(folder: Path, *, seed: int) -> Path:
     from transformers import BertForSequenceClassification
 
     torch.manual_seed(seed)
-    tokenizer = _tiny_tokenizer()
+    tokenizer = tiny_tokenizer()
     model = BertForSequenceClassification(_tiny_config(tokenizer, num_labels=1))
     torch.nn.init.normal_(model.classifier.weight, std=2.0)  # else all scores are .50
     model.save_pretrained(folder)
@@ -112,7 +112,7 @@ def _tiny_config(tokenizer: Any, **more: object) -> Any:  # noqa: ANN401 - untyp
     )
 
 
-def _tiny_tokenizer() -> Any:  # noqa: ANN401 - untyped library
+def tiny_tokenizer() -> Any:  # noqa: ANN401 - untyped library
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 

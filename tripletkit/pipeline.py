@@ -62,7 +62,7 @@ class Tools:
         made = Store(self.settings.output).manifest("extract")
         if name == "auto" and made is not None and not self.force:
             name = str(made.key.get("encoder_name", name))
-        return resolve_encoder(name)
+        return resolve_encoder(name, self.settings.prompts)
 
     def encoder(self, place: EncoderFolder) -> Encoder:
         """Vectors by the encoder in ``place``, cached in the output folder."""

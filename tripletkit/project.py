@@ -166,7 +166,7 @@ class Project:
     def encoder(self) -> SentenceTransformer:
         """The fine-tuned encoder. Raises TableError if it was not trained yet."""
         folder = self._made_by("train", self.store.place(ENCODER))
-        from tripletkit.encoding.encoder import load_model
+        from tripletkit.encoding.loading import load_model
         from tripletkit.encoding.resolve import resolve_encoder
 
         return load_model(resolve_encoder(str(folder)))

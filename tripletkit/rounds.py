@@ -69,7 +69,7 @@ def round_runner(runner: Runner, number: int) -> Runner:
     """A runner for one round. From round 2 on, the last round's encoder mines; it is the best so far, so it is in OUTPUT."""
     output = runner.tools.settings.output
     miner = MiningEncoder(
-        locate=lambda: resolve_encoder(str(output / ENCODER)),
+        locate=lambda: resolve_encoder(str(output / ENCODER), runner.tools.settings.prompts),
         fingerprint=lambda: fingerprint_of(RoundStore(output, number - 1).sha(ENCODER)),
     )
     return replace(runner, store=RoundStore(output, number), round=number, miner=miner if number > 1 else None)

@@ -33,6 +33,17 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class PromptSettings(Section):
+    """What is put before a text that is encoded: a text, or the name of one of the encoder's own prompts."""
+
+    query: str | None = setting(None, "before a term; by default, the encoder's own prompt for queries")
+    document: str | None = setting(None, "before a passage; by default, the encoder's own prompt for documents")
+
+
+#: The encoder's own prompts.
+OWN_PROMPTS = PromptSettings()
+
+
 class ExtractSettings(Section):
     """How books are read and cut into passages."""
 
@@ -212,6 +223,7 @@ class Settings(Section):
     publish: PublishSettings = PublishSettings()
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    prompts: PromptSettings = OWN_PROMPTS
 
 
 #: The sections by name, such as "mine".

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tripletkit.books import find_books, is_passage_file
+from tripletkit.encoding.properties import TASKS, saved_types
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError, SourceError, TableError, TripletkitError
 from tripletkit.pdf.reader import open_pdf
@@ -153,7 +154,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from map(_package, ("pypdfium2", "polars", "torch", "sentence-transformers", "datasets"))
     yield _disk(settings)
     yield _checked("rules: ", lambda of: f"{sum(map(len, load_rules(of).files.values()))} rules", settings.rules)
-    yield _checked("encoder: ", _encoder, settings.encoder)
+    yield from _encoder(settings)
     yield from _books(settings.books)
     problem = unmeetable_margin(train)
     fine = Check(True, f"margin {train.margin:g} ({train.distance}) can be met")
@@ -184,9 +185,26 @@ def _disk(settings: Settings) -> Check:
     return Check(fine, what, "" if fine else "Free some space or choose another --output.")
 
 
-def _encoder(name: str) -> str:
-    at = resolve_encoder(name)
-    return f"{at.base} in {at.folder}, {at.max_tokens} tokens, fingerprint {at.fingerprint}"
+def _encoder(settings: Settings) -> Iterator[Check]:
+    """Load the encoder, and say what it is."""
+    from tripletkit.encoding.loading import check_encoder
+    from tripletkit.encoding.precision import choose_precision
+
+    try:
+        at = resolve_encoder(settings.encoder, settings.prompts)
+        dimensions, of, precision = check_encoder(at), at.properties, choose_precision(settings.precision)
+    except TripletkitError as error:
+        yield Check(False, f"encoder: {error.problem}", error.hint)
+        return
+    limit = f"{of.max_tokens:,} tokens" if of.max_tokens else "any number of tokens"
+    others = ", ".join(f"{name} {text!r}" for name, text in of.prompts.items() if name not in TASKS) or "none"
+    for what in (
+        f"{at.base} in {at.folder}, fingerprint {at.fingerprint}; it was loaded and encodes",
+        f"{dimensions} dimensions, {limit}, {of.similarity} similarity, {' → '.join(of.modules)}",
+        f"prompts in use: {at.prompts_in_words() or 'none'}; others in the folder: {others}",
+        f"weights saved in {saved_types(at.folder)}, held in float32, computed in {precision}",
+    ):
+        yield Check(True, f"encoder: {what}")
 
 
 def _books(given: tuple[Path, ...]) -> Iterator[Check]:
@@ -223,7 +241,7 @@ def _triplets(store: Store, settings: Settings) -> Iterator[Check]:
     """Findings about the training triplets, except a margin that cannot be met, which has a check of its own."""
     try:
         triplets = store.read("triplets").filter(split="train")
-        mentions, place = store.read("mentions"), resolve_encoder(settings.encoder)
+        mentions, place = store.read("mentions"), resolve_encoder(settings.encoder, settings.prompts)
     except TripletkitError:
         return  # the checks before this one report it
     findings = list(lint(triplets, mentions, settings.train, place))

@@ -262,7 +262,7 @@ def warm(encoder: str) -> dict[str, float]:
 
 def load(encoder: str) -> Any:  # noqa: ANN401 - untyped library
     """The model behind an encoder's name."""
-    from tripletkit.encoding.encoder import load_model
+    from tripletkit.encoding.loading import load_model
     from tripletkit.encoding.resolve import resolve_encoder
 
     return load_model(resolve_encoder(encoder))

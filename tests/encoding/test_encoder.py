@@ -69,6 +69,26 @@ def test_a_damaged_cache_file_is_encoded_again(tmp_path: Path, caplog: pytest.Lo
     assert "damaged" in caplog.text
 
 
+@pytest.mark.parametrize("spoiled", ["nan", "from another encoder"])
+def test_a_cache_file_with_nan_or_of_other_weights_is_encoded_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, spoiled: str
+) -> None:
+    """The second kind is what copying a file between the folders of two encoders leaves."""
+    one, other = VectorCache(tmp_path / "one"), VectorCache(tmp_path / "other")
+    one.add([text_key("a")], np.ones((1, 2), dtype=np.float32))
+    bad = one if spoiled == "nan" else other
+    bad.add([text_key("b")], np.full((1, 2), np.nan if spoiled == "nan" else 1, dtype=np.float32))
+    for path in other.folder.glob("*.npz"):
+        path.rename(one.folder / path.name)
+    assert list(one.load()) == [text_key("a")]
+    assert "encoded again" in caplog.text
+
+
+def test_a_cache_file_of_an_older_version_is_used(tmp_path: Path) -> None:
+    np.savez(tmp_path / "old.npz", keys=np.array([text_key("a")]), vectors=np.ones((1, 2), dtype=np.float32))
+    assert list(VectorCache(tmp_path).load()) == [text_key("a")]
+
+
 def test_token_counts_include_special_tokens_and_cut_nothing(tiny_encoder: Path) -> None:
     place = resolve_encoder(str(tiny_encoder))
     count = token_counter(place.folder)

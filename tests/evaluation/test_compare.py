@@ -12,7 +12,7 @@ import pytest
 
 from tests.book import CHAPTERS
 from tests.conftest import HashEncoder, make_tiny_encoder
-from tripletkit.encoding.encoder import load_model
+from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError, EncoderError, SourceError
 from tripletkit.evaluation.compare import evaluate_encoders

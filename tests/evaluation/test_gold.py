@@ -60,7 +60,7 @@ class Fixed:
     def __init__(self, terms: Vectors, passages: Vectors) -> None:
         self.vectors = {"terms": terms, "passages": passages}
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
+    def encode(self, texts: Sequence[str], what: str = "texts", task: object = "document") -> Vectors:
         return self.vectors[what]
 
 

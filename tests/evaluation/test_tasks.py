@@ -87,7 +87,7 @@ def test_each_encoder_gets_its_own_mask_token() -> None:
     read: list[str] = []
 
     class Listener(HashEncoder):
-        def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
+        def encode(self, texts: Sequence[str], what: str = "texts", task: object = "document") -> Vectors:
             read.extend(texts)
             return super().encode(texts, what)
 

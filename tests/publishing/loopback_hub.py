@@ -76,6 +76,7 @@ class Fault:
     message: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     after: bool = False  # the work is done, only the answer is lost
+    page: bytes = b""  # HTML in place of JSON
 
 
 class Answer(Exception):  # noqa: N818 - it is how a handler answers early
@@ -194,6 +195,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault and not fault.status and not fault.after:
             return self._cut()
         self.query, self.body = parse_qs(parts.query), self._read_body()
+        if fault and fault.page:
+            return self._answer(fault.status, (fault.status, fault.page, {"Content-Type": "text/html"}), {})
         if fault and fault.status:
             return self._answer(
                 fault.status, {"error": fault.message}, {"X-Error-Message": fault.message, **fault.headers}

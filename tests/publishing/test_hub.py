@@ -238,7 +238,7 @@ def test_somebody_was_quicker(hub: LoopbackHub, folder: Path, waits: Waits) -> N
             Fault("GET", f"/api/datasets/{REPO}$", 401, message="Invalid credentials in Authorization header"),
             "does not accept the token",
         ),
-        (Fault("POST", COMMIT, 400, message="bad hf_loopbackwriter"), r"answered 400 \(.*bad hf_\*\*\*"),
+        (Fault("POST", COMMIT, 400, message="bad hf_loopbackwriter"), r"answered 400 for /api/.* \(.*bad hf_\*\*\*"),
     ],
 )
 def test_what_no_patience_helps_is_told_at_once(
@@ -290,7 +290,7 @@ def test_a_token_is_hidden_whatever_it_looks_like(
     monkeypatch.setenv("HF_TOKEN", "open-sesame")
     hub.tokens["open-sesame"] = "write"
     hub.faults.append(Fault("POST", COMMIT, 400, message="cannot use open-sesame"))
-    with pytest.raises(HubError, match=r"answered 400 \(.*cannot use hf_\*\*\*"):
+    with pytest.raises(HubError, match=r"answered 400 for \S+ \(.*cannot use hf_\*\*\*"):
         push_dataset(folder, REPO, waits.options(hub))
 
 
@@ -372,3 +372,14 @@ def test_model_goes_the_same_way(hub: LoopbackHub, waits: Waits, tmp_path: Path)
     (folder / "checkpoint-10").rmdir()
     again = prepare_encoder(store, PublishSettings())
     assert push(plan_push(again, "ann/encoder", "model", waits.options(hub))).changed is False
+
+
+@pytest.mark.parametrize("path", ["/api/validate-yaml", f"/api/datasets/{REPO}/refs", COMMIT])
+def test_a_page_in_place_of_json_is_a_5xx_answer_like_any_other(
+    hub: LoopbackHub, folder: Path, waits: Waits, path: str
+) -> None:
+    method = "GET" if path.endswith("refs") else "POST"
+    hub.faults.append(Fault(method, path, 500, times=3, page=b"<html>Internal Server Error</html>"))
+    with pytest.raises(HubError, match=f"the Hub answered 500 for {path}"):
+        push_dataset(folder, REPO, waits.options(hub, tries=2))
+    assert push_dataset(folder, REPO, waits.options(hub)).tries == 2

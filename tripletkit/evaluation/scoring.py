@@ -162,7 +162,7 @@ def graded_pairs() -> Iterator[tuple[int, str, str]]:
 def general_similarity(encoder: Encoder, seed: int) -> Estimate:
     """Spearman correlation of cosine and grade, also on resampled pairs."""
     pairs = list(graded_pairs())
-    vectors = encoder.encode([text for _, *texts in pairs for text in texts], "everyday sentences")
+    vectors = encoder.encode([text for _, *texts in pairs for text in texts], "everyday sentences", "query")
     cosines = (vectors[0::2] * vectors[1::2]).sum(axis=1).astype(np.float64)
     grades = np.array([grade for grade, *_ in pairs], dtype=np.float64)
     every = np.arange(len(pairs))[None, :]

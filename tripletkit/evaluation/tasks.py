@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tripletkit.encoding.encoder import Encoder
+from tripletkit.encoding.properties import TASKS, Task
 from tripletkit.evaluation.gold import Chapter, Gold, Term, build_matcher, mentioned
 from tripletkit.evaluation.metrics import ENOUGH_UNITS, Mask, Metrics, ScoreMatrix, mean_metrics
 from tripletkit.evaluation.report import DEFINITION, MASKED, NO_MENTION, PASSAGE_TO_TERM, SUBSETS, TERM_TO_PASSAGE
@@ -105,9 +106,13 @@ def _task(
 
 
 def encoder_scores(tasks: Sequence[RetrievalTask], encoder: Encoder, mask_token: str) -> dict[str, ScoreMatrix]:
-    """Cosines by task, each of shape (queries, candidates). All texts are encoded in one call."""
+    """Cosines by task, each of shape (queries, candidates). Terms are encoded as queries, all others as documents, in one call."""
+    kinds: list[Task] = []
+    for task in tasks:
+        queries, candidates = TASKS if task.by_term else TASKS[::-1]
+        kinds += [queries] * len(task.queries) + [candidates] * len(task.candidates)
     texts = [text.replace(HIDDEN, mask_token) for task in tasks for text in (*task.queries, *task.candidates)]
-    vectors = encoder.encode(texts, "evaluation texts")
+    vectors = encoder.encode(texts, "evaluation texts", kinds)
     scores, start = {}, 0
     for task in tasks:
         middle, end = start + len(task.queries), start + len(task.queries) + len(task.candidates)
@@ -118,7 +123,7 @@ def encoder_scores(tasks: Sequence[RetrievalTask], encoder: Encoder, mask_token:
 
 def score(gold: Gold, encoder: Encoder) -> dict[str, Metrics]:
     """Mean metrics of term→passage and passage→term; for validation, which needs neither baselines nor intervals."""
-    terms = encoder.encode([term.name for term in gold.terms], "terms")
+    terms = encoder.encode([term.name for term in gold.terms], "terms", "query")
     cosines = terms @ encoder.encode(gold.texts, "passages").T
     answered = gold.relevant.any(axis=0)
     return {

@@ -103,7 +103,7 @@ def mine_pool(pool: Pool, tools: Tools, settings: MineSettings, *, seed: int, na
     """
     if not pool.candidates:
         return MinedPool(pool)
-    terms = tools.encoder.encode(pool.names, f"{name}terms")
+    terms = tools.encoder.encode(pool.names, f"{name}terms", "query")
     plain = sorted({pair.passage for pair in pool.candidates})
     vectors = tools.encoder.encode([pool.texts[i] for i in plain], f"{name}passages")
     anchors = Anchors(vectors, {passage: row for row, passage in enumerate(plain)})
@@ -169,16 +169,30 @@ def load_cross_encoder(name: str | None) -> Any:  # noqa: ANN401 - untyped libra
     """The CrossEncoder in a folder or of a Hub id, which must give one score; None for None. Raises EncoderError."""
     if name is None:
         return None
+    import torch
     from sentence_transformers import CrossEncoder
+
+    from tripletkit.encoding.loading import check_weights
 
     folder = Path(name).expanduser()
     try:
-        model = CrossEncoder(str(folder) if folder.is_dir() else name, local_files_only=folder.is_dir())
+        model = CrossEncoder(
+            str(folder) if folder.is_dir() else name,
+            local_files_only=folder.is_dir(),
+            model_kwargs={"dtype": torch.float32},
+        )
     except Exception as error:  # the library raises many types
         raise EncoderError(
             f"cross-encoder {name!r} cannot be loaded ({type(error).__name__}: {error})",
             "Give a folder written by CrossEncoder.save_pretrained, or a Hub id: cross-encoder/ms-marco-MiniLM-L6-v2.",
         ) from error
+    architectures = model.config.architectures or [""]
+    if model[0].transformer_task == "sequence-classification" and not architectures[0].endswith("Classification"):
+        raise EncoderError(
+            f"cross-encoder {name!r}: it is a {architectures[0] or 'model'} without scores, such as an encoder has",
+            "Give a CrossEncoder, such as cross-encoder/ms-marco-MiniLM-L6-v2.",
+        )
+    check_weights(f"cross-encoder {name!r}", model)
     if model.num_labels != 1:
         raise EncoderError(
             f"cross-encoder {name!r} gives {model.num_labels} scores a pair",

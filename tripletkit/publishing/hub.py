@@ -23,6 +23,7 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, Reposit
 from huggingface_hub.hf_api import RepoFile
 
 from tripletkit.errors import HubError
+from tripletkit.hub_answers import RETRY_STATUS, answered, describe_error, status_of
 from tripletkit.publishing.cards import CARD, PLACEHOLDER
 from tripletkit.publishing.dataset_folder import MANIFEST, read_manifest
 
@@ -38,8 +39,6 @@ STALE: dict[Kind, tuple[str, ...]] = {"dataset": ("*.parquet", "figures/*.svg"),
 IGNORED = (".*", "*/.*", "checkpoint-*", "*.partial", "*__pycache__*")
 REPO = re.compile(r"(?=.{3,96}$)[A-Za-z0-9][\w-]*(\.[\w-]+)*/[A-Za-z0-9][\w-]*(\.[\w-]+)*", re.ASCII)
 
-#: Answers after which another try may succeed: time-outs, a head that moved, too many requests, a server in trouble.
-RETRY_STATUS = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
 QUOTA = re.compile(r"storage limit|quota|out of storage|exceed\w* .*storage|payment required", re.IGNORECASE)
 _NO_ROOM = ("{url}: no room", "Free some storage or upgrade the account, then run the same command again.")
 _NO_RIGHT = ("no right to write to {url}", "Use a token with write access to it, or push under your own name.")
@@ -171,10 +170,7 @@ def push(plan: PushPlan) -> PushReport:
         try:
             return attempts.run(number)
         except FAILURES as error:
-            root: BaseException = error
-            # The client wraps what went wrong with an upload; its status is further down.
-            while isinstance(root, RuntimeError) and root.__cause__ is not None:
-                root = root.__cause__
+            root = answered(error)
             if number == last or _hopeless(root, token):
                 # Not chained: the client's errors carry addresses that are signed for this user.
                 raise _explain(root, plan, token) from None
@@ -229,7 +225,7 @@ class _Attempts:
             self.api.create_repo(plan.repo, repo_type=plan.kind, private=plan.options.private)
         except HfHubHTTPError as error:
             # Either somebody has just made it, and the next try will see it; or it belongs to others and is hidden from us.
-            if _status(error) != 409 or self.api.repo_exists(plan.repo, repo_type=plan.kind):
+            if status_of(error) != 409 or self.api.repo_exists(plan.repo, repo_type=plan.kind):
                 raise
             cure = "Choose another name, or ask its owner for write access."
             raise HubError(f"the name {plan.repo} is taken", cure) from None
@@ -264,20 +260,16 @@ class _Attempts:
         return made.oid
 
 
-def _status(error: BaseException) -> int | None:
-    return int(error.response.status_code) if isinstance(error, HfHubHTTPError) else None
-
-
 def _hopeless(error: BaseException, token: str) -> bool:
     """Whether another try would fail in the same way."""
-    status = _status(error)
+    status = status_of(error)
     passing = status in RETRY_STATUS if status is not None else isinstance(error, TransportError)
     return not passing or QUOTA.search(_message(error, token)) is not None
 
 
 def _wait(error: BaseException, number: int, plan: PushPlan) -> None:
     """Wait before the next try: longer each time, and as long as the server asks."""
-    options, status = plan.options, _status(error)
+    options, status = plan.options, status_of(error)
     asked = str(error.response.headers.get("Retry-After", "")) if isinstance(error, HfHubHTTPError) else ""
     wait = max(options.first_wait_s * 2 ** (number - 1), float(asked) if asked.isdecimal() else 0.0)
     # Two pushes that met once should not meet again.
@@ -288,14 +280,17 @@ def _wait(error: BaseException, number: int, plan: PushPlan) -> None:
 
 
 def _explain(error: BaseException, plan: PushPlan, token: str) -> HubError:
-    status, message = _status(error), _message(error, token)
+    status, message = status_of(error), _message(error, token)
     again = "run the same command again; what was uploaded is not sent twice."
     known = _NO_ROOM if QUOTA.search(message) else REFUSALS.get(status or 0)
     if known:
         problem = known[0].format(url=plan.url, endpoint=plan.endpoint)
         return HubError(f"{problem} ({message})", known[1])
     if status is not None:
-        return HubError(f"{plan.url}: the Hub answered {status} ({message})", f"Nothing half-made is visible; {again}")
+        return HubError(
+            f"{plan.url}: the Hub answered {describe_error(error)} ({message})",
+            f"Nothing half-made is visible; {again}",
+        )
     if isinstance(error, OfflineModeIsEnabled):
         return HubError("the Hub is switched off by HF_HUB_OFFLINE", "Unset it to push.")
     if isinstance(error, TransportError | OSError):

@@ -9,14 +9,16 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
 from tripletkit.books import REFUSED, is_passage_file
+from tripletkit.encoding.resolve import EMBEDDED, NO_LIMIT, EncoderFolder
 from tripletkit.encoding.tokens import token_counter
-from tripletkit.errors import SourceError
+from tripletkit.errors import EncoderError, SourceError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.own_passages import OwnBooks, cut_in_words, cut_rows, notes_on, read_kept, rows_to_books
 from tripletkit.pdf.workers import BookTables, BookTask, Bounds, Failure, PassageLimits, WorkerFunction, run_bounded
@@ -33,10 +35,15 @@ OWN_VERSION = 2
 PASSAGE_IDS = "passage_ids.csv"
 
 VERSION = 4
+#: The longest passage for an encoder that reads texts of any length.
+UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
 
 #: Read in worker processes only: this process loads no PDF library.
 READ_BOOK: WorkerFunction[BookTask, BookTables | str] = WorkerFunction("tripletkit.pdf.book_tables:read_book_task")
+FIND_PROBLEM: WorkerFunction[tuple[EncoderFolder | None, str | None], tuple[str, str] | None] = WorkerFunction(
+    "tripletkit.stages.extract:find_problem"
+)
 #: What to do when a book did not come out of its worker, by the cause.
 _CURES = {
     "time": "Raise book_seconds in [extract].",
@@ -47,6 +54,7 @@ _CURES = {
 
 def run(job: Job) -> StageResult:
     """Read every book that is not cached from an earlier run. A book that cannot be read does not stop the others."""
+    _check_encoders(job)
     tasks, refused = _plan(job)
     for task, problem in _read_all([t for t in tasks if job.force or not (t.part / "done").exists()], job):
         if problem is not None:
@@ -76,6 +84,41 @@ def run(job: Job) -> StageResult:
     return StageResult(tables, dropped, counts, _summary(tables, cut_in_words(own)), tuple(notes))
 
 
+def _check_encoders(job: Job) -> None:
+    """Refuse encoders that later stages could not use, before any work. One that was found sound is not loaded again."""
+    place, cross_encoder = job.locate(), job.settings.mine.cross_encoder
+    mark = job.folder / "cache" / "encoders" / place.fingerprint
+    known = place.name == EMBEDDED or mark.is_file()
+    if known and cross_encoder is None:
+        return
+    task = (None if known else place, cross_encoder)
+    # In a process of its own, so that this one does not hold the libraries while books are read, unless it has them already.
+    found: object = find_problem(task) if "sentence_transformers" in sys.modules else None
+    if "sentence_transformers" not in sys.modules:
+        [(_, found)] = run_bounded(FIND_PROBLEM, [task], workers=1, bounds=Bounds(seconds=3600, memory_mb=1 << 20))
+    if isinstance(found, Failure):
+        raise EncoderError(f"encoder {place.name!r}: loading it {found.why}", "Choose a smaller encoder.")
+    if isinstance(found, tuple):
+        raise EncoderError(*found)
+    write_atomically(mark, b"")
+
+
+def find_problem(encoders: tuple[EncoderFolder | None, str | None]) -> tuple[str, str] | None:
+    """What is wrong with the encoder or the cross-encoder, and what to do; None where both can be used."""
+    from tripletkit.encoding.loading import check_encoder
+    from tripletkit.mining.miner import load_cross_encoder
+
+    place, cross_encoder = encoders
+    try:
+        if place is not None:
+            check_encoder(place)
+        if cross_encoder is not None:
+            load_cross_encoder(cross_encoder)
+    except EncoderError as error:
+        return error.problem, error.hint
+    return None
+
+
 def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
     """One task per distinct PDF, and an error message for each book that is not a file."""
     place, backend, limits = job.locate(), job.settings.extract.backend, _limits(job)
@@ -94,13 +137,13 @@ def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
             continue
         values = (sha, place.tokenizer_fingerprint, repr(limits), backend, job.rules.fingerprint, str(VERSION))
         part = job.folder / "cache" / "books" / stable_id("part", *values)
-        tasks[book_id] = BookTask(path, book_id, part, place.folder, limits, job.rules, backend)
+        tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend)
     return list(tasks.values()), refused
 
 
 def _limits(job: Job) -> PassageLimits:
     settings, most = job.settings.extract, job.locate().max_tokens
-    most = min(settings.max_tokens or most, most)
+    most = min(settings.max_tokens or (UNBOUNDED_PASSAGE if most == NO_LIMIT else most), most)
     return PassageLimits(
         max_tokens=most, target_tokens=min(settings.target_tokens, most), min_tokens=min(settings.min_tokens, most)
     )
@@ -169,7 +212,7 @@ def _passage_file(path: Path, sha: str, job: Job) -> PassageFile:
 
     def make() -> PassageFile:
         file, abbreviations = read_passage_file(path), job.rules.words("abbreviations")
-        return cut_rows(file, limits, token_counter(place.folder), abbreviations)
+        return cut_rows(file, limits, token_counter(place.tokenizer_folder), abbreviations)
 
     return read_kept(path, part, make, force=job.force)
 

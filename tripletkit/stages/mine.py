@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -29,7 +30,9 @@ def run(job: Job) -> StageResult:
         found[split] = mine_pool(pool, tools, settings, seed=job.settings.seed, name=f"{split} ")
     check_any_triplet(list(found.values()))
     tables = [_table(split, mined, tools.encoder.fingerprint, job.round) for split, mined in found.items()]
-    return _result(check_table(pl.concat(tables), TRIPLETS), list(found.values()), job.settings.train)
+    result = _result(check_table(pl.concat(tables), TRIPLETS), list(found.values()), job.settings.train)
+    prompts = job.locate().prompts_in_words()
+    return replace(result, summary=f"{result.summary}; prompts: {prompts}") if prompts else result
 
 
 def _table(split: str, found: MinedPool, fingerprint: str, number: int) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tripletkit.encoding.resolve import EncoderFolder
+from tripletkit.encoding.tokens import load_tokenizer
 from tripletkit.settings import TrainSettings
 
 #: The largest distance between unit vectors, cosine or Euclidean: every triplet violates a margin that is as large.
@@ -126,9 +127,7 @@ def _above(most: float, part: int, whole: int, of: str, problem: str, mend: str)
 
 def visible_characters(place: EncoderFolder) -> Callable[[Sequence[str]], list[int]]:
     """A function that gives the number of characters of each text that fit into the length limit."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(place.folder / "tokenizer.json"))
+    tokenizer = load_tokenizer(place.tokenizer_folder)
     tokenizer.no_padding()
     tokenizer.enable_truncation(place.max_tokens)
     return lambda texts: [max((end for _, end in e.offsets), default=0) for e in tokenizer.encode_batch(list(texts))]

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tripletkit.encoding.encoder import load_model
+from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
 from tripletkit.settings import TrainSettings, describe_loss
@@ -24,6 +24,9 @@ def load(base: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # noq
     model.model_card_data.local_files_only = True
     # Checkpoints need no card, and writing one takes as long as a step.
     model.save_pretrained = partial(model.save_pretrained, create_model_card=False)
+    if model.truncate_dim is not None:
+        # The library shortens vectors only outside training.
+        model.register_forward_hook(partial(_shorten, model.truncate_dim))
     if settings.gradient_checkpointing:
         inner = model.transformers_model
         # The name since transformers 5.23, and the one before.
@@ -32,6 +35,10 @@ def load(base: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # noq
     if settings.lora_rank:
         _add_adapters(model, settings.lora_rank, seed)
     return model
+
+
+def _shorten(dimensions: int, model: object, features: object, out: dict[str, Any]) -> None:
+    out["sentence_embedding"] = out["sentence_embedding"][:, :dimensions]
 
 
 def _add_adapters(model: Any, rank: int, seed: int) -> None:  # noqa: ANN401 - untyped library
@@ -75,6 +82,7 @@ def save(model: Any, base: EncoderFolder, target: Path, settings: TrainSettings,
 
 def model_card(base: EncoderFolder, settings: TrainSettings, steps: int) -> str:
     """The encoder's README: base encoder, training settings and use, without any training text."""
+    limit = base.properties.max_tokens
     adapters = f", LoRA of rank {settings.lora_rank}, merged" if settings.lora_rank else ""
     batch = settings.batch_size * settings.gradient_accumulation_steps
     return f"""---
@@ -95,6 +103,10 @@ learning rate {settings.learning_rate:g}{adapters}, from `{base.base}` (fingerpr
 from sentence_transformers import SentenceTransformer
 
 encoder = SentenceTransformer("FOLDER")
-similarities = encoder.similarity(encoder.encode(["a passage"]), encoder.encode(["a term"]))
+passages, terms = encoder.encode_document(["a passage"]), encoder.encode_query(["a term"])
+similarities = encoder.similarity(passages, terms)
 ```
+
+Texts are cut off at {f"{limit:,} tokens" if limit else "no length"}, the similarity is {base.properties.similarity!r}, and the prompts are:
+{base.prompts_in_words() or "none"}.
 """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,8 +21,10 @@ from sentence_transformers import SentenceTransformerTrainer, SentenceTransforme
 from transformers.integrations import TensorBoardCallback, get_available_reporting_integrations
 from transformers.trainer_callback import PrinterCallback
 
-from tripletkit.encoding.encoder import Encoder, load_model
+from tripletkit.encoding.encoder import Encoder
+from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.precision import choose_precision
+from tripletkit.encoding.properties import Task
 from tripletkit.encoding.quiet import hidden_progress_bars
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
@@ -139,7 +143,7 @@ def train(
         base=base, target=target, work=work, settings=settings, seed=seed, precision=chosen, validation=validation
     )
     rng_for(seed, "train").shuffle(rows)
-    with _restored_globals():
+    with _restored_globals(), _full_disk_as_os_error(target):
         return _train(training, rows, progress)
 
 
@@ -149,7 +153,8 @@ def _train(training: _Training, rows: Sequence[Example], progress: Progress) -> 
     model = load(training.base, settings, training.seed)
     known = KnownTerms([row.positive for row in rows], [row.negatives for row in rows], [row.known for row in rows])
     with progress.bar("training", steps, "steps") as advance:
-        args, loss = _arguments(training, steps), make_loss(model, settings, known)
+        args = _arguments(training, steps, len(rows[0].negatives))
+        loss = make_loss(model, settings, known)
         evaluator = ValidationEvaluator(validation.score, training.precision) if validation else None
         trainer = TripletTrainer(rows, settings, model=model, args=args, loss=loss, evaluator=evaluator)
         trainer.remove_callback(PrinterCallback)
@@ -171,6 +176,18 @@ def _train(training: _Training, rows: Sequence[Example], progress: Progress) -> 
 
 
 @contextmanager
+def _full_disk_as_os_error(target: Path) -> Iterator[None]:
+    """The libraries that write weights have errors of their own for a full disk."""
+    try:
+        yield
+    except Exception as error:
+        # The second is what torch says of any write that fails.
+        if isinstance(error, OSError) or not re.search("No space left|PytorchStreamWriter failed", str(error)):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target.parent)) from error
+
+
+@contextmanager
 def _restored_globals() -> Iterator[None]:
     """Put back what the libraries change: random generators (of the CPU) and the environment."""
     python, numpy, environment = random.getstate(), np.random.get_state(), dict(os.environ)  # noqa: NPY002 - the generator that they seed
@@ -185,8 +202,11 @@ def _restored_globals() -> Iterator[None]:
         os.environ.update(environment)
 
 
-def _arguments(training: _Training, steps: int) -> SentenceTransformerTrainingArguments:
-    settings = training.settings
+def _arguments(training: _Training, steps: int, negatives: int) -> SentenceTransformerTrainingArguments:
+    settings, base = training.settings, training.base
+    terms = ["positive", *(f"negative_{i}" for i in range(1, negatives + 1))]
+    tasks: dict[str, Task] = {"anchor": "document", **dict.fromkeys(terms, "query")}
+    prompts = {column: base.prompt(task) for column, task in tasks.items() if base.prompt(task)}
     gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     evaluation: dict[str, Any] = {}
     if training.validation:
@@ -212,6 +232,8 @@ def _arguments(training: _Training, steps: int) -> SentenceTransformerTrainingAr
         fp16=training.precision == "float16",
         dataloader_pin_memory=False,
         use_cpu=not gpu,
+        prompts=prompts or None,
+        router_mapping=tasks if base.properties.by_task else None,
         ddp_backend="gloo" if process_count() > 1 and not gpu else None,
         **evaluation,
     )
