@@ -85,7 +85,7 @@ def test_chunks_become_a_dataset_and_a_trained_encoder(
     assert code(["publish", *common]) == 0
     store = Store(output)
     assert store.read("books").select("title", "license").row(0) == ("Earth", "CC-BY-4.0")
-    assert store.read("terms")["sources"].to_list() == [["user"]] * 18
+    assert sum("user" in sources for sources in store.read("terms")["sources"]) == 18  # the texts define some themselves
     assert store.read("triplets").height > 0
     # By chapter, as a book is.
     chapters = store.read("passages").join(store.read("splits"), on="passage_id")

@@ -79,7 +79,7 @@ def _notes(report: EvaluationReport, passages: pl.DataFrame, encoders: Mapping[s
     yield str(report)
     yield from (f" {task}: left out, {reason}." for task, reason in report.left_out.items())
     if report.gold != "index":
-        yield f"gold labels by {report.gold}: by mentions, exact match is right by construction; look at the masked tasks"
+        yield f"gold labels by {report.gold}: exact match is right by construction for mentions; look at the masked tasks"
     for name, encoder in encoders.items():
         # Its length limit may be lower than that of the encoder which cut the passages.
         longer = passages.filter(pl.col("n_tokens") > encoder.max_tokens).height
