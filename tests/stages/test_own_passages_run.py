@@ -85,13 +85,14 @@ def test_chunks_become_a_dataset_and_a_trained_encoder(
     assert code(["publish", *common]) == 0
     store = Store(output)
     assert store.read("books").select("title", "license").row(0) == ("Earth", "CC-BY-4.0")
-    assert sum("user" in sources for sources in store.read("terms")["sources"]) == 18  # the texts define some themselves
+    # The texts define some of them, too.
+    assert sum("user" in sources for sources in store.read("terms")["sources"]) == 18
     assert store.read("triplets").height > 0
     # By chapter, as a book is.
     chapters = store.read("passages").join(store.read("splits"), on="passage_id")
     chapters = chapters.with_columns(chapter=pl.col("section").str.split(" › ").list.first())
     assert chapters.group_by("chapter").agg(pl.col("split").n_unique())["split"].to_list() == [1] * 6
-    assert "gold by mentions" in capsys.readouterr().out
+    assert "gold labels by mentions" in capsys.readouterr().out
     assert "Earth" in (output / "dataset" / "README.md").read_text(encoding="utf-8")
     ids = pl.read_csv(output / "passage_ids.csv")
     assert (
