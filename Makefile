@@ -38,7 +38,7 @@ test: env
 
 # The loop while one works: everything but the tests marked slow, under a minute on two idle cores.
 test-fast: env
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow"
 
 lint: env
 	$(BIN)/ruff check .

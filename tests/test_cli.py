@@ -134,6 +134,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert out(["--version"], capsys).strip() == tripletkit.__version__
 
 
+@pytest.mark.slow
 def test_reading_a_book_imports_what_that_needs(book: Path, tiny_encoder: Path, tmp_path: Path) -> None:
     """The process that starts the readers loads no stage but its own, nor PDFium, which is theirs."""
     unused = ("numpy", "pyarrow", "rapidfuzz", "pypdfium2", "sentence_transformers", "tripletkit.stages.mine")

@@ -155,11 +155,13 @@ def script(book: Path, tiny_encoder: Path, tmp_path: Path) -> str:
     return _SCRIPT.format(output=str(tmp_path / "o"), book=str(book), encoder=str(tiny_encoder))
 
 
+@pytest.mark.slow
 def test_a_script_needs_no_main_guard(script: str, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(script)
     assert int(run_python(["script.py"], "", tmp_path)) > 0
 
 
+@pytest.mark.slow
 def test_a_notebook_has_no_file(script: str, tmp_path: Path) -> None:
     """The cells of a notebook are compiled and executed in a `__main__` that has no file; here they come from a pipe."""
     cell = f"exec(compile({script!r}, '<cell 1>', 'exec'))"

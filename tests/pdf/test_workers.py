@@ -57,6 +57,7 @@ def test_what_ends_one_task_leaves_the_others(workers: int) -> None:
     assert 'raise KeyError("fonts")' in faulty.traceback
 
 
+@pytest.mark.slow
 def test_a_slow_task_is_stopped_by_the_clock() -> None:
     found = outcomes(["slow", "a"], bounds=Bounds(seconds=2, memory_mb=4096))
     assert found == {"slow": Failure("time", "took longer than 2 s"), "a": "a done"}

@@ -22,6 +22,8 @@ from tripletkit.training import trainer
 from tripletkit.training.losses import BatchTripletLoss
 from tripletkit.training.trainer import TrainingResult, train
 
+pytestmark = pytest.mark.slow
+
 TERMS = [(name, text) for terms in CHAPTERS.values() for name, text in terms.items()]
 TRIPLETS = [(text, name, TERMS[i - 1][0]) for i, (name, text) in enumerate(TERMS)]
 STEPS = 12

@@ -22,6 +22,8 @@ from tripletkit.training.callbacks import TrainingMonitor
 from tripletkit.training.model import model_card
 from tripletkit.training.trainer import TrainingResult, Validation, train
 
+pytestmark = pytest.mark.slow
+
 TERMS = [(what, term) for terms in CHAPTERS.values() for term, what in terms.items()]
 TRIPLETS = [(f"It {what}.", term, other) for what, term in TERMS for _, other in TERMS if other[0] > term[0]]
 QUIET = Progress(quiet=True)
