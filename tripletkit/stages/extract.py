@@ -97,7 +97,9 @@ def _check_encoders(job: Job) -> None:
     if "sentence_transformers" not in sys.modules:
         [(_, found)] = run_bounded(FIND_PROBLEM, [task], workers=1, bounds=Bounds(seconds=3600, memory_mb=1 << 20))
     if isinstance(found, Failure):
-        raise EncoderError(f"encoder {place.name!r}: loading it {found.why}", "Choose a smaller encoder.")
+        fault = found.cause == "fault"
+        cure = "This is a fault in tripletkit; please report it." if fault else "Choose a smaller encoder."
+        raise EncoderError(f"encoder {place.name!r}: loading it failed ({found.why})", cure)
     if isinstance(found, tuple):
         raise EncoderError(*found)
     write_atomically(mark, b"")
