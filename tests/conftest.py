@@ -49,6 +49,9 @@ class HashEncoder:
         unit: npt.NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
         return unit
 
+    def max_similarities(self, queries: Sequence[str], documents: Sequence[str], what: str = "texts") -> None:
+        """No token vectors."""
+
 
 @pytest.fixture
 def hash_encoder() -> HashEncoder:

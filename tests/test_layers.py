@@ -26,6 +26,7 @@ OWNERS = {
     "torch": {
         "encoding/encoder.py",
         "encoding/loading.py",
+        "encoding/maxsim.py",
         "encoding/precision.py",
         "mining/miner.py",
         "training/batches.py",
@@ -44,7 +45,8 @@ OWNERS = {
     "datasets": {"publishing/dataset_folder.py", "training/trainer.py", "project.py"},
     "peft": {"training/model.py"},
     "spacy": {"tagging/mentions.py"},
-    "bm25s": {"evaluation/scoring.py"},
+    "bm25s": {"language/lexical.py"},
+    "Stemmer": {"language/lexical.py"},
     "huggingface_hub": {
         "encoding/quiet.py",
         "encoding/resolve.py",

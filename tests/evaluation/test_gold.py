@@ -63,6 +63,9 @@ class Fixed:
     def encode(self, texts: Sequence[str], what: str = "texts", task: object = "document") -> Vectors:
         return self.vectors[what]
 
+    def max_similarities(self, queries: Sequence[str], documents: Sequence[str], what: str = "texts") -> None:
+        """No token vectors."""
+
 
 def test_a_perfect_and_a_reversed_encoder() -> None:
     held = passages(("a", "-", 1, "c"), ("b", "-", 2, "c"))

@@ -6,7 +6,7 @@ import pytest
 from tests.conftest import HashEncoder
 from tripletkit.encoding.encoder import SentenceEncoder
 from tripletkit.encoding.resolve import resolve_encoder
-from tripletkit.evaluation.scoring import bm25, general_similarity, graded_pairs, spearman
+from tripletkit.evaluation.scoring import general_similarity, graded_pairs, spearman
 from tripletkit.progress import Progress
 
 
@@ -39,15 +39,3 @@ def test_a_good_encoder_agrees_with_the_grades(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("tripletkit.evaluation.scoring.graded_pairs", lambda: iter(third))
     encoder = SentenceEncoder(resolve_encoder("embedded"), cache=None, progress=Progress(quiet=True))
     assert general_similarity(encoder, 0).point[0] > 0.85
-
-
-def test_bm25_prefers_the_rarer_word_and_matches_plurals() -> None:
-    texts = ["the tree and the heap", "the tree and the list", "the tree and the tree"]
-    scores = bm25(["heaps of trees", "graph", "!?"], texts)
-    assert scores[0].argmax() == 0
-    assert (scores[0] > 0).all()
-    assert (scores[1:] == 0).all()
-
-
-def test_bm25_of_empty_texts_is_zero() -> None:
-    assert np.array_equal(bm25(["a tree"], ["", "…"]), [[0, 0]])

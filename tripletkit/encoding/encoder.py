@@ -36,6 +36,9 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str], what: str = "texts", task: Tasks = "document") -> Vectors:
         """float32, shape (len(texts), dimensions), rows of length 1. Terms are queries, passages documents."""
 
+    def max_similarities(self, queries: Sequence[str], documents: Sequence[str], what: str = "texts") -> Vectors | None:
+        """MaxSim, float32, shape (queries, documents): see `tripletkit.encoding.maxsim`. None without token vectors."""
+
 
 class SentenceEncoder:
     """A SentenceTransformer folder, which is loaded only when a text is not in the cache."""
@@ -78,6 +81,27 @@ class SentenceEncoder:
                         self._cache.add(part, vectors)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), dtype=np.float32)
 
+    def max_similarities(self, queries: Sequence[str], documents: Sequence[str], what: str = "texts") -> Vectors | None:
+        """MaxSim, float32, shape (queries, documents), cached as a whole. None without token vectors.
+
+        Raises EncoderError for a score that is NaN or infinite.
+        """
+        from tripletkit.encoding.maxsim import max_similarities
+
+        texts = [self.place.role("query"), *queries, self.place.role("document"), *documents]
+        cache = (
+            ScoreCache(self._folder / "maxsim" / f"{self.fingerprint}-{self._computed_in}") if self._folder else None
+        )
+        if cache is not None and (known := cache.load(texts, (len(queries), len(documents)))) is not None:
+            return known
+        with self._progress.bar(f"matching tokens of {what}", len(documents), "texts") as advance:
+            found = max_similarities(self._model, queries, documents, self._computed_in, advance)
+        if found is not None:
+            self._check(found)
+            if cache is not None:
+                cache.add(texts, found)
+        return found
+
     @cached_property
     def _cache(self) -> VectorCache | None:
         """One folder per fingerprint and precision, as vectors differ in their last digits."""
@@ -100,7 +124,9 @@ class SentenceEncoder:
             with torch.inference_mode():
                 rows.append(_unit_vectors(self._model, batch, self._computed_in, task))
             advance(len(batch))
-        found = np.concatenate(rows)
+        return self._check(np.concatenate(rows))
+
+    def _check(self, found: Vectors) -> Vectors:
         if not np.isfinite(found).all():
             raise EncoderError(
                 f"encoder {self.place.name!r}: it gives NaN for some texts in {self._computed_in}",
@@ -129,6 +155,12 @@ class ModelEncoder:
             return each_by_task(self, texts, what, task)
         # Without inference mode: what a module caches here must still serve the next training step.
         return _unit_vectors(self._model, texts, self._precision, task)
+
+    def max_similarities(self, queries: Sequence[str], documents: Sequence[str], what: str = "texts") -> Vectors | None:
+        """MaxSim, float32, shape (queries, documents). None without token vectors."""
+        from tripletkit.encoding.maxsim import max_similarities
+
+        return max_similarities(self._model, queries, documents, self._precision)
 
 
 def each_by_task(encoder: Encoder, texts: Sequence[str], what: str, tasks: Sequence[Task]) -> Vectors:
@@ -192,6 +224,34 @@ class VectorCache:
         np.savez(buffer, keys=np.array(keys), vectors=vectors, encoder=np.array(self.folder.name))
         name = hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
         write_atomically(self.folder / f"{name}.npz", buffer.getvalue())
+
+
+class ScoreCache:
+    """Matrices of scores by the texts that they are of, one file each. Each encoder has a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _file(self, texts: Sequence[str]) -> Path:
+        return self.folder / f"{text_key(chr(0).join(map(text_key, texts)))}.npy"
+
+    def load(self, texts: Sequence[str], shape: tuple[int, int]) -> Vectors | None:
+        """The scores, or None if they are not there. A file that cannot be read or holds other scores is logged and left out."""
+        path = self._file(texts)
+        if not path.is_file():
+            return None
+        try:
+            found: Vectors = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            log.warning("%s: damaged; its scores are computed again (%s)", path, error)
+            return None
+        return found if found.shape == shape and np.isfinite(found).all() else None
+
+    def add(self, texts: Sequence[str], scores: Vectors) -> None:
+        """Write one file."""
+        buffer = io.BytesIO()
+        np.save(buffer, scores, allow_pickle=False)
+        write_atomically(self._file(texts), buffer.getvalue())
 
 
 def text_key(text: str) -> str:

@@ -65,6 +65,14 @@ class ObjectEncoder:
         unit: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return unit
 
+    def max_similarities(self, queries: Sequence[str], documents: Sequence[str], what: str = "texts") -> Vectors | None:
+        """MaxSim, float32, shape (queries, documents). None for objects that give no token vectors."""
+        if not all(hasattr(self._model, name) for name in ("tokenizer", "preprocess", "encode_query")):
+            return None
+        from tripletkit.encoding.maxsim import max_similarities
+
+        return max_similarities(self._model, queries, documents, "float32")
+
 
 def _on_cpu(vectors: Any) -> Any:  # noqa: ANN401 - arrays or tensors
     """Tensors, on whatever device and in whatever precision, as arrays; so are lists of them."""

@@ -106,5 +106,12 @@ def encode(model: Any, texts: Sequence[str], task: Task) -> Any:  # noqa: ANN401
     return call(list(texts), convert_to_tensor=True, show_progress_bar=False)
 
 
+def encode_tokens(model: Any, texts: Sequence[str], task: Task) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Per text all that the modules give: `input_ids`, `attention_mask`, and `token_embeddings` if the encoder has them."""
+    call = model.encode_query if task == "query" else model.encode_document
+    found: list[dict[str, Any]] = call(list(texts), output_value=None, show_progress_bar=False)
+    return found
+
+
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), "")

@@ -1,13 +1,11 @@
 """Scores each encoder and baseline on each task, with bootstrap confidence intervals, and on everyday sentences.
 
 A useful encoder beats exact match and BM25, which need no encoder. Everyday sentences show whether training has reduced
-general-domain similarity: Spearman correlation on 180 graded pairs that come with the package. Imports bm25s.
+general-domain similarity: Spearman correlation on 180 graded pairs that come with the package.
 """
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -34,7 +32,7 @@ from tripletkit.evaluation.report import (
     Sample,
 )
 from tripletkit.evaluation.tasks import RetrievalTask, TrainingContent, build_tasks, encoder_scores, seen_subsets
-from tripletkit.language.normalise import term_key
+from tripletkit.language.lexical import bm25
 
 
 @dataclass(frozen=True)
@@ -130,24 +128,6 @@ def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:
     }
     present = {task.name for task in tasks}
     return {task: reason for task, reason in reasons.items() if task not in present}
-
-
-def bm25(queries: Sequence[str], candidates: Sequence[str]) -> ScoreMatrix:
-    """BM25 as in Lucene (k1 1.5, b 0.75), shape (queries, candidates), over the normalised words that terms are matched by."""
-    first_import = "bm25s" not in sys.modules
-    import bm25s
-
-    if first_import:
-        logging.getLogger("bm25s").setLevel(logging.WARNING)  # which the import has set to DEBUG
-    scores = np.zeros((len(queries), len(candidates)), dtype=np.float32)
-    corpus = [list(term_key(text)) for text in candidates]
-    if any(corpus):
-        index = bm25s.BM25()
-        index.index(corpus, show_progress=False)
-        for row, query in zip(scores, queries, strict=True):
-            if words := list(term_key(query)):
-                row[:] = index.get_scores(words)
-    return scores
 
 
 def graded_pairs() -> Iterator[tuple[int, str, str]]:
