@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tripletkit.encoding.encoder import Encoder
 
 #: In order.
-STAGES = ("extract", "glossary", "tag", "split", "mine", "publish", "train", "evaluate")
+STAGES = ("extract", "glossary", "tag", "split", "mine", "teach", "publish", "train", "evaluate")
 
 
 def find_stage(name: str) -> Stage:
@@ -211,7 +211,7 @@ class Runner:
         settings, files = self.tools.settings.model_dump(mode="json"), map("{}.parquet".format, stage.reads)
         key: dict[str, Any] = {
             "code": f"{tripletkit.__version__}/{stage.version}",
-            "settings": {name: settings[name] for name in stage.settings},
+            "settings": {name: _setting(settings, name) for name in stage.settings},
             "inputs": {file: self.store.sha(file) for file in (*files, *stage.files_in)},
         }
         for one in sorted(stage.inputs):
@@ -222,6 +222,12 @@ class Runner:
         files = [f"{name}.parquet" for name in stage.writes]
         to = self.tools.settings.publish.to
         return files + ([str(to.absolute())] if stage.name == "publish" and to is not None else list(stage.files_out))
+
+
+def _setting(settings: dict[str, Any], name: str) -> object:
+    """The values of a section, or the value of one setting, as in "train.teacher"."""
+    section, _, one = name.partition(".")
+    return settings[section][one] if one else settings[section]
 
 
 def _unread(dropped: dict[str, int]) -> SourceError | None:

@@ -26,13 +26,15 @@ from tripletkit.store import ENCODER, VALIDATION, Manifest, Store, replace_folde
 log = logging.getLogger(__name__)
 
 #: The stages of a round, in order. What they make goes into the round's folder, all else into the output folder.
-REPEATED = ("mine", "train")
+REPEATED = ("mine", "teach", "train")
 _OF_A_ROUND = {
     "triplets.parquet",
+    "teacher.parquet",
     "dropped.parquet",
     ENCODER,
     VALIDATION,
     "manifests/mine.json",
+    "manifests/teach.json",
     "manifests/train.json",
 }
 

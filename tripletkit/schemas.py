@@ -13,7 +13,7 @@ from tripletkit.errors import TableError
 from tripletkit.settings import PassageKind
 
 TEXT, INT, REAL, BOOL = pl.String, pl.Int32, pl.Float32, pl.Boolean
-TEXTS = pl.List(pl.String)
+TEXTS, REALS = pl.List(pl.String), pl.List(pl.Float32)
 #: Stands between two titles of a passage's section: "1 Intro › 1.2 Types".
 SECTION_MARK = " › "
 LOCATORS = pl.List(pl.Struct({"label": pl.String, "page": pl.Int32, "range_end": pl.String}))
@@ -150,6 +150,23 @@ TRIPLETS = Table("triplets", ("triplet_id",), "Training data").with_columns(
     encoder=Column(TEXT, "fingerprint of the encoder that mined it"),
 )
 
+TEACHER = Table(
+    "teacher", ("list", "passage_id"), "Lists of passages and terms with a teacher's scores; a training step reads one list"
+).with_columns(
+    list=Column(INT, "its list, from 0"),
+    passage_id=Column(TEXT, "a passage of the list"),
+    positive_id=Column(TEXT, "the positive of a mined triplet of the passage, if it is in the training split", null=True),
+    negative_id=Column(TEXT, "the negative of that triplet", null=True),
+    term_ids=Column(TEXTS, "the terms of the list, the same for each of its passages"),
+    cosine=Column(REALS, "per term: the teacher's cosine of passage and term"),
+    maxsim=Column(REALS, "per term: the teacher's MaxSim of term and passage; 0 if it has no token vectors"),
+    bm25=Column(REALS, "per term: BM25 of the term in the passage, among the passages of its book"),
+    structure=Column(REALS, "per term: what the book shows of the term here: definition, first mention, heading, type"),
+    label=Column(REALS, "per term: 1 if the index cites it on the passage's page and the passage trains, else 0"),
+    over_terms=Column(REALS, "per term: the score by which the terms are ranked for the passage, as a logit"),
+    over_passages=Column(REALS, "per term: the score by which the passages are ranked for the term, as a logit"),
+)
+
 DROPPED = Table(
     "dropped", ("stage", "reason", "item", "related", "detail"), "Everything that was left out, with the reason"
 ).with_columns(
@@ -160,7 +177,7 @@ DROPPED = Table(
     detail=Column(TEXT, "numbers or text behind the reason", null=True),
 )
 
-TABLES = {table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, DROPPED)}
+TABLES = {table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, TEACHER, DROPPED)}
 
 
 def make_table(table: Table, rows: Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]]) -> pl.DataFrame:

@@ -128,9 +128,29 @@ class MineSettings(Section):
         return window
 
 
+#: What a teacher's score is made of, and how much each part counts (for how they were chosen, see docs/results.md).
+TEACHER_WEIGHTS = {"cosine": 0.0, "maxsim": 1.0, "bm25": 0.0, "structure": 1.0, "label": 3.0}
+
+
 class TrainSettings(Section):
     """How the encoder is trained."""
 
+    teacher: str = setting(
+        "self",
+        "whose scores the encoder learns: self (the base encoder's own token vectors and the structure of the book), none "
+        "(triplets only), or the folder or Hub id of another encoder, MultiVectorEncoder or CrossEncoder",
+    )
+    text: Literal["own", "train"] = setting(
+        "own",
+        "passages that the teacher scores: own (your whole corpus, with the labels of the training split only) or train "
+        "(the training split, to measure the encoder on unseen text)",
+    )
+    teacher_weights: dict[str, float] = setting(
+        TEACHER_WEIGHTS, "weights of the parts of the teacher's score: cosine, maxsim, bm25, structure, label"
+    )
+    list_passages: int = setting(24, "teacher: passages in a list, which is a training step", ge=2)
+    list_terms: int = setting(120, "teacher: terms in a list", ge=2)
+    triplet_weight: float = setting(0.1, "teacher: weight of the triplet loss beside the teacher's loss", ge=0)
     recipe: Literal["default", "model-card"] = setting(
         "default", "model-card: a widely copied recipe (Euclidean distance, margin 5, lr 5e-5, 3 epochs)"
     )
@@ -167,6 +187,20 @@ class TrainSettings(Section):
     keep_best: bool = setting(True, "keep the checkpoint with the best validation nDCG@10; false: the last one")
     patience: int = setting(3, "stop after this many validation runs without a new best; 0: never", ge=0)
     report_to: str = setting("none", "also log to tensorboard, wandb or another integration of transformers")
+
+    @field_validator("teacher_weights")
+    @classmethod
+    def _known_parts(cls, weights: dict[str, float]) -> dict[str, float]:
+        if unknown := sorted(weights.keys() - TEACHER_WEIGHTS.keys()):
+            raise ValueError(f"{unknown[0]!r} is no part of a teacher's score: {', '.join(TEACHER_WEIGHTS)}")
+        if not any(weight > 0 for weight in weights.values()):
+            raise ValueError("at least one weight must be above 0")
+        return weights
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether the encoder learns a teacher's scores, not triplets alone."""
+        return self.teacher != "none"
 
     @property
     def uses_batch(self) -> bool:
@@ -231,7 +265,7 @@ SECTIONS = {
     name: type(info.default) for name, info in Settings.model_fields.items() if isinstance(info.default, Section)
 }
 #: What `--recipe model-card` sets: a widely copied recipe, kept so that its effect can be measured.
-MODEL_CARD_RECIPE: dict[str, Any] = {"loss": "triplet", "distance": "euclidean", "margin": 5.0}
+MODEL_CARD_RECIPE: dict[str, Any] = {"teacher": "none", "loss": "triplet", "distance": "euclidean", "margin": 5.0}
 MODEL_CARD_RECIPE |= {"positives": "all", "batch_size": 16, "epochs": 3, "learning_rate": 5e-5, "warmup_ratio": 0.0}
 MODEL_CARD_RECIPE |= {"in_batch_negatives": False, "keep_best": False, "patience": 0}
 
