@@ -74,7 +74,8 @@ class Stage:
     """One step of the pipeline, with all that its result depends on.
 
     The result depends on the tables in ``reads``, the files in ``files_in``, the settings in ``settings`` (sections, or
-    single ones as in "train.teacher"), the ``inputs``, and ``version``. Tables in ``also_reads`` are handed over too, but a change in them runs nothing again.
+    single ones as in "train.teacher"), the ``inputs``, and ``version``. Tables in ``also_reads`` are handed over too, but a
+    change in them runs nothing again.
     """
 
     name: str

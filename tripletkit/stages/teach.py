@@ -1,0 +1,162 @@
+"""Passages and terms → lists with a teacher's scores, from which the encoder learns: for each passage the order of its terms,
+for each term the order of its passages.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tripletkit.encoding.encoder import Encoder
+from tripletkit.errors import TableError
+from tripletkit.evaluation.gold import anchor_passages
+from tripletkit.language.lexical import bm25
+from tripletkit.mining.pool import mention_spans
+from tripletkit.mining.relations import Values
+from tripletkit.schemas import TEACHER, make_table
+from tripletkit.settings import TrainSettings
+from tripletkit.stage import Input, Job, Row, Stage, StageResult
+from tripletkit.teaching.labels import Page, label_scores, pages_of
+from tripletkit.teaching.lists import Triplets, books_of_lists, draw_list, list_count
+from tripletkit.teaching.scores import BookScores, Scores, add_up
+from tripletkit.teaching.structure import structure_scores
+
+#: A list compares terms and passages, so a book needs some of both.
+FEWEST = 2
+
+
+def run(job: Job) -> StageResult:
+    """Draw the lists of every training step and score them. Raises TableError if no book has two passages and two terms."""
+    settings = job.settings.train
+    if not settings.has_teacher:
+        return StageResult(
+            {"teacher": make_table(TEACHER, [])}, summary="none (train.teacher = none): triplets alone train"
+        )
+    books, dropped = _books(job)
+    if not books:
+        raise TableError(
+            f"teach: no book has {FEWEST} passages and {FEWEST} terms that they mention",
+            "Give more books or terms, or set train.teacher = none.",
+        )
+    sizes = {book_id: len(book.passages) for book_id, book in books.items()}
+    count = list_count(sum(sizes.values()), settings.list_passages, settings.max_steps)
+    encoder, triplets, rows = job.encoder(job.locate()), _triplets(job.table("triplets")), list[Row]()
+    for book_id, numbers in books_of_lists(sizes, count, job.settings.seed).items():
+        scores = _score(books[book_id], encoder, settings.teacher_weights)
+        for number in numbers:
+            rows += draw_list(
+                scores,
+                number,
+                triplets,
+                passages=settings.list_passages,
+                terms=settings.list_terms,
+                seed=job.settings.seed,
+            )
+    return _result(rows, sizes, dropped, settings)
+
+
+@dataclass(frozen=True)
+class _Book:
+    """Rows of the passages that teach, in reading order, and of the terms that they mention."""
+
+    passages: Sequence[Values]
+    terms: Sequence[Values]
+    mentions: pl.DataFrame
+    lines: pl.DataFrame
+    trains: Sequence[bool]  # per passage
+    held_out: set[Page]
+
+
+def _books(job: Job) -> tuple[dict[str, _Book], list[Row]]:
+    """The books that can teach, and the reason for each other one."""
+    names = ("train",) if job.settings.train.text == "train" else ("train", "validation", "test")
+    every, splits, kinds = job.table("passages"), job.table("splits"), job.settings.mine.kinds
+    passages = pl.concat([anchor_passages(every, splits, kinds=kinds, split=name) for name in names])
+    split_of = dict(splits.iter_rows())
+    out = [name for name in ("validation", "test") if name in splits["split"]]
+    held_out = pages_of(every.join(splits.filter(pl.col("split").is_in(out)), on="passage_id", how="semi").to_dicts())
+    terms, mentions, lines = job.table("terms").filter("kept"), job.table("mentions"), job.table("lines")
+    books, dropped = dict[str, _Book](), list[Row]()
+    for book_id in passages["book_id"].unique().sort().to_list():
+        own = passages.filter(book_id=book_id).sort("page_first", "passage_id")
+        said = mentions.join(own.select("passage_id"), on="passage_id", how="semi")
+        its = terms.filter((pl.col("book_id") == book_id) | pl.col("book_id").is_null())
+        its = its.join(said.select("term_id").unique(), on="term_id", how="semi")
+        if own.height < FEWEST or its.height < FEWEST:
+            detail = f"{own.height} passages, {its.height} terms"
+            dropped.append({"stage": "teach", "item": book_id, "reason": "too small to teach", "detail": detail})
+            continue
+        trains = [split_of.get(passage_id) == "train" for passage_id in own["passage_id"]]
+        of_book = lines.filter(book_id=book_id)
+        books[book_id] = _Book(own.to_dicts(), its.to_dicts(), said, of_book, trains, held_out)
+    return books, dropped
+
+
+def _score(book: _Book, encoder: Encoder, weights: Mapping[str, float]) -> BookScores:
+    """All parts of the teacher's score. An encoder without token vectors has its cosine and BM25 in place of MaxSim."""
+    texts, names = [str(row["text"]) for row in book.passages], [str(row["term"]) for row in book.terms]
+    spans = mention_spans(book.passages, book.terms, book.mentions)
+    tokens = encoder.max_similarities(names, texts, "passages")
+    if tokens is None:
+        weights = {**weights, "cosine": max(weights.get("cosine", 0), weights.get("maxsim", 0)), "maxsim": 0.0}
+        weights["bm25"] = max(weights.get("bm25", 0), weights["cosine"])
+    parts: dict[str, Scores] = {
+        "cosine": encoder.encode(texts, "passages") @ encoder.encode(names, "terms", "query").T,
+        "maxsim": np.zeros((len(texts), len(names)), dtype=np.float32) if tokens is None else tokens.T,
+        "bm25": bm25(names, texts).T,
+        "structure": structure_scores(book.passages, book.terms, spans, book.lines),
+        "label": label_scores(book.passages, book.terms, spans, trains=book.trains, held_out=book.held_out),
+    }
+    return BookScores(
+        passage_ids=[str(row["passage_id"]) for row in book.passages],
+        term_ids=[str(row["term_id"]) for row in book.terms],
+        parts=parts,
+        over_terms=add_up(parts, weights, axis=1),
+        over_passages=add_up(parts, weights, axis=0),
+    )
+
+
+def _triplets(triplets: pl.DataFrame) -> Triplets:
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    rows = triplets.filter((pl.col("split") == "train") & ~pl.col("masked"))
+    for passage_id, positive, negative in rows.select("passage_id", "positive_id", "negative_id").iter_rows():
+        found[passage_id].append((positive, negative))
+    return found
+
+
+def _result(rows: list[Row], sizes: Mapping[str, int], dropped: list[Row], settings: TrainSettings) -> StageResult:
+    table = make_table(TEACHER, rows)
+    lists, passages = table["list"].n_unique(), table["passage_id"].n_unique()
+    parts = ", ".join(f"{name} {weight:g}" for name, weight in settings.teacher_weights.items() if weight)
+    texts = "your whole corpus, labels of the training split only" if settings.text == "own" else "the training split"
+    summary = (
+        f"{lists:,} lists of up to {settings.list_passages} passages and {settings.list_terms} terms by teacher "
+        f"{settings.teacher!r} ({parts}), with {passages:,} of the {sum(sizes.values()):,} passages of {texts}"
+    )
+    triplets = table["positive_id"].count()
+    counts = {"lists": lists, "passages": passages, "rows": table.height, "triplets": triplets}
+    return StageResult({"teacher": table}, dropped, counts, f"{summary}; {triplets:,} rows have a triplet")
+
+
+STAGE = Stage(
+    "teach",
+    reads=("passages", "terms", "mentions", "splits", "triplets", "lines"),
+    writes=("teacher",),
+    run=run,
+    settings=(
+        "train.teacher",
+        "train.text",
+        "train.teacher_weights",
+        "train.list_passages",
+        "train.list_terms",
+        "train.max_steps",
+        "mine.kinds",
+        "seed",
+        "precision",
+    ),
+    inputs=frozenset({Input.ENCODER, Input.WORD_RULES}),
+)
