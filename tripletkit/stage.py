@@ -31,6 +31,7 @@ class Input(StrEnum):
     TOKENIZER = "tokenizer"  # of the base encoder, with its token limit; not its weights
     ENCODER = "encoder"  # all of the encoder that the stage begins with
     COMPARED_ENCODERS = "compared_encoders"  # the encoders that `evaluate` compares
+    TEACHER = "teacher"  # the encoder that `train.teacher` names, if any
     USER_TERMS = "user_terms"  # the user's own file of terms
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tripletkit.encoding.encoder import Encoder
 from tripletkit.errors import TableError
 from tripletkit.evaluation.gold import anchor_passages
 from tripletkit.language.lexical import bm25
@@ -24,6 +23,7 @@ from tripletkit.teaching.labels import Page, label_scores, pages_of
 from tripletkit.teaching.lists import Triplets, books_of_lists, draw_list, list_count
 from tripletkit.teaching.scores import BookScores, Scores, add_up
 from tripletkit.teaching.structure import structure_scores
+from tripletkit.teaching.teachers import Teacher, check_teacher, load_teacher, resolve_teacher, usable_weights
 
 #: A list compares terms and passages, so a book needs some of both.
 FEWEST = 2
@@ -44,19 +44,24 @@ def run(job: Job) -> StageResult:
         )
     sizes = {book_id: len(book.passages) for book_id, book in books.items()}
     count = list_count(sum(sizes.values()), settings.list_passages, settings.max_steps)
-    encoder, triplets, rows = job.encoder(job.locate()), _triplets(job.table("triplets")), list[Row]()
+    teacher, triplets, rows = _teacher(job), _triplets(job.table("triplets")), list[Row]()
     for book_id, numbers in books_of_lists(sizes, count, job.settings.seed).items():
-        scores = _score(books[book_id], encoder, settings.teacher_weights)
-        for number in numbers:
-            rows += draw_list(
-                scores,
-                number,
-                triplets,
-                passages=settings.list_passages,
-                terms=settings.list_terms,
-                seed=job.settings.seed,
-            )
-    return _result(rows, sizes, dropped, settings)
+        book = books[book_id]
+        scores = _score(book, teacher, settings.teacher_weights)
+        size = {"passages": settings.list_passages, "terms": settings.list_terms}
+        drawn = [draw_list(scores, number, triplets, seed=job.settings.seed, **size) for number in numbers]
+        rows += teacher.reorder([row for rows in drawn for row in rows], book.names, book.texts)
+    return _result(rows, sizes, dropped, teacher, settings)
+
+
+def _teacher(job: Job) -> Teacher:
+    """The teacher, loaded and tried once before the work, if it is not the base encoder."""
+    settings, place = job.settings, resolve_teacher(job.settings.train.teacher)
+    if place is not None:
+        check_teacher(place)
+    cache = settings.output / "cache" / "embeddings"
+    base, precision = job.encoder(job.locate()), settings.precision
+    return load_teacher(place, base, job.encoder, cache=cache, progress=job.progress, precision=precision)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,16 @@ class _Book:
     lines: pl.DataFrame
     trains: Sequence[bool]  # per passage
     held_out: set[Page]
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """By passage_id."""
+        return {row["passage_id"]: row["text"] for row in self.passages}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """By term_id."""
+        return {row["term_id"]: row["term"] for row in self.terms}
 
 
 def _books(job: Job) -> tuple[dict[str, _Book], list[Row]]:
@@ -96,24 +111,21 @@ def _books(job: Job) -> tuple[dict[str, _Book], list[Row]]:
     return books, dropped
 
 
-def _score(book: _Book, encoder: Encoder, weights: Mapping[str, float]) -> BookScores:
-    """All parts of the teacher's score. An encoder without token vectors has its cosine and BM25 in place of MaxSim."""
-    texts, names = [str(row["text"]) for row in book.passages], [str(row["term"]) for row in book.terms]
+def _score(book: _Book, teacher: Teacher, weights: Mapping[str, float]) -> BookScores:
+    """All parts of the teacher's score; those that it does not have are 0, and their weights go to others."""
+    texts, names = list(book.texts.values()), list(book.names.values())
     spans = mention_spans(book.passages, book.terms, book.mentions)
-    tokens = encoder.max_similarities(names, texts, "passages")
-    if tokens is None:
-        weights = {**weights, "cosine": max(weights.get("cosine", 0), weights.get("maxsim", 0)), "maxsim": 0.0}
-        weights["bm25"] = max(weights.get("bm25", 0), weights["cosine"])
-    parts: dict[str, Scores] = {
-        "cosine": encoder.encode(texts, "passages") @ encoder.encode(names, "terms", "query").T,
-        "maxsim": np.zeros((len(texts), len(names)), dtype=np.float32) if tokens is None else tokens.T,
+    of_teacher = teacher.parts(names, texts)
+    weights, none = usable_weights(weights, of_teacher), np.zeros((len(texts), len(names)), dtype=np.float32)
+    parts: dict[str, Scores] = {"cosine": none, "maxsim": none} | of_teacher
+    parts |= {
         "bm25": bm25(names, texts).T,
         "structure": structure_scores(book.passages, book.terms, spans, book.lines),
         "label": label_scores(book.passages, book.terms, spans, trains=book.trains, held_out=book.held_out),
     }
     return BookScores(
-        passage_ids=[str(row["passage_id"]) for row in book.passages],
-        term_ids=[str(row["term_id"]) for row in book.terms],
+        passage_ids=list(book.texts),
+        term_ids=list(book.names),
         parts=parts,
         over_terms=add_up(parts, weights, axis=1),
         over_passages=add_up(parts, weights, axis=0),
@@ -128,14 +140,17 @@ def _triplets(triplets: pl.DataFrame) -> Triplets:
     return found
 
 
-def _result(rows: list[Row], sizes: Mapping[str, int], dropped: list[Row], settings: TrainSettings) -> StageResult:
+def _result(
+    rows: list[Row], sizes: Mapping[str, int], dropped: list[Row], teacher: Teacher, settings: TrainSettings
+) -> StageResult:
     table = make_table(TEACHER, rows)
     lists, passages = table["list"].n_unique(), table["passage_id"].n_unique()
     parts = ", ".join(f"{name} {weight:g}" for name, weight in settings.teacher_weights.items() if weight)
+    kind = f"{teacher.kind}; " if teacher.kind else ""
     texts = "your whole corpus, labels of the training split only" if settings.text == "own" else "the training split"
     summary = (
         f"{lists:,} lists of up to {settings.list_passages} passages and {settings.list_terms} terms by teacher "
-        f"{settings.teacher!r} ({parts}), with {passages:,} of the {sum(sizes.values()):,} passages of {texts}"
+        f"{settings.teacher!r} ({kind}{parts}), with {passages:,} of the {sum(sizes.values()):,} passages of {texts}"
     )
     triplets = table["positive_id"].count()
     counts = {"lists": lists, "passages": passages, "rows": table.height, "triplets": triplets}
@@ -158,5 +173,5 @@ STAGE = Stage(
         "seed",
         "precision",
     ),
-    inputs=frozenset({Input.ENCODER, Input.WORD_RULES}),
+    inputs=frozenset({Input.ENCODER, Input.TEACHER, Input.WORD_RULES}),
 )
