@@ -110,7 +110,9 @@ def test_without_labels_citations_change_nothing(mined: Path) -> None:
 
 
 def test_an_encoder_without_token_vectors_teaches_by_cosine_and_bm25(mined: Path) -> None:
-    table = teach(mined, **{"train.teacher_weights": {"maxsim": 1.0}}).tables["teacher"]
+    found = teach(mined, **{"train.teacher_weights": {"maxsim": 1.0}})
+    table = found.tables["teacher"]
+    assert "(cosine 1, bm25 1)" in found.summary
     assert set(table["maxsim"].explode()) == {0.0}
     assert table["over_terms"].explode().std() > 0.5  # type: ignore[operator]
     both = teach(mined, **{"train.teacher_weights": {"cosine": 1.0, "bm25": 1.0}}).tables["teacher"]
