@@ -131,13 +131,12 @@ def some_rows(rng: np.random.Generator) -> list[Row]:
     return rows
 
 
-def by_cross_encoder(rows: list[Row], score: Callable[[str, str], float]) -> list[Row]:
+def by_cross_encoder(rows: list[dict[str, Any]], score: Callable[[str, str], float]) -> list[Row]:
     """The definition, a value at a time: the k-th largest of a group's values goes to the k-th best by the cross-encoder."""
     found: list[dict[str, Any]] = [
-        {**row, "over_terms": [*row["over_terms"]], "over_passages": [*row["over_passages"]]}
-        for row in rows  # type: ignore[misc]
+        {**row, "over_terms": [*row["over_terms"]], "over_passages": [*row["over_passages"]]} for row in rows
     ]
-    best = [sorted(range(8), key=lambda j, of=row["over_terms"]: -of[j])[:BEST_TERMS] for row in rows]  # type: ignore[misc]
+    best = [sorted(range(8), key=lambda j, of=row["over_terms"]: -of[j])[:BEST_TERMS] for row in rows]
 
     def assign(places: list[tuple[int, int]], name: str) -> None:
         values = sorted((rows[i][name][j] for i, j in places), reverse=True)  # type: ignore[index]
