@@ -136,10 +136,10 @@ def by_cross_encoder(rows: list[dict[str, Any]], score: Callable[[str, str], flo
     found: list[dict[str, Any]] = [
         {**row, "over_terms": [*row["over_terms"]], "over_passages": [*row["over_passages"]]} for row in rows
     ]
-    best = [sorted(range(8), key=lambda j, of=row["over_terms"]: -of[j])[:BEST_TERMS] for row in rows]
+    best = [np.argsort([-value for value in row["over_terms"]], kind="stable")[:BEST_TERMS].tolist() for row in rows]
 
     def assign(places: list[tuple[int, int]], name: str) -> None:
-        values = sorted((rows[i][name][j] for i, j in places), reverse=True)  # type: ignore[index]
+        values = sorted((rows[i][name][j] for i, j in places), reverse=True)
         order = sorted(places, key=lambda at: -score(NAMES[at[1]], TEXTS[at[0] % 3]))
         for (i, j), value in zip(order, values, strict=True):
             found[i][name][j] = value
