@@ -147,14 +147,14 @@ def test_a_second_run_does_nothing(
 ) -> None:
     main_ok(["run", str(book), "--output", str(output), "--encoder", str(tiny_encoder), "--json", *FLAGS])
     assert {stage: line["fresh"] for stage, line in reports(capsys).items()} == dict.fromkeys(
-        ("extract", "glossary", "tag", "split", "mine", "publish", "train", "evaluate"), True
+        ("extract", "glossary", "tag", "split", "mine", "teach", "publish", "train", "evaluate"), True
     )
 
 
 @pytest.mark.parametrize(
     ("change", "again"),
     [
-        (["--set", "mine.negatives=1"], {"mine", "publish", "train", "evaluate"}),
+        (["--set", "mine.negatives=1"], {"mine", "teach", "publish", "train", "evaluate"}),
         # The dataset's card tells the scores.
         (["--set", "train.margin=0.1"], {"train", "evaluate", "publish"}),
         (["--set", "evaluate.split=validation"], {"evaluate", "publish"}),
