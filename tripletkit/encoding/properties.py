@@ -103,7 +103,7 @@ def read_properties(name: str, folder: Path) -> EncoderProperties:
     """
     try:
         return _read(name, folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise EncoderError(
             f"encoder {name!r}: a configuration file in {folder} cannot be read ({type(error).__name__}: {error})",
             "Save or download the encoder again.",

@@ -26,11 +26,11 @@ def leaked_share(passages: Iterable[str], training: Iterable[str]) -> float:
 
 
 def leakage_note(share: float, passages: int, split: str) -> str:
-    """The share in words, a warning where it is not 0."""
+    """The share in words: a line of the printed table, or a warning where it is not 0."""
     what = (
         f"leakage: {share:.1%} of the {passages:,} {split} passages have most of their sentences in training passages"
     )
-    return f"WARNING: {what}: on these the scores are too high for new text" if share else what
+    return f"WARNING: {what}: on these the scores are too high for new text" if share else f" {what}"
 
 
 def _sentences(text: str) -> Iterator[tuple[str, ...]]:

@@ -11,7 +11,7 @@ import polars as pl
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 import tripletkit
-from tripletkit.encoding.resolve import fingerprint_of
+from tripletkit.encoding.resolve import fingerprint_of, resolve_encoder
 from tripletkit.publishing.card_statistics import book_statistics, dataset_title
 from tripletkit.publishing.cards import CARD, ScoreRow, license_head, read_scores, read_validation, render_card
 from tripletkit.publishing.configs import Tables
@@ -65,6 +65,7 @@ def write_model_card(
         version=tripletkit.__version__,
         **{key: note[key] for key in ("base", "base_fingerprint", "steps", "recipe")},
         fingerprint=fingerprint_of(made.outputs[ENCODER]),
+        use=resolve_encoder(str(folder)).use_in_words(),
         loss=describe_loss(note["recipe"]),
         books=book_statistics({**tables, "books": books, "triplets": triplets}),
         authors=authors,

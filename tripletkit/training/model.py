@@ -82,7 +82,6 @@ def save(model: Any, base: EncoderFolder, target: Path, settings: TrainSettings,
 
 def model_card(base: EncoderFolder, settings: TrainSettings, steps: int) -> str:
     """The encoder's README: base encoder, training settings and use, without any training text."""
-    limit = base.properties.max_tokens
     adapters = f", LoRA of rank {settings.lora_rank}, merged" if settings.lora_rank else ""
     batch = settings.batch_size * settings.gradient_accumulation_steps
     return f"""---
@@ -107,6 +106,5 @@ passages, terms = encoder.encode_document(["a passage"]), encoder.encode_query([
 similarities = encoder.similarity(passages, terms)
 ```
 
-Texts are cut off at {f"{limit:,} tokens" if limit else "no length"}, the similarity is {base.properties.similarity!r}, and the prompts are:
-{base.prompts_in_words() or "none"}.
+{base.use_in_words()}
 """
