@@ -52,7 +52,9 @@ def test_any_encoders_are_compared_with_the_first(
     assert scores["left_out"]["definition→term"] == "no term here has a definition"
     assert scores["leakage"] == 0
     out = capsys.readouterr().out
-    assert f"leakage: 0.0% of the {scores['passages']} validation passages have most of their sentences in training" in out
+    assert (
+        f"leakage: 0.0% of the {scores['passages']} validation passages have most of their sentences in training" in out
+    )
     assert f"  B = {other_encoder}" in out
     assert "term→passage, masked" in out
     assert "definition→term: left out" in out

@@ -41,7 +41,9 @@ def test_the_saved_encoder_is_what_was_mined_trained_and_judged(
     scores = json.loads((output / "scores.json").read_text(encoding="utf-8"))["encoders"]
     assert scores["fine-tuned"]["fingerprint"] == place.fingerprint != scores["base"]["fingerprint"]
     assert place.fingerprint in card
-    judged = SentenceEncoder(place, cache=output / "cache" / "vectors", progress=Progress(quiet=True), precision="float32")
+    judged = SentenceEncoder(
+        place, cache=output / "cache" / "vectors", progress=Progress(quiet=True), precision="float32"
+    )
     for task in TASKS:
         theirs = (after.encode_query if task == "query" else after.encode_document)(TEXTS)
         unit = theirs / np.linalg.norm(theirs, axis=1, keepdims=True)

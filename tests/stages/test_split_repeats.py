@@ -12,7 +12,7 @@ import pytest
 from tripletkit.encoding.encoder import batched
 from tripletkit.errors import TableError
 from tripletkit.evaluation.leakage import leaked_share
-from tripletkit.settings import Settings, SplitSettings
+from tripletkit.settings import Settings
 from tripletkit.stage import Job, StageResult
 from tripletkit.stages.split import run
 
@@ -48,8 +48,8 @@ def edition(of: Book) -> Book:
 
 
 def split(
-    books: Mapping[str, Book], *, cut: Sequence[int] = (5, 7, 4), by: Any = "auto"
-) -> tuple[StageResult, pl.DataFrame]:  # noqa: ANN401 - a setting's choices
+    books: Mapping[str, Book], *, cut: Sequence[int] = (5, 7, 4), by: str = "auto"
+) -> tuple[StageResult, pl.DataFrame]:
     """The stage on these books, each cut into passages of another length; and its passages with their splits."""
     rows = [
         {"book_id": name, "section": title, "text": " ".join(part), "page": 1 + at // 3}
@@ -63,7 +63,10 @@ def split(
         page_first="page", page_last="page",
     )  # fmt: skip
     titles = pl.DataFrame([{"book_id": name, "title": name.upper(), "path": f"{name}.pdf"} for name in books])
-    job = {"settings": Settings(split=SplitSettings(by=by)), "tables": {"passages": passages, "books": titles}}
+    job = {
+        "settings": Settings.model_validate({"split": {"by": by}}),
+        "tables": {"passages": passages, "books": titles},
+    }
     result = run(Job(**cast(Any, job | dict.fromkeys(("rules", "folder", "progress", "locate", "encoder")))))
     return result, passages.join(result.tables["splits"], on="passage_id")
 
