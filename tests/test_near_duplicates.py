@@ -63,6 +63,12 @@ def test_a_text_that_is_everywhere_is_found() -> None:
     assert near_duplicate_groups(texts) == [sorted(texts)]
 
 
+def test_no_text_is_no_error() -> None:
+    assert near_duplicate_groups({}) == []
+    assert join_units({}, {}) == ({}, [])
+    assert near_duplicate_groups(text_shingles({"a": "", "b": ""})) == []
+
+
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = text_shingles({f"t{n}": words(n * 8, n * 8 + 25) for n in range(50)})
     whole = near_duplicate_groups(texts)

@@ -143,7 +143,9 @@ def _unit_shingles(units: Mapping[str, Unit], texts: Mapping[str, Shingles]) -> 
 def _shared(texts: Sequence[Shingles]) -> Iterator[tuple[int, int, int]]:
     """(one, other, number of common shingles) of pairs of texts that have any; one < other."""
     values = np.concatenate([np.zeros(0, np.uint64), *texts])
-    owners = np.repeat(np.arange(len(texts), dtype=np.int32), [len(text) for text in texts])
+    owners = np.repeat(
+        np.arange(len(texts), dtype=np.int32), np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    )
     blocks = len(values) // BLOCK + 1
     found: list[npt.NDArray[np.int64]] = []
     for block in range(blocks):

@@ -68,7 +68,7 @@ def _units(
     if by == "pages":
         return by, passages_to_pages(passages), ()
     books = dict(passages.select("passage_id", "book_id").iter_rows())
-    works, repeats = join_units(books, texts)
+    works, repeats = (books, []) if by == "chapter" else join_units(books, texts)
     units = passage_units(passages, by, works)
     notes = [*_in_words(repeats, names)]
     if repeats and by == "auto":
@@ -111,7 +111,7 @@ def _in_words(repeats: Sequence[Repeat[Hashable]], names: Mapping[Hashable, str]
         share = f"{repeat.share:.0%} of the {SHINGLE_WORDS}-word sequences of the first are in the second"
         yield f"split: {name(repeat.shorter)} and {name(repeat.longer)} repeat each other ({share}): split as one"
     if len(repeats) > TOLD:
-        yield f"split: {len(repeats) - TOLD} more pairs repeat each other: split as one"
+        yield f"split: {len(repeats) - TOLD} more split as one for the same reason"
 
 
 def _works_in_words(books: int, works: int) -> str:
