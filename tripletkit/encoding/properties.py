@@ -103,7 +103,7 @@ def read_properties(name: str, folder: Path) -> EncoderProperties:
     """
     try:
         return _read(name, folder)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EncoderError(
             f"encoder {name!r}: a configuration file in {folder} cannot be read ({type(error).__name__}: {error})",
             "Save or download the encoder again.",
@@ -126,6 +126,8 @@ def _read(name: str, folder: Path) -> EncoderProperties:
     modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
     _check_family(name, str(config.get("model_type", "SentenceTransformer")), [one["type"] for one in modules])
     routers = [_Router(name, folder / one["path"]) for one in modules if _class_name(one["type"]) in ("Router", "Asym")]
+    if not modules:
+        raise ValueError("modules.json names no module")
     first = folder / modules[0]["path"]
     readers = {
         task: routers[0].reader(task)
