@@ -34,7 +34,8 @@ def trained(folder: Path, *books: Book) -> Store:
     for name, table in {**small_tables(*books), "lines": make_table(LINES, [])}.items():
         store.write(name, table)
     (folder / "encoder").mkdir()
-    (folder / "encoder/modules.json").write_text("[]")
+    modules = [{"path": "", "type": "sentence_transformers.models.StaticEmbedding"}]
+    (folder / "encoder/modules.json").write_text(json.dumps(modules))
     note = {
         "base": "sentence-transformers/all-MiniLM-L6-v2",
         "base_fingerprint": "f00d",

@@ -50,7 +50,11 @@ def test_any_encoders_are_compared_with_the_first(
     assert set(scores["encoders"]) == {str(tiny_encoder), str(other_encoder)}
     assert scores["differences"][str(other_encoder)]["from"] == str(tiny_encoder)
     assert scores["left_out"]["definition→term"] == "no term here has a definition"
+    assert scores["leakage"] == 0
     out = capsys.readouterr().out
+    assert (
+        f"leakage: 0.0% of the {scores['passages']} validation passages have most of their sentences in training" in out
+    )
     assert f"  B = {other_encoder}" in out
     assert "term→passage, masked" in out
     assert "definition→term: left out" in out

@@ -148,6 +148,7 @@ class EvaluationReport(_Model):
     split: str  # validation or test; "" for passages without a split
     gold: str  # source of the relevance labels: index, mentions, both, or pairs that the caller gave
     left_out: Mapping[str, str] = {}  # tasks without a query, and why
+    leakage: float | None = None  # fraction of passages of which most sentences stand in training; None without a split
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -11,7 +11,7 @@ import polars as pl
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 import tripletkit
-from tripletkit.encoding.resolve import fingerprint_of
+from tripletkit.encoding.resolve import fingerprint_of, resolve_encoder
 from tripletkit.publishing.card_statistics import book_statistics, dataset_title
 from tripletkit.publishing.cards import CARD, ScoreRow, license_head, read_scores, read_validation, render_card
 from tripletkit.publishing.configs import Tables
@@ -70,6 +70,7 @@ def write_model_card(
         authors=authors,
         license=license_,
         triplets=triplets.height,
+        use=resolve_encoder(str(folder)).use_in_words(),
         scores=scores,
         rows=shown,
         have_the_right=have_the_right,

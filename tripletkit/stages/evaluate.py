@@ -11,6 +11,7 @@ import polars as pl
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import ConfigError, TableError
 from tripletkit.evaluation.gold import anchor_passages, build_gold
+from tripletkit.evaluation.leakage import leakage_note, leaked_share
 from tripletkit.evaluation.report import BASE, FINE_TUNED, EvaluationReport, describe_change, few_terms, not_better
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
 from tripletkit.evaluation.tasks import training_content
@@ -37,6 +38,9 @@ def run(job: Job) -> StageResult:
         seed=job.settings.seed,
         training=training_content(every, terms, mentions, splits.filter(split="train")),
     )
+    training = every.join(splits.filter(split="train"), on="passage_id", how="semi")["text"]
+    leakage = leaked_share(passages["text"], training)
+    report = report.model_copy(update={"leakage": leakage})
     report.write(job.folder / "scores.json")
     before, *after = (of.scores for of in report.encoders.values())
     failures = [failure for scores in after if (failure := not_better(before, scores, settings.split))]
@@ -49,6 +53,7 @@ def run(job: Job) -> StageResult:
         + "; ".join(changes),
         notes=(
             *_notes(report, passages, folders),
+            leakage_note(leakage, passages.height, settings.split),
             *few_terms(report.terms, settings.split),
             *_forgotten(report, settings.max_general_drop),
         ),
@@ -109,5 +114,5 @@ STAGE = Stage(
     inputs=frozenset({Input.ENCODER, Input.COMPARED_ENCODERS, Input.WORD_RULES}),
     files_in=("encoder",),
     files_out=("scores.json",),
-    version=3,
+    version=4,
 )
