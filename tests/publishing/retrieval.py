@@ -15,7 +15,7 @@ KINDS = ("prose",)
 OMEGA = Book("omega", "marigold", "CC BY 4.0", ("train",) * 4 + ("validation",) * 8 + ("test",) * 15)
 SETS = ("term-to-passage", "passage-to-term", "definition-to-passage")
 #: What the sets are published as.
-CONFIGURATIONS = tuple(f"{name}-{part}" for name in SETS for part in ("queries", "corpus", "qrels"))
+RETRIEVAL_CONFIGURATIONS = tuple(f"{name}-{part}" for name in SETS for part in ("queries", "corpus", "qrels"))
 
 
 def cited_tables() -> dict[str, pl.DataFrame]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from tests.publishing.reading import everything_said
-from tests.publishing.retrieval import CONFIGURATIONS, KINDS, OMEGA, SETS, cited_tables, published, sets_of
+from tests.publishing.retrieval import KINDS, OMEGA, RETRIEVAL_CONFIGURATIONS, SETS, cited_tables, published, sets_of
 from tests.publishing.tables import ALPHA, BETA, DETAILS, small_tables, unlicensed
 from tripletkit.evaluation.gold import anchor_passages, build_gold
 from tripletkit.evaluation.tasks import HIDDEN, build_tasks
@@ -57,13 +57,13 @@ def test_only_held_out_passages_are_in_them_and_the_card_counts_them(tmp_path: P
         "test-00000-of-00001.parquet",
     }
     card = (folder / "README.md").read_text()
-    for name in CONFIGURATIONS:
+    for name in RETRIEVAL_CONFIGURATIONS:
         assert f"config_name: {name}\n" in card
         counts = [read(folder, name, split).height for split in ("validation", "test")]
         assert f"| – | {counts[0]} | {counts[1]} |" in next(
             row for row in card.splitlines() if row.startswith(f"| `{name}`")
         )
-    assert f"- {', '.join(CONFIGURATIONS)}: no row in train, so there is no such split to load." in card
+    assert f"- {', '.join(RETRIEVAL_CONFIGURATIONS)}: no row in train, so there is no such split to load." in card
 
 
 def test_a_set_without_a_query_is_named_and_left_out(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_redacted_sets_hold_no_text_and_are_filled_byte_for_byte(tmp_path: Path)
     assert read(redacted, "definition-to-passage-queries").columns == ["_id", "masked_spans", "text_sha256"]
     tables = {name: cited_tables()[name] for name in ("passages", "terms")}
     assert fill_dataset(redacted, tables, tmp_path / "filled").unfilled == {}
-    for name in CONFIGURATIONS:
+    for name in RETRIEVAL_CONFIGURATIONS:
         written = [
             {path.name: path.read_bytes() for path in (of / name).iterdir()} for of in (tmp_path / "filled", opened)
         ]

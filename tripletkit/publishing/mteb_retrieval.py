@@ -16,7 +16,7 @@ _BY_PASSAGE = "passage-to-term"
 _SWAPPED = {PromptType.query: PromptType.document, PromptType.document: PromptType.query}
 
 
-class PublishedRetrieval(AbsTaskRetrieval):  # type: ignore[misc] - mteb is not checked
+class PublishedRetrieval(AbsTaskRetrieval):  # type: ignore[misc]
     """The retrieval sets of a dataset folder. ``make_task`` gives it its metadata."""
 
     def evaluate(
