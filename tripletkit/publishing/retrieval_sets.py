@@ -7,7 +7,7 @@ the same scores from either. Of a passage's headings nothing is in ``title``: an
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -20,16 +20,23 @@ from tripletkit.publishing.configs import REPLACEMENTS, SPANS, Configuration, Ta
 #: By set: the task. A name such as term-to-passage also says what a query and a candidate is.
 SETS = {task.replace("→", "-to-"): task for task in (TERM_TO_PASSAGE, PASSAGE_TO_TERM, DEFINITION_TO_PASSAGE)}
 HELD_OUT = ("validation", "test")
-#: By kind of text: what its id and the text are.
-_MEANINGS = {
-    "term": ("term_id", "canonical form"),
-    "passage": ("passage_id", "the passage's text"),
-    "definition": ("term_id of the term that it defines", "the definition; the mask token stands for its term"),
+#: By kind of text: what its id is, and what the text is.
+_IDS = {"term": "term_id", "passage": "passage_id", "definition": "term_id of the term that it defines"}
+_TEXTS = {
+    "term": "canonical form",
+    "passage": "the passage's text",
+    "definition": "the definition, with the mask token in the place of its term",
+}
+_HASH = {"text_sha256": REPLACEMENTS["text_sha256"]}
+_SPANS = {"masked_spans": "the parts of the definition that the mask token replaces in the query, by offsets"}
+_PAIR = {
+    "query-id": "_id of the query",
+    "corpus-id": "_id of the candidate",
+    "score": "1: relevant; a pair that is not listed is not relevant",
 }
 _PLACE = {"set": pl.String, "split": pl.String}
-_TEXTS = pl.Schema({**_PLACE, "_id": pl.String, "text": pl.String})
-_QRELS = pl.Schema({**_PLACE, "query-id": pl.String, "corpus-id": pl.String, "score": pl.Int32})
-_MASKED_SPANS = "the parts of the definition that the mask token replaces in the query, by offsets"
+_TEXT_SCHEMA = pl.Schema({**_PLACE, "_id": pl.String, "text": pl.String})
+_PAIR_SCHEMA = pl.Schema({**_PLACE, "query-id": pl.String, "corpus-id": pl.String, "score": pl.Int32})
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ def retrieval_sets(tables: Tables, kinds: Collection[str], mask_token: str) -> R
             queries += [(name, split, *row) for row in zip(task.query_ids, asked, strict=True)]
             corpus += [(name, split, *row) for row in zip(task.candidate_ids, task.candidates, strict=True)]
             qrels += [(name, split, *pair, 1) for pair in _relevant(task)]
-    frames = ((queries, _TEXTS), (corpus, _TEXTS), (qrels, _QRELS))
+    frames = ((queries, _TEXT_SCHEMA), (corpus, _TEXT_SCHEMA), (qrels, _PAIR_SCHEMA))
     return RetrievalSets(*(pl.DataFrame(rows, schema, orient="row") for rows, schema in frames))
 
 
@@ -62,47 +69,39 @@ def _relevant(task: RetrievalTask) -> Iterator[tuple[str, str]]:
 
 
 def retrieval_configurations(sets: RetrievalSets) -> Iterator[Configuration]:
-    """Three configurations a set: what ``mteb`` loads as subset ``NAME`` is NAME-queries, NAME-corpus and NAME-qrels."""
-    titled = sets.corpus.with_columns(title=pl.lit(""))
+    """Three configurations a set. mteb loads NAME-queries, NAME-corpus and NAME-qrels as the subset NAME of a dataset."""
+    titled = replace(sets, corpus=sets.corpus.with_columns(title=pl.lit("")))
     for name in SETS:
-        (query_id, query), (candidate_id, candidate) = (_MEANINGS[kind] for kind in name.split("-to-"))
-        yield _configuration(name, "queries", sets.queries, {"_id": query_id, "text": query})
-        yield _configuration(name, "corpus", titled, {"_id": candidate_id, "title": "empty", "text": candidate})
-        yield _qrels(name, sets.qrels)
+        query, candidate = name.split("-to-")
+        yield from _of_set(name, titled, {"text": _TEXTS[query]}, {"title": "empty", "text": _TEXTS[candidate]})
 
 
 def redacted_retrieval_configurations(sets: RetrievalSets, tables: Tables, mask_token: str) -> Iterator[Configuration]:
     """The same with hashes in the place of text. ``tables`` have the definitions in which ``mask_token`` was put."""
     definitions = dict(tables["terms"].select("term_id", "definition").iter_rows())
+    spans = [
+        masked_spans(definitions[_id], text, mask_token) if name.startswith("definition") else None
+        for name, _id, text in sets.queries.select("set", "_id", "text").iter_rows()
+    ]
     queries, corpus = (of.with_columns(text_sha256=text_hashes(of["text"])) for of in (sets.queries, sets.corpus))
+    hashed = RetrievalSets(queries.with_columns(masked_spans=pl.Series(spans, dtype=SPANS)), corpus, sets.qrels)
     for name in SETS:
-        query, candidate = (_MEANINGS[kind][0] for kind in name.split("-to-"))
-        hashed = {"text_sha256": REPLACEMENTS["text_sha256"]}
-        asked, spans = queries.filter(set=name), dict[str, str]()
-        if name.startswith("definition"):
-            found = [masked_spans(definitions[_id], text, mask_token) for _id, text in asked["_id", "text"].iter_rows()]
-            asked, spans = (
-                asked.with_columns(masked_spans=pl.Series(found, dtype=SPANS)),
-                {"masked_spans": _MASKED_SPANS},
-            )
-        yield _configuration(name, "queries", asked, {"_id": query, **spans, **hashed})
-        yield _configuration(name, "corpus", corpus, {"_id": candidate, **hashed})
-        yield _qrels(name, sets.qrels)
+        yield from _of_set(name, hashed, {**_SPANS, **_HASH} if name.startswith("definition") else _HASH, _HASH)
 
 
-def _qrels(name: str, frame: pl.DataFrame) -> Configuration:
-    ids = {f"{part}-id": f"_id in {name}-{part.replace('query', 'queries')}" for part in ("query", "corpus")}
-    return _configuration(
-        name, "qrels", frame, {**ids, "score": "1: relevant; pairs that are not listed are not relevant"}
-    )
-
-
-def _configuration(name: str, part: str, frame: pl.DataFrame, columns: Mapping[str, str]) -> Configuration:
-    rows, kinds = frame.filter(set=name), dict(zip(("queries", "corpus"), name.split("-to-"), strict=True))
-    meaning = f"a {kinds[part]} of the retrieval set {name}" if part in kinds else "a query and a relevant candidate"
-    missing = f"{name}: no held-out {kinds['queries']} has a relevant {kinds['corpus']}, so there is no such set."
-    notes = () if rows.height or part != "queries" else (missing,)
-    return Configuration(f"{name}-{part}", meaning, columns, rows.select("split", *columns), notes)
+def _of_set(
+    name: str, sets: RetrievalSets, query_columns: Mapping[str, str], candidate_columns: Mapping[str, str]
+) -> Iterator[Configuration]:
+    query, candidate = name.split("-to-")
+    lacking = f"{name}: no held-out {query} has a relevant {candidate}, so there is no such set."
+    for part, row, frame, columns in (
+        ("queries", f"a query of {name}: a {query}", sets.queries, {"_id": _IDS[query], **query_columns}),
+        ("corpus", f"a candidate of {name}: a {candidate}", sets.corpus, {"_id": _IDS[candidate], **candidate_columns}),
+        ("qrels", f"a query of {name} and a relevant candidate", sets.qrels, _PAIR),
+    ):
+        rows = frame.filter(set=name)
+        notes = (lacking,) if part == "queries" and not rows.height else ()
+        yield Configuration(f"{name}-{part}", row, columns, rows.select("split", *columns), notes)
 
 
 def fill_sets(redacted: RetrievalSets, texts: Mapping[str, Mapping[str, str]], mask_token: str) -> RetrievalSets:
@@ -128,4 +127,4 @@ def _with_text(frame: pl.DataFrame, side: int, texts: Mapping[str, Mapping[str, 
 
     found = [text(row) for row in frame.iter_rows(named=True)]
     filled = frame.with_columns(text=pl.Series(found, dtype=pl.String))
-    return filled.filter(text_hashes(found) == filled["text_sha256"]).select(_TEXTS.names())
+    return filled.filter(text_hashes(found) == filled["text_sha256"]).select(_TEXT_SCHEMA.names())
