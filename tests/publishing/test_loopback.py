@@ -32,11 +32,15 @@ from datasets import get_dataset_config_names, load_dataset
 def rows(name, **more):
     return {split: data.to_list() for split, data in load_dataset("ann/small", name, **more).items()}
 names = get_dataset_config_names("ann/small")
+from tripletkit import mteb_task
+task = mteb_task("ann/small", revision="v1")
+task.load_data()
 streamed = list(load_dataset("ann/small", "triplet", split="test", revision="v1", streaming=True))
 print(json.dumps({
     "commits": [first.commit, second.commit], "changed": [first.changed, second.changed], "names": names,
     "hub": {name: rows(name) for name in names}, "streamed": streamed,
     "default": load_dataset("ann/small")["train"].column_names,
+    "mteb": {name: task.dataset[name]["test"]["corpus"]["text"][:] for name in task.hf_subsets},
     "fetched": sorted(path.name for path in fetch_dataset("ann/small", "v1").iterdir()),
 }))
 """
@@ -143,6 +147,10 @@ def test_push_then_load_every_configuration(hub: LoopbackHub, folder: Path, tmp_
         ]
     assert got["streamed"] == got["hub"]["triplet"]["test"]
     assert got["default"] == ["anchor", "positive", "negative"]
+    corpora = {
+        name.removesuffix("-corpus"): rows["test"] for name, rows in got["hub"].items() if name.endswith("-corpus")
+    }
+    assert got["mteb"] == {name: [row["text"] for row in rows] for name, rows in corpora.items()}
     assert {"README.md", "tripletkit.json", "triplet"} <= set(got["fetched"])
 
 

@@ -56,14 +56,13 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     terms = _terms(parts["terms"], tables.get("terms", make_table(TERMS, [])), mentions["surface"])
     mask_token = manifest["details"]["mask_token"]
     triplets = _triplets(parts["full"], passages, terms, mask_token)
-    redacted_sets = _sets(redacted)
-    sets = redacted_sets and fill_sets(redacted_sets, _texts(passages, terms), mask_token)
+    sets, unanswered = _fill_sets(redacted, passages, terms, mask_token)
     unfilled = {
         "passages": parts["corpus"].height - passages.height,
         "terms": parts["terms"].height - terms.height,
         "definitions": parts["terms"]["definition_sha256"].count() - terms["definition"].count(),
         "triplets": parts["full"].height - triplets.height,
-        "queries": redacted_sets.queries.height - sets.queries.height if redacted_sets and sets else 0,
+        "queries": unanswered,
     }
     unfilled = {kind: n for kind, n in unfilled.items() if n}
     filled = {
@@ -99,8 +98,10 @@ def _rows(folder: Path, name: str) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(path).with_columns(split=pl.lit(split)) for split, path in paths])
 
 
-def _sets(folder: Path) -> RetrievalSets | None:
-    """The retrieval sets, without text; None in a dataset of an earlier version."""
+def _fill_sets(
+    folder: Path, passages: pl.DataFrame, terms: pl.DataFrame, mask_token: str
+) -> tuple[RetrievalSets | None, int]:
+    """The retrieval sets, and how many queries are left out. None in a dataset of an earlier version."""
     parts = [
         [
             _rows(folder, f"{name}-{part}").with_columns(set=pl.lit(name))
@@ -109,16 +110,16 @@ def _sets(folder: Path) -> RetrievalSets | None:
         ]
         for part in ("queries", "corpus", "qrels")
     ]
-    return RetrievalSets(*(pl.concat(of, how="diagonal") for of in parts)) if all(parts) else None
-
-
-def _texts(passages: pl.DataFrame, terms: pl.DataFrame) -> dict[str, dict[str, str]]:
-    """The texts of the retrieval sets, by kind and id."""
-    return {
+    if not all(parts):
+        return None, 0
+    redacted = RetrievalSets(*(pl.concat(of, how="diagonal") for of in parts))
+    texts = {
         "passage": dict(passages.select("passage_id", "text").iter_rows()),
         "term": dict(terms.select("term_id", "term").iter_rows()),
         "definition": dict(terms.drop_nulls("definition").select("term_id", "definition").iter_rows()),
     }
+    filled = fill_sets(redacted, texts, mask_token)
+    return filled, redacted.queries.height - filled.queries.height
 
 
 def _terms(redacted: pl.DataFrame, known: pl.DataFrame, surfaces: pl.Series) -> pl.DataFrame:
