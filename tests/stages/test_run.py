@@ -174,7 +174,9 @@ def test_the_cards_tell_the_scores(done: Path) -> None:
     tuned = report["encoders"]["fine-tuned"]
     value = f"{tuned['scores']['term→passage']['nDCG@10']:.3f}"
     for card in (dataset, model):
-        assert value in next(line for line in card.splitlines() if line.startswith("| term→passage | nDCG@10 |"))
+        assert value in next(line for line in card.splitlines() if line.startswith("| fine-tuned |"))
+        assert f"The fine-tuned encoder is {'better' if report['better'] else 'not better'} than" in card
+        assert all(verdict["use"] in card for verdict in report["verdicts"])
         assert tuned["fingerprint"] in card
         assert f"On the test split ({report['terms']} terms, {report['passages']} passages)" in card
 
