@@ -19,6 +19,6 @@ def test_short_sentences_are_no_copies() -> None:
 
 def test_the_note_is_a_warning_if_anything_leaked() -> None:
     assert leakage_note(0, 1200, "test") == (
-        " leakage: 0.0% of the 1,200 test passages have most of their sentences in training passages"
+        " leakage: 0.0% of the 1,200 test passages have most of their sentences in the training split"
     )
     assert leakage_note(0.01, 100, "test").startswith("WARNING: leakage: 1.0% of the 100 test passages have most")

@@ -109,7 +109,7 @@ class Tokens(HashEncoder):
         self, queries: Sequence[str], documents: Sequence[str], what: str = "texts"
     ) -> npt.NDArray[np.float32]:
         self.asked.append((list(queries), list(documents)))
-        return scores(*([float(text[0].lower() == query[0]) for text in documents] for query in queries))
+        return scores(*([float(text[0].lower() == query[0].lower()) for text in documents] for query in queries))
 
 
 def test_maxsim_encodes_every_text_once_and_is_turned_round_for_texts() -> None:

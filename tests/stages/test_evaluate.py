@@ -55,7 +55,8 @@ def test_any_encoders_are_compared_with_the_first(
     assert scores["leakage"] == 0
     out = capsys.readouterr().out
     assert (
-        f"leakage: 0.0% of the {scores['passages']} validation passages have most of their sentences in training" in out
+        f"leakage: 0.0% of the {scores['passages']} validation passages have most of their sentences in the training"
+        in out
     )
     assert f"  B = {other_encoder}" in out
     assert "term→passage, masked" in out

@@ -28,7 +28,7 @@ def leaked_share(passages: Iterable[str], training: Iterable[str]) -> float:
 def leakage_note(share: float, passages: int, split: str) -> str:
     """The share in words: a line of the printed table, or a warning where it is not 0."""
     what = (
-        f"leakage: {share:.1%} of the {passages:,} {split} passages have most of their sentences in training passages"
+        f"leakage: {share:.1%} of the {passages:,} {split} passages have most of their sentences in the training split"
     )
     return f"WARNING: {what}: on these the scores are too high for new text" if share else f" {what}"
 
