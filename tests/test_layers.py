@@ -31,6 +31,7 @@ OWNERS = {
         "encoding/precision.py",
         "mining/miner.py",
         "training/batches.py",
+        "training/blend.py",
         "training/lists.py",
         "training/losses.py",
         "training/model.py",

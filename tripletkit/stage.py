@@ -32,6 +32,8 @@ class Input(StrEnum):
     ENCODER = "encoder"  # all of the encoder that the stage begins with
     COMPARED_ENCODERS = "compared_encoders"  # the encoders that `evaluate` compares
     USER_TERMS = "user_terms"  # the user's own file of terms
+    USER_PAIRS = "user_pairs"  # the user's own pairs for the general check
+    BLEND_CHECK = "blend_check"  # what chooses the mix of weights, if `train.blend` is "auto"
 
 
 @dataclass(frozen=True)
