@@ -22,6 +22,7 @@ from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
 from tripletkit.stage import Input, Job, Stage, StageReport, StageResult
 from tripletkit.store import Manifest, Store, sha256_if_there
+from tripletkit.teaching.teachers import resolve_teacher
 from tripletkit.user_rows import BAD_ROW, counted
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class Tools:
         if name == "auto" and made is not None and not self.force:
             name = str(made.key.get("encoder_name", name))
         return resolve_encoder(name, self.settings.prompts)
+
+    @cached_property
+    def teacher(self) -> EncoderFolder | None:
+        """The model that `train.teacher` names, if any."""
+        return resolve_teacher(self.settings.train.teacher)
 
     def encoder(self, place: EncoderFolder) -> Encoder:
         """Vectors by the encoder in ``place``, cached in the output folder."""
@@ -252,6 +258,7 @@ _INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
     Input.COMPARED_ENCODERS: lambda of: {
         "compared_encoders": [resolve_encoder(name).fingerprint for name in of.settings.evaluate.compare]
     },
+    Input.TEACHER: lambda of: {"teacher": of.teacher.fingerprint} if of.teacher else {},
     Input.USER_TERMS: lambda of: {"user_terms": sha256_if_there(at)} if (at := of.settings.glossary.terms) else {},
     Input.USER_PAIRS: lambda of: _user_pairs(of.settings),
     Input.BLEND_CHECK: lambda of: (

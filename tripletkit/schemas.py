@@ -151,11 +151,15 @@ TRIPLETS = Table("triplets", ("triplet_id",), "Training data").with_columns(
 )
 
 TEACHER = Table(
-    "teacher", ("list", "passage_id"), "Lists of passages and terms with a teacher's scores; a training step reads one list"
+    "teacher",
+    ("list", "passage_id"),
+    "Lists of passages and terms with a teacher's scores; a training step reads one list",
 ).with_columns(
     list=Column(INT, "its list, from 0"),
     passage_id=Column(TEXT, "a passage of the list"),
-    positive_id=Column(TEXT, "the positive of a mined triplet of the passage, if it is in the training split", null=True),
+    positive_id=Column(
+        TEXT, "the positive of a mined triplet of the passage, if it is in the training split", null=True
+    ),
     negative_id=Column(TEXT, "the negative of that triplet", null=True),
     term_ids=Column(TEXTS, "the terms of the list, the same for each of its passages"),
     cosine=Column(REALS, "per term: the teacher's cosine of passage and term"),
@@ -177,7 +181,9 @@ DROPPED = Table(
     detail=Column(TEXT, "numbers or text behind the reason", null=True),
 )
 
-TABLES = {table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, TEACHER, DROPPED)}
+TABLES = {
+    table.name: table for table in (BOOKS, PAGES, LINES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, TEACHER, DROPPED)
+}
 
 
 def make_table(table: Table, rows: Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]]) -> pl.DataFrame:

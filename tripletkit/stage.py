@@ -31,6 +31,7 @@ class Input(StrEnum):
     TOKENIZER = "tokenizer"  # of the base encoder, with its token limit; not its weights
     ENCODER = "encoder"  # all of the encoder that the stage begins with
     COMPARED_ENCODERS = "compared_encoders"  # the encoders that `evaluate` compares
+    TEACHER = "teacher"  # the encoder that `train.teacher` names, if any
     USER_TERMS = "user_terms"  # the user's own file of terms
     USER_PAIRS = "user_pairs"  # the user's own pairs for the general check
     BLEND_CHECK = "blend_check"  # what chooses the mix of weights, if `train.blend` is "auto"
@@ -76,7 +77,8 @@ class Stage:
     """One step of the pipeline, with all that its result depends on.
 
     The result depends on the tables in ``reads``, the files in ``files_in``, the settings in ``settings`` (sections, or
-    single ones as in "train.teacher"), the ``inputs``, and ``version``. Tables in ``also_reads`` are handed over too, but a change in them runs nothing again.
+    single ones as in "train.teacher"), the ``inputs``, and ``version``. Tables in ``also_reads`` are handed over too, but a
+    change in them runs nothing again.
     """
 
     name: str

@@ -21,7 +21,7 @@ from tripletkit.schemas import DROPPED, TABLES, check_table, make_table
 
 #: Which stage makes which table.
 MAKERS = dict.fromkeys(("books", "pages", "lines", "passages"), "extract")
-MAKERS |= {"terms": "glossary", "mentions": "tag", "splits": "split", "triplets": "mine"}
+MAKERS |= {"terms": "glossary", "mentions": "tag", "splits": "split", "triplets": "mine", "teacher": "teach"}
 #: What `train` makes: a SentenceTransformer folder, and the scores of both encoders on validation.
 ENCODER, VALIDATION = "encoder", "validation.json"
 

@@ -16,13 +16,14 @@ import polars as pl
 from tripletkit.books import find_books, is_passage_file
 from tripletkit.encoding.properties import TASKS, saved_types
 from tripletkit.encoding.resolve import resolve_encoder
-from tripletkit.errors import ConfigError, SourceError, TableError, TripletkitError
+from tripletkit.errors import ConfigError, EncoderError, SourceError, TableError, TripletkitError
 from tripletkit.pdf.reader import open_pdf
 from tripletkit.pipeline import STAGES
 from tripletkit.rounds import round_rows, rounds_lines
 from tripletkit.rules import load_rules
 from tripletkit.settings import Settings
 from tripletkit.store import MAKERS, Store
+from tripletkit.teaching.teachers import check_teacher, resolve_teacher
 from tripletkit.training.diagnostics import Finding, lint, unmeetable_margin
 from tripletkit.user_rows import counted, read_passage_file
 
@@ -155,6 +156,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _disk(settings)
     yield _checked("rules: ", lambda of: f"{sum(map(len, load_rules(of).files.values()))} rules", settings.rules)
     yield from _encoder(settings)
+    yield from _other_models(settings)
     yield from _books(settings.books)
     problem = unmeetable_margin(train)
     fine = Check(True, f"margin {train.margin:g} ({train.distance}) can be met")
@@ -205,6 +207,23 @@ def _encoder(settings: Settings) -> Iterator[Check]:
         f"weights saved in {saved_types(at.folder)}, held in float32, computed in {precision}",
     ):
         yield Check(True, f"encoder: {what}")
+
+
+def _other_models(settings: Settings) -> Iterator[Check]:
+    """Load the cross-encoder that filters negatives, and the teacher."""
+    from tripletkit.encoding.cross_encoder import load_cross_encoder
+
+    def cross_encoder(name: str) -> str:
+        load_cross_encoder(name)
+        return f"cross-encoder: {name}; it was loaded"
+
+    if (name := settings.mine.cross_encoder) is not None:
+        yield _checked("", cross_encoder, name)
+    try:
+        if (place := resolve_teacher(settings.train.teacher)) is not None:
+            yield Check(True, f"teacher: {check_teacher(place)}")
+    except EncoderError as error:
+        yield Check(False, error.problem, error.hint)
 
 
 def _books(given: tuple[Path, ...]) -> Iterator[Check]:

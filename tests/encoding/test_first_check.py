@@ -8,9 +8,9 @@ from tests.conftest import make_tiny_cross_encoder, make_tiny_encoder
 from tests.encoding.layouts import half, prompts
 from tests.encoding.test_refused import not_a_number
 from tripletkit.cli import main
+from tripletkit.encoding.cross_encoder import load_cross_encoder
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import EncoderError
-from tripletkit.mining.miner import load_cross_encoder
 from tripletkit.pdf.workers import Bounds, run_bounded
 from tripletkit.stages.extract import FIND_PROBLEM
 
@@ -61,7 +61,9 @@ def test_a_cross_encoder_is_loaded_in_float32_and_must_be_finite(tmp_path: Path)
 def test_a_process_of_its_own_finds_the_same_problem(tmp_path: Path) -> None:
     sound = resolve_encoder(str(make_tiny_encoder(tmp_path / "sound", seed=1)))
     broken = resolve_encoder(str(not_a_number(make_tiny_encoder(tmp_path / "broken", seed=1))))
-    outcomes = run_bounded(FIND_PROBLEM, [(sound, None), (broken, None)], workers=1, bounds=Bounds(300, 1 << 20))
+    outcomes = run_bounded(
+        FIND_PROBLEM, [(sound, None, None), (broken, None, None)], workers=1, bounds=Bounds(300, 1 << 20)
+    )
     found = dict(list(outcomes))
     assert found[0] is None
     assert "hold NaN" in str(found[1])

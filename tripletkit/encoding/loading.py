@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Transformer
 
 from tripletkit.encoding.properties import TASKS, Task, needs_code
@@ -26,21 +26,34 @@ def load_model(place: EncoderFolder, device: str | None = None) -> Any:  # noqa:
     Raises EncoderError if the folder has none, if it needs code of its own, or if a weight is NaN or infinite.
     """
     _ = place.properties  # refuses what the configuration shows to be no encoder
+    model = _load(SentenceTransformer, f"encoder {place.name!r}", place, device)
+    model.prompts |= {task: place.prompt(task) for task in TASKS}
+    return model
+
+
+def load_multi_vector(place: EncoderFolder, device: str | None = None) -> Any:  # noqa: ANN401 - untyped library
+    """The MultiVectorEncoder in ``place``, with float32 weights. Raises EncoderError as ``load_model``."""
+    what = f"multi-vector encoder {place.name!r}"
+    model = _load(MultiVectorEncoder, what, place, device)
+    check_limits(what, model)
+    return model
+
+
+def _load(kind: type[Any], what: str, place: EncoderFolder, device: str | None) -> Any:  # noqa: ANN401
     try:
         with hidden_progress_bars():
             # Without the type, later modules would be rounded to that of the first one.
-            model = SentenceTransformer(
+            model = kind(
                 str(place.folder), local_files_only=True, device=device, model_kwargs={"dtype": torch.float32}
             ).float()
     except Exception as error:  # the library raises whatever its parts raise
         if "trust_remote_code" in str(error):
             raise needs_code(place.name, "it") from error
         raise EncoderError(
-            f"encoder {place.name!r}: {place.folder} cannot be loaded ({type(error).__name__}: {_first_line(error)})",
-            "Give a folder that SentenceTransformer.save_pretrained wrote, or a hub id.",
+            f"{what}: {place.folder} cannot be loaded ({type(error).__name__}: {_first_line(error)})",
+            f"Give a folder that {kind.__name__}.save_pretrained wrote, or a hub id.",
         ) from error
-    check_weights(f"encoder {place.name!r}", model)
-    model.prompts |= {task: place.prompt(task) for task in TASKS}
+    check_weights(what, model)
     return model
 
 
@@ -58,12 +71,7 @@ def check_encoder(place: EncoderFolder) -> int:
     one dense vector each.
     """
     model = load_model(place, "cpu")
-    for limit, room in _limits(model):
-        if limit > room:
-            raise EncoderError(
-                f"encoder {place.name!r}: its limit of {limit:,} tokens is higher than the {room:,} positions that it has",
-                f"Load it with SentenceTransformer, set max_seq_length = {room}, and save it again.",
-            )
+    check_limits(f"encoder {place.name!r}", model)
     shapes = {_shape(place, model, task) for task in TASKS}
     if len(shapes) > 1:
         raise EncoderError(
@@ -71,6 +79,16 @@ def check_encoder(place: EncoderFolder) -> int:
             "Choose an encoder that gives both the same dimensions.",
         )
     return shapes.pop()
+
+
+def check_limits(what: str, model: Any) -> None:  # noqa: ANN401 - untyped library
+    """Raise EncoderError if a limit of tokens is higher than the model has positions."""
+    for limit, room in _limits(model):
+        if limit > room:
+            raise EncoderError(
+                f"{what}: its limit of {limit:,} tokens is higher than the {room:,} positions that it has",
+                f"Load it with {type(model).__name__}, set max_seq_length = {room}, and save it again.",
+            )
 
 
 def _shape(place: EncoderFolder, model: Any, task: Task) -> int:  # noqa: ANN401 - untyped library

@@ -6,7 +6,8 @@ was trained for one vector per text. Imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,23 +37,31 @@ def max_similarities(
     float32, shape (queries, documents); None for an encoder without token vectors, such as a StaticEmbedding. Special tokens
     and prompts are left out. ``advance`` is called with the number of documents done.
     """
-    tokens = _token_vectors(model, queries, "query", precision)
+    return compare_tokens(partial(_token_vectors, model, precision=precision), queries, documents, advance)
+
+
+def compare_tokens(
+    vectors: Callable[[Sequence[str], Task], list[torch.Tensor] | None],
+    queries: Sequence[str],
+    documents: Sequence[str],
+    advance: Advance = lambda _: None,
+) -> Scores | None:
+    """MaxSim of texts whose tokens' unit vectors ``vectors`` gives, at least one a text; None where it gives None."""
+    tokens = vectors(queries, "query")
     if tokens is None:
         return None
     found = np.zeros((len(queries), len(documents)), dtype=np.float32)
-    if not queries:
+    if not tokens:
         return found
-    lengths = torch.tensor([len(rows) for rows in tokens], device=model.device)
-    owner, together = (
-        torch.repeat_interleave(torch.arange(len(queries), device=model.device), lengths),
-        torch.cat(tokens),
-    )
+    together, device = torch.cat(tokens), tokens[0].device
+    lengths = torch.tensor([len(rows) for rows in tokens], device=device)
+    owner = torch.repeat_interleave(torch.arange(len(queries), device=device), lengths)
     for places in _by_length(documents):
-        part = _token_vectors(model, [documents[i] for i in places], "document", precision)
+        part = vectors([documents[i] for i in places], "document")
         if part is None:
             return None
         best = torch.stack([(together @ rows.T).amax(dim=1) for rows in part])  # documents x query tokens
-        sums = torch.zeros(len(places), len(queries), device=best.device).index_add_(1, owner, best)
+        sums = torch.zeros(len(places), len(queries), device=device).index_add_(1, owner, best)
         found[:, places] = (sums / lengths).T.cpu().numpy()
         advance(len(places))
     return found

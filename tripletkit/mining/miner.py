@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tripletkit.encoding.encoder import Encoder
-from tripletkit.errors import EncoderError, TableError
+from tripletkit.errors import TableError
 from tripletkit.ids import rng_for
 from tripletkit.mining.pool import Anchors, Candidate, Pool, Weak, choose_positives, hide, without_weak
 from tripletkit.mining.search import Mined, search_negatives
@@ -163,39 +162,3 @@ def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, rel
     counts = mined.rejected.copy()
     counts[TOO_CLOSE_BY_CROSS_ENCODER] = len(rejected)
     return replace(mined, triplets=left, rejected=counts, scores=scores, rejected_by_scores=rejected)
-
-
-def load_cross_encoder(name: str | None) -> Any:  # noqa: ANN401 - untyped library
-    """The CrossEncoder in a folder or of a Hub id, which must give one score; None for None. Raises EncoderError."""
-    if name is None:
-        return None
-    import torch
-    from sentence_transformers import CrossEncoder
-
-    from tripletkit.encoding.loading import check_weights
-
-    folder = Path(name).expanduser()
-    try:
-        model = CrossEncoder(
-            str(folder) if folder.is_dir() else name,
-            local_files_only=folder.is_dir(),
-            model_kwargs={"dtype": torch.float32},
-        )
-    except Exception as error:  # the library raises many types
-        raise EncoderError(
-            f"cross-encoder {name!r} cannot be loaded ({type(error).__name__}: {error})",
-            "Give a folder written by CrossEncoder.save_pretrained, or a Hub id: cross-encoder/ms-marco-MiniLM-L6-v2.",
-        ) from error
-    architectures = model.config.architectures or [""]
-    if model[0].transformer_task == "sequence-classification" and not architectures[0].endswith("Classification"):
-        raise EncoderError(
-            f"cross-encoder {name!r}: it is a {architectures[0] or 'model'} without scores, such as an encoder has",
-            "Give a CrossEncoder, such as cross-encoder/ms-marco-MiniLM-L6-v2.",
-        )
-    check_weights(f"cross-encoder {name!r}", model)
-    if model.num_labels != 1:
-        raise EncoderError(
-            f"cross-encoder {name!r} gives {model.num_labels} scores a pair",
-            "Choose one that was trained to rank, which gives one.",
-        )
-    return model

@@ -6,10 +6,11 @@ from typing import Literal, overload
 
 import polars as pl
 
+from tripletkit.encoding.cross_encoder import load_cross_encoder
 from tripletkit.encoding.given_encoder import given_encoder, mask_token_of
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.ids import stable_id
-from tripletkit.mining.miner import Tools, check_any_triplet, load_cross_encoder, mine_pool
+from tripletkit.mining.miner import Tools, check_any_triplet, mine_pool
 from tripletkit.mining.pool import build_pool
 from tripletkit.rules import load_rules
 from tripletkit.schemas import INT, LOCATORS, TEXT, TRIPLETS

@@ -102,7 +102,7 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     books = {book: i for i, book in enumerate(dict.fromkeys(p["book_id"] for p in rows))} | {None: -1}
     texts = tuple(p["text"] for p in rows)
     mentioned = relations.mentioned_in(texts, term_rows)
-    spans = _spans(rows, term_rows, mentions)
+    spans = mention_spans(rows, term_rows, mentions)
     return Pool(
         passage_ids=tuple(p["passage_id"] for p in rows),
         texts=texts,
@@ -121,7 +121,7 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     )
 
 
-def _spans(passages: Sequence[Values], terms: Sequence[Values], mentions: pl.DataFrame) -> dict[int, list[Span]]:
+def mention_spans(passages: Sequence[Values], terms: Sequence[Values], mentions: pl.DataFrame) -> dict[int, list[Span]]:
     """By passage: start, end and term of each mention, first to last."""
     passage_number = {p["passage_id"]: i for i, p in enumerate(passages)}
     term_number = {t["term_id"]: i for i, t in enumerate(terms)}

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import polars as pl
 
@@ -25,6 +26,7 @@ from tripletkit.pdf.workers import BookTables, BookTask, Bounds, Failure, Passag
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.store import write_atomically
+from tripletkit.teaching.teachers import resolve_teacher
 from tripletkit.user_rows import PassageFile, counted, read_passage_file
 
 log = logging.getLogger(__name__)
@@ -41,9 +43,8 @@ _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES
 
 #: Read in worker processes only: this process loads no PDF library.
 READ_BOOK: WorkerFunction[BookTask, BookTables | str] = WorkerFunction("tripletkit.pdf.book_tables:read_book_task")
-FIND_PROBLEM: WorkerFunction[tuple[EncoderFolder | None, str | None], tuple[str, str] | None] = WorkerFunction(
-    "tripletkit.stages.extract:find_problem"
-)
+ToCheck: TypeAlias = tuple[EncoderFolder | None, str | None, EncoderFolder | None]
+FIND_PROBLEM: WorkerFunction[ToCheck, tuple[str, str] | None] = WorkerFunction("tripletkit.stages.extract:find_problem")
 #: What to do when a book did not come out of its worker, by the cause.
 _CURES = {
     "time": "Raise book_seconds in [extract].",
@@ -86,12 +87,12 @@ def run(job: Job) -> StageResult:
 
 def _check_encoders(job: Job) -> None:
     """Refuse encoders that later stages could not use, before any work. One that was found sound is not loaded again."""
-    place, cross_encoder = job.locate(), job.settings.mine.cross_encoder
-    mark = job.folder / "cache" / "encoders" / place.fingerprint
-    known = place.name == EMBEDDED or mark.is_file()
-    if known and cross_encoder is None:
+    cross_encoder, places = job.settings.mine.cross_encoder, (job.locate(), resolve_teacher(job.settings.train.teacher))
+    marks = {at: job.folder / "cache" / "encoders" / at.fingerprint for at in places if at is not None}
+    place, teacher = (None if at is None or at.name == EMBEDDED or marks[at].is_file() else at for at in places)
+    if (place, cross_encoder, teacher) == (None, None, None):
         return
-    task = (None if known else place, cross_encoder)
+    task = (place, cross_encoder, teacher)
     # In a process of its own, so that this one does not hold the libraries while books are read, unless it has them already.
     found: object = find_problem(task) if "sentence_transformers" in sys.modules else None
     if "sentence_transformers" not in sys.modules:
@@ -99,23 +100,28 @@ def _check_encoders(job: Job) -> None:
     if isinstance(found, Failure):
         fault = found.cause == "fault"
         cure = "This is a fault in tripletkit; please report it." if fault else "Choose a smaller encoder."
-        raise EncoderError(f"encoder {place.name!r}: loading it failed ({found.why})", cure)
+        named = " or ".join(repr(one) for one in (place and place.name, cross_encoder, teacher and teacher.name) if one)
+        raise EncoderError(f"encoder {named}: loading it failed ({found.why})", cure)
     if isinstance(found, tuple):
         raise EncoderError(*found)
-    write_atomically(mark, b"")
+    for mark in marks.values():
+        write_atomically(mark, b"")
 
 
-def find_problem(encoders: tuple[EncoderFolder | None, str | None]) -> tuple[str, str] | None:
-    """What is wrong with the encoder or the cross-encoder, and what to do; None where both can be used."""
+def find_problem(encoders: ToCheck) -> tuple[str, str] | None:
+    """What is wrong with the encoder, the cross-encoder or the teacher, and what to do; None where all can be used."""
+    from tripletkit.encoding.cross_encoder import load_cross_encoder
     from tripletkit.encoding.loading import check_encoder
-    from tripletkit.mining.miner import load_cross_encoder
+    from tripletkit.teaching.teachers import check_teacher
 
-    place, cross_encoder = encoders
+    place, cross_encoder, teacher = encoders
     try:
         if place is not None:
             check_encoder(place)
         if cross_encoder is not None:
             load_cross_encoder(cross_encoder)
+        if teacher is not None:
+            check_teacher(teacher)
     except EncoderError as error:
         return error.problem, error.hint
     return None

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import polars as pl
 
+from tripletkit.encoding.cross_encoder import load_cross_encoder
 from tripletkit.evaluation.gold import anchor_passages
 from tripletkit.ids import stable_id
-from tripletkit.mining.miner import MinedPool, Tools, check_any_triplet, load_cross_encoder, mine_pool
+from tripletkit.mining.miner import MinedPool, Tools, check_any_triplet, mine_pool
 from tripletkit.mining.pool import build_pool
 from tripletkit.schemas import TRIPLETS, check_table
 from tripletkit.settings import TrainSettings

@@ -1,0 +1,183 @@
+"""Passages and terms → lists with a teacher's scores, from which the encoder learns: for each passage the order of its terms,
+for each term the order of its passages.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tripletkit.errors import TableError
+from tripletkit.evaluation.gold import anchor_passages
+from tripletkit.language.lexical import bm25
+from tripletkit.mining.pool import mention_spans
+from tripletkit.mining.relations import Values
+from tripletkit.schemas import TEACHER, make_table
+from tripletkit.settings import TrainSettings
+from tripletkit.stage import Input, Job, Row, Stage, StageResult
+from tripletkit.teaching.labels import Page, label_scores, pages_of
+from tripletkit.teaching.lists import Triplets, books_of_lists, draw_list, list_count
+from tripletkit.teaching.scores import BookScores, Scores, add_up
+from tripletkit.teaching.structure import structure_scores
+from tripletkit.teaching.teachers import Teacher, check_teacher, load_teacher, resolve_teacher, usable_weights
+
+#: A list compares terms and passages, so a book needs some of both.
+FEWEST = 2
+
+
+def run(job: Job) -> StageResult:
+    """Draw the lists of every training step and score them. Raises TableError if no book has two passages and two terms."""
+    settings = job.settings.train
+    if not settings.has_teacher:
+        return StageResult(
+            {"teacher": make_table(TEACHER, [])}, summary="none (train.teacher = none): triplets alone train"
+        )
+    books, dropped = _books(job)
+    if not books:
+        raise TableError(
+            f"teach: no book has {FEWEST} passages and {FEWEST} terms that they mention",
+            "Give more books or terms, or set train.teacher = none.",
+        )
+    sizes = {book_id: len(book.passages) for book_id, book in books.items()}
+    count = list_count(sum(sizes.values()), settings.list_passages, settings.max_steps)
+    teacher, triplets, rows = _teacher(job), _triplets(job.table("triplets")), list[Row]()
+    weights: Mapping[str, float] = {}
+    for book_id, numbers in books_of_lists(sizes, count, job.settings.seed).items():
+        book = books[book_id]
+        scores, weights = _score(book, teacher, settings.teacher_weights)
+        size = {"passages": settings.list_passages, "terms": settings.list_terms}
+        drawn = [draw_list(scores, number, triplets, seed=job.settings.seed, **size) for number in numbers]
+        rows += teacher.reorder([row for rows in drawn for row in rows], book.names, book.texts)
+    return _result(rows, sizes, dropped, _in_words(teacher, weights, settings), settings)
+
+
+def _teacher(job: Job) -> Teacher:
+    """The teacher, loaded and tried once before the work, if it is not the base encoder."""
+    settings, place = job.settings, resolve_teacher(job.settings.train.teacher)
+    if place is not None:
+        check_teacher(place)
+    cache = settings.output / "cache" / "embeddings"
+    base, precision = job.encoder(job.locate()), settings.precision
+    return load_teacher(place, base, job.encoder, cache=cache, progress=job.progress, precision=precision)
+
+
+@dataclass(frozen=True)
+class _Book:
+    """Rows of the passages that teach, in reading order, and of the terms that they mention."""
+
+    passages: Sequence[Values]
+    terms: Sequence[Values]
+    mentions: pl.DataFrame
+    lines: pl.DataFrame
+    trains: Sequence[bool]  # per passage
+    held_out: set[Page]
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """By passage_id."""
+        return {row["passage_id"]: row["text"] for row in self.passages}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """By term_id."""
+        return {row["term_id"]: row["term"] for row in self.terms}
+
+
+def _books(job: Job) -> tuple[dict[str, _Book], list[Row]]:
+    """The books that can teach, and the reason for each other one."""
+    names = ("train",) if job.settings.train.text == "train" else ("train", "validation", "test")
+    every, splits, kinds = job.table("passages"), job.table("splits"), job.settings.mine.kinds
+    passages = pl.concat([anchor_passages(every, splits, kinds=kinds, split=name) for name in names])
+    split_of = dict(splits.iter_rows())
+    out = [name for name in ("validation", "test") if name in splits["split"]]
+    held_out = pages_of(every.join(splits.filter(pl.col("split").is_in(out)), on="passage_id", how="semi").to_dicts())
+    terms, mentions, lines = job.table("terms").filter("kept"), job.table("mentions"), job.table("lines")
+    books, dropped = dict[str, _Book](), list[Row]()
+    for book_id in passages["book_id"].unique().sort().to_list():
+        own = passages.filter(book_id=book_id).sort("page_first", "passage_id")
+        said = mentions.join(own.select("passage_id"), on="passage_id", how="semi")
+        its = terms.filter((pl.col("book_id") == book_id) | pl.col("book_id").is_null())
+        its = its.join(said.select("term_id").unique(), on="term_id", how="semi")
+        if own.height < FEWEST or its.height < FEWEST:
+            detail = f"{own.height} passages, {its.height} terms"
+            dropped.append({"stage": "teach", "item": book_id, "reason": "too small to teach", "detail": detail})
+            continue
+        trains = [split_of.get(passage_id) == "train" for passage_id in own["passage_id"]]
+        of_book = lines.filter(book_id=book_id)
+        books[book_id] = _Book(own.to_dicts(), its.to_dicts(), said, of_book, trains, held_out)
+    return books, dropped
+
+
+def _score(book: _Book, teacher: Teacher, weights: Mapping[str, float]) -> tuple[BookScores, dict[str, float]]:
+    """All parts of the teacher's score, and how much each counts. A part that it does not have is 0; others count in its place."""
+    texts, names = list(book.texts.values()), list(book.names.values())
+    spans = mention_spans(book.passages, book.terms, book.mentions)
+    of_teacher = teacher.parts(names, texts)
+    usable, none = usable_weights(weights, of_teacher), np.zeros((len(texts), len(names)), dtype=np.float32)
+    parts: dict[str, Scores] = {"cosine": none, "maxsim": none} | of_teacher
+    parts |= {
+        "bm25": bm25(names, texts).T,
+        "structure": structure_scores(book.passages, book.terms, spans, book.lines),
+        "label": label_scores(book.passages, book.terms, spans, trains=book.trains, held_out=book.held_out),
+    }
+    scores = BookScores(
+        passage_ids=list(book.texts),
+        term_ids=list(book.names),
+        parts=parts,
+        over_terms=add_up(parts, usable, axis=1),
+        over_passages=add_up(parts, usable, axis=0),
+    )
+    return scores, usable
+
+
+def _triplets(triplets: pl.DataFrame) -> Triplets:
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    rows = triplets.filter((pl.col("split") == "train") & ~pl.col("masked"))
+    for passage_id, positive, negative in rows.select("passage_id", "positive_id", "negative_id").iter_rows():
+        found[passage_id].append((positive, negative))
+    return found
+
+
+def _in_words(teacher: Teacher, weights: Mapping[str, float], settings: TrainSettings) -> str:
+    """The teacher, and the weights of the parts that count, which are not those of the settings where it lacks a part."""
+    parts = ", ".join(f"{name} {weight:g}" for name, weight in weights.items() if weight)
+    return f"{settings.teacher!r} ({f'{teacher.kind}; ' if teacher.kind else ''}{parts})"
+
+
+def _result(
+    rows: list[Row], sizes: Mapping[str, int], dropped: list[Row], teacher: str, settings: TrainSettings
+) -> StageResult:
+    table = make_table(TEACHER, rows)
+    lists, passages = table["list"].n_unique(), table["passage_id"].n_unique()
+    texts = "your whole corpus, labels of the training split only" if settings.text == "own" else "the training split"
+    summary = (
+        f"{lists:,} lists of up to {settings.list_passages} passages and {settings.list_terms} terms by teacher "
+        f"{teacher}, with {passages:,} of the {sum(sizes.values()):,} passages of {texts}"
+    )
+    triplets = table["positive_id"].count()
+    counts = {"lists": lists, "passages": passages, "rows": table.height, "triplets": triplets}
+    return StageResult({"teacher": table}, dropped, counts, f"{summary}; {triplets:,} rows have a triplet")
+
+
+STAGE = Stage(
+    "teach",
+    reads=("passages", "terms", "mentions", "splits", "triplets", "lines"),
+    writes=("teacher",),
+    run=run,
+    settings=(
+        "train.teacher",
+        "train.text",
+        "train.teacher_weights",
+        "train.list_passages",
+        "train.list_terms",
+        "train.max_steps",
+        "mine.kinds",
+        "seed",
+        "precision",
+    ),
+    inputs=frozenset({Input.ENCODER, Input.TEACHER, Input.WORD_RULES}),
+)
