@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +176,26 @@ def test_lists_from_the_command_line(output: Path, tiny_encoder: Path, capsys: p
     manifest = Store(output).manifest("train")
     assert manifest
     assert manifest.counts == {"lists": 3, "triplets": 14, "steps": 15, "saved step": 15}
+
+
+@pytest.mark.slow
+def test_the_summary_says_how_much_of_the_base_encoder_was_mixed_in(
+    output: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With `auto` validation and the pairs of the package choose, and each mix is shown."""
+    from tripletkit.cli import main
+
+    arguments = ["train", "--output", str(output), "--encoder", str(tiny_encoder), "--allow-worse"]
+    for given, mixes, shown in (
+        ("0.25", r"25% fine-tuned weights, 75%", 0),
+        ("auto", r"\d+% fine-tuned weights, \d+%", 6),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main([*arguments, "--blend", given])
+        assert not end.value.code
+        said = capsys.readouterr()
+        assert re.search(rf"3 steps \({mixes} base weights\), mean loss", said.out)
+        assert said.err.count("general similarity") == shown
 
 
 def test_an_empty_table_of_a_teacher_is_an_error(output: Path, tiny_encoder: Path) -> None:

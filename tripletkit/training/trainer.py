@@ -195,7 +195,9 @@ def _blend(model: Any, training: _Training, progress: Progress) -> float:  # noq
 
 def _recipe(settings: TrainSettings, blend: float | None) -> dict[str, Any]:
     """The settings as they took effect, for the encoder's note and card."""
-    return settings.model_dump(mode="json") | {"learning_rate": settings.peak_learning_rate, "blend": blend}
+    text = settings.text if settings.has_teacher else "train"  # triplets are those of the training split
+    effective = {"learning_rate": settings.peak_learning_rate, "text": text, "blend": blend}
+    return settings.model_dump(mode="json") | effective
 
 
 @contextmanager
