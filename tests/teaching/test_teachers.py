@@ -21,14 +21,14 @@ from tripletkit.encoding.multi_vector_encoder import MultiVectorScorer
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Progress
-from tripletkit.teaching.lists import BEST_TERMS, Row
+from tripletkit.teaching.draw import BEST_TERMS, Row
+from tripletkit.teaching.place import resolve_teacher
 from tripletkit.teaching.teachers import (
     EncoderTeacher,
     Teacher,
     check_teacher,
     load_teacher,
     reordered,
-    resolve_teacher,
     usable_weights,
 )
 
