@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.book import CHAPTERS
-from tests.training.test_lists import some_lists
+from tests.training.test_teacher_lists import some_lists
 from tripletkit.encoding.encoder import Encoder, SentenceEncoder, Vectors
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError
@@ -21,8 +21,8 @@ from tripletkit.store import folder_sha256
 from tripletkit.training import trainer
 from tripletkit.training.batches import examples, triplet_data
 from tripletkit.training.callbacks import TrainingMonitor
-from tripletkit.training.lists import ListData
 from tripletkit.training.model import model_card
+from tripletkit.training.teacher_lists import ListData
 from tripletkit.training.trainer import TrainingResult, Validation, train
 
 pytestmark = pytest.mark.slow
@@ -104,7 +104,8 @@ def test_the_learning_rate_follows_from_the_teacher(tiny_encoder: Path, tmp_path
     for teacher, rate in (("self", 5e-5), ("none", 3e-5)):
         target = tmp_path / teacher
         run(tiny_encoder, target, teacher=teacher, max_steps=2, warmup_ratio=0, gradient_accumulation_steps=2)
-        assert json.loads((target / "tripletkit.json").read_text())["recipe"]["learning_rate"] == rate
+        recipe = json.loads((target / "tripletkit.json").read_text())["recipe"]
+        assert (recipe["learning_rate"], recipe["text"]) == (rate, "own" if teacher == "self" else "train")
         assert log(target)[0]["learning_rate"] == pytest.approx(rate / 2)  # of the second and last step
 
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 from tripletkit.encoding.encoder import Encoder
+from tripletkit.evaluation.general import GradedPair, general_similarity
 from tripletkit.evaluation.gold import Gold
-from tripletkit.evaluation.metrics import METRICS, RESAMPLES, Estimate, Values, metric_values, resampling
+from tripletkit.evaluation.metrics import METRICS, Estimate, metric_values, resampling
 from tripletkit.evaluation.rankers import (
     EQUAL_WEIGHTS,
     Scores,
@@ -65,6 +63,7 @@ def score_encoders(
     split: str,
     seed: int,
     training: TrainingContent | None = None,
+    pairs: Sequence[GradedPair] | None = None,
     validation: Gold | None = None,
     promise: str = "",
 ) -> EvaluationReport:
@@ -72,6 +71,7 @@ def score_encoders(
 
     Each encoder ranks by its vectors, by these fused with BM25, and by its token vectors (MaxSim). The weights of the fusion
     are the best on ``validation``, which must be other passages than those of ``gold``; without it, both weigh the same.
+    ``pairs`` are those of the general check, by default the package's.
     With ``training`` the two whole tasks are also scored by terms and books that training has seen or not.
     """
     tasks = build_tasks(gold)
@@ -108,7 +108,7 @@ def score_encoders(
         baselines={EXACT_MATCH: rankers[EXACT_MATCH], BM25: rankers[BM25]},
         encoders={
             of.label: rankers[of.label].model_copy(update=more)
-            for of, more in zip(encoders, _of_encoders(encoders, seed), strict=True)
+            for of, more in zip(encoders, _of_encoders(encoders, seed, pairs), strict=True)
         },
         fused={label: rankers[fused_name(label)] for label in labels},
         maxsim={label: rankers[name] for label in labels if (name := maxsim_name(label)) in rankers},
@@ -131,9 +131,11 @@ def _weights(validation: Gold | None, of: NamedEncoder) -> dict[str, float]:
     return equal | fusion_weights(validation, of.encoder, of.mask_token)
 
 
-def _of_encoders(encoders: Sequence[NamedEncoder], seed: int) -> Iterator[dict[str, Any]]:
+def _of_encoders(
+    encoders: Sequence[NamedEncoder], seed: int, pairs: Sequence[GradedPair] | None
+) -> Iterator[dict[str, Any]]:
     """Per encoder, what a report says of it beside its rankings."""
-    general = [general_similarity(of.encoder, seed) for of in encoders]
+    general = [general_similarity(of.encoder, seed, pairs) for of in encoders]
     start = float(general[0].point[0])
     for of, own in zip(encoders, general, strict=True):
         yield {
@@ -193,33 +195,3 @@ def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:
     }
     present = {task.name for task in tasks}
     return {task: reason for task, reason in reasons.items() if task not in present}
-
-
-def graded_pairs() -> Iterator[tuple[int, str, str]]:
-    """Grade from 0 (unrelated) to 5 (same meaning), and the two sentences."""
-    text = (files("tripletkit.evaluation") / "similarity.tsv").read_text(encoding="utf-8")
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            grade, one, other = line.split("\t")
-            yield int(grade), one, other
-
-
-def general_similarity(encoder: Encoder, seed: int) -> Estimate:
-    """Spearman correlation of cosine and grade, also on resampled pairs."""
-    pairs = list(graded_pairs())
-    vectors = encoder.encode([text for _, *texts in pairs for text in texts], "everyday sentences", "query")
-    cosines = (vectors[0::2] * vectors[1::2]).sum(axis=1).astype(np.float64)
-    grades = np.array([grade for grade, *_ in pairs], dtype=np.float64)
-    every = np.arange(len(pairs))[None, :]
-    drawn = np.random.default_rng(seed).integers(len(pairs), size=(RESAMPLES, len(pairs)))
-    return Estimate(spearman(cosines, grades, every)[0], spearman(cosines, grades, drawn))
-
-
-def spearman(ones: Values, others: Values, drawn: npt.NDArray[np.integer]) -> Values:
-    """Rank correlation for each row of ``drawn``, which holds indices of pairs: shape (rows, 1). Ties share their mean rank."""
-    columns = [pl.from_numpy(np.ascontiguousarray(of[drawn].T)) for of in (ones, others)]
-    ranks = [table.select(pl.all().rank("average")).to_numpy().T for table in columns]
-    a, b = (rows - rows.mean(axis=1, keepdims=True) for rows in ranks)
-    norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    found: Values = ((a * b).sum(axis=1) / np.maximum(norm, 1e-12))[:, None]
-    return found

@@ -12,6 +12,7 @@ import polars as pl
 
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import ConfigError, TableError
+from tripletkit.evaluation.general import graded_pairs
 from tripletkit.evaluation.gold import anchor_passages, build_gold
 from tripletkit.evaluation.leakage import leakage_note, leaked_share
 from tripletkit.evaluation.report import BASE, FINE_TUNED, PROMISES, EvaluationReport, describe_change, few_terms
@@ -34,6 +35,7 @@ def run(job: Job) -> StageResult:
             f"evaluate: no term has a relevant passage among the {passages.height} {settings.split} passages",
             "Enlarge the split, or use more books.",
         )
+    pairs = graded_pairs(settings.pairs)
     report = score_encoders(
         gold,
         [NamedEncoder(label, job.encoder(of), of.mask_token, of.name) for label, of in folders.items()],
@@ -44,6 +46,7 @@ def run(job: Job) -> StageResult:
         if settings.split == "validation"
         else build_gold(anchor_passages(every, splits, kinds=kinds, split="validation"), terms, mentions),
         promise="" if settings.compare else _promise(job.folder / ENCODER),
+        pairs=pairs,
     )
     training = every.join(splits.filter(split="train"), on="passage_id", how="semi")["text"]
     leakage = leaked_share(passages["text"], training)
@@ -126,7 +129,7 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("evaluate", "mine", "precision", "seed"),
-    inputs=frozenset({Input.ENCODER, Input.COMPARED_ENCODERS, Input.WORD_RULES}),
+    inputs=frozenset({Input.ENCODER, Input.COMPARED_ENCODERS, Input.WORD_RULES, Input.USER_PAIRS}),
     files_in=("encoder",),
     files_out=("scores.json",),
     version=4,
