@@ -20,6 +20,7 @@ OWNERS = {
         "encoding/loading.py",
         "training/batches.py",
         "training/losses.py",
+        "training/multi_vector.py",
         "training/trainer.py",
         "training/callbacks.py",
     },

@@ -164,7 +164,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 TRAIN_OPTIONS = (
     *("train.recipe", "train.loss", "train.margin", "train.distance", "train.epochs", "train.learning_rate"),
-    *("train.batch_size", "train.max_steps", "train.lora_rank", "train.report_to"),
+    *("train.batch_size", "train.max_steps", "train.lora_rank", "train.report_to", "train.multi_vector"),
 )
 ListTerms = Annotated[bool, _option("--list", "Print the terms; change nothing.")]
 Kept = Annotated[bool, _option("--kept", "Print only the accepted terms, with or without --list; change nothing.")]
@@ -287,7 +287,16 @@ def evaluate(call: Call, encoder: Encoders = None) -> None:
     call.run("evaluate", project=call.project(**named))
 
 
-@command(app, "books", "glossary.terms", "mine.hard_negatives", "publish.license", "rounds", "allow_worse")
+@command(
+    app,
+    "books",
+    "glossary.terms",
+    "mine.hard_negatives",
+    "publish.license",
+    "rounds",
+    "train.multi_vector",
+    "allow_worse",
+)
 def run(call: Call) -> None:
     """Run all stages, from books to scores."""
     from tripletkit.pipeline import STAGES

@@ -186,6 +186,10 @@ class TrainSettings(Section):
     eval_passages: int = setting(300, "validation passages per run, at most; 0: no validation runs", ge=0)
     keep_best: bool = setting(True, "keep the checkpoint with the best validation nDCG@10; false: the last one")
     patience: int = setting(3, "stop after this many validation runs without a new best; 0: never", ge=0)
+    multi_vector: bool = setting(
+        False,
+        "also save the token vectors of the fine-tuned encoder: OUTPUT/encoder-multi-vector, a MultiVectorEncoder",
+    )
     report_to: str = setting("none", "also log to tensorboard, wandb or another integration of transformers")
 
     @field_validator("teacher_weights")

@@ -25,8 +25,9 @@ from tripletkit.ids import rng_for, stable_id
 from tripletkit.mining.pool import build_pool
 from tripletkit.progress import is_first_process
 from tripletkit.stage import Input, Job, Stage, StageResult
-from tripletkit.store import ENCODER, VALIDATION
+from tripletkit.store import ENCODER, MULTI_VECTOR, VALIDATION
 from tripletkit.training.diagnostics import lint
+from tripletkit.training.multi_vector import check_multi_vector, save_multi_vector
 
 if TYPE_CHECKING:
     from tripletkit.training.trainer import TrainingResult, Validation
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 def run(job: Job) -> StageResult:
     """Train on the training split only. Fails, unless allowed, if validation does not improve."""
     settings, base = job.settings.train, job.locate()
+    check_multi_vector(settings, base)
     triplets = job.table("triplets").filter(split="train")
     if triplets.is_empty():
         raise TableError(
@@ -56,6 +58,7 @@ def run(job: Job) -> StageResult:
         return StageResult(counts=counts, summary=summary)
     target = job.folder / ENCODER
     fine_tuned = dataclasses.replace(base, name=str(target), folder=target)
+    save_multi_vector(settings, fine_tuned, job.folder / MULTI_VECTOR)
     before, after = judge(job, base, "validation"), judge(job, fine_tuned, "validation")
     ValidationScores(base=before or {}, fine_tuned=after or {}).write(job.folder / VALIDATION)
     if before is None or after is None:
