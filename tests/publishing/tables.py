@@ -32,7 +32,6 @@ CONFIGURATIONS = (
     "n-tuple",
     "pairs",
     "labelled-pairs",
-    "scored-list",
     "definitions",
     "corpus",
     "terms",

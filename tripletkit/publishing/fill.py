@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from tripletkit.errors import HubError
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables, mask, text_hash, text_hashes
 from tripletkit.publishing.dataset_folder import FORMAT, CardDetails, DatasetReport, read_manifest, write_dataset
-from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TERMS, TRIPLETS, make_table
+from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TEACHER, TERMS, TRIPLETS, make_table
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,17 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     mentions = parts["mentions"].join(passages, on="passage_id").with_columns(surface=surface)
     terms = _terms(parts["terms"], tables.get("terms", make_table(TERMS, [])), mentions["surface"])
     triplets = _triplets(parts["full"], passages, terms, manifest["details"]["mask_token"])
+    lists = dict[str, pl.DataFrame]()
     unfilled = {
         "passages": parts["corpus"].height - passages.height,
         "terms": parts["terms"].height - terms.height,
         "definitions": parts["terms"]["definition_sha256"].count() - terms["definition"].count(),
         "triplets": parts["full"].height - triplets.height,
     }
+    if (redacted / "scored-list").is_dir():
+        scored = _rows(redacted, "scored-list")
+        lists["teacher"] = _lists(scored, passages, terms)
+        unfilled["rows of scored lists"] = scored.height - lists["teacher"].height
     unfilled = {kind: n for kind, n in unfilled.items() if n}
     filled = {
         "books": make_table(BOOKS, [{**book, "path": paths.get(book["book_id"], "")} for book in manifest["books"]]),
@@ -70,6 +75,7 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         "splits": parts["corpus"].join(passages, on="passage_id", how="semi").select(*SPLITS.columns),
         "triplets": triplets.select(*TRIPLETS.columns),
         "dropped": _dropped(manifest, unfilled),
+        **lists,
     }
     details = replace(TypeAdapter(CardDetails).validate_python(manifest["details"]), local_only=True)
     return FillReport(write_dataset(filled, output, details=details), unfilled)
@@ -119,6 +125,14 @@ def _triplets(redacted: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFram
     anchors = [mask(text, spans, mask_token) for text, spans in rows.select("text", "masked_spans").iter_rows()]
     filled = rows.with_columns(anchor=pl.Series(anchors, dtype=pl.String))
     return filled.filter(text_hashes(anchors) == filled["anchor_sha256"])
+
+
+def _lists(scored: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
+    """The teacher's lists of which all terms are filled, with the passages that are."""
+    unknown = scored.explode("term_ids").join(terms, left_on="term_ids", right_on="term_id", how="anti")
+    known = scored.join(passages, on="passage_id", how="semi").join(unknown, on="list", how="anti")
+    no_triplet = {name: pl.lit(None, dtype=pl.String) for name in ("positive_id", "negative_id")}
+    return known.with_columns(**no_triplet).select(*TEACHER.columns)
 
 
 def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.DataFrame:

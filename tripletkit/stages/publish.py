@@ -25,7 +25,7 @@ from tripletkit.settings import PublishSettings
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, Store
 
-READS = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets")
+READS = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "teacher")
 #: The tables that an encoder's card is made from.
 ENCODER_TABLES = ("books", "passages", "terms", "splits", "triplets")
 #: What programs write into a PDF in the place of an author.
@@ -134,5 +134,5 @@ STAGE = Stage(
     also_reads=("dropped",),
     files_in=(SCORES, REVIEW),
     files_out=("dataset",),
-    version=3,
+    version=4,
 )
