@@ -21,6 +21,7 @@ from tripletkit.encoding.multi_vector_encoder import MultiVectorScorer
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Progress
+from tripletkit.teaching.find_teacher import resolve_teacher
 from tripletkit.teaching.lists import BEST_TERMS, Row
 from tripletkit.teaching.teachers import (
     EncoderTeacher,
@@ -28,7 +29,6 @@ from tripletkit.teaching.teachers import (
     check_teacher,
     load_teacher,
     reordered,
-    resolve_teacher,
     usable_weights,
 )
 

@@ -6,7 +6,6 @@ Prompts, lengths and special tokens are those of the teacher itself. What it com
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tripletkit.encoding.encoder import Encoder
-from tripletkit.encoding.properties import FAMILIES, model_family
-from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
-from tripletkit.errors import EncoderError
+from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.progress import Progress
+from tripletkit.teaching.find_teacher import (
+    CROSS_ENCODER,
+    MULTI_VECTOR,
+    SENTENCE_TRANSFORMER,
+    family_of,
+    naming_the_setting,
+)
 from tripletkit.teaching.lists import BEST_TERMS, Row
 from tripletkit.teaching.scores import Scores
-
-#: Values of train.teacher that name no encoder beside the base encoder.
-NO_OTHER = ("self", "none")
-SENTENCE_TRANSFORMER, _, MULTI_VECTOR, CROSS_ENCODER = FAMILIES
 
 
 class Teacher:
@@ -153,17 +153,6 @@ def usable_weights(weights: Mapping[str, float], parts: Mapping[str, Scores]) ->
     return dict(weights) if "cosine" in parts else {**weights, "cosine": 0.0, "maxsim": larger}
 
 
-def resolve_teacher(name: str) -> EncoderFolder | None:
-    """Where the teacher lies; None for "self" and "none". Raises EncoderError for what is no model of a known kind."""
-    if name in NO_OTHER:
-        return None
-    with _named():
-        place = resolve_encoder(name)
-        if _family(place) == SENTENCE_TRANSFORMER:
-            _ = place.properties
-        return place
-
-
 def load_teacher(
     place: EncoderFolder | None,
     base: Encoder,
@@ -176,7 +165,7 @@ def load_teacher(
     """The teacher in ``place``, as ``resolve_teacher`` gives it. ``encoder`` makes an encoder of one vector per text."""
     if place is None:
         return EncoderTeacher(base)
-    family = _family(place)
+    family = family_of(place)
     if family == MULTI_VECTOR:
         return MultiVectorTeacher(place, cache=cache, progress=progress, precision=precision)
     if family == CROSS_ENCODER:
@@ -186,8 +175,8 @@ def load_teacher(
 
 def check_teacher(place: EncoderFolder) -> str:
     """Load the teacher and let it score a term and a passage; returns what it is. Raises EncoderError if it cannot be used."""
-    with _named():
-        family = _family(place)
+    with naming_the_setting():
+        family = family_of(place)
         if family == SENTENCE_TRANSFORMER:
             from tripletkit.encoding.loading import check_encoder
 
@@ -207,24 +196,3 @@ def _check_scorer(place: EncoderFolder, family: str, options: dict[str, Any]) ->
         from tripletkit.encoding.cross_encoder import PairScorer
 
         PairScorer(place, **options).score([("a term", "a passage")])
-
-
-def _family(place: EncoderFolder) -> str:
-    """Sentence-transformers' class of the model. Raises EncoderError for a kind that cannot teach."""
-    family = model_family(place.name, place.folder)
-    if family not in (SENTENCE_TRANSFORMER, MULTI_VECTOR, CROSS_ENCODER):
-        raise EncoderError(
-            f"encoder {place.name!r}: it is a {family}, which cannot teach",
-            "Give a SentenceTransformer, a MultiVectorEncoder or a CrossEncoder.",
-        )
-    return family
-
-
-@contextmanager
-def _named() -> Iterator[None]:
-    """An error names the setting."""
-    try:
-        yield
-    except EncoderError as error:
-        hint = f"{error.hint} Or set train.teacher to self or none."
-        raise EncoderError(f"train.teacher: {error.problem}", hint) from error
