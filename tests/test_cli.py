@@ -109,6 +109,8 @@ def test_doctor_finds_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path
                 "train.margin=5",
                 "--set",
                 "train.distance=euclidean",
+                "--set",
+                "train.teacher=none",
             ]
         )
     assert end.value.code == 1
@@ -125,7 +127,8 @@ def test_doctor_warns_of_triplets_that_teach_little(capsys: pytest.CaptureFixtur
     store = Store(tmp_path)
     store.write("triplets", triplets([{"positive_id": "c"}, {"positive_id": "c", "anchor": "other"}]))
     store.write("mentions", mentions(("p", "c", 0)))
-    text = out(["doctor", "--encoder", "embedded", "--output", str(tmp_path)], capsys)
+    flags = ["--encoder", "embedded", "--output", str(tmp_path), "--set", "train.teacher=none"]
+    text = out(["doctor", *flags], capsys)
     assert "warn  1 of the 1 negatives (100.0%) never occur as a positive, such as fjord" in text
     assert "Raise mine.positives" in text
 
@@ -309,7 +312,8 @@ def settings_of(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Settin
 
 def test_options_reach_their_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    train = settings_of(["train", "--lr", "1e-4", "--max-steps", "7", "--loss", "mnrl", "--allow-worse"], monkeypatch)
+    flags = ["--lr", "1e-4", "--max-steps", "7", "--loss", "mnrl", "--set", "train.teacher=none", "--allow-worse"]
+    train = settings_of(["train", *flags], monkeypatch)
     assert (train.train.learning_rate, train.train.max_steps, train.train.loss) == (1e-4, 7, "mnrl")
     assert train.allow_worse
     glossary = settings_of(["glossary", "--no-bold", "--headings", "--automatic", "5", "--terms", "t.csv"], monkeypatch)

@@ -26,9 +26,11 @@ from tripletkit.stage import Job
 from tripletkit.stages import train
 from tripletkit.store import Store, folder_sha256
 from tripletkit.training import trainer
+from tripletkit.training.batches import triplet_data
 from tripletkit.training.trainer import train as train_encoder
 
 SETTINGS = {
+    "train.teacher": "none",
     "train.max_steps": 2,
     "train.batch_size": 4,
     # A row per triplet: no knowledge of passages is needed to train again.
@@ -114,12 +116,14 @@ def test_the_second_round_is_mined_by_the_firsts_encoder(done: dict[int, Path], 
 def test_the_output_folder_is_the_best_rounds(done: dict[int, Path], tiny_encoder: Path, tmp_path: Path) -> None:
     triplets = Store(done[2]).read("triplets")
     assert triplets.equals(RoundStore(done[2], 2).read("triplets"))
+    settings = TrainSettings(teacher="none", max_steps=2, batch_size=4, in_batch_negatives=False)
+    rows = list(triplets.filter(split="train").select("anchor", "positive", "negative").iter_rows())
     # Its weights are the base encoder's, trained on its own round's triplets.
     train_encoder(
-        list(triplets.filter(split="train").select("anchor", "positive", "negative").iter_rows()),
+        triplet_data(rows, settings, seed=0),
         resolve_encoder(str(tiny_encoder)),
         tmp_path / "again",
-        TrainSettings(max_steps=2, batch_size=4, in_batch_negatives=False),
+        settings,
         seed=0,
         progress=Progress(quiet=True),
     )

@@ -3,7 +3,15 @@ from pathlib import Path
 import pytest
 
 from tripletkit.errors import ConfigError
-from tripletkit.settings import RENAMED, Settings, load_settings, settings_lines
+from tripletkit.settings import (
+    RENAMED,
+    Settings,
+    TrainSettings,
+    describe_text,
+    describe_training,
+    load_settings,
+    settings_lines,
+)
 
 
 def test_flags_override_the_file(tmp_path: Path) -> None:
@@ -60,6 +68,46 @@ def test_what_is_wrong_is_said_in_the_users_words(tmp_path: Path, text: str, mes
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.toml: no such settings file"):
         load_settings(tmp_path / "nowhere.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("loss", "mnrl", '"mnrl"'),
+        ("distance", "euclidean", '"euclidean"'),
+        ("in_batch_negatives", False, "false"),
+        ("mini_batch_size", 8, "8"),
+    ],
+)
+def test_a_setting_without_effect_beside_a_teacher_is_an_error(name: str, value: object, shown: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf'train\.{name} = {shown} has no effect with a teacher: set train\.teacher = "none"'
+    ):
+        load_settings(None, {f"train.{name}": value})
+    assert getattr(load_settings(None, {f"train.{name}": value, "train.teacher": "none"}).train, name) == value
+
+
+def test_the_learning_rate_follows_from_the_teacher() -> None:
+    assert TrainSettings().peak_learning_rate == 5e-5
+    assert TrainSettings(teacher="none").peak_learning_rate == 3e-5
+    assert TrainSettings(learning_rate=1e-4).peak_learning_rate == 1e-4
+
+
+def test_a_training_is_described_by_its_recipe() -> None:
+    recipe = TrainSettings(teacher_weights={"maxsim": 1, "bm25": 0.5, "cosine": 0}, text="train").model_dump()
+    assert describe_training(recipe | {"learning_rate": 5e-5}, 160) == (
+        "KL divergence from the scores of the teacher 'self' (maxsim 1, bm25 0.5) in both directions (scale 20), and "
+        "0.1 × TripletLoss (cosine distance, the teacher's margins up to 0.15), 160 steps of 24 passages × 120 terms, "
+        "learning rate 5e-05"
+    )
+    assert describe_text(recipe).startswith("Unseen text: ")
+    assert describe_text(recipe | {"text": "own"}).startswith("Own corpus: ")
+    assert describe_text(TrainSettings(teacher="none").model_dump()).startswith("Unseen text: ")
+    alone = TrainSettings(teacher="none", learning_rate=2e-5, triplet_weight=0).model_dump()
+    assert describe_training(alone, 1) == (
+        "TripletLoss (cosine distance, margin 0.15) with in-batch negatives, 1 step of 16 pairs, learning rate 2e-05"
+    )
+    assert "TripletLoss" not in describe_training(recipe | {"triplet_weight": 0}, 160)
 
 
 def test_the_seed_recipe_is_the_cards() -> None:

@@ -232,6 +232,12 @@ def mine(call: Call) -> None:
     call.run("mine")
 
 
+@command(app, "train.teacher", "train.text")
+def teach(call: Call) -> None:
+    """Score passages and terms by a teacher, from which the encoder then learns. `train` does this by itself."""
+    call.run("teach")
+
+
 @command(app, "publish.to", "publish.license", "publish.redact", "publish.i_have_the_right")
 def publish(
     call: Call,
@@ -269,7 +275,7 @@ def fill(call: Call, dataset: Dataset, to: FillTo = Path("filled")) -> None:
 
 @command(app, *TRAIN_OPTIONS, "allow_worse")
 def train(call: Call, push: Push = None, public: Public = False, dry_run: DryRun = False) -> None:
-    """Fine-tune the encoder on the triplets. Fails if it is not better on validation passages."""
+    """Fine-tune the encoder on a teacher's scores and triplets. Fails if it is not better on validation passages."""
     from tripletkit.progress import is_first_process
 
     project = call.project()

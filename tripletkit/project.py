@@ -102,6 +102,10 @@ class Project:
         """Choose (passage, term in it, negative term) triplets: table ``triplets``."""
         return self._run_one("mine", force)
 
+    def teach(self, *, force: bool = False) -> StageReport:
+        """Score passages and terms by the teacher (``train.teacher``): table ``teacher``. ``train`` does this by itself."""
+        return self._run_one("teach", force)
+
     def publish(self, *, force: bool = False) -> StageReport:
         """Write the dataset folder and its card. To upload it, use ``push``."""
         return self._run_one("publish", force)
@@ -120,7 +124,9 @@ class Project:
             problem = f"{process_count()} processes were launched, but only training can share its work"
             hint = "Launch `tripletkit train` alone with torchrun or accelerate; run the other stages without."
             raise ConfigError(problem, hint)
-        wanted = [stage for stage in STAGES if stage in names]
+        # The teacher's scores follow from what is there, so `train` makes them; several processes share the training only.
+        taught = ("teach",) if "train" in names and process_count() == 1 else ()
+        wanted = [stage for stage in STAGES if stage in (*names, *taught)]
         if self._own is not None and "extract" in wanted:
             file = self.store.place(OWN_PASSAGES)
             if not file.is_file() or file.read_bytes() != self._own:
@@ -136,7 +142,7 @@ class Project:
             raise failures[0] if len(failures) == 1 else TripletkitError("\n".join(map(str, failures)))
 
     def _run_one(self, name: str, force: bool) -> StageReport:
-        (report,) = self.stages(name, force=force)
+        *_, report = self.stages(name, force=force)
         return report
 
     def table(self, name: str) -> pl.DataFrame:

@@ -132,6 +132,10 @@ class MineSettings(Section):
 TEACHER_WEIGHTS = {"cosine": 0.0, "maxsim": 1.0, "bm25": 0.0, "structure": 1.0, "label": 3.0}
 
 
+#: Settings of the losses that need no teacher.
+_WITHOUT_TEACHER = ("loss", "in_batch_negatives", "distance", "mini_batch_size")
+
+
 class TrainSettings(Section):
     """How the encoder is trained."""
 
@@ -161,19 +165,31 @@ class TrainSettings(Section):
         True, "triplet: all in-batch terms and anchors as negatives, hardest weighted most; false: plain TripletLoss"
     )
     distance: Literal["cosine", "euclidean"] = setting("cosine", "triplet: distance metric of TripletLoss")
-    margin: float = setting(0.15, "triplet: margin in units of train.distance; softened with in_batch_negatives", gt=0)
-    scale: float = setting(20, "mnrl and in_batch_negatives: factor of cosines or distances (1 / temperature)", gt=0)
+    margin: float = setting(
+        0.15,
+        "triplet: margin in units of train.distance; softened with in_batch_negatives; with a teacher, the largest margin",
+        gt=0,
+    )
+    scale: float = setting(
+        20, "teacher, mnrl and in_batch_negatives: factor of cosines or distances (1 / temperature)", gt=0
+    )
     mini_batch_size: int = setting(0, "mnrl: rows encoded at a time, to save memory; 0: the whole batch", ge=0)
-    learning_rate: float = setting(3e-5, "peak learning rate", gt=0)
+    learning_rate: float | None = setting(
+        None, "peak learning rate; default: 5e-5 with a teacher, 3e-5 for triplets alone", gt=0
+    )
     warmup_ratio: Fraction = setting(0.1, "fraction of the steps for warm-up")
     batch_size: int = setting(
-        16, "rows per process: triplets, or pairs with all negatives (see train.in_batch_negatives)", ge=1
+        16,
+        "no teacher; rows per process: triplets, or pairs with all negatives (see train.in_batch_negatives)",
+        ge=1,
     )
-    gradient_accumulation_steps: int = setting(1, "batches per optimiser step", ge=1)
-    epochs: float | None = setting(None, "passes over the rows; default: 1, or up to 4 to reach 150 steps", gt=0)
+    gradient_accumulation_steps: int = setting(1, "batches, or lists of a teacher, per optimiser step", ge=1)
+    epochs: float | None = setting(
+        None, "passes over the lists or rows; default: 1; for triplets alone up to 4, to reach 150 steps", gt=0
+    )
     positives: Literal["auto", "cited", "all"] = setting(
         "auto",
-        "cited: cited on the anchor's pages; auto: cited if at least 100 (passage, positive) pairs remain, else all",
+        "no teacher; cited: cited on the anchor's pages; auto: cited if at least 100 (passage, positive) pairs remain, else all",
     )
     max_steps: int | None = setting(None, "stop after this many steps", ge=1)
     gradient_checkpointing: bool = setting(False, "recompute activations in the backward pass: slower, less memory")
@@ -184,11 +200,15 @@ class TrainSettings(Section):
         None, "steps between validation runs; default: 4 runs, at least 25 steps apart", ge=1
     )
     eval_passages: int = setting(300, "validation passages per run, at most; 0: no validation runs", ge=0)
-    keep_best: bool = setting(True, "keep the checkpoint with the best validation nDCG@10; false: the last one")
-    patience: int = setting(3, "stop after this many validation runs without a new best; 0: never", ge=0)
     multi_vector: bool = setting(
         False,
         "also save the token vectors of the fine-tuned encoder: OUTPUT/encoder-multi-vector, a MultiVectorEncoder",
+    )
+    keep_best: bool = setting(
+        True, "keep the last checkpoint within one standard error of the best validation nDCG@10; false: the last one"
+    )
+    patience: int = setting(
+        3, "stop after this many validation runs more than one standard error below the best; 0: never", ge=0
     )
     report_to: str = setting("none", "also log to tensorboard, wandb or another integration of transformers")
 
@@ -201,10 +221,24 @@ class TrainSettings(Section):
             raise ValueError("at least one weight must be above 0")
         return weights
 
+    @model_validator(mode="after")
+    def _has_effect(self) -> TrainSettings:
+        """With a teacher, settings of the losses without one would be ignored."""
+        changed = [of for of in _WITHOUT_TEACHER if getattr(self, of) != type(self).model_fields[of].default]
+        if self.has_teacher and changed:
+            value = json.dumps(getattr(self, changed[0]))
+            raise ValueError(f'train.{changed[0]} = {value} has no effect with a teacher: set train.teacher = "none"')
+        return self
+
     @property
     def has_teacher(self) -> bool:
         """Whether the encoder learns a teacher's scores, not triplets alone."""
         return self.teacher != "none"
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate after warm-up."""
+        return self.learning_rate or (5e-5 if self.has_teacher else 3e-5)
 
     @property
     def uses_batch(self) -> bool:
@@ -277,10 +311,47 @@ MODEL_CARD_RECIPE |= {"in_batch_negatives": False, "keep_best": False, "patience
 def describe_loss(recipe: Mapping[str, Any]) -> str:
     """The loss of a training and what defines it, for cards. ``recipe``: the values of TrainSettings by name."""
     scale, margin = (f"{of:g}" if isinstance(of, float) else of for of in map(recipe.get, ("scale", "margin")))
+    if recipe.get("teacher", "none") != "none":
+        weight = recipe.get("triplet_weight") or 0
+        triplets = f", and {weight:g} × TripletLoss (cosine distance, the teacher's margins up to {margin})"
+        return (
+            f"KL divergence from the scores of the teacher {recipe['teacher']!r} ({_teacher_weights(recipe)}) in both "
+            f"directions (scale {scale}){triplets if weight else ''}"
+        )
     if recipe.get("loss") == "mnrl":
         return f"MultipleNegativesRankingLoss (scale {scale}, known positives masked)"
     text = f"TripletLoss ({recipe.get('distance')} distance, margin {margin})"
     return f"{text} with in-batch negatives" if recipe.get("in_batch_negatives") else text
+
+
+def _teacher_weights(recipe: Mapping[str, Any]) -> str:
+    return ", ".join(f"{part} {weight:g}" for part, weight in recipe["teacher_weights"].items() if weight)
+
+
+def describe_training(recipe: Mapping[str, Any], steps: int) -> str:
+    """The loss, the number of steps and their size, and the learning rate, for cards; ``recipe`` as in describe_loss."""
+    batch = (recipe.get("batch_size") or 0) * (recipe.get("gradient_accumulation_steps") or 1)
+    pairs = recipe.get("in_batch_negatives") or recipe.get("loss") == "mnrl"
+    size = f"{batch} {'pair' if pairs else 'triplet'}{'' if batch == 1 else 's'}"
+    if recipe.get("teacher", "none") != "none":
+        lists = recipe.get("gradient_accumulation_steps") or 1
+        many = "" if lists == 1 else f"{lists} × "
+        size = f"{many}{recipe.get('list_passages')} passages × {recipe.get('list_terms')} terms"
+    rate = recipe.get("learning_rate")
+    rate = f"{rate:g}" if isinstance(rate, float) else "?"
+    return f"{describe_loss(recipe)}, {steps:,} step{'' if steps == 1 else 's'} of {size}, learning rate {rate}"
+
+
+def describe_text(recipe: Mapping[str, Any]) -> str:
+    """What text the encoder has seen, and so what its scores promise, for cards; ``recipe`` as in describe_loss."""
+    if recipe.get("teacher", "none") != "none" and recipe.get("text") == "own":
+        return (
+            "Own corpus: the text of all passages was seen in training, and labels (index citations, triplets) of the "
+            "training split only. Scores on held-out passages hold for this corpus, not for unseen text."
+        )
+    return (
+        "Unseen text: only the training split was seen in training, so scores on held-out passages hold for new text."
+    )
 
 
 #: Settings of earlier versions: old name → new name.

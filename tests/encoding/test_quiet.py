@@ -24,6 +24,7 @@ from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.evaluation.compare import evaluate_encoders
 from tripletkit.progress import Progress
 from tripletkit.settings import TrainSettings
+from tripletkit.training.batches import triplet_data
 from tripletkit.training.trainer import Validation, train
 
 QUIET = Progress(quiet=True)
@@ -73,11 +74,12 @@ def test_encoding_changes_nothing(tiny_encoder: Path) -> None:
 
 @pytest.mark.usefixtures("unchanged")
 def test_training_changes_nothing(tiny_encoder: Path, tmp_path: Path) -> None:
+    settings = TrainSettings(teacher="none", max_steps=1, batch_size=4)
     train(
-        [(text, term, TERMS[i - 1][1]) for i, (text, term) in enumerate(TERMS)],
+        triplet_data([(text, term, TERMS[i - 1][1]) for i, (text, term) in enumerate(TERMS)], settings, seed=7),
         resolve_encoder(str(tiny_encoder)),
         tmp_path / "encoder",
-        TrainSettings(max_steps=1, batch_size=4),
+        settings,
         seed=7,
         progress=QUIET,
         validation=Validation(lambda encoder: float(encoder.encode(["roots"]).sum()), None, "key"),

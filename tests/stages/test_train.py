@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.book import CHAPTERS
+from tripletkit.errors import TableError
 from tripletkit.ids import stable_id
-from tripletkit.schemas import MENTIONS, PASSAGES, SPLITS, TERMS, TRIPLETS, make_table
+from tripletkit.schemas import MENTIONS, PASSAGES, SPLITS, TEACHER, TERMS, TRIPLETS, make_table
 from tripletkit.store import Store
 
 TRAINING_CHAPTERS = 2
@@ -51,7 +52,22 @@ def output(tmp_path: Path) -> Path:
     store.write("mentions", make_table(MENTIONS, said))
     store.write("splits", make_table(SPLITS, splits))
     store.write("triplets", make_table(TRIPLETS, _triplets()))
+    store.write("teacher", make_table(TEACHER, _teacher()))
     return store.folder
+
+
+def _teacher() -> list[dict[str, object]]:
+    """Three lists of five or six training passages and all of their terms: each text is about its term."""
+    training = [term for term, _, split in ROWS if split == "train"]
+    lists = []
+    for number in range(3):
+        for term in training[number:] + training[: max(0, number - 1)]:
+            scores = [4.0 * (term == other) for other in training]
+            parts = ("cosine", "maxsim", "bm25", "structure", "label", "over_terms", "over_passages")
+            negative = training[0] if term != training[0] else None
+            row = {"list": number, "passage_id": term, "positive_id": term if negative else None}
+            lists.append(row | {"negative_id": negative, "term_ids": training} | dict.fromkeys(parts, scores))
+    return lists
 
 
 def _triplets() -> list[dict[str, object]]:
@@ -100,13 +116,27 @@ def test_the_recipe_of_the_model_card_makes_a_real_encoder_worse_and_the_command
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_work_and_one_writes(output: Path, tiny_encoder: Path) -> None:
-    """Six pairs, three a process: one step a pass instead of two."""
+@pytest.mark.parametrize(
+    ("teacher", "epochs", "said"),
+    [
+        ("none", "2", "train     30 triplets, 2 steps"),
+        (
+            "self",
+            "1",
+            "train     3 lists of up to 6 passages × 6 terms by the teacher 'self' (own corpus) with 14 triplets, 2 steps",
+        ),
+    ],
+    ids=["triplets", "lists"],
+)
+def test_two_processes_share_the_work_and_one_writes(
+    output: Path, tiny_encoder: Path, teacher: str, epochs: str, said: str
+) -> None:
+    """Six pairs, three a process: one step a pass instead of two. Three lists: two steps a pass, of two lists and of one."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    flags = ("--batch-size", "3", "--epochs", "2", "--set", "train.eval_steps=1", "--allow-worse")
-    done = command(launcher, output, str(tiny_encoder), *flags)
+    flags = ("--batch-size", "3", "--epochs", epochs, "--set", "train.eval_steps=1", "--allow-worse")
+    done = command(launcher, output, str(tiny_encoder), "--set", f"train.teacher={teacher}", *flags)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("train     30 triplets, 2 steps") == 1
+    assert done.stdout.count(said) == 1
     assert done.stderr.count("step 2: validation nDCG@10") == 1
     assert (output / "encoder" / "model.safetensors").is_file()
     assert not list(output.glob("*.partial"))
@@ -120,6 +150,7 @@ def test_mnrl_from_the_command_line(output: Path, tiny_encoder: Path, capsys: py
     from tripletkit.cli import main
 
     arguments = ["train", "--output", str(output), "--encoder", str(tiny_encoder), "--loss", "mnrl", "--max-steps", "2"]
+    arguments += ["--set", "train.teacher=none"]
     with pytest.raises(SystemExit) as end:
         main([*arguments, "--batch-size", "8", "--allow-worse"])
     assert not end.value.code
@@ -127,6 +158,32 @@ def test_mnrl_from_the_command_line(output: Path, tiny_encoder: Path, capsys: py
     assert (
         "MultipleNegativesRankingLoss (scale 20, known positives masked)" in (output / "encoder/README.md").read_text()
     )
+
+
+@pytest.mark.slow
+def test_lists_from_the_command_line(output: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tripletkit.cli import main
+
+    arguments = ["train", "--output", str(output), "--encoder", str(tiny_encoder), "--lr", "1e-3", "--allow-worse"]
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--epochs", "5"])
+    assert not end.value.code
+    said = capsys.readouterr()
+    assert "with 14 triplets, 15 steps, mean loss" in said.out
+    assert ", KL divergence from the teacher " in said.out
+    assert "of triplets violate the margin" in said.err  # of the validation run at the end
+    manifest = Store(output).manifest("train")
+    assert manifest
+    assert manifest.counts == {"lists": 3, "triplets": 14, "steps": 15, "saved step": 15}
+
+
+def test_an_empty_table_of_a_teacher_is_an_error(output: Path, tiny_encoder: Path) -> None:
+    from tripletkit.project import Project
+
+    Store(output).write("teacher", make_table(TEACHER, []))
+    project = Project(output, encoder=str(tiny_encoder))
+    with pytest.raises(TableError, match=r"the table teacher is empty, but train\.teacher = 'self'"):
+        project.train()
 
 
 def test_only_training_can_use_several_processes(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:

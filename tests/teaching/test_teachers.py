@@ -133,8 +133,10 @@ def some_rows(rng: np.random.Generator) -> list[dict[str, Any]]:
 
 def by_cross_encoder(rows: list[dict[str, Any]], score: Callable[[str, str], float]) -> list[dict[str, Any]]:
     """The definition, a value at a time: the k-th largest of a group's values goes to the k-th best by the cross-encoder."""
-    found = [{**row, "over_terms": [*row["over_terms"]], "over_passages": [*row["over_passages"]]} for row in rows]
-    best = [[j for _, j in sorted(zip(row["over_terms"], range(8), strict=True))[::-1][:BEST_TERMS]] for row in rows]
+    found: list[dict[str, Any]] = [
+        {**row, "over_terms": [*row["over_terms"]], "over_passages": [*row["over_passages"]]} for row in rows
+    ]
+    best = [np.argsort([-value for value in row["over_terms"]], kind="stable")[:BEST_TERMS].tolist() for row in rows]
 
     def assign(places: list[tuple[int, int]], name: str) -> None:
         values = sorted((rows[i][name][j] for i, j in places), reverse=True)

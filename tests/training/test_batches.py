@@ -91,27 +91,27 @@ def test_batches_differ_by_epoch_and_are_reproducible() -> None:
     ],
 )
 def test_steps(triplets: int, settings: dict[str, Any], steps: int) -> None:
-    assert planned_steps(triplets, TrainSettings(**settings)) == steps
-    assert planned_steps(triplets * 2, TrainSettings(**settings), processes=2) == steps
+    assert planned_steps(triplets, TrainSettings(teacher="none", **settings)) == steps
+    assert planned_steps(triplets * 2, TrainSettings(teacher="none", **settings), processes=2) == steps
 
 
 @pytest.mark.parametrize(
     ("steps", "settings", "apart"), [(93, {}, 25), (1000, {}, 250), (10, {}, 25), (93, {"eval_steps": 7}, 7)]
 )
 def test_four_validation_runs_but_not_too_close(steps: int, settings: dict[str, Any], apart: int) -> None:
-    assert validation_steps(steps, TrainSettings(**settings)) == apart
+    assert validation_steps(steps, TrainSettings(teacher="none", **settings)) == apart
 
 
 def test_a_row_holds_a_pair_with_all_its_negatives() -> None:
     triplets = [("A", "p", "x"), ("B", "q", "z"), ("A", "p", "y"), ("A", "q", "x")]
     known = [frozenset({"k"}), frozenset[str](), frozenset({"l"}), frozenset[str]()]
-    found = examples(triplets, known, ["1", "2", "1", "1"], TrainSettings())
+    found = examples(triplets, known, ["1", "2", "1", "1"], TrainSettings(teacher="none"))
     assert found == [
         Example("A", "p", ("x", "y"), frozenset({"k", "l"}), "1"),
         Example("B", "q", ("z", "z"), frozenset(), "2"),
         Example("A", "q", ("x", "x"), frozenset(), "1"),
     ]
-    alone = examples(triplets, None, None, TrainSettings(in_batch_negatives=False))
+    alone = examples(triplets, None, None, TrainSettings(teacher="none", in_batch_negatives=False))
     assert [(e.anchor, e.positive, *e.negatives) for e in alone] == triplets
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tripletkit.training.callbacks import (
-    best_step,
+    chosen_step,
     describe_validation,
     mean_loss,
     out_of_patience,
@@ -23,16 +23,26 @@ HISTORY = [
 ]
 
 
-def test_the_first_of_equal_scores_is_the_best() -> None:
-    assert best_step(HISTORY) == 50
-    assert best_step([]) is None
+@pytest.mark.parametrize(("error", "step"), [(0.0, 75), (0.04, 75), (0.06, 80)])
+def test_the_last_run_within_one_standard_error_of_the_best_is_chosen(error: float, step: int) -> None:
+    """Scores .5, .6, .6, .55."""
+    assert chosen_step(HISTORY, error) == step
+    assert chosen_step([], error) is None
     assert validation_runs(HISTORY)[0] == (25, 0.5)
 
 
-@pytest.mark.parametrize(("patience", "stops"), [(0, False), (1, True), (2, True), (3, False)])
-def test_patience_counts_validation_runs_since_the_best(patience: int, stops: bool) -> None:
-    assert out_of_patience(HISTORY, patience) is stops
-    assert not out_of_patience(HISTORY[:4], max(patience, 1))
+def test_a_better_run_replaces_earlier_ones_that_were_near_the_best() -> None:
+    runs = [{"step": step, "eval_ndcg": score} for step, score in enumerate([0.50, 0.48, 0.55, 0.47])]
+    assert [chosen_step(runs[:n], 0.03) for n in (1, 2, 3, 4)] == [0, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("patience", "error", "stops"),
+    [(0, 0.0, False), (1, 0.0, True), (2, 0.0, False), (1, 0.06, False), (2, 0.06, False)],
+)
+def test_patience_counts_runs_below_the_best_by_more_than_the_error(patience: int, error: float, stops: bool) -> None:
+    assert out_of_patience(HISTORY, patience, error) is stops
+    assert not out_of_patience(HISTORY[:4], max(patience, 1), error)
 
 
 def test_mean_loss_weighs_by_steps() -> None:

@@ -46,7 +46,7 @@ def triplets(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
     ],
 )
 def test_a_margin_that_unit_vectors_cannot_meet(settings: dict[str, object], meets: bool) -> None:
-    finding = linter.unmeetable_margin(TrainSettings.model_validate(settings))
+    finding = linter.unmeetable_margin(TrainSettings.model_validate({"teacher": "none", **settings}))
     assert (finding is None) is meets
     assert finding is None or "at most 2 apart" in finding.what
 
@@ -54,10 +54,10 @@ def test_a_margin_that_unit_vectors_cannot_meet(settings: dict[str, object], mee
 def test_violation_rate_by_hand() -> None:
     """Cosine gaps .4 and .1; Euclidean distances 1 and sqrt(1.8), sqrt(1.2) and sqrt(1.4)."""
     rows = triplets([{"cos_ap": 0.5, "cos_an": 0.1}, {"cos_ap": 0.4, "cos_an": 0.3}])
-    assert linter.violation_rate(rows, TrainSettings(margin=0.2)) == 0.5
-    assert linter.violation_rate(rows, TrainSettings(margin=0.05)) == 0
-    assert linter.violation_rate(rows, TrainSettings(margin=0.34, distance="euclidean")) == 0.5
-    assert linter.violation_rate(rows, TrainSettings(margin=0.35, distance="euclidean")) == 1
+    assert linter.violation_rate(rows, TrainSettings(teacher="none", margin=0.2)) == 0.5
+    assert linter.violation_rate(rows, TrainSettings(teacher="none", margin=0.05)) == 0
+    assert linter.violation_rate(rows, TrainSettings(teacher="none", margin=0.34, distance="euclidean")) == 0.5
+    assert linter.violation_rate(rows, TrainSettings(teacher="none", margin=0.35, distance="euclidean")) == 1
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_violation_rate_by_hand() -> None:
     ],
 )
 def test_a_margin_that_none_or_all_violate(margin: float, encoder: str, told: str | None) -> None:
-    finding = linter.unsuitable_margin(triplets([{}] * 100), TrainSettings(margin=margin), encoder)
+    finding = linter.unsuitable_margin(triplets([{}] * 100), TrainSettings(teacher="none", margin=margin), encoder)
     assert (finding.what if finding else None) == told or told in (finding.what if finding else "")  # type: ignore[operator]
 
 
 def test_a_useful_margin_has_no_finding() -> None:
     rows = triplets([{"cos_an": 0.4 if i % 2 else 0.1} for i in range(100)])
-    assert linter.unsuitable_margin(rows, TrainSettings(margin=0.2), MINE) is None
+    assert linter.unsuitable_margin(rows, TrainSettings(teacher="none", margin=0.2), MINE) is None
 
 
 def mentions(*spans: tuple[str, str, int]) -> pl.DataFrame:
@@ -137,3 +137,12 @@ def test_the_margin_comes_first_and_an_empty_table_has_no_finding(tiny_encoder: 
     findings = list(linter.lint(triplets([]), mentions(), TrainSettings(**MODEL_CARD_RECIPE), place))
     assert len(findings) == 1
     assert str(findings[0]).endswith("(use --margin 0.15 --distance cosine)")
+
+
+def test_with_a_teacher_nothing_is_said_of_the_margin_or_of_terms_that_are_only_negatives(tiny_encoder: Path) -> None:
+    place = resolve_encoder(str(tiny_encoder))
+    rows = triplets([{"encoder": place.fingerprint, "cos_ap": 0.9, "cos_an": 0.1}])
+    found = {
+        teacher: linter.lint(rows, mentions(), TrainSettings(teacher=teacher), place) for teacher in ("none", "self")
+    }
+    assert [len(of) for of in found.values()] == [2, 0]

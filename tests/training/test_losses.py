@@ -84,8 +84,8 @@ def test_a_masked_term_has_no_effect() -> None:
 
 def test_statistics_are_means_and_start_again_when_taken() -> None:
     statistics = BatchStatistics()
-    statistics.add(torch.tensor([0.1, 0.3]), torch.tensor([True, False]))
-    statistics.add(torch.tensor([-0.1]), torch.tensor([False]))
+    statistics.add(cosine_margin=torch.tensor([0.1, 0.3]), violation_rate=torch.tensor([True, False]))
+    statistics.add(cosine_margin=torch.tensor([-0.1]), violation_rate=torch.tensor([False]))
     assert statistics.take() == pytest.approx({"cosine_margin": 0.1, "violation_rate": 1 / 3})
     assert statistics.take() == {}
 
@@ -111,7 +111,9 @@ class Linear(nn.Module):
     ],
 )
 def test_triplet_loss_by_hand(distance: Any, margin: float, loss: float, violations: float) -> None:  # noqa: ANN401
-    made = make_loss(Linear(), TrainSettings(distance=distance, margin=margin, in_batch_negatives=False), KNOWN)
+    made = make_loss(
+        Linear(), TrainSettings(teacher="none", distance=distance, margin=margin, in_batch_negatives=False), KNOWN
+    )
     rows = [unit(0, 0), unit(0, 90), unit(90, 0)]
     assert float(made.compute_loss_from_embeddings(rows, None).detach()) == pytest.approx(loss, abs=1e-3)
     assert made.statistics.take() == pytest.approx({"cosine_margin": 0.0, "violation_rate": violations}, abs=1e-6)
@@ -123,7 +125,9 @@ def test_the_cached_loss_has_the_same_value_and_gradients() -> None:
     found = []
     for size in (0, 2):
         encoder = Linear()
-        made = make_loss(nn.Sequential(encoder), TrainSettings(loss="mnrl", mini_batch_size=size), KNOWN)
+        made = make_loss(
+            nn.Sequential(encoder), TrainSettings(teacher="none", loss="mnrl", mini_batch_size=size), KNOWN
+        )
         loss = made(features, torch.tensor([2, 0, 1]))
         loss.backward()
         assert encoder.weight.grad is not None
@@ -143,7 +147,7 @@ def test_the_batch_loss_equals_a_loop_over_the_unmasked_triplets(
 ) -> None:
     """Compared with a loop over the triplets of the batch."""
     scale = 7.0
-    made = make_loss(Linear(), TrainSettings(distance=distance, margin=margin, scale=scale), KNOWN)
+    made = make_loss(Linear(), TrainSettings(teacher="none", distance=distance, margin=margin, scale=scale), KNOWN)
     drawn = torch.Generator().manual_seed(seed)
     anchors, positives, negatives = torch.nn.functional.normalize(
         torch.randn(3, len(rows), 4, generator=drawn), dim=2
@@ -174,7 +178,7 @@ def test_the_batch_loss_equals_a_loop_over_the_unmasked_triplets(
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 def test_a_batch_without_negatives_has_no_gradient(distance: Any) -> None:  # noqa: ANN401
     """One row has no anchor beside its own, and its own negative is far enough."""
-    made = make_loss(Linear(), TrainSettings(distance=distance, scale=1000.0), KNOWN)
+    made = make_loss(Linear(), TrainSettings(teacher="none", distance=distance, scale=1000.0), KNOWN)
     rows = [unit(0).requires_grad_(), unit(1).requires_grad_(), unit(180)]
     loss = made.compute_loss_from_embeddings(rows, torch.tensor([0]))
     loss.backward()

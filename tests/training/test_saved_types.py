@@ -14,11 +14,14 @@ import torch
 from tests.book import CHAPTERS
 from tests.conftest import make_tiny_encoder
 from tests.encoding.layouts import PROMPTS, bfloat16, change_json, half, loaded, prompts, router, static_half, truncated
+from tests.training.test_lists import some_lists
 from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.progress import Progress
 from tripletkit.settings import PromptSettings, TrainSettings
 from tripletkit.training import trainer
+from tripletkit.training.batches import triplet_data
+from tripletkit.training.lists import ListData, TeacherLoss
 from tripletkit.training.losses import BatchTripletLoss
 from tripletkit.training.trainer import TrainingResult, train
 
@@ -39,10 +42,11 @@ def base(folder: Path, layout: Callable[[Path], Path] | None) -> Path:
 
 
 def trained(folder: Path, target: Path, chosen: PromptSettings | None = None) -> TrainingResult:
-    settings = TrainSettings(batch_size=4, max_steps=STEPS, epochs=9, learning_rate=1e-3, margin=0.5)
+    settings = TrainSettings(teacher="none", batch_size=4, max_steps=STEPS, epochs=9, learning_rate=1e-3, margin=0.5)
     place = resolve_encoder(str(folder), chosen or PromptSettings())
     quiet = Progress(quiet=True)
-    return train(TRIPLETS, place, target, settings, seed=0, progress=quiet, precision="float32")
+    data = triplet_data(TRIPLETS, settings, seed=0)
+    return train(data, place, target, settings, seed=0, progress=quiet, precision="float32")
 
 
 def changed(before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor]) -> float:
@@ -96,6 +100,29 @@ def test_an_encoder_is_trained_as_it_is_used(
     assert after.prompts == model.prompts
     assert after.max_seq_length == model.max_seq_length
     assert after.similarity_fn_name == model.similarity_fn_name
+
+
+@pytest.mark.parametrize("layout", [prompts, router, static_half, truncated])
+def test_an_encoder_learns_lists_as_it_is_used(
+    tmp_path: Path, layout: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for a teacher's list, every layout with its own prompts, routes and dimensions."""
+    folder, seen = base(tmp_path, layout), list[list[torch.Tensor]]()
+    model, [of] = loaded(folder).float(), some_lists(1)
+    compute = TeacherLoss.compute_loss_from_embeddings
+
+    def listening(loss: Any, vectors: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
+        seen.append([rows.detach().clone() for rows in vectors])
+        return compute(loss, vectors, labels)
+
+    monkeypatch.setattr(TeacherLoss, "compute_loss_from_embeddings", listening)
+    settings, quiet = TrainSettings(epochs=2, learning_rate=1e-3), Progress(quiet=True)
+    place, target = resolve_encoder(str(folder)), tmp_path / "trained"
+    train(ListData([of], settings), place, target, settings, seed=0, progress=quiet, precision="float32")
+    expected = (model.encode_document(list(of.passages)), model.encode_query(list(of.terms)))
+    for rows, library in zip(seen[0], expected, strict=True):
+        np.testing.assert_allclose(rows.numpy(), library, atol=1e-5)
+    assert loaded(target).prompts == model.prompts
 
 
 def test_chosen_prompts_are_those_of_the_saved_folder(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.book import CHAPTERS
+from tests.training.test_lists import some_lists
 from tripletkit.encoding.encoder import Encoder, SentenceEncoder, Vectors
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError
@@ -17,8 +19,9 @@ from tripletkit.progress import Progress
 from tripletkit.settings import TrainSettings
 from tripletkit.store import folder_sha256
 from tripletkit.training import trainer
-from tripletkit.training.batches import examples
+from tripletkit.training.batches import examples, triplet_data
 from tripletkit.training.callbacks import TrainingMonitor
+from tripletkit.training.lists import ListData
 from tripletkit.training.model import model_card
 from tripletkit.training.trainer import TrainingResult, Validation, train
 
@@ -30,17 +33,12 @@ QUIET = Progress(quiet=True)
 
 
 def run(encoder: Path, target: Path, validation: Validation | None = None, **settings: Any) -> TrainingResult:  # noqa: ANN401
-    return train(
-        TRIPLETS,
-        resolve_encoder(str(encoder)),
-        target,
-        TrainSettings(**{"batch_size": 8, **settings}),
-        seed=0,
-        progress=QUIET,
-        precision="float32",
-        validation=validation,
-        known=[frozenset[str]()] * len(TRIPLETS),
-    )
+    """On triplets, or with a teacher on four lists."""
+    chosen = TrainSettings(**{"teacher": "none", "batch_size": 8, **settings})
+    triplets = triplet_data(TRIPLETS, chosen, seed=0, known=[frozenset[str]()] * len(TRIPLETS))
+    data = ListData(some_lists(4), chosen) if chosen.has_teacher else triplets
+    place = resolve_encoder(str(encoder))
+    return train(data, place, target, chosen, seed=0, progress=QUIET, precision="float32", validation=validation)
 
 
 def scores_of(*figures: float) -> Validation:
@@ -92,10 +90,42 @@ def test_one_seed_gives_equal_weights(tiny_encoder: Path, tmp_path: Path) -> Non
     assert folder_sha256(tmp_path / "a") == folder_sha256(tmp_path / "b")
 
 
+def test_training_brings_the_encoder_near_the_teacher(tiny_encoder: Path, tmp_path: Path) -> None:
+    """In the log the KL divergence falls, and so does the share of triplets that violate their margins."""
+    trained = run(tiny_encoder, tmp_path / "encoder", teacher="self", epochs=8, learning_rate=5e-3)
+    assert trained.steps == 32
+    first, *_, last = log(tmp_path / "encoder")
+    assert last["kl_divergence"] < 0.5 * first["kl_divergence"]
+    assert last["violation_rate"] < first["violation_rate"]
+    assert last["loss"] == pytest.approx(last["kl_divergence"], rel=0.05)  # the rest is the triplets'
+
+
+def test_the_learning_rate_follows_from_the_teacher(tiny_encoder: Path, tmp_path: Path) -> None:
+    for teacher, rate in (("self", 5e-5), ("none", 3e-5)):
+        target = tmp_path / teacher
+        run(tiny_encoder, target, teacher=teacher, max_steps=2, warmup_ratio=0, gradient_accumulation_steps=2)
+        assert json.loads((target / "tripletkit.json").read_text())["recipe"]["learning_rate"] == rate
+        assert log(target)[0]["learning_rate"] == pytest.approx(rate / 2)  # of the second and last step
+
+
+def test_the_card_says_what_the_scores_hold_for(tiny_encoder: Path, tmp_path: Path) -> None:
+    cards = {}
+    for text in ("own", "train"):
+        run(tiny_encoder, tmp_path / text, teacher="self", text=text, max_steps=1)
+        cards[text] = (tmp_path / text / "README.md").read_text()
+    assert "KL divergence from the scores of the teacher 'self' (maxsim 1, structure 1, label 3)" in cards["own"]
+    assert "1 step of 24 passages × 120 terms, learning rate 5e-05" in cards["own"]
+    assert "\nOwn corpus: " in cards["own"]
+    assert "\nUnseen text: " in cards["train"]
+
+
+@pytest.mark.parametrize("teacher", ["none", "self"])
 def test_an_interrupted_training_continues_from_its_checkpoint(
-    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teacher: str
 ) -> None:
-    run(tiny_encoder, tmp_path / "whole", max_steps=6)
+    """Of four lists the fifth step is in the second epoch."""
+    common: dict[str, Any] = {"teacher": teacher, "max_steps": 6, "epochs": 2, "learning_rate": 1e-3}
+    run(tiny_encoder, tmp_path / "whole", **common)
     monkeypatch.setattr(trainer, "CHECKPOINT_STEPS", 2)
     taken: list[int] = []
 
@@ -106,9 +136,9 @@ def test_an_interrupted_training_continues_from_its_checkpoint(
 
     monkeypatch.setattr(TrainingMonitor, "on_step_begin", step_or_break)
     with pytest.raises(KeyboardInterrupt):
-        run(tiny_encoder, tmp_path / "broken", max_steps=6)
+        run(tiny_encoder, tmp_path / "broken", **common)
     assert not (tmp_path / "broken").exists()
-    run(tiny_encoder, tmp_path / "broken", max_steps=6)
+    run(tiny_encoder, tmp_path / "broken", **common)
     assert len(taken) == 5 + 2  # steps 5 and 6 only: four were kept
     assert folder_sha256(tmp_path / "broken") == folder_sha256(tmp_path / "whole")
 
@@ -137,7 +167,7 @@ def test_rows_too_few_for_the_processes_are_an_error(
 
 
 def test_the_card_names_the_base_and_shows_no_text(tiny_encoder: Path) -> None:
-    card = model_card(resolve_encoder("embedded"), TrainSettings(), 5)
+    card = model_card(resolve_encoder("embedded"), TrainSettings().model_dump(), 5)
     assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in card
     assert not any(anchor in card for anchor, _, _ in TRIPLETS)
 
@@ -150,11 +180,17 @@ def test_the_loss_of_the_model_cards_recipe_never_becomes_small(tiny_encoder: Pa
 def test_mnrl_masks_known_terms(steady_encoder: Path, tmp_path: Path) -> None:
     """Every term known for every anchor leaves a row its own triplets: a softmax of its positive and its negatives."""
     place = resolve_encoder(str(steady_encoder))
-    settings = TrainSettings(batch_size=len(TRIPLETS), loss="mnrl", learning_rate=1e-9, max_steps=1)
+    settings = TrainSettings(teacher="none", batch_size=len(TRIPLETS), loss="mnrl", learning_rate=1e-9, max_steps=1)
     everything = [frozenset(term for _, term in TERMS)] * len(TRIPLETS)
     losses = [
         train(
-            TRIPLETS, place, tmp_path / "encoder", settings, seed=0, progress=QUIET, precision="float32", known=known
+            triplet_data(TRIPLETS, settings, seed=0, known=known),
+            place,
+            tmp_path / "encoder",
+            settings,
+            seed=0,
+            progress=QUIET,
+            precision="float32",
         ).loss
         for known in (everything, None)
     ]
@@ -173,6 +209,7 @@ def test_mnrl_masks_known_terms(steady_encoder: Path, tmp_path: Path) -> None:
         {"batch_size": 4, "gradient_accumulation_steps": 2, "in_batch_negatives": False},
         {"gradient_checkpointing": True},
         {"loss": "mnrl", "mini_batch_size": 3},
+        {"gradient_checkpointing": True, "teacher": "self"},
     ],
     ids=str,
 )
@@ -180,7 +217,7 @@ def test_settings_that_save_memory_do_not_change_the_weights(
     steady_encoder: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     common: dict[str, Any] = {"max_steps": 3, "learning_rate": 1e-3, "margin": 1.0}
-    common |= {name: settings[name] for name in ("loss", "in_batch_negatives") if name in settings}
+    common |= {name: settings[name] for name in ("teacher", "loss", "in_batch_negatives") if name in settings}
     run(steady_encoder, tmp_path / "plain", **common)
     run(steady_encoder, tmp_path / "saving", **{**common, **settings})
     plain, saving, base = (vectors(folder) for folder in (tmp_path / "plain", tmp_path / "saving", steady_encoder))
@@ -213,6 +250,15 @@ def test_the_best_checkpoint_is_saved(tiny_encoder: Path, tmp_path: Path) -> Non
         (6, 0.7),
     ]
     assert json.loads((tmp_path / "best" / "tripletkit.json").read_text())["steps"] == 4
+
+
+def test_the_last_checkpoint_near_the_best_is_kept_until_the_end(tiny_encoder: Path, tmp_path: Path) -> None:
+    """Step 4 is neither the best one nor the last."""
+    near = replace(scores_of(0.9, 0.88, 0.7, 0.6), error=0.03)
+    trained = run(tiny_encoder, tmp_path / "kept", near, max_steps=8, eval_steps=2, patience=2, learning_rate=1e-3)
+    assert (trained.steps, trained.saved_step) == (8, 4)
+    run(tiny_encoder, tmp_path / "short", max_steps=8, eval_steps=2, learning_rate=1e-3)
+    assert not np.allclose(vectors(tmp_path / "kept"), vectors(tmp_path / "short"), atol=1e-5)
 
 
 def test_training_stops_when_patience_ends(tiny_encoder: Path, tmp_path: Path) -> None:
@@ -287,10 +333,11 @@ def whole(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.parametrize("teacher", ["none", "self"])
 def test_lora_leaves_a_folder_that_needs_no_peft(
-    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teacher: str
 ) -> None:
-    run(tiny_encoder, tmp_path / "encoder", lora_rank=4, max_steps=3, learning_rate=1e-2)
+    run(tiny_encoder, tmp_path / "encoder", teacher=teacher, lora_rank=4, max_steps=3, learning_rate=1e-2)
     monkeypatch.setitem(sys.modules, "peft", None)
     assert not np.allclose(vectors(tmp_path / "encoder"), vectors(tiny_encoder), atol=1e-3)
     names = {p.relative_to(tiny_encoder) for p in tiny_encoder.rglob("*")}

@@ -46,13 +46,14 @@ def run(job: Job) -> StageResult:
     sizes = {book_id: len(book.passages) for book_id, book in books.items()}
     count = list_count(sum(sizes.values()), settings.list_passages, settings.max_steps)
     teacher, triplets, rows = _teacher(job), _triplets(job.table("triplets")), list[Row]()
+    weights: Mapping[str, float] = {}
     for book_id, numbers in books_of_lists(sizes, count, job.settings.seed).items():
         book = books[book_id]
-        scores = _score(book, teacher, settings.teacher_weights)
+        scores, weights = _score(book, teacher, settings.teacher_weights)
         size = {"passages": settings.list_passages, "terms": settings.list_terms}
         drawn = [draw_list(scores, number, triplets, seed=job.settings.seed, **size) for number in numbers]
         rows += teacher.reorder([row for rows in drawn for row in rows], book.names, book.texts)
-    return _result(rows, sizes, dropped, teacher, settings)
+    return _result(rows, sizes, dropped, _in_words(teacher, weights, settings), settings)
 
 
 def _teacher(job: Job) -> Teacher:
@@ -112,25 +113,26 @@ def _books(job: Job) -> tuple[dict[str, _Book], list[Row]]:
     return books, dropped
 
 
-def _score(book: _Book, teacher: Teacher, weights: Mapping[str, float]) -> BookScores:
-    """All parts of the teacher's score; those that it does not have are 0, and their weights go to others."""
+def _score(book: _Book, teacher: Teacher, weights: Mapping[str, float]) -> tuple[BookScores, dict[str, float]]:
+    """All parts of the teacher's score, and how much each counts. A part that it does not have is 0; others count in its place."""
     texts, names = list(book.texts.values()), list(book.names.values())
     spans = mention_spans(book.passages, book.terms, book.mentions)
     of_teacher = teacher.parts(names, texts)
-    weights, none = usable_weights(weights, of_teacher), np.zeros((len(texts), len(names)), dtype=np.float32)
+    usable, none = usable_weights(weights, of_teacher), np.zeros((len(texts), len(names)), dtype=np.float32)
     parts: dict[str, Scores] = {"cosine": none, "maxsim": none} | of_teacher
     parts |= {
         "bm25": bm25(names, texts).T,
         "structure": structure_scores(book.passages, book.terms, spans, book.lines),
         "label": label_scores(book.passages, book.terms, spans, trains=book.trains, held_out=book.held_out),
     }
-    return BookScores(
+    scores = BookScores(
         passage_ids=list(book.texts),
         term_ids=list(book.names),
         parts=parts,
-        over_terms=add_up(parts, weights, axis=1),
-        over_passages=add_up(parts, weights, axis=0),
+        over_terms=add_up(parts, usable, axis=1),
+        over_passages=add_up(parts, usable, axis=0),
     )
+    return scores, usable
 
 
 def _triplets(triplets: pl.DataFrame) -> Triplets:
@@ -141,17 +143,21 @@ def _triplets(triplets: pl.DataFrame) -> Triplets:
     return found
 
 
+def _in_words(teacher: Teacher, weights: Mapping[str, float], settings: TrainSettings) -> str:
+    """The teacher, and the weights of the parts that count, which are not those of the settings where it lacks a part."""
+    parts = ", ".join(f"{name} {weight:g}" for name, weight in weights.items() if weight)
+    return f"{settings.teacher!r} ({f'{teacher.kind}; ' if teacher.kind else ''}{parts})"
+
+
 def _result(
-    rows: list[Row], sizes: Mapping[str, int], dropped: list[Row], teacher: Teacher, settings: TrainSettings
+    rows: list[Row], sizes: Mapping[str, int], dropped: list[Row], teacher: str, settings: TrainSettings
 ) -> StageResult:
     table = make_table(TEACHER, rows)
     lists, passages = table["list"].n_unique(), table["passage_id"].n_unique()
-    parts = ", ".join(f"{name} {weight:g}" for name, weight in settings.teacher_weights.items() if weight)
-    kind = f"{teacher.kind}; " if teacher.kind else ""
     texts = "your whole corpus, labels of the training split only" if settings.text == "own" else "the training split"
     summary = (
         f"{lists:,} lists of up to {settings.list_passages} passages and {settings.list_terms} terms by teacher "
-        f"{settings.teacher!r} ({kind}{parts}), with {passages:,} of the {sum(sizes.values()):,} passages of {texts}"
+        f"{teacher}, with {passages:,} of the {sum(sizes.values()):,} passages of {texts}"
     )
     triplets = table["positive_id"].count()
     counts = {"lists": lists, "passages": passages, "rows": table.height, "triplets": triplets}

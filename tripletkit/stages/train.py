@@ -1,8 +1,9 @@
-"""Triplets to the fine-tuned encoder, scored on the validation passages beside the base encoder."""
+"""A teacher's lists, or triplets, to the fine-tuned encoder, scored on the validation passages beside the base encoder."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -14,6 +15,7 @@ from tripletkit.evaluation.gold import Gold, anchor_passages, build_gold
 from tripletkit.evaluation.metrics import Metrics
 from tripletkit.evaluation.report import (
     LEADING_METRIC,
+    NDCG_DEVIATION,
     TERM_TO_PASSAGE,
     ValidationScores,
     describe_change,
@@ -30,30 +32,32 @@ from tripletkit.training.diagnostics import lint
 from tripletkit.training.multi_vector import check_multi_vector, save_multi_vector
 
 if TYPE_CHECKING:
-    from tripletkit.training.trainer import TrainingResult, Validation
+    from tripletkit.training.batches import TripletData
+    from tripletkit.training.lists import ListData
+    from tripletkit.training.trainer import TrainingData, TrainingResult, Validation
+
+#: The log's values that the summary shows from the first entry to the last, with their words and formats.
+_STATISTICS = (
+    ("kl_divergence", "KL divergence from the teacher", ".3f"),
+    ("cosine_margin", "mean cos(pos) − cos(neg)", ".3f"),
+    ("violation_rate", "triplets violating the margin", ".0%"),
+)
 
 
 def run(job: Job) -> StageResult:
-    """Train on the training split only. Fails, unless allowed, if validation does not improve."""
-    settings, base = job.settings.train, job.locate()
+    """Train on lists of a teacher or on triplets. Fails, unless allowed, if validation does not improve."""
+    settings, base, triplets = job.settings.train, job.locate(), job.table("triplets").filter(split="train")
     check_multi_vector(settings, base)
-    triplets = job.table("triplets").filter(split="train")
-    if triplets.is_empty():
-        raise TableError(
-            "train: the table triplets has none in the training split",
-            "Run `tripletkit mine`, or enlarge the training split.",
-        )
-    # Imported here: importing torch takes seconds.
-    from tripletkit.training.batches import with_positives
-
-    triplets = with_positives(triplets, job.tables, settings.positives)
+    if not settings.has_teacher:
+        triplets = _usable_triplets(job, triplets)
     findings = [f"note: {finding}" for finding in lint(triplets, job.table("mentions"), settings, base)]
     for finding in findings:
         job.progress.say(finding)
     notes = findings if job.progress.quiet else []  # what a quiet run could not show
-    trained = _train(job, triplets, base)
-    counts = {"triplets": triplets.height, "steps": trained.steps, "saved step": trained.saved_step}
-    summary = f"{triplets.height:,} triplets, {_describe(trained)}"
+    data = _list_data(job) if settings.has_teacher else _triplet_data(job, triplets)
+    trained = _train(job, data, base)
+    counts = {**data.counts(), "steps": trained.steps, "saved step": trained.saved_step}
+    summary = f"{data.describe()}, {_describe(trained)}"
     if not is_first_process():
         return StageResult(counts=counts, summary=summary)
     target = job.folder / ENCODER
@@ -72,25 +76,60 @@ def run(job: Job) -> StageResult:
     )
 
 
-def _train(job: Job, triplets: pl.DataFrame, base: EncoderFolder) -> TrainingResult:
-    from tripletkit.training.batches import known_terms
-    from tripletkit.training.trainer import train
+def _usable_triplets(job: Job, triplets: pl.DataFrame) -> pl.DataFrame:
+    """Those with the positives that the settings ask for. Raises TableError if there are none."""
+    if triplets.is_empty():
+        raise TableError(
+            "train: the table triplets has none in the training split",
+            "Run `tripletkit mine`, or enlarge the training split.",
+        )
+    # Imported here: importing torch takes seconds.
+    from tripletkit.training.batches import with_positives
+
+    return with_positives(triplets, job.tables, job.settings.train.positives)
+
+
+def _triplet_data(job: Job, triplets: pl.DataFrame) -> TripletData:
+    from tripletkit.training.batches import known_terms, triplet_data
 
     settings, books = job.settings.train, dict(job.table("passages").select("passage_id", "book_id").iter_rows())
     known = None
     if settings.uses_batch:
         tables = (_passages(job, "train"), job.table("terms"), job.table("mentions"))
         known = known_terms(triplets, build_pool(*tables, page_margin=job.settings.mine.page_margin))
-    return train(
+    return triplet_data(
         list(triplets.select("anchor", "positive", "negative").iter_rows()),
+        settings,
+        seed=job.settings.seed,
+        known=known,
+        books=[books[passage_id] for passage_id in triplets["passage_id"]],
+    )
+
+
+def _list_data(job: Job) -> ListData:
+    from tripletkit.training.lists import ListData, read_lists
+
+    if job.table("teacher").is_empty():
+        raise TableError(
+            f"train: the table teacher is empty, but train.teacher = {job.settings.train.teacher!r}",
+            "Run `tripletkit teach --force`, or set train.teacher = none.",
+        )
+    passages = dict(job.table("passages").select("passage_id", "text").iter_rows())
+    terms = dict(job.table("terms").select("term_id", "term").iter_rows())
+    return ListData(read_lists(job.table("teacher"), passages, terms), job.settings.train)
+
+
+def _train(job: Job, data: TrainingData, base: EncoderFolder) -> TrainingResult:
+    from tripletkit.training.trainer import train
+
+    return train(
+        data,
         base,
         job.folder / ENCODER,
-        settings,
+        job.settings.train,
         seed=job.settings.seed,
         progress=job.progress,
         precision=job.settings.precision,
-        known=known,
-        books=[books[passage_id] for passage_id in triplets["passage_id"]],
         validation=_validation(job, base),
     )
 
@@ -114,7 +153,10 @@ def _validation(job: Job, base: EncoderFolder) -> Validation | None:
     # The other processes wait for the first one at the first step; its vectors are cached for the scores at the end.
     base_score = ndcg(job.encoder(base)) if is_first_process() else None
     return Validation(
-        ndcg, base_score, stable_id("held out", *gold.passage_ids, *(term.term_id for term in gold.terms))
+        ndcg,
+        base_score,
+        stable_id("held out", *gold.passage_ids, *(term.term_id for term in gold.terms)),
+        error=NDCG_DEVIATION / math.sqrt(len(gold.terms)),
     )
 
 
@@ -122,14 +164,10 @@ def _describe(trained: TrainingResult) -> str:
     """Steps and loss, and the batch statistics of the first and the last log entry, in words."""
     saved = f" (saved: step {trained.saved_step:,})" if trained.saved_step != trained.steps else ""
     text = f"{trained.steps:,} steps{saved}, mean loss {trained.loss:.4f}"
-    batches = [entry for entry in trained.history if "cosine_margin" in entry]
-    if not batches:
-        return text
-    first, last = batches[0], batches[-1]
-    return (
-        f"{text}, mean cos(pos) − cos(neg) {first['cosine_margin']:.3f} → {last['cosine_margin']:.3f}, "
-        f"triplets violating the margin {first['violation_rate']:.0%} → {last['violation_rate']:.0%}"
-    )
+    for name, words, style in _STATISTICS:
+        values = [entry[name] for entry in trained.history if name in entry]
+        text += f", {words} {values[0]:{style}} → {values[-1]:{style}}" if values else ""
+    return text
 
 
 def _passages(job: Job, split: str) -> pl.DataFrame:
@@ -144,11 +182,11 @@ def judge(job: Job, encoder: EncoderFolder, split: str) -> dict[str, Metrics] | 
 
 STAGE = Stage(
     "train",
-    reads=("passages", "terms", "mentions", "splits", "triplets"),
+    reads=("passages", "terms", "mentions", "splits", "triplets", "teacher"),
     writes=(),
     run=run,
     settings=("train", "seed", "precision"),
     inputs=frozenset({Input.ENCODER}),
     files_out=(ENCODER, VALIDATION),
-    version=6,
+    version=7,
 )

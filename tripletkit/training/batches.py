@@ -15,9 +15,13 @@ from typing import Any
 import polars as pl
 import torch
 from sentence_transformers.base.sampler import DefaultBatchSampler
+from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
 
+from tripletkit.encoding.properties import Task
+from tripletkit.ids import rng_for
 from tripletkit.mining.pool import Pool
 from tripletkit.settings import TrainSettings
+from tripletkit.training.losses import KnownTerms, make_loss
 
 #: By default validation runs this often per training, but at least this many steps apart: a run costs as much as some steps.
 VALIDATION_RUNS, VALIDATION_STEPS = 4, 25
@@ -110,10 +114,98 @@ def examples(
     return [Example(*pair, tuple(islice(cycle(own), width)), *of_pair[pair]) for pair, own in negatives.items()]
 
 
+@dataclass(frozen=True)
+class TripletData:
+    """What a training on triplets alone consists of: rows in random order."""
+
+    rows: Sequence[Example]
+    settings: TrainSettings
+    texts: Sequence[str]  # of all triplets, in their own order
+
+    unit: str = "row"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def batch_size(self) -> int:
+        """Rows per process."""
+        return self.settings.batch_size
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """What each column is encoded as."""
+        return {name: "document" if name == "anchor" else "query" for name in self.columns() if name != "label"}
+
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """Texts; with in-batch negatives also row numbers, by which the loss looks up known positives."""
+        columns: dict[str, Sequence[Any]] = {
+            of: [getattr(row, of) for row in self.rows] for of in ("anchor", "positive")
+        }
+        negatives = zip(*(row.negatives for row in self.rows), strict=True)
+        columns |= {f"negative_{i}": column for i, column in enumerate(negatives, start=1)}
+        return columns | ({"label": range(len(self))} if self.settings.uses_batch else {})
+
+    def counts(self) -> dict[str, int]:
+        """What trains, for the manifest."""
+        return {"triplets": len(self.texts) // 3}
+
+    def describe(self) -> str:
+        """What trains, in words."""
+        return f"{len(self.texts) // 3:,} triplets"
+
+    def key(self) -> Iterator[str]:
+        """Texts that are equal for equal triplets."""
+        return iter(self.texts)
+
+    def steps(self, processes: int) -> int:
+        """Optimiser steps."""
+        return planned_steps(len(self), self.settings, processes)
+
+    def loss(self, model: Any) -> Any:  # noqa: ANN401 - untyped library
+        """The loss that the settings ask for."""
+        rows = self.rows
+        known = KnownTerms([row.positive for row in rows], [row.negatives for row in rows], [row.known for row in rows])
+        return make_loss(model, self.settings, known)
+
+    def sampler(self, dataset: Any, **options: Any) -> DefaultBatchSampler | None:  # noqa: ANN401
+        """Batches of one book where negatives come from the batch; None for those of the library."""
+        if not self.settings.uses_batch:
+            return None
+        return BookBatches(dataset, [row.book for row in self.rows], [row.anchor for row in self.rows], **options)
+
+    def collator(self, usual: SentenceTransformerDataCollator) -> SentenceTransformerDataCollator:
+        """The library's."""
+        return usual
+
+
+def triplet_data(
+    triplets: Sequence[TextTriplet],
+    settings: TrainSettings,
+    *,
+    seed: int,
+    known: Sequence[frozenset[str]] | None = None,
+    books: Sequence[str] | None = None,
+) -> TripletData:
+    """Training on (anchor, positive, negative) texts.
+
+    ``known``: per triplet, terms that must not be negatives of its anchor. ``books``: per triplet, its book.
+    Both matter only with negatives from the batch.
+    """
+    rows = examples(triplets, known, books, settings)
+    rng_for(seed, "train").shuffle(rows)
+    return TripletData(rows, settings, [text for row in triplets for text in row])
+
+
 def planned_steps(rows: int, settings: TrainSettings, processes: int = 1) -> int:
     """Optimiser steps for this many rows."""
     epoch = math.ceil(rows / (settings.batch_size * settings.gradient_accumulation_steps * processes))
     steps = math.ceil(epoch * settings.epochs) if settings.epochs else max(epoch, min(ENOUGH_STEPS, MAX_EPOCHS * epoch))
+    return capped(steps, settings)
+
+
+def capped(steps: int, settings: TrainSettings) -> int:
+    """At least one step, and at most ``settings.max_steps``."""
     return max(1, min(steps, settings.max_steps or steps))
 
 

@@ -18,7 +18,17 @@ from tripletkit.store import write_atomically
 #: The validation score in the trainer's log, where the library puts "eval_" before it.
 VALIDATION_METRIC = "ndcg"
 _EVAL_KEY = f"eval_{VALIDATION_METRIC}"
-_LOGGED = ("step", "epoch", "loss", "cosine_margin", "violation_rate", "learning_rate", "grad_norm", _EVAL_KEY)
+_LOGGED = (
+    "step",
+    "epoch",
+    "loss",
+    "kl_divergence",
+    "cosine_margin",
+    "violation_rate",
+    "learning_rate",
+    "grad_norm",
+    _EVAL_KEY,
+)
 LogEntry = Mapping[str, float]
 
 
@@ -38,9 +48,15 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]
     """Moves the progress bar, keeps the log file, saves a checkpoint at each validation run, and stops early."""
 
     def __init__(
-        self, settings: TrainSettings, log: Path, base: float | None, advance: Advance, say: Callable[[str], None]
+        self,
+        settings: TrainSettings,
+        log: Path,
+        base: float | None,
+        advance: Advance,
+        say: Callable[[str], None],
+        error: float = 0.0,
     ) -> None:
-        self._settings, self._log, self._base = settings, log, base
+        self._settings, self._log, self._base, self._error = settings, log, base, error
         self._advance, self._say = advance, say
 
     def on_step_end(self, args: object, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
@@ -49,9 +65,12 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]
         self._advance(1)
 
     def on_evaluate(self, args: object, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
-        """Save a checkpoint, as it may be the best one."""
+        """Save a checkpoint, as it may be the one that is kept."""
         control.should_save = True
-        control.should_training_stop |= out_of_patience(state.log_history, self._settings.patience)
+        if self._settings.keep_best:
+            # The library keeps this checkpoint when it removes old ones.
+            state.best_global_step = chosen_step(state.log_history, self._error)
+        control.should_training_stop |= out_of_patience(state.log_history, self._settings.patience, self._error)
         if state.is_world_process_zero:
             self._say(describe_validation(state.log_history, self._base))
 
@@ -66,15 +85,20 @@ def validation_runs(history: Sequence[LogEntry]) -> list[tuple[int, float]]:
     return [(int(entry["step"]), entry[_EVAL_KEY]) for entry in history if _EVAL_KEY in entry]
 
 
-def best_step(history: Sequence[LogEntry]) -> int | None:
-    """The first step with the best validation score; None without a validation run."""
+def chosen_step(history: Sequence[LogEntry], error: float) -> int | None:
+    """The last validation run whose score is within ``error`` of the best one; None without a validation run.
+
+    With the standard error of the score this is the one-standard-error rule (Breiman et al. 1984) for the number of steps:
+    smaller differences are noise, and on unseen text later weights are as good or better (docs/training.md).
+    """
     runs = validation_runs(history)
-    return max(runs, key=lambda run: (run[1], -run[0]))[0] if runs else None
+    best = max((score for _, score in runs), default=0.0)
+    return max((step for step, score in runs if score >= best - error), default=None)
 
 
-def out_of_patience(history: Sequence[LogEntry], patience: int) -> bool:
-    """Whether the last ``patience`` validation runs (0: any number) brought no new best score."""
-    return 0 < patience <= sum(step > (best_step(history) or 0) for step, _ in validation_runs(history))
+def out_of_patience(history: Sequence[LogEntry], patience: int, error: float) -> bool:
+    """Whether the last ``patience`` validation runs (0: any number) were more than ``error`` below the best one."""
+    return 0 < patience <= sum(step > (chosen_step(history, error) or 0) for step, _ in validation_runs(history))
 
 
 def mean_loss(history: Sequence[LogEntry]) -> float:
@@ -93,12 +117,16 @@ def describe_validation(history: Sequence[LogEntry], base: float | None) -> str:
     last = next((entry for entry in reversed(history) if "loss" in entry), {})
     start = f" (base encoder {base:.3f})" if base is not None else ""
     text = f"step {step:,}: validation nDCG@10 {score:.3f}{start}"
-    if "cosine_margin" not in last:
-        return text
-    return (
-        f"{text}, loss {last['loss']:.4f}, mean cos(pos) − cos(neg) {last['cosine_margin']:.3f}, "
-        f"{last['violation_rate']:.0%} of triplets violate the margin"
-    )
+    if "loss" in last:
+        text += f", loss {last['loss']:.4f}"
+    if "kl_divergence" in last:
+        text += f", KL divergence from the teacher {last['kl_divergence']:.4f}"
+    if "cosine_margin" in last:
+        text += (
+            f", mean cos(pos) − cos(neg) {last['cosine_margin']:.3f}, "
+            f"{last['violation_rate']:.0%} of triplets violate the margin"
+        )
+    return text
 
 
 def write_log(path: Path, history: Sequence[LogEntry], base: float | None) -> None:

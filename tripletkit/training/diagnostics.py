@@ -136,12 +136,16 @@ def visible_characters(place: EncoderFolder) -> Callable[[Sequence[str]], list[i
 def lint(
     triplets: pl.DataFrame, mentions: pl.DataFrame, settings: TrainSettings, place: EncoderFolder
 ) -> list[Finding]:
-    """Every problem with the margin and these training triplets, the margin first."""
+    """Every problem with the margin and these training triplets, the margin first.
+
+    With a teacher the margins follow from its scores, and its lists train terms that are only negatives too.
+    """
+    alone = not settings.has_teacher
     findings = (
-        unmeetable_margin(settings),
-        unsuitable_margin(triplets, settings, place.fingerprint),
+        unmeetable_margin(settings) if alone else None,
+        unsuitable_margin(triplets, settings, place.fingerprint) if alone else None,
         truncated_positives(triplets, mentions, visible_characters(place), place.max_tokens),
-        only_negatives(triplets),
+        only_negatives(triplets) if alone else None,
         copies(triplets),
         copied_anchors(triplets),
     )

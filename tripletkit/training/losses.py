@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,19 +32,21 @@ class BatchStatistics:
     """Means over the batches since the last ``take``. The sums stay on the device, so that no step waits for them."""
 
     def __init__(self) -> None:
-        self._batches: list[tuple[Tensor, int, Tensor, int]] = []
+        self._batches: dict[str, list[tuple[Tensor, int]]] = defaultdict(list)
 
-    def add(self, margins: Tensor, violations: Tensor) -> None:
-        """Add a batch: its cosine margins per triplet, and whether each triplet (or row) violates the margin."""
-        self._batches.append((margins.sum(), margins.numel(), violations.sum(), violations.numel()))
+    def add(self, **values: Tensor) -> None:
+        """Add a batch: by name, such as `cosine_margin` or `violation_rate`, the values of its rows or triplets."""
+        for name, of in values.items():
+            self._batches[name].append((of.sum(), of.numel()))
 
     def take(self) -> dict[str, float]:
-        """Mean cosine margin and violation rate; resets the statistics."""
-        if not self._batches:
-            return {}
-        margin, margins, violations, rows = (float(sum(column)) for column in zip(*self._batches, strict=True))
-        self._batches = []
-        return {"cosine_margin": margin / margins, "violation_rate": violations / rows}
+        """The means by name; resets the statistics."""
+        means = dict[str, float]()
+        for name, batches in self._batches.items():
+            total, rows = (float(sum(column)) for column in zip(*batches, strict=True))
+            means[name] = total / rows
+        self._batches.clear()
+        return means
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class PlainTripletLoss(TripletLoss):  # type: ignore[misc]
         with torch.no_grad():
             anchors, positives, negatives = embeddings
             gap = self.distance_metric(anchors, negatives) - self.distance_metric(anchors, positives)
-            self.statistics.add(_cosine_margins(embeddings), gap < self.triplet_margin)
+            self.statistics.add(cosine_margin=_cosine_margins(embeddings), violation_rate=gap < self.triplet_margin)
         loss: Tensor = super().compute_loss_from_embeddings(embeddings, labels)
         return loss
 
@@ -105,7 +108,8 @@ class BatchTripletLoss(PlainTripletLoss):
         with torch.no_grad():
             starts = range(rows, distances.shape[1], rows)
             own = [distances[:, start : start + rows].diagonal() - to_positive for start in starts]
-            self.statistics.add(_cosine_margins(embeddings), torch.stack(own) < self.triplet_margin)
+            violations = torch.stack(own) < self.triplet_margin
+            self.statistics.add(cosine_margin=_cosine_margins(embeddings), violation_rate=violations)
         forward = self._soft_margin(to_positive, distances, masked)
         loss: Tensor = forward + self._soft_margin(to_positive, distances[:, :rows].T, masked[:, :rows].T)
         return loss
@@ -158,7 +162,7 @@ def ranking_loss(embeddings: list[Tensor], mask: Tensor, scale: float, statistic
     scores = (cos_sim(anchors, torch.cat(terms)) * scale).float().masked_fill(mask.to(anchors.device), -torch.inf)
     right = torch.arange(len(anchors), device=anchors.device)
     with torch.no_grad():
-        statistics.add(_cosine_margins(embeddings), scores.argmax(dim=1) != right)
+        statistics.add(cosine_margin=_cosine_margins(embeddings), violation_rate=scores.argmax(dim=1) != right)
     return cross_entropy(scores, right) + cross_entropy(scores[:, : len(anchors)].T, right)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
-from tripletkit.settings import TrainSettings, describe_loss
+from tripletkit.settings import TrainSettings, describe_text, describe_training
 from tripletkit.store import replace_folder
 
 
@@ -34,7 +35,21 @@ def load(base: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # noq
         enable({"use_reentrant": False})
     if settings.lora_rank:
         _add_adapters(model, settings.lora_rank, seed)
+    if settings.has_teacher:
+        remove_dropout(model)
     return model
+
+
+def remove_dropout(model: Any) -> None:  # noqa: ANN401 - untyped library
+    """Set every dropout rate to 0: the teacher's exact scores are the target, and dropout would add noise to the encoder's.
+
+    Modules hold their rate as `p` or, for dropout in attention, as a number of their own, such as `attention_dropout`.
+    The configuration, which is saved, stays.
+    """
+    for module in model.modules():
+        rates = [name for name, value in vars(module).items() if "drop" in name and isinstance(value, float)]
+        for name in (*rates, *(["p"] if "Dropout" in type(module).__name__ and hasattr(module, "p") else [])):
+            setattr(module, name, 0.0)
 
 
 def _shorten(dimensions: int, model: object, features: object, out: dict[str, Any]) -> None:
@@ -73,18 +88,17 @@ def save(model: Any, base: EncoderFolder, target: Path, settings: TrainSettings,
     draft = target.with_name(f".{target.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     model.save_pretrained(str(draft), create_model_card=False)
-    recipe = settings.model_dump(mode="json")
+    recipe = settings.model_dump(mode="json") | {"learning_rate": settings.peak_learning_rate}
     note = {"base": base.base, "base_fingerprint": base.fingerprint, "steps": steps, "recipe": recipe}
     (draft / "tripletkit.json").write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
-    (draft / "README.md").write_text(model_card(base, settings, steps), encoding="utf-8")
+    (draft / "README.md").write_text(model_card(base, recipe, steps), encoding="utf-8")
     replace_folder(draft, target)
 
 
-def model_card(base: EncoderFolder, settings: TrainSettings, steps: int) -> str:
-    """The encoder's README: base encoder, training settings and use, without any training text."""
+def model_card(base: EncoderFolder, recipe: Mapping[str, Any], steps: int) -> str:
+    """The encoder's README: base encoder, training settings and use, without any training text. ``recipe``: as in its note."""
     limit = base.properties.max_tokens
-    adapters = f", LoRA of rank {settings.lora_rank}, merged" if settings.lora_rank else ""
-    batch = settings.batch_size * settings.gradient_accumulation_steps
+    adapters = f", LoRA of rank {recipe['lora_rank']}, merged" if recipe["lora_rank"] else ""
     return f"""---
 base_model: {base.base}
 library_name: sentence-transformers
@@ -94,10 +108,11 @@ tags:
 - feature-extraction
 - tripletkit
 ---
-# {base.base} fine-tuned on textbook triplets
+# {base.base} fine-tuned on textbooks
 
-Fine-tuned by tripletkit with {describe_loss(settings.model_dump())}, {steps} steps of {batch} rows,
-learning rate {settings.learning_rate:g}{adapters}, from `{base.base}` (fingerprint `{base.fingerprint}`).
+Fine-tuned by tripletkit from `{base.base}` (fingerprint `{base.fingerprint}`) with {describe_training(recipe, steps)}{adapters}.
+
+{describe_text(recipe)}
 
 ```python
 from sentence_transformers import SentenceTransformer

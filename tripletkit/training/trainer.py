@@ -1,4 +1,4 @@
-"""Fine-tunes a SentenceTransformer on triplets by SentenceTransformerTrainer. Imports torch: imported only to train."""
+"""Fine-tunes a SentenceTransformer on triplets or lists by SentenceTransformerTrainer. Imports torch: imported only to train."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import random
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,24 +24,23 @@ from transformers.trainer_callback import PrinterCallback
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.precision import choose_precision
-from tripletkit.encoding.properties import Task
 from tripletkit.encoding.quiet import hidden_progress_bars
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import ConfigError
-from tripletkit.ids import rng_for, stable_id
+from tripletkit.ids import stable_id
 from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.settings import TrainSettings
-from tripletkit.training.batches import BookBatches, Example, TextTriplet, examples, planned_steps, validation_steps
+from tripletkit.training.batches import TripletData, validation_steps
 from tripletkit.training.callbacks import (
-    VALIDATION_METRIC,
     TrainingMonitor,
     ValidationEvaluator,
-    best_step,
+    chosen_step,
     mean_loss,
     out_of_patience,
 )
-from tripletkit.training.losses import KnownTerms, make_loss
+from tripletkit.training.lists import ListData
 from tripletkit.training.model import load, merge_adapters, save
+from tripletkit.user_rows import counted
 
 #: An interrupted training repeats at most this many steps.
 CHECKPOINT_STEPS = 50
@@ -49,13 +48,17 @@ CHECKPOINT_STEPS = 50
 LOG_STEPS = 10
 
 
+TrainingData = TripletData | ListData
+
+
 @dataclass(frozen=True)
 class Validation:
-    """What chooses the best checkpoint: ``score`` rates an encoder on passages that do not train, higher is better."""
+    """What chooses the checkpoint: ``score`` rates an encoder on passages that do not train, higher is better."""
 
     score: Callable[[Encoder], float]
     base: float | None  # the base encoder's score; None in processes that have not computed it
     key: str  # equal for equal passages and gold labels
+    error: float = 0.0  # standard error of a score: smaller differences between checkpoints do not count
 
 
 @dataclass(frozen=True)
@@ -81,32 +84,28 @@ class _Training:
     validation: Validation | None
 
 
-class TripletTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
-    """The library's trainer, with batches of one book and the statistics of the loss in the log."""
+class DataTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
+    """The library's trainer, with the batches of the training data and the statistics of the loss in the log."""
 
-    def __init__(self, rows: Sequence[Example], settings: TrainSettings, **options: Any) -> None:  # noqa: ANN401
-        self._rows, self._uses_batch = rows, settings.uses_batch
-        columns: dict[str, Sequence[Any]] = {of: [getattr(row, of) for row in rows] for of in ("anchor", "positive")}
-        negatives = zip(*(row.negatives for row in rows), strict=True)
-        columns |= {f"negative_{i}": column for i, column in enumerate(negatives, start=1)}
-        if settings.uses_batch:
-            columns["label"] = range(len(rows))  # row numbers, by which the loss looks up known positives
-        super().__init__(train_dataset=Dataset.from_dict(columns), **options)
+    def __init__(self, data: TrainingData, **options: Any) -> None:  # noqa: ANN401 - untyped library
+        self._data = data
+        super().__init__(train_dataset=Dataset.from_dict(data.columns()), **options)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the batch statistics to every log entry of the loss."""
         super().log({**logs, **self.loss.statistics.take()} if "loss" in logs else logs, start_time)
 
-    def get_batch_sampler(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Batches of one book where negatives come from the batch."""
-        if not self._uses_batch:
-            return super().get_batch_sampler(dataset, *args, **kwargs)
-        books, anchors = [row.book for row in self._rows], [row.anchor for row in self._rows]
-        return BookBatches(dataset, books, anchors, *args, **kwargs)
+    def get_batch_sampler(self, dataset: Dataset, **options: Any) -> Any:  # noqa: ANN401
+        """The sampler of the training data, if it has its own."""
+        return self._data.sampler(dataset, **options) or super().get_batch_sampler(dataset, **options)
+
+    def get_data_collator(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        """The collator of the training data."""
+        return self._data.collator(super().get_data_collator(*args, **options))
 
 
 def train(
-    triplets: Sequence[TextTriplet],
+    data: TrainingData,
     base: EncoderFolder,
     target: Path,
     settings: TrainSettings,
@@ -114,56 +113,48 @@ def train(
     seed: int,
     progress: Progress,
     precision: str = "auto",
-    known: Sequence[frozenset[str]] | None = None,
-    books: Sequence[str] | None = None,
     validation: Validation | None = None,
 ) -> TrainingResult:
-    """Fine-tune ``base`` on (anchor, positive, negative) texts and write it to ``target``, whole or not at all.
+    """Fine-tune ``base`` and write it to ``target``, whole or not at all.
 
-    ``known``: per triplet, terms that must not be negatives of its anchor. ``books``: per triplet, its book.
-    Both matter only with negatives from the batch. With ``validation`` the best checkpoint is written, else the last.
+    With ``validation`` the checkpoint that it chooses is written, else the last.
 
     An interrupted training continues from its last checkpoint, which lies beside ``target`` until the end. The log stays
     (``target``.training.jsonl). Of several processes only the first writes.
 
     Raises ConfigError for fewer rows than the processes need, for a precision, LoRA or logger that this machine lacks.
     """
-    rows = examples(triplets, known, books, settings)
-    if process_count() > 1 and len(rows) < process_count() * settings.batch_size:
+    if process_count() > 1 and len(data) < process_count() * data.batch_size:
         raise ConfigError(
-            f"train: {len(rows):,} rows fill no batch of {settings.batch_size} for each of {process_count()} processes",
+            f"train: {counted(len(data), data.unit)} fill no batch of {data.batch_size} for each of {process_count()} processes",
             "Use fewer processes, or a smaller --batch-size.",
         )
     recipe, validated = settings.model_dump_json(exclude={"report_to"}), validation.key if validation else ""
-    texts = (text for row in triplets for text in row)
     # The folder of the checkpoints: those of another training are not continued.
-    key = stable_id("training", base.fingerprint, recipe, str(seed), str(process_count()), validated, *texts)
+    key = stable_id("training", base.fingerprint, recipe, str(seed), str(process_count()), validated, *data.key())
     work, chosen = target.with_name(f"{target.name}.training") / key, choose_precision(precision)
     training = _Training(
         base=base, target=target, work=work, settings=settings, seed=seed, precision=chosen, validation=validation
     )
-    rng_for(seed, "train").shuffle(rows)
     with _restored_globals(), _full_disk_as_os_error(target):
-        return _train(training, rows, progress)
+        return _train(training, data, progress)
 
 
-def _train(training: _Training, rows: Sequence[Example], progress: Progress) -> TrainingResult:
+def _train(training: _Training, data: TrainingData, progress: Progress) -> TrainingResult:
     settings, target, validation = training.settings, training.target, training.validation
-    steps = planned_steps(len(rows), settings, process_count())
+    steps = data.steps(process_count())
     model = load(training.base, settings, training.seed)
-    known = KnownTerms([row.positive for row in rows], [row.negatives for row in rows], [row.known for row in rows])
     with progress.bar("training", steps, "steps") as advance:
-        args = _arguments(training, steps, len(rows[0].negatives))
-        loss = make_loss(model, settings, known)
+        args = _arguments(training, data, steps)
         evaluator = ValidationEvaluator(validation.score, training.precision) if validation else None
-        trainer = TripletTrainer(rows, settings, model=model, args=args, loss=loss, evaluator=evaluator)
+        trainer = DataTrainer(data, model=model, args=args, loss=data.loss(model), evaluator=evaluator)
         trainer.remove_callback(PrinterCallback)
         log = target.with_name(f"{target.name}.training.jsonl")
-        base_score = validation.base if validation else None
-        trainer.add_callback(TrainingMonitor(settings, log, base_score, advance, progress.say))
+        base_score, error = (validation.base, validation.error) if validation else (None, 0.0)
+        trainer.add_callback(TrainingMonitor(settings, log, base_score, advance, progress.say, error))
         history = _run(trainer, training)
     last = int(history[-1]["step"])
-    chosen = (best_step(history) if settings.keep_best else None) or last
+    chosen = (chosen_step(history, error) if settings.keep_best else None) or last
     if is_first_process():
         if chosen != last:
             best = load_model(replace(training.base, folder=training.work / f"checkpoint-{chosen}"))
@@ -202,24 +193,19 @@ def _restored_globals() -> Iterator[None]:
         os.environ.update(environment)
 
 
-def _arguments(training: _Training, steps: int, negatives: int) -> SentenceTransformerTrainingArguments:
-    settings, base = training.settings, training.base
-    terms = ["positive", *(f"negative_{i}" for i in range(1, negatives + 1))]
-    tasks: dict[str, Task] = {"anchor": "document", **dict.fromkeys(terms, "query")}
+def _arguments(training: _Training, data: TrainingData, steps: int) -> SentenceTransformerTrainingArguments:
+    settings, base, tasks = training.settings, training.base, dict(data.tasks)
     prompts = {column: base.prompt(task) for column, task in tasks.items() if base.prompt(task)}
     gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     evaluation: dict[str, Any] = {}
     if training.validation:
         evaluation = {"eval_strategy": "steps", "eval_steps": validation_steps(steps, settings)}
-        if settings.keep_best:
-            # The library then keeps the best checkpoint when it removes old ones.
-            evaluation |= {"metric_for_best_model": VALIDATION_METRIC, "greater_is_better": True}
     return SentenceTransformerTrainingArguments(
         output_dir=str(training.work),
         max_steps=steps,
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=data.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.peak_learning_rate,
         warmup_steps=settings.warmup_ratio,
         seed=training.seed,
         data_seed=training.seed,
@@ -239,7 +225,7 @@ def _arguments(training: _Training, steps: int, negatives: int) -> SentenceTrans
     )
 
 
-def _run(trainer: TripletTrainer, training: _Training) -> list[Mapping[str, float]]:
+def _run(trainer: DataTrainer, training: _Training) -> list[Mapping[str, float]]:
     """Train from the last checkpoint on and return the whole log. A training that stopped early is not continued."""
     for callback in trainer.callback_handler.callbacks:
         # By default TensorBoard's files lie among the checkpoints, which are removed.
@@ -249,7 +235,8 @@ def _run(trainer: TripletTrainer, training: _Training) -> list[Mapping[str, floa
     last = max(complete, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
     if last is not None:
         state = json.loads((last / "trainer_state.json").read_text(encoding="utf-8"))
-        if out_of_patience(state["log_history"], training.settings.patience):
+        error = training.validation.error if training.validation else 0.0
+        if out_of_patience(state["log_history"], training.settings.patience, error):
             trainer._load_from_checkpoint(str(last))
             return list(state["log_history"])
     with hidden_progress_bars():
