@@ -316,6 +316,10 @@ def test_options_reach_their_settings(monkeypatch: pytest.MonkeyPatch, tmp_path:
     train = settings_of(["train", *flags], monkeypatch)
     assert (train.train.learning_rate, train.train.max_steps, train.train.loss) == (1e-4, 7, "mnrl")
     assert train.allow_worse
+    mixes = [
+        settings_of([command, "--blend", of], monkeypatch) for command in ("train", "run") for of in ("0.7", "auto")
+    ]
+    assert [of.train.blend for of in mixes] == [0.7, "auto"] * 2
     glossary = settings_of(["glossary", "--no-bold", "--headings", "--automatic", "5", "--terms", "t.csv"], monkeypatch)
     assert (glossary.glossary.bold, glossary.glossary.headings, glossary.glossary.automatic) == (False, True, 5)
     assert str(glossary.glossary.terms) == "t.csv"

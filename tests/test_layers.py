@@ -33,6 +33,7 @@ OWNERS = {
         "encoding/multi_vector_encoder.py",
         "encoding/precision.py",
         "training/batches.py",
+        "training/blend.py",
         "training/lists.py",
         "training/losses.py",
         "training/model.py",

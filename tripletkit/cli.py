@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
@@ -113,7 +113,7 @@ def command(app: typer.Typer, *settings: str) -> Callable[[Callable[..., None]],
         common = [p for p in signature(Call, eval_str=True).parameters.values() if p.name != "given"]
 
         def wrapper(**options: Any) -> None:  # noqa: ANN401
-            given = {dotted: options.pop(variable) for variable, dotted in generated.items()}
+            given = {dotted: _given(dotted, options.pop(variable)) for variable, dotted in generated.items()}
             function(Call(given=given, **{p.name: options.pop(p.name) for p in common}), **options)
 
         made = [_parameter(variable, dotted) for variable, dotted in generated.items()]
@@ -138,6 +138,19 @@ def _parameter(variable: str, dotted: str) -> Parameter:
     return Parameter(variable, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
 
 
+def _given(dotted: str, value: Any) -> Any:  # noqa: ANN401 - of any option
+    """The value of an option; the text of one that takes a number or a word is read as --set reads it."""
+    mixed = isinstance(value, str) and len(_alternatives(_field(dotted).annotation)) > 1
+    return _assignment(f"{dotted}={value}")[1] if mixed else value
+
+
+def _alternatives(annotation: Any) -> list[Any]:  # noqa: ANN401 - a type
+    """The types that a setting takes, without None."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return [annotation]
+    return [one for one in get_args(annotation) if one is not NoneType]
+
+
 def _field(dotted: str) -> FieldInfo:
     section, _, name = dotted.rpartition(".")
     return (SECTIONS[section] if section else Settings).model_fields[name]
@@ -146,6 +159,8 @@ def _field(dotted: str) -> FieldInfo:
 def _type(annotation: Any) -> tuple[Any, str | None]:  # noqa: ANN401 - a type
     """Typer's type for a setting's type, and its metavar in the help."""
     plain = next((one for one in get_args(annotation) if one is not NoneType), annotation)
+    if len(alternatives := _alternatives(annotation)) > 1:
+        return str, "|".join("NUMBER" if one is float else "|".join(get_args(one)) for one in alternatives)
     if get_origin(annotation) is Literal:
         return str, "[" + "|".join(map(str, get_args(annotation))) + "]"
     return list[plain] if get_origin(annotation) is tuple else plain, None  # type: ignore[valid-type]
@@ -164,7 +179,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 TRAIN_OPTIONS = (
     *("train.recipe", "train.loss", "train.margin", "train.distance", "train.epochs", "train.learning_rate"),
-    *("train.batch_size", "train.max_steps", "train.lora_rank", "train.report_to", "train.multi_vector"),
+    *("train.batch_size", "train.max_steps", "train.lora_rank", "train.blend", "train.report_to", "train.multi_vector"),
 )
 ListTerms = Annotated[bool, _option("--list", "Print the terms; change nothing.")]
 Kept = Annotated[bool, _option("--kept", "Print only the accepted terms, with or without --list; change nothing.")]
@@ -295,13 +310,8 @@ def evaluate(call: Call, encoder: Encoders = None) -> None:
 
 @command(
     app,
-    "books",
-    "glossary.terms",
-    "mine.hard_negatives",
-    "publish.license",
-    "rounds",
-    "train.multi_vector",
-    "allow_worse",
+    *("books", "glossary.terms", "mine.hard_negatives", "publish.license", "train.blend", "train.multi_vector"),
+    *("rounds", "allow_worse"),
 )
 def run(call: Call) -> None:
     """Run all stages, from books to scores."""

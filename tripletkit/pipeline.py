@@ -262,4 +262,15 @@ _INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
     },
     Input.TEACHER: lambda of: {"teacher": of.teacher.fingerprint} if of.teacher else {},
     Input.USER_TERMS: lambda of: {"user_terms": sha256_if_there(at)} if (at := of.settings.glossary.terms) else {},
+    Input.USER_PAIRS: lambda of: _user_pairs(of.settings),
+    Input.BLEND_CHECK: lambda of: (
+        {"max_general_drop": of.settings.evaluate.max_general_drop, **_user_pairs(of.settings)}
+        if of.settings.train.blend == "auto"
+        else {}
+    ),
 }
+
+
+def _user_pairs(settings: Settings) -> dict[str, Any]:
+    at = settings.evaluate.pairs
+    return {"user_pairs": sha256_if_there(at)} if at else {}

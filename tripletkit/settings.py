@@ -210,6 +210,11 @@ class TrainSettings(Section):
     patience: int = setting(
         3, "stop after this many validation runs more than one standard error below the best; 0: never", ge=0
     )
+    blend: float | Literal["auto"] | None = setting(
+        None,
+        "mix base (0) and fine-tuned (1) weights after training; auto: the best mix from 0.5 to 1 on validation that keeps "
+        "99 % of the general similarity (see evaluate.max_general_drop)",
+    )
     report_to: str = setting("none", "also log to tensorboard, wandb or another integration of transformers")
 
     @field_validator("teacher_weights")
@@ -220,6 +225,14 @@ class TrainSettings(Section):
         if not any(weight > 0 for weight in weights.values()):
             raise ValueError("at least one weight must be above 0")
         return weights
+
+    @field_validator("blend", mode="before")
+    @classmethod
+    def _share_or_auto(cls, blend: object) -> object:
+        number = isinstance(blend, int | float) and not isinstance(blend, bool)
+        if blend not in (None, "auto") and not (number and 0 <= blend <= 1):  # type: ignore[operator]
+            raise ValueError('expected "auto" or a number from 0 (base encoder) to 1 (fine-tuned)')
+        return blend
 
     @model_validator(mode="after")
     def _has_effect(self) -> TrainSettings:
@@ -253,6 +266,9 @@ class EvaluateSettings(Section):
     compare: tuple[str, ...] = setting((), "encoders to compare with the base encoder; by default OUTPUT/encoder")
     max_general_drop: Fraction = setting(
         0.01, "warn if Spearman's rho on everyday sentences falls by a larger fraction"
+    )
+    pairs: Path | None = setting(
+        None, "your own pairs for this check: CSV or TSV with text1, text2 (or sentence1, sentence2) and score"
     )
 
 
@@ -339,7 +355,13 @@ def describe_training(recipe: Mapping[str, Any], steps: int) -> str:
         size = f"{many}{recipe.get('list_passages')} passages × {recipe.get('list_terms')} terms"
     rate = recipe.get("learning_rate")
     rate = f"{rate:g}" if isinstance(rate, float) else "?"
-    return f"{describe_loss(recipe)}, {steps:,} step{'' if steps == 1 else 's'} of {size}, learning rate {rate}"
+    text = f"{describe_loss(recipe)}, {steps:,} step{'' if steps == 1 else 's'} of {size}, learning rate {rate}"
+    return text + ("" if recipe.get("blend") is None else f", then mixed: {describe_blend(recipe['blend'])}")
+
+
+def describe_blend(weight: float) -> str:
+    """The mix of weights that an encoder has, in words. ``weight``: the share of the fine-tuned."""
+    return f"{weight:.0%} fine-tuned weights, {1 - weight:.0%} base weights"
 
 
 def describe_text(recipe: Mapping[str, Any]) -> str:
@@ -421,7 +443,7 @@ def _read(file: Path) -> dict[str, Any]:
     # Relative paths start from the file's folder, except the output folder, which starts from the working directory.
     if isinstance(values.get("books"), list):
         values["books"] = [str(file.parent / book) if isinstance(book, str) else book for book in values["books"]]
-    for section, name in ((values, "rules"), (values.get("glossary"), "terms")):
+    for section, name in ((values, "rules"), (values.get("glossary"), "terms"), (values.get("evaluate"), "pairs")):
         if isinstance(section, dict) and isinstance(section.get(name), str):
             section[name] = str(file.parent / section[name])
     return values

@@ -33,6 +33,8 @@ class Input(StrEnum):
     COMPARED_ENCODERS = "compared_encoders"  # the encoders that `evaluate` compares
     TEACHER = "teacher"  # the encoder that `train.teacher` names, if any
     USER_TERMS = "user_terms"  # the user's own file of terms
+    USER_PAIRS = "user_pairs"  # the user's own pairs for the general check
+    BLEND_CHECK = "blend_check"  # what chooses the mix of weights, if `train.blend` is "auto"
 
 
 @dataclass(frozen=True)

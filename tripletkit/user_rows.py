@@ -36,6 +36,7 @@ _OTHER_NAMES = ("Text", "TEXT", "page_content", "content", "chunk", "chunk_text"
 
 #: The columns of the models that are no text, for polars.
 _TYPES: dict[str, Any] = {**TERMS.schema, **MENTIONS.schema, "cited_pages": pl.List(INT), "line": INT}
+_TYPES |= {"score": pl.Float64}
 
 #: A list of texts or dictionaries, a data frame of polars, pandas, pyarrow or datasets, or the path of a file.
 Given = Any
@@ -164,6 +165,28 @@ class MentionRow(UserRow):
     end: int
 
 
+class PairRow(UserRow):
+    """Two texts and how alike they are."""
+
+    columns = ("text1", "text2", "score")
+    example = "Needed: text1, text2 (or sentence1, sentence2) and score, a number that is higher for texts more alike."
+
+    text1: Text
+    text2: Text
+    score: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class SentencePairRow(UserRow):
+    """The same with the column names of most public sets."""
+
+    columns = ("sentence1", "sentence2", "score")
+    example = PairRow.example
+
+    sentence1: Text
+    sentence2: Text
+    score: Annotated[float, Field(allow_inf_nan=False)]
+
+
 class UserTerm(NamedTuple):
     """A term of a file; ``forms`` without the term itself, ``place`` is file:line."""
 
@@ -233,6 +256,19 @@ def read_user_terms(path: Path) -> list[UserTerm]:
     if not found:
         raise SourceError(f"{path}: holds no term", "Write one term a line, or a CSV with a header 'term'.")
     return found
+
+
+def read_user_pairs(path: Path) -> list[tuple[float, str, str]]:
+    """Score and texts of each pair, in order. Raises SourceError naming file and line of the first bad row."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        raise SourceError(f"{path}: pairs are read from .csv or .tsv", PairRow.example)
+    for model in (PairRow, SentencePairRow):
+        try:
+            rows = read_rows(path, model, "")
+        except _NoColumnError:
+            continue
+        return list(rows.select("score", *model.columns[:2]).iter_rows())
+    raise SourceError(f"{path}: no column 'text1' or 'sentence1'", PairRow.example)
 
 
 def read_rows(given: Given, model: type[UserRow], what: str) -> pl.DataFrame:
@@ -310,8 +346,8 @@ def _invalid(line: int, cells: Mapping[str, object], error: ValidationError, mod
     first = error.errors(include_url=False)[0]
     field, got = str(first["loc"][0]), f"got {_shown(first['input'])}"
     match first["type"]:
-        case "missing" if model.columns[0] in cells:
-            return Skipped(line, EMPTY, f"the row holds no {model.columns[0]}")
+        case "missing" if field in cells:
+            return Skipped(line, EMPTY, f"the row holds no {field}")
         case "missing":
             return _bad(line, f"no {field}", f"it has {', '.join(map(repr, cells)) or 'nothing'}")
         case "string_type":

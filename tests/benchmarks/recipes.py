@@ -164,7 +164,7 @@ def scores(path: Path, judge: Judge, encoder: str) -> dict[str, dict[int, tuple[
 
         from tripletkit.encoding.encoder import SentenceEncoder
         from tripletkit.encoding.resolve import resolve_encoder
-        from tripletkit.evaluation.scoring import general_similarity
+        from tripletkit.evaluation.general import general_similarity
         from tripletkit.progress import Progress
 
         found = judge.values(SentenceTransformer(encoder, device="cpu"))

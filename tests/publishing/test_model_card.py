@@ -16,9 +16,10 @@ from tripletkit.cli import main
 from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.errors import RightsError, TableError
 from tripletkit.publishing.cards import read_scores
-from tripletkit.settings import PublishSettings, describe_loss
+from tripletkit.schemas import REALS, TEACHER, make_table
+from tripletkit.settings import PublishSettings, TrainSettings, describe_loss
 from tripletkit.stages.publish import prepare_encoder
-from tripletkit.store import Store
+from tripletkit.store import Manifest, Store
 
 
 def card_of(store: Store, **settings: Any) -> str:  # noqa: ANN401
@@ -93,6 +94,54 @@ def test_an_encoder_that_train_did_not_make_is_refused(tmp_path: Path) -> None:
     store.forget("train")
     with pytest.raises(TableError, match=r"not there yet\n  Make it with `tripletkit train`"):
         prepare_encoder(store, PublishSettings())
+
+
+def teach_beta(store: Store) -> None:
+    """One list of the teacher: a passage of the book that has test passages only."""
+    beta = store.read("books").filter(title="The beta book")["book_id"][0]
+    row: dict[str, object] = {"list": 0, "passage_id": store.read("passages").filter(book_id=beta)["passage_id"][0]}
+    row |= {"positive_id": None, "negative_id": None, "term_ids": ["a"]}
+    row |= {name: [1.0] for name, kind in TEACHER.schema.items() if kind == REALS}
+    store.write("teacher", make_table(TEACHER, [row]))
+
+
+def test_a_book_whose_text_a_teacher_read_is_named_and_needs_a_licence(tmp_path: Path) -> None:
+    store = trained(tmp_path / "free")
+    teach_beta(store)
+    assert "| The beta book |" in card_of(store)
+    store = trained(tmp_path / "unlicensed", ALPHA, unlicensed(BETA))
+    card_of(store)
+    teach_beta(store)
+    with pytest.raises(RightsError, match="The beta book"):
+        prepare_encoder(store, PublishSettings())
+
+
+def test_an_encoder_of_other_lists_is_refused(tmp_path: Path) -> None:
+    store = trained(tmp_path)
+    made = store.manifest("train")
+    assert made
+    made.key["inputs"]["teacher.parquet"] = "other"
+    store.write_manifest(made)
+    with pytest.raises(TableError, match="was trained on other lists of the teacher than those there now"):
+        prepare_encoder(store, PublishSettings())
+
+
+def test_the_card_of_a_taught_encoder_names_teacher_and_text(tmp_path: Path) -> None:
+    store = trained(tmp_path)
+    note = json.loads((tmp_path / "encoder/tripletkit.json").read_text())
+    recipe = TrainSettings(learning_rate=5e-5, blend=0.7).model_dump(mode="json")
+    (tmp_path / "encoder/tripletkit.json").write_text(json.dumps(note | {"recipe": recipe}))
+    store.write_manifest(
+        Manifest(
+            "train", {"inputs": {"triplets.parquet": store.sha("triplets.parquet")}}, {"encoder": store.sha("encoder")}
+        )
+    )
+    card = card_of(store)
+    assert "KL divergence from the scores of the teacher 'self'" in card
+    assert (
+        "93 steps of 24 passages × 120 terms, learning rate 5e-05, then mixed: 70% fine-tuned weights, 30% base weights. Own corpus: "
+        in card
+    )
 
 
 def test_weights_need_a_licence_too(tmp_path: Path) -> None:

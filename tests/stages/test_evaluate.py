@@ -82,7 +82,7 @@ def test_a_drop_in_general_similarity_is_a_warning(
 ) -> None:
     from tripletkit.encoding.encoder import SentenceEncoder
     from tripletkit.encoding.resolve import resolve_encoder
-    from tripletkit.evaluation.scoring import general_similarity
+    from tripletkit.evaluation.general import general_similarity
     from tripletkit.progress import Progress
 
     def value(folder: Path) -> float:

@@ -104,7 +104,8 @@ def test_the_learning_rate_follows_from_the_teacher(tiny_encoder: Path, tmp_path
     for teacher, rate in (("self", 5e-5), ("none", 3e-5)):
         target = tmp_path / teacher
         run(tiny_encoder, target, teacher=teacher, max_steps=2, warmup_ratio=0, gradient_accumulation_steps=2)
-        assert json.loads((target / "tripletkit.json").read_text())["recipe"]["learning_rate"] == rate
+        recipe = json.loads((target / "tripletkit.json").read_text())["recipe"]
+        assert (recipe["learning_rate"], recipe["text"]) == (rate, "own" if teacher == "self" else "train")
         assert log(target)[0]["learning_rate"] == pytest.approx(rate / 2)  # of the second and last step
 
 

@@ -6,18 +6,16 @@ general-domain similarity: Spearman correlation on 180 graded pairs that come wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 from tripletkit.encoding.encoder import Encoder
+from tripletkit.evaluation.general import GradedPair, general_similarity
 from tripletkit.evaluation.gold import Gold
-from tripletkit.evaluation.metrics import METRICS, RESAMPLES, Estimate, ScoreMatrix, Values, metric_values, resampling
+from tripletkit.evaluation.metrics import METRICS, Estimate, ScoreMatrix, metric_values, resampling
 from tripletkit.evaluation.report import (
     BM25,
     DEFINITION,
@@ -46,10 +44,17 @@ class NamedEncoder:
 
 
 def score_encoders(
-    gold: Gold, encoders: Sequence[NamedEncoder], *, split: str, seed: int, training: TrainingContent | None = None
+    gold: Gold,
+    encoders: Sequence[NamedEncoder],
+    *,
+    split: str,
+    seed: int,
+    training: TrainingContent | None = None,
+    pairs: Sequence[GradedPair] | None = None,
 ) -> EvaluationReport:
     """Score exact match, BM25 and the encoders, the first of which the others are compared with.
 
+    ``pairs`` are those of the general check, by default the package's.
     With ``training`` the two whole tasks are also scored by terms and books that training has seen or not.
     """
     tasks = build_tasks(gold)
@@ -66,7 +71,7 @@ def score_encoders(
     exact = estimates({task.name: task.mentioned().astype("float32") for task in tasks}, ties=seed)
     words = estimates({task.name: bm25(task.queries, task.candidates) for task in tasks}, ties=seed)
     found = {one.label: estimates(encoder_scores(tasks, one.encoder, one.mask_token)) for one in encoders}
-    general = {one.label: general_similarity(one.encoder, seed) for one in encoders}
+    general = {one.label: general_similarity(one.encoder, seed, pairs) for one in encoders}
     spearman = {label: _figures(of, ["Spearman"])["Spearman"] for label, of in general.items()}
     queries = {name: float(len(of.unit_of)) for name, of in samples.items()}
     first, *others = found
@@ -128,33 +133,3 @@ def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:
     }
     present = {task.name for task in tasks}
     return {task: reason for task, reason in reasons.items() if task not in present}
-
-
-def graded_pairs() -> Iterator[tuple[int, str, str]]:
-    """Grade from 0 (unrelated) to 5 (same meaning), and the two sentences."""
-    text = (files("tripletkit.evaluation") / "similarity.tsv").read_text(encoding="utf-8")
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            grade, one, other = line.split("\t")
-            yield int(grade), one, other
-
-
-def general_similarity(encoder: Encoder, seed: int) -> Estimate:
-    """Spearman correlation of cosine and grade, also on resampled pairs."""
-    pairs = list(graded_pairs())
-    vectors = encoder.encode([text for _, *texts in pairs for text in texts], "everyday sentences", "query")
-    cosines = (vectors[0::2] * vectors[1::2]).sum(axis=1).astype(np.float64)
-    grades = np.array([grade for grade, *_ in pairs], dtype=np.float64)
-    every = np.arange(len(pairs))[None, :]
-    drawn = np.random.default_rng(seed).integers(len(pairs), size=(RESAMPLES, len(pairs)))
-    return Estimate(spearman(cosines, grades, every)[0], spearman(cosines, grades, drawn))
-
-
-def spearman(ones: Values, others: Values, drawn: npt.NDArray[np.integer]) -> Values:
-    """Rank correlation for each row of ``drawn``, which holds indices of pairs: shape (rows, 1). Ties share their mean rank."""
-    columns = [pl.from_numpy(np.ascontiguousarray(of[drawn].T)) for of in (ones, others)]
-    ranks = [table.select(pl.all().rank("average")).to_numpy().T for table in columns]
-    a, b = (rows - rows.mean(axis=1, keepdims=True) for rows in ranks)
-    norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    found: Values = ((a * b).sum(axis=1) / np.maximum(norm, 1e-12))[:, None]
-    return found

@@ -16,13 +16,15 @@ from tripletkit.publishing.card_statistics import book_statistics, dataset_title
 from tripletkit.publishing.cards import CARD, ScoreRow, license_head, read_scores, read_validation, render_card
 from tripletkit.publishing.configs import Tables
 from tripletkit.publishing.rights import combine_licenses
-from tripletkit.settings import describe_loss
+from tripletkit.settings import describe_text, describe_training
 from tripletkit.store import ENCODER, Manifest, Store, write_atomically
 
 
-def books_trained_on(tables: Tables) -> pl.DataFrame:
-    """The books with an anchor in the training split."""
+def books_trained_on(store: Store, tables: Tables) -> pl.DataFrame:
+    """The books with an anchor in the training split, or with a passage that a teacher's list holds, whatever its split."""
     anchors = tables["triplets"].filter(split="train").select("passage_id")
+    if store.path("teacher").is_file():
+        anchors = pl.concat([anchors, store.read("teacher").select("passage_id")])
     passages = tables["passages"].join(anchors, on="passage_id", how="semi")
     return tables["books"].join(passages, on="book_id", how="semi", maintain_order="left")
 
@@ -33,6 +35,8 @@ def encoder_problem(store: Store, made: Manifest | None) -> str:
         return "not there yet"
     if made.key["inputs"].get("triplets.parquet") != store.sha("triplets.parquet"):
         return "was trained on other triplets than those there now"
+    if made.key["inputs"].get("teacher.parquet", "") not in ("", store.sha("teacher.parquet")):
+        return "was trained on other lists of the teacher than those there now"
     if made.outputs.get(ENCODER) != store.sha(ENCODER):
         return "is not what `tripletkit train` made"
     return ""
@@ -48,7 +52,7 @@ def write_model_card(
     """
     folder = store.place(ENCODER)
     note = json.loads((folder / "tripletkit.json").read_text(encoding="utf-8"))
-    books, triplets = books_trained_on(tables), tables["triplets"].filter(split="train")
+    books, triplets = books_trained_on(store, tables), tables["triplets"].filter(split="train")
     scores, title = read_scores(store), dataset_title(books)
     shown = scores.rows if scores else read_validation(store)
     split = scores.split if scores else "validation"
@@ -65,7 +69,8 @@ def write_model_card(
         version=tripletkit.__version__,
         **{key: note[key] for key in ("base", "base_fingerprint", "steps", "recipe")},
         fingerprint=fingerprint_of(made.outputs[ENCODER]),
-        loss=describe_loss(note["recipe"]),
+        training=describe_training(note["recipe"], note["steps"]),
+        text_seen=describe_text(note["recipe"]),
         books=book_statistics({**tables, "books": books, "triplets": triplets}),
         authors=authors,
         license=license_,

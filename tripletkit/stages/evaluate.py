@@ -10,6 +10,7 @@ import polars as pl
 
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import ConfigError, TableError
+from tripletkit.evaluation.general import graded_pairs
 from tripletkit.evaluation.gold import anchor_passages, build_gold
 from tripletkit.evaluation.report import BASE, FINE_TUNED, EvaluationReport, describe_change, few_terms, not_better
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
@@ -30,12 +31,14 @@ def run(job: Job) -> StageResult:
             f"evaluate: no term has a relevant passage among the {passages.height} {settings.split} passages",
             "Enlarge the split, or use more books.",
         )
+    pairs = graded_pairs(settings.pairs)
     report = score_encoders(
         gold,
         [NamedEncoder(label, job.encoder(of), of.mask_token, of.name) for label, of in folders.items()],
         split=settings.split,
         seed=job.settings.seed,
         training=training_content(every, terms, mentions, splits.filter(split="train")),
+        pairs=pairs,
     )
     report.write(job.folder / "scores.json")
     before, *after = (of.scores for of in report.encoders.values())
@@ -106,7 +109,7 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("evaluate", "mine", "precision", "seed"),
-    inputs=frozenset({Input.ENCODER, Input.COMPARED_ENCODERS, Input.WORD_RULES}),
+    inputs=frozenset({Input.ENCODER, Input.COMPARED_ENCODERS, Input.WORD_RULES, Input.USER_PAIRS}),
     files_in=("encoder",),
     files_out=("scores.json",),
     version=3,

@@ -99,7 +99,7 @@ def check_rights(store: Store, settings: PublishSettings) -> Tables:
     tables = {name: store.read(name) for name in ENCODER_TABLES}
     tables["books"] = with_license(tables["books"], settings)
     if not settings.i_have_the_right:
-        refuse_without_rights(books_trained_on(tables), weights=True)
+        refuse_without_rights(books_trained_on(store, tables), weights=True)
     return tables
 
 

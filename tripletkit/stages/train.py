@@ -11,6 +11,7 @@ import polars as pl
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import TableError
+from tripletkit.evaluation.general import general_similarity, graded_pairs
 from tripletkit.evaluation.gold import Gold, anchor_passages, build_gold
 from tripletkit.evaluation.metrics import Metrics
 from tripletkit.evaluation.report import (
@@ -26,6 +27,7 @@ from tripletkit.evaluation.tasks import score
 from tripletkit.ids import rng_for, stable_id
 from tripletkit.mining.pool import build_pool
 from tripletkit.progress import is_first_process
+from tripletkit.settings import describe_blend
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, MULTI_VECTOR, VALIDATION
 from tripletkit.training.diagnostics import lint
@@ -150,6 +152,11 @@ def _validation(job: Job, base: EncoderFolder) -> Validation | None:
     def ndcg(encoder: Encoder) -> float:
         return score(gold, encoder)[TERM_TO_PASSAGE][LEADING_METRIC]
 
+    pairs = graded_pairs(job.settings.evaluate.pairs)
+
+    def general(encoder: Encoder) -> float:
+        return float(general_similarity(encoder, job.settings.seed, pairs).point[0])
+
     # The other processes wait for the first one at the first step; its vectors are cached for the scores at the end.
     base_score = ndcg(job.encoder(base)) if is_first_process() else None
     return Validation(
@@ -157,12 +164,15 @@ def _validation(job: Job, base: EncoderFolder) -> Validation | None:
         base_score,
         stable_id("held out", *gold.passage_ids, *(term.term_id for term in gold.terms)),
         error=NDCG_DEVIATION / math.sqrt(len(gold.terms)),
+        general=general,
+        least_general=1 - job.settings.evaluate.max_general_drop,
     )
 
 
 def _describe(trained: TrainingResult) -> str:
     """Steps and loss, and the batch statistics of the first and the last log entry, in words."""
     saved = f" (saved: step {trained.saved_step:,})" if trained.saved_step != trained.steps else ""
+    saved += f" ({describe_blend(trained.blend)})" if trained.blend is not None else ""
     text = f"{trained.steps:,} steps{saved}, mean loss {trained.loss:.4f}"
     for name, words, style in _STATISTICS:
         values = [entry[name] for entry in trained.history if name in entry]
@@ -186,7 +196,7 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("train", "seed", "precision"),
-    inputs=frozenset({Input.ENCODER}),
+    inputs=frozenset({Input.ENCODER, Input.BLEND_CHECK}),
     files_out=(ENCODER, VALIDATION),
     version=7,
 )

@@ -83,12 +83,11 @@ def merge_adapters(model: Any, base: EncoderFolder) -> Any:  # noqa: ANN401 - un
     return plain
 
 
-def save(model: Any, base: EncoderFolder, target: Path, settings: TrainSettings, steps: int) -> None:  # noqa: ANN401 - untyped library
+def save(model: Any, base: EncoderFolder, target: Path, recipe: Mapping[str, Any], steps: int) -> None:  # noqa: ANN401 - untyped library
     """Write a draft beside ``target``, then rename it. The library's own card quotes training texts, so it is not written."""
     draft = target.with_name(f".{target.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     model.save_pretrained(str(draft), create_model_card=False)
-    recipe = settings.model_dump(mode="json") | {"learning_rate": settings.peak_learning_rate}
     note = {"base": base.base, "base_fingerprint": base.fingerprint, "steps": steps, "recipe": recipe}
     (draft / "tripletkit.json").write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
     (draft / "README.md").write_text(model_card(base, recipe, steps), encoding="utf-8")

@@ -21,7 +21,7 @@ from sentence_transformers import SentenceTransformerTrainer, SentenceTransforme
 from transformers.integrations import TensorBoardCallback, get_available_reporting_integrations
 from transformers.trainer_callback import PrinterCallback
 
-from tripletkit.encoding.encoder import Encoder
+from tripletkit.encoding.encoder import Encoder, ModelEncoder
 from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.precision import choose_precision
 from tripletkit.encoding.quiet import hidden_progress_bars
@@ -31,6 +31,7 @@ from tripletkit.ids import stable_id
 from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.settings import TrainSettings
 from tripletkit.training.batches import TripletData, validation_steps
+from tripletkit.training.blend import WEIGHTS, Trial, best_weight, blender
 from tripletkit.training.callbacks import (
     TrainingMonitor,
     ValidationEvaluator,
@@ -59,6 +60,8 @@ class Validation:
     base: float | None  # the base encoder's score; None in processes that have not computed it
     key: str  # equal for equal passages and gold labels
     error: float = 0.0  # standard error of a score: smaller differences between checkpoints do not count
+    general: Callable[[Encoder], float] | None = None  # similarity on everyday sentences, for `train.blend`
+    least_general: float = 0.99  # of the base encoder's, for a mix that is chosen
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class TrainingResult:
     loss: float
     saved_step: int
     history: tuple[Mapping[str, float], ...] = ()
+    blend: float | None = None  # share of the fine-tuned weights, if they are mixed with the base encoder's
 
 
 @dataclass(frozen=True)
@@ -122,13 +126,17 @@ def train(
     An interrupted training continues from its last checkpoint, which lies beside ``target`` until the end. The log stays
     (``target``.training.jsonl). Of several processes only the first writes.
 
-    Raises ConfigError for fewer rows than the processes need, for a precision, LoRA or logger that this machine lacks.
+    Raises ConfigError for fewer rows than the processes need, for a blend that nothing can choose, and for a precision, LoRA
+    or logger that this machine lacks.
     """
     if process_count() > 1 and len(data) < process_count() * data.batch_size:
         raise ConfigError(
             f"train: {counted(len(data), data.unit)} fill no batch of {data.batch_size} for each of {process_count()} processes",
             "Use fewer processes, or a smaller --batch-size.",
         )
+    if settings.blend == "auto" and (validation is None or validation.general is None):
+        problem = 'train.blend = "auto": there is no validation run to choose the mix'
+        raise ConfigError(problem, "Give a number such as --blend 0.7, or validation passages that mention terms.")
     recipe, validated = settings.model_dump_json(exclude={"report_to"}), validation.key if validation else ""
     # The folder of the checkpoints: those of another training are not continued.
     key = stable_id("training", base.fingerprint, recipe, str(seed), str(process_count()), validated, *data.key())
@@ -155,15 +163,41 @@ def _train(training: _Training, data: TrainingData, progress: Progress) -> Train
         history = _run(trainer, training)
     last = int(history[-1]["step"])
     chosen = (chosen_step(history, error) if settings.keep_best else None) or last
+    weight = None
     if is_first_process():
         if chosen != last:
             best = load_model(replace(training.base, folder=training.work / f"checkpoint-{chosen}"))
             model.load_state_dict(best.state_dict())
         with hidden_progress_bars():
             plain = merge_adapters(model, training.base) if settings.lora_rank else model
-            save(plain, training.base, target, settings, chosen)
+            weight = _blend(plain, training, progress) if settings.blend is not None else None
+            save(plain, training.base, target, _recipe(settings, weight), chosen)
         shutil.rmtree(training.work.parent, ignore_errors=True)
-    return TrainingResult(last, mean_loss(history), chosen, tuple(history))
+    return TrainingResult(last, mean_loss(history), chosen, tuple(history), weight)
+
+
+def _blend(model: Any, training: _Training, progress: Progress) -> float:  # noqa: ANN401 - untyped library
+    """Mix the weights with the base encoder's, and return the share of the fine-tuned."""
+    given, base, validation = training.settings.blend, load_model(training.base), training.validation
+    take, weight = blender(model, base), given
+    if validation and validation.general and given == "auto":
+        before, after = (ModelEncoder(of, training.precision) for of in (base, model))
+        least, trials = validation.least_general * validation.general(before), list[Trial]()
+        for share in WEIGHTS:
+            take(share)
+            trials.append(Trial(share, validation.score(after), validation.general(after)))
+            progress.say(f"{trials[-1]} (at least {least:.3f})")
+        weight = best_weight(trials, least)
+    mixed = float(weight or 0)
+    take(mixed)
+    return mixed
+
+
+def _recipe(settings: TrainSettings, blend: float | None) -> dict[str, Any]:
+    """The settings as they took effect, for the encoder's note and card."""
+    text = settings.text if settings.has_teacher else "train"  # triplets are those of the training split
+    effective = {"learning_rate": settings.peak_learning_rate, "text": text, "blend": blend}
+    return settings.model_dump(mode="json") | effective
 
 
 @contextmanager
