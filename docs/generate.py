@@ -27,6 +27,7 @@ import tripletkit
 from tripletkit.cli import app
 from tripletkit.pipeline import STAGES
 from tripletkit.publishing import configs
+from tripletkit.publishing.retrieval_sets import retrieval_configurations, retrieval_sets
 from tripletkit.rules import KINDS
 from tripletkit.schemas import TABLES
 from tripletkit.settings import Settings
@@ -217,14 +218,10 @@ def dataset_page() -> str:
         "Dataset",
         "The configurations of a dataset folder that `tripletkit publish` writes. Each is opened by its name: "
         '`load_dataset("output/dataset", "triplet")`.',
-        _configuration_lines(_open_configurations(empty)),
+        _configuration_lines(
+            [*configs.open_configurations(empty), *retrieval_configurations(retrieval_sets(empty, (), "[MASK]"))]
+        ),
     )
-
-
-def _open_configurations(tables: dict[str, pl.DataFrame]) -> Sequence[Any]:
-    name = "open_configurations" if hasattr(configs, "open_configurations") else "open_views"
-    opened: Sequence[Any] = getattr(configs, name)(tables)
-    return opened
 
 
 def _configuration_lines(configurations: Sequence[Any]) -> Iterator[str]:

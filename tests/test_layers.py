@@ -105,6 +105,8 @@ ALLOWED = {
     ("training", "mining"): "known positives are no in-batch negatives",
     ("publishing", "encoding.resolve"): "cards name the fingerprint of an encoder",
     ("publishing", "evaluation.report"): "cards show the scores",
+    ("publishing", "evaluation.gold"): "the published retrieval sets are the evaluation's tasks",
+    ("publishing", "evaluation.tasks"): "the published retrieval sets are the evaluation's tasks",
     ("publishing", "language"): "text of a book is found again by its normalised words",
 }
 

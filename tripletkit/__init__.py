@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tripletkit.evaluation.compare import evaluate_encoders
     from tripletkit.mining.own_texts import mine_triplets
     from tripletkit.project import Project
+    from tripletkit.publishing.mteb_task import mteb_task
     from tripletkit.settings import Settings, load_settings
     from tripletkit.tagging.tag_texts import tag_terms
     from tripletkit.terms.harvest import harvest_terms
@@ -27,6 +28,7 @@ __all__ = [
     "harvest_terms",
     "load_settings",
     "mine_triplets",
+    "mteb_task",
     "tag_terms",
 ]
 
@@ -38,6 +40,7 @@ _MODULES = {
     "harvest_terms": "terms.harvest",
     "load_settings": "settings",
     "mine_triplets": "mining.own_texts",
+    "mteb_task": "publishing.mteb_task",
     "tag_terms": "tagging.tag_texts",
 }
 

@@ -236,14 +236,10 @@ class Project:
     def fill(self, dataset: str | Path, to: str | Path) -> FillReport:
         """Put the text back into a redacted dataset (a folder or a Hub id), from this project's passages and terms."""
         from tripletkit.publishing.fill import fill_dataset
+        from tripletkit.publishing.hub import find_dataset
 
-        folder = Path(dataset)
-        if not folder.is_dir():
-            from tripletkit.publishing.hub import fetch_dataset
-
-            folder = fetch_dataset(str(dataset))
         tables = {name: self.store.read(name) for name in ("books", "pages", "passages", "terms")}
-        return fill_dataset(folder, tables, Path(to))
+        return fill_dataset(find_dataset(dataset), tables, Path(to))
 
 
 def own_passages(given: object) -> bytes:

@@ -15,6 +15,7 @@ from tripletkit.evaluation.tasks import (
     TrainingContent,
     build_tasks,
     encoder_scores,
+    quoting,
     score,
     seen_subsets,
     training_content,
@@ -39,6 +40,7 @@ def test_the_tasks_and_their_relevant_candidates(tasks: dict[str, RetrievalTask]
         "passage→term",
         "passage→term, masked",
         "definition→term",
+        "definition→passage",
     ]
     assert asked(tasks["term→passage"]) == {"heap": [0, 2], "queue": [1]}
     assert list(asked(tasks["passage→term"]).values()) == [[0], [1], [0]]  # d answers nothing and is not asked
@@ -63,6 +65,42 @@ def test_a_definition_is_masked_and_searched_among_all_mentioned_terms(tasks: di
     assert task.candidates == ("heap", "queue", "tree")
     assert asked(task) == {f"A {HIDDEN} is a tree in order.": [0], "Nodes, none of which has two parents.": [2]}
     assert task.chapters == (("x", "Trees"), ("x", "Trees"))
+
+
+def test_a_definition_is_searched_for_among_the_passages_that_quote_none(tasks: dict[str, RetrievalTask]) -> None:
+    task = tasks["definition→passage"]
+    assert (task.query_ids, task.candidate_ids) == (("heap",), ("a", "b", "c", "d"))
+    assert asked(task) == {f"A {HIDDEN} is a tree in order.": [0, 2]}  # the index does not cite "tree"
+    assert not task.mentioned().any()
+    told = "In short: a HEAP is a tree in order. More below."
+    gold = build_gold(
+        passages(("a", told, 1, "c"), ("b", "Heaps are trees.", 1, "c"), ("z", "Of a tree in order.", 2, "c")),
+        term("heap", [1], definition="A heap is a tree in order; also called a pile."),
+        mentions(("a", "heap"), ("b", "heap")),
+    )
+    task = build_tasks(gold)[-1]
+    assert (task.name, task.candidate_ids, task.relevant.tolist()) == (
+        "definition→passage",
+        ("b", "z"),
+        [[True, False]],
+    )
+
+
+def test_a_definition_whose_only_passage_quotes_it_is_not_asked() -> None:
+    quoted = term("heap", [1], definition="A tree that is in order.")
+    gold = build_gold(passages(("a", "A heap: a tree that is in order.", 1, "c")), quoted, mentions(("a", "heap")))
+    assert "definition→passage" not in {task.name for task in build_tasks(gold)}
+
+
+def test_ids_follow_queries_and_candidates(tasks: dict[str, RetrievalTask]) -> None:
+    assert (tasks["term→passage"].query_ids, tasks["term→passage"].candidate_ids) == (("heap", "queue"), tuple("abcd"))
+    assert (tasks["passage→term"].query_ids, tasks["passage→term"].candidate_ids) == (tuple("abc"), ("heap", "queue"))
+    assert tasks["definition→term"].query_ids == ("heap", "tree")
+
+
+def test_only_a_definition_of_four_words_counts_as_quoted() -> None:
+    assert quoting(["it is a tree, in order"], ["a tree in order"]).tolist() == [True]
+    assert quoting(["it is a tree, in order"], ["in order", "a tree in an order", ""]).tolist() == [False]
 
 
 def test_a_task_without_a_query_is_left_out() -> None:

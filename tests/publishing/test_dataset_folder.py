@@ -12,6 +12,7 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from tests.publishing.reading import files, loaded
+from tests.publishing.retrieval import RETRIEVAL_CONFIGURATIONS, sets_of
 from tests.publishing.tables import ALPHA, BETA, CONFIGURATIONS, DETAILS, SCORES, Book, small_tables, unlicensed
 from tripletkit.errors import HubError, RightsError, TableError
 from tripletkit.publishing.card_statistics import Review
@@ -22,13 +23,13 @@ from tripletkit.publishing.dataset_folder import read_manifest, write_dataset
 @pytest.mark.slow
 def test_load_dataset_opens_every_configuration(tmp_path: Path) -> None:
     tables = small_tables()
-    report = write_dataset(tables, tmp_path / "set", details=DETAILS)
+    report = write_dataset(tables, tmp_path / "set", details=DETAILS, sets=sets_of(tables))
     got = loaded(tmp_path / "set", tmp_path / "home")
     configs = got["configs"]
     assert {
         name: {split: len(rows["rows"]) for split, rows in splits.items()} for name, splits in configs.items()
     } == report.rows
-    assert set(report.rows) == set(CONFIGURATIONS)
+    assert set(report.rows) == {*CONFIGURATIONS, *RETRIEVAL_CONFIGURATIONS}
     assert got["default"] == ["anchor", "positive", "negative"]
     assert not any("large_string" in split["types"] for splits in configs.values() for split in splits.values())
     for split in ("train", "validation", "test"):

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from tests.publishing.loopback_hub import WRITER, LoopbackHub, running_hub
+from tests.publishing.retrieval import RETRIEVAL_CONFIGURATIONS, sets_of
 from tests.publishing.tables import CONFIGURATIONS, DETAILS, small_tables
 from tripletkit.publishing.dataset_folder import write_dataset
 
@@ -31,11 +32,15 @@ from datasets import get_dataset_config_names, load_dataset
 def rows(name, **more):
     return {split: data.to_list() for split, data in load_dataset("ann/small", name, **more).items()}
 names = get_dataset_config_names("ann/small")
+from tripletkit import mteb_task
+task = mteb_task("ann/small", revision="v1")
+task.load_data()
 streamed = list(load_dataset("ann/small", "triplet", split="test", revision="v1", streaming=True))
 print(json.dumps({
     "commits": [first.commit, second.commit], "changed": [first.changed, second.changed], "names": names,
     "hub": {name: rows(name) for name in names}, "streamed": streamed,
     "default": load_dataset("ann/small")["train"].column_names,
+    "mteb": {name: task.dataset[name]["test"]["corpus"]["text"][:] for name in task.hf_subsets},
     "fetched": sorted(path.name for path in fetch_dataset("ann/small", "v1").iterdir()),
 }))
 """
@@ -63,14 +68,15 @@ names = ("ann/encoder", str(encoder))
 from_hub, from_disk = (SentenceTransformer(name, device="cpu").encode(text).tolist() for name in names)
 push(plan_push(Path(sys.argv[1]), "ann/small", "dataset"))
 card = Path(hf_hub_download("ann/small", "README.md", repo_type="dataset")).read_text()
-code = re.search(r"```python\\n(.*?)```", card, re.S)[1]
+code = "".join(re.findall(r"```python\\n(.*?)```", card, re.S))
 assert "all-MiniLM-L6-v2" in code
 names = {}
 exec(code.replace("sentence-transformers/all-MiniLM-L6-v2", "ann/encoder"), names)
 trained = names["model"].encode(text).tolist()
 print(json.dumps({"commits": [report.commit, again.commit], "same": from_hub == from_disk, "moved": trained != from_disk,
                   "steps": names["trainer"].state.global_step,
-                  "loss": names["trainer"].state.log_history[-1]["train_loss"]}))
+                  "loss": names["trainer"].state.log_history[-1]["train_loss"],
+                  "ndcg": names["scores"]["cosine_ndcg@10"]}))
 """
 
 
@@ -82,7 +88,8 @@ def hub() -> Iterator[LoopbackHub]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_dataset(small_tables(), tmp_path / "set", details=DETAILS)
+    tables = small_tables()
+    write_dataset(tables, tmp_path / "set", details=DETAILS, sets=sets_of(tables))
     return tmp_path / "set"
 
 
@@ -127,7 +134,7 @@ def test_push_then_load_every_configuration(hub: LoopbackHub, folder: Path, tmp_
     assert got["changed"] == [True, False]
     assert got["commits"][0] == got["commits"][1]
     assert hub.count("POST", "/commit/") == 1
-    assert set(got["names"]) == set(CONFIGURATIONS)
+    assert set(got["names"]) == {*CONFIGURATIONS, *RETRIEVAL_CONFIGURATIONS}
     written = {
         name: {split: pl.read_parquet(folder / name / f"{split}-*.parquet").to_dicts() for split in splits}
         for name, splits in got["hub"].items()
@@ -140,6 +147,10 @@ def test_push_then_load_every_configuration(hub: LoopbackHub, folder: Path, tmp_
         ]
     assert got["streamed"] == got["hub"]["triplet"]["test"]
     assert got["default"] == ["anchor", "positive", "negative"]
+    corpora = {
+        name.removesuffix("-corpus"): rows["test"] for name, rows in got["hub"].items() if name.endswith("-corpus")
+    }
+    assert got["mteb"] == {name: [row["text"] for row in rows] for name, rows in corpora.items()}
     assert {"README.md", "tripletkit.json", "triplet"} <= set(got["fetched"])
 
 
@@ -163,7 +174,7 @@ def test_a_push_that_was_killed_goes_on_where_it_was(hub: LoopbackHub, folder: P
     uploads = hub.count("PUT", "/store/")
     report = result(start(hub, PUSH, tmp_path / "home", folder))
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.parquet")}
-    assert hub.count("PUT", "/store/") - uploads == len(files) - len(kept)
+    assert hub.count("PUT", "/store/") - uploads == len(set(files.values())) - len(kept)  # equal files go up once
     assert len(repo.commits) == 2
     assert {
         path: blob.data for path, blob in repo.commits[report["commit"]].items() if path.endswith(".parquet")
@@ -178,3 +189,4 @@ def test_model_goes_up_comes_back_and_trains_by_the_card(hub: LoopbackHub, folde
     assert got["moved"]
     assert got["steps"] == 9  # 24 triplets in batches of 8, three times
     assert 0 < got["loss"] < 1
+    assert 0 < got["ndcg"] < 1

@@ -509,11 +509,15 @@ def test_a_redacted_dataset_is_filled_again_from_the_book(
     )
     assert "not filled: nothing" in capsys.readouterr().out
     cache = str(tmp_path / "cache")
-    texts = [
-        load_dataset(str(folder), "triplet", split="train", cache_dir=cache).to_list()
-        for folder in (output / "dataset", tmp_path / "filled")
-    ]
-    assert texts[0] == texts[1]
+    for name, split in (("triplet", "train"), ("term-to-passage-queries", "test"), ("passage-to-term-corpus", "test")):
+        texts = [
+            load_dataset(str(folder), name, split=split, cache_dir=cache).to_list()
+            for folder in (output / "dataset", tmp_path / "filled")
+        ]
+        assert texts[0] == texts[1]
+    assert {path.name for path in (output / "dataset").iterdir()} == {
+        path.name for path in (tmp_path / "filled").iterdir()
+    }
 
 
 def test_a_dry_run_lists_what_a_push_would_send(

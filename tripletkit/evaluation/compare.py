@@ -38,7 +38,7 @@ def evaluate_encoders(
         passages: Texts, or rows (dictionaries or a frame) with ``text`` and, if you have them, ``passage_id``,
             ``book_id`` and ``section``: intervals are then taken over whole books or chapters.
         terms: Terms, or rows with ``term`` and, if you have them, ``term_id``, ``forms`` (other ways to write it) and
-            ``definition`` (which adds the task of finding a term by its definition).
+            ``definition`` (which adds the tasks of finding a term, and its passages, by its definition).
         gold: Pairs of a passage and a term that is relevant to it, each given by its id or, without ids, its text.
             Without pairs every passage that mentions a term is relevant to it; exact match then wins by construction, so
             look at the masked tasks.

@@ -20,6 +20,7 @@ EXACT_MATCH: Final = "exact match"
 BM25: Final = "BM25"
 TERM_TO_PASSAGE, PASSAGE_TO_TERM = "term→passage", "passage→term"
 MASKED, NO_MENTION, DEFINITION = "masked", "no mention", "definition→term"
+DEFINITION_TO_PASSAGE = "definition→passage"
 #: In the order of the table.
 TASKS = (
     TERM_TO_PASSAGE,
@@ -28,6 +29,7 @@ TASKS = (
     PASSAGE_TO_TERM,
     f"{PASSAGE_TO_TERM}, {MASKED}",
     DEFINITION,
+    DEFINITION_TO_PASSAGE,
 )
 #: Some tasks are also scored on these subsets of their queries.
 SUBSETS = ("seen terms", "unseen terms", "seen books", "unseen books")

@@ -19,6 +19,7 @@ from tripletkit.evaluation.metrics import METRICS, Estimate, ScoreMatrix, metric
 from tripletkit.evaluation.report import (
     BM25,
     DEFINITION,
+    DEFINITION_TO_PASSAGE,
     EXACT_MATCH,
     NO_MENTION,
     PASSAGE_TO_TERM,
@@ -130,6 +131,7 @@ def _left_out(gold: Gold, tasks: Sequence[RetrievalTask]) -> dict[str, str]:
         if "index" in gold.source
         else "no index says which pages are about a term that they do not mention",
         DEFINITION: "no term here has a definition",
+        DEFINITION_TO_PASSAGE: "no term here has both a definition and a relevant passage",
     }
     present = {task.name for task in tasks}
     return {task: reason for task, reason in reasons.items() if task not in present}

@@ -1,11 +1,12 @@
-"""Retrieval tasks: passages by term, terms by passage, the same with the terms masked, and terms by definition.
+"""Retrieval tasks: passages by term, terms by passage, the same with the terms masked, and terms or passages by definition.
 
 Each can be split into seen and unseen terms or books: gains on seen ones alone suggest memorisation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections import defaultdict
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +17,22 @@ from tripletkit.encoding.encoder import Encoder
 from tripletkit.encoding.properties import TASKS, Task
 from tripletkit.evaluation.gold import Chapter, Gold, Term, build_matcher, mentioned
 from tripletkit.evaluation.metrics import ENOUGH_UNITS, Mask, Metrics, ScoreMatrix, mean_metrics
-from tripletkit.evaluation.report import DEFINITION, MASKED, NO_MENTION, PASSAGE_TO_TERM, SUBSETS, TERM_TO_PASSAGE
+from tripletkit.evaluation.report import (
+    DEFINITION,
+    DEFINITION_TO_PASSAGE,
+    MASKED,
+    NO_MENTION,
+    PASSAGE_TO_TERM,
+    SUBSETS,
+    TERM_TO_PASSAGE,
+)
 from tripletkit.language.normalise import term_key
 from tripletkit.mining.pool import hide, hide_matches
 
 #: Stands for a masked term until it is replaced by an encoder's own mask token; not a letter, so that no string match sees it.
 HIDDEN = "\ufffc"
+#: Definitions of fewer words occur in a text by chance. The shortest of 474 in three glossaries have four.
+DEFINITION_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -38,9 +49,14 @@ class QuerySubset:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalTask:
-    """Queries and candidates, of which one side are terms with these ``forms`` and the other side are texts."""
+    """Queries and candidates, of which one side are terms with these ``forms`` and the other side are texts.
+
+    A definition that is searched with counts as a term whose only form it is. Ids are those of terms and passages.
+    """
 
     name: str
+    query_ids: tuple[str, ...]
+    candidate_ids: tuple[str, ...]
     queries: tuple[str, ...]
     candidates: tuple[str, ...]
     relevant: Mask
@@ -66,17 +82,46 @@ def build_tasks(gold: Gold) -> list[RetrievalTask]:
     terms = (*gold.terms, *gold.mentioned_only)
     definitions = [hide(term.definition or "", term.forms, HIDDEN) for term in terms]
     defined = np.diag(np.array([bool(term.definition) for term in terms], dtype=bool))
-    no_mention = _task(f"{TERM_TO_PASSAGE}, {NO_MENTION}", gold.terms, gold.texts, gold.no_mention)
+    ids, term_ids = gold.passage_ids, [term.term_id for term in terms]
+    no_mention = _task(f"{TERM_TO_PASSAGE}, {NO_MENTION}", gold.terms, ids, gold.texts, gold.no_mention)
     elsewhere = (gold.relevant & ~gold.no_mention)[gold.no_mention.any(axis=1)]
     tasks = [
-        _task(TERM_TO_PASSAGE, gold.terms, gold.texts, gold.relevant),
-        _task(f"{TERM_TO_PASSAGE}, {MASKED}", gold.terms, masked, gold.relevant),
+        _task(TERM_TO_PASSAGE, gold.terms, ids, gold.texts, gold.relevant),
+        _task(f"{TERM_TO_PASSAGE}, {MASKED}", gold.terms, ids, masked, gold.relevant),
         replace(no_mention, ignored=elsewhere),
-        _task(PASSAGE_TO_TERM, gold.terms, gold.texts, gold.relevant.T, gold.chapters),
-        _task(f"{PASSAGE_TO_TERM}, {MASKED}", gold.terms, masked, gold.relevant.T, gold.chapters),
-        _task(DEFINITION, terms, definitions, defined, [term.chapter for term in terms]),
+        _task(PASSAGE_TO_TERM, gold.terms, ids, gold.texts, gold.relevant.T, gold.chapters),
+        _task(f"{PASSAGE_TO_TERM}, {MASKED}", gold.terms, ids, masked, gold.relevant.T, gold.chapters),
+        _task(DEFINITION, terms, term_ids, definitions, defined, [term.chapter for term in terms]),
+        _definition_to_passage(gold),
     ]
     return [task for task in tasks if task.queries]
+
+
+def _definition_to_passage(gold: Gold) -> RetrievalTask:
+    """Passages by a definition in which its term is masked. A passage that quotes a definition is no candidate."""
+    written = [term.definition or "" for term in gold.terms]
+    asked = [
+        replace(term, name=hide(text, term.forms, HIDDEN), forms=(text,))
+        for term, text in zip(gold.terms, written, strict=True)
+    ]
+    kept = np.flatnonzero(~quoting(gold.texts, written)).tolist()
+    relevant = gold.relevant[:, kept] & np.array([bool(text) for text in written], dtype=bool)[:, None]
+    ids, texts = ([of[j] for j in kept] for of in (gold.passage_ids, gold.texts))
+    return _task(DEFINITION_TO_PASSAGE, asked, ids, texts, relevant)
+
+
+def quoting(texts: Sequence[str], definitions: Iterable[str]) -> npt.NDArray[np.bool_]:
+    """bool, shape (texts,): whether the text has one of the definitions, up to its first semicolon, word for word."""
+    by_start: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
+    for definition in definitions:
+        if len(key := term_key(definition.partition(";")[0])) >= DEFINITION_WORDS:
+            by_start[key[:DEFINITION_WORDS]].append(key)
+
+    def quotes(words: tuple[str, ...]) -> bool:
+        starts = ((at, by_start.get(words[at : at + DEFINITION_WORDS], ())) for at in range(len(words)))
+        return any(words[at : at + len(key)] == key for at, keys in starts for key in keys)
+
+    return np.array([quotes(term_key(text)) for text in texts], dtype=bool)
 
 
 def mask_terms(texts: Sequence[str], forms: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -86,15 +131,22 @@ def mask_terms(texts: Sequence[str], forms: Sequence[Sequence[str]]) -> tuple[st
 
 
 def _task(
-    name: str, terms: Sequence[Term], texts: Sequence[str], relevant: Mask, chapters: Sequence[Chapter] | None = None
+    name: str,
+    terms: Sequence[Term],
+    ids: Sequence[str],
+    texts: Sequence[str],
+    relevant: Mask,
+    chapters: Sequence[Chapter] | None = None,
 ) -> RetrievalTask:
     """Texts are searched by term or, given the ``chapters`` of the texts, terms by text. Queries without an answer are left out."""
-    names, by_term = tuple(term.name for term in terms), chapters is None
-    queries, candidates = (names, texts) if by_term else (texts, names)
+    sides, by_term = [([term.term_id for term in terms], [term.name for term in terms]), (ids, texts)], chapters is None
+    (query_ids, queries), (candidate_ids, candidates) = sides if by_term else reversed(sides)
     asked: list[int] = np.flatnonzero(relevant.any(axis=1)).tolist()
     places = [term.chapter for term in terms] if chapters is None else chapters
     return RetrievalTask(
         name=name,
+        query_ids=tuple(query_ids[i] for i in asked),
+        candidate_ids=tuple(candidate_ids),
         queries=tuple(queries[i] for i in asked),
         candidates=tuple(candidates),
         relevant=relevant[asked],

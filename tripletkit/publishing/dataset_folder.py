@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,11 @@ from tripletkit.publishing import configs
 from tripletkit.publishing.card_statistics import QUANTILES, CardStatistics, Review, card_statistics
 from tripletkit.publishing.cards import CARD, EncoderScores, license_head, public_settings, render_card
 from tripletkit.publishing.configs import SPLIT_NAMES, Configuration, Tables
+from tripletkit.publishing.retrieval_sets import (
+    RetrievalSets,
+    redacted_retrieval_configurations,
+    retrieval_configurations,
+)
 from tripletkit.publishing.rights import DatasetLicense, combine_licenses, refuse_without_rights
 
 MANIFEST = "tripletkit.json"
@@ -129,9 +135,15 @@ class DatasetReport:
 
 
 def write_dataset(
-    tables: Tables, folder: Path, *, details: CardDetails, redact: bool = False, max_shard_bytes: int = MAX_SHARD_BYTES
+    tables: Tables,
+    folder: Path,
+    *,
+    details: CardDetails,
+    sets: RetrievalSets | None = None,
+    redact: bool = False,
+    max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> DatasetReport:
-    """Write ``tables`` as a dataset into ``folder``; an older dataset there is replaced.
+    """Write ``tables`` and their retrieval ``sets`` as a dataset into ``folder``; an older dataset there is replaced.
 
     Raises RightsError for books whose text may not be published, TableError for tables that do not fit together,
     HubError if ``folder`` holds something else.
@@ -141,8 +153,7 @@ def write_dataset(
         refuse_without_rights(checked["books"])
     # A redacted dataset holds nothing of the books, so their licences do not bind it.
     license_ = NO_TEXT if redact else combine_licenses(text or "none" for text in checked["books"]["license"])
-    mask = details.mask_token
-    made = configs.redacted_configurations(checked, mask) if redact else configs.open_configurations(checked)
+    made = _configurations(checked, sets, details.mask_token, redact=redact)
     notes = tuple(note for one in made for note in one.notes)
     with _draft_of(folder) as draft:
         published = tuple(_write(one, draft, max_shard_bytes) for one in made if one.frame.height)
@@ -153,6 +164,15 @@ def write_dataset(
         files = {path.relative_to(draft).as_posix(): path.stat().st_size for path in paths}
     rows = {one.name: one.rows for one in published}
     return DatasetReport(folder, redact, license_.name or license_.hub, rows, files, notes)
+
+
+def _configurations(
+    tables: Tables, sets: RetrievalSets | None, mask_token: str, *, redact: bool
+) -> tuple[Configuration, ...]:
+    if redact:
+        of_sets = redacted_retrieval_configurations(sets, tables, mask_token) if sets else ()
+        return (*configs.redacted_configurations(tables, mask_token), *of_sets)
+    return (*configs.open_configurations(tables), *(retrieval_configurations(sets) if sets else ()))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -234,12 +254,20 @@ def _draft_of(folder: Path) -> Iterator[Path]:
 
 def make_dataset_card(content: DatasetCardContent) -> str:
     """The README.md. Equal content gives an equal card."""
+    split_names = [split for split in SPLIT_NAMES if any(split in one.rows for one in content.configurations)]
+    absent = defaultdict[str, list[str]](list)
+    for one in content.configurations:
+        if missing := ", ".join(split for split in split_names if split not in one.rows):
+            absent[missing].append(one.name)
+    queries = (one for one in content.configurations if one.name.endswith("-queries"))
     return render_card(
         DatasetCard,
         card_metadata(content),
         "dataset_card.md.jinja",
         **vars(content),
-        split_names=[split for split in SPLIT_NAMES if any(split in one.rows for one in content.configurations)],
+        split_names=split_names,
+        absent=absent,
+        retrieval_set=next(((one.name.removesuffix("-queries"), [*one.splits][-1]) for one in queries), None),
         quantiles=QUANTILES,
         shingle_words=SHINGLE_WORDS,
     )

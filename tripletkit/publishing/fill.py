@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from tripletkit.errors import HubError
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables, mask, text_hash, text_hashes
 from tripletkit.publishing.dataset_folder import FORMAT, CardDetails, DatasetReport, read_manifest, write_dataset
+from tripletkit.publishing.retrieval_sets import SETS, RetrievalSets, fill_sets
 from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TEACHER, TERMS, TRIPLETS, make_table
 
 
@@ -53,18 +54,18 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     surface = pl.col("text").str.slice(pl.col("start"), pl.col("end") - pl.col("start"))
     mentions = parts["mentions"].join(passages, on="passage_id").with_columns(surface=surface)
     terms = _terms(parts["terms"], tables.get("terms", make_table(TERMS, [])), mentions["surface"])
-    triplets = _triplets(parts["full"], passages, terms, manifest["details"]["mask_token"])
-    lists = dict[str, pl.DataFrame]()
+    mask_token = manifest["details"]["mask_token"]
+    triplets = _triplets(parts["full"], passages, terms, mask_token)
+    sets, unanswered = _fill_sets(redacted, passages, terms, mask_token)
+    lists, unscored = _fill_lists(redacted, passages, terms)
     unfilled = {
         "passages": parts["corpus"].height - passages.height,
         "terms": parts["terms"].height - terms.height,
         "definitions": parts["terms"]["definition_sha256"].count() - terms["definition"].count(),
         "triplets": parts["full"].height - triplets.height,
+        "queries": unanswered,
+        "rows of scored lists": unscored,
     }
-    if (redacted / "scored-list").is_dir():
-        scored = _rows(redacted, "scored-list")
-        lists["teacher"] = _lists(scored, passages, terms)
-        unfilled["rows of scored lists"] = scored.height - lists["teacher"].height
     unfilled = {kind: n for kind, n in unfilled.items() if n}
     filled = {
         "books": make_table(BOOKS, [{**book, "path": paths.get(book["book_id"], "")} for book in manifest["books"]]),
@@ -78,7 +79,7 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         **lists,
     }
     details = replace(TypeAdapter(CardDetails).validate_python(manifest["details"]), local_only=True)
-    return FillReport(write_dataset(filled, output, details=details), unfilled)
+    return FillReport(write_dataset(filled, output, details=details, sets=sets), unfilled)
 
 
 def _check(folder: Path, manifest: Mapping[str, Any], passages: pl.DataFrame, paths: Mapping[str, str]) -> None:
@@ -98,6 +99,30 @@ def _check(folder: Path, manifest: Mapping[str, Any], passages: pl.DataFrame, pa
 def _rows(folder: Path, name: str) -> pl.DataFrame:
     paths = [(split, path) for split in SPLIT_NAMES for path in sorted((folder / name).glob(f"{split}-*.parquet"))]
     return pl.concat([pl.read_parquet(path).with_columns(split=pl.lit(split)) for split, path in paths])
+
+
+def _fill_sets(
+    folder: Path, passages: pl.DataFrame, terms: pl.DataFrame, mask_token: str
+) -> tuple[RetrievalSets | None, int]:
+    """The retrieval sets, and how many queries are left out. None in a dataset of an earlier version."""
+    parts = [
+        [
+            _rows(folder, f"{name}-{part}").with_columns(set=pl.lit(name))
+            for name in SETS
+            if (folder / f"{name}-{part}").is_dir()
+        ]
+        for part in ("queries", "corpus", "qrels")
+    ]
+    if not all(parts):
+        return None, 0
+    redacted = RetrievalSets(*(pl.concat(of, how="diagonal") for of in parts))
+    texts = {
+        "passage": dict(passages.select("passage_id", "text").iter_rows()),
+        "term": dict(terms.select("term_id", "term").iter_rows()),
+        "definition": dict(terms.drop_nulls("definition").select("term_id", "definition").iter_rows()),
+    }
+    filled = fill_sets(redacted, texts, mask_token)
+    return filled, redacted.queries.height - filled.queries.height
 
 
 def _terms(redacted: pl.DataFrame, known: pl.DataFrame, surfaces: pl.Series) -> pl.DataFrame:
@@ -127,12 +152,15 @@ def _triplets(redacted: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFram
     return filled.filter(text_hashes(anchors) == filled["anchor_sha256"])
 
 
-def _lists(scored: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
-    """The teacher's lists of which all terms are filled, with the passages that are."""
+def _fill_lists(redacted: Path, passages: pl.DataFrame, terms: pl.DataFrame) -> tuple[dict[str, pl.DataFrame], int]:
+    """The table `teacher`, if there is one: lists whose terms are all filled. And how many of its rows are left out."""
+    if not (redacted / "scored-list").is_dir():
+        return {}, 0
+    scored = _rows(redacted, "scored-list")
     unknown = scored.explode("term_ids").join(terms, left_on="term_ids", right_on="term_id", how="anti")
     known = scored.join(passages, on="passage_id", how="semi").join(unknown, on="list", how="anti")
     no_triplet = {name: pl.lit(None, dtype=pl.String) for name in ("positive_id", "negative_id")}
-    return known.with_columns(**no_triplet).select(*TEACHER.columns)
+    return {"teacher": known.with_columns(**no_triplet).select(*TEACHER.columns)}, scored.height - known.height
 
 
 def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.DataFrame:

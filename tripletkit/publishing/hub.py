@@ -159,6 +159,12 @@ def fetch_dataset(repo: str, revision: str = MAIN) -> Path:
         raise HubError(problem, "Check its name, your access and the network.") from None
 
 
+def find_dataset(dataset: str | Path, revision: str = MAIN) -> Path:
+    """``dataset`` if it is a folder, else the folder of dataset OWNER/NAME of the Hub. Raises HubError."""
+    folder = Path(dataset)
+    return folder if folder.is_dir() else fetch_dataset(str(dataset), revision)
+
+
 def push(plan: PushPlan) -> PushReport:
     """Carry out ``plan``, trying again where that may help. Raises HubError."""
     token = get_token()

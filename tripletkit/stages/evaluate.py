@@ -112,5 +112,5 @@ STAGE = Stage(
     inputs=frozenset({Input.ENCODER, Input.COMPARED_ENCODERS, Input.WORD_RULES, Input.USER_PAIRS}),
     files_in=("encoder",),
     files_out=("scores.json",),
-    version=3,
+    version=4,
 )

@@ -20,6 +20,7 @@ from tripletkit.publishing.cards import SCORES, read_scores
 from tripletkit.publishing.configs import Tables
 from tripletkit.publishing.dataset_folder import CardDetails, write_dataset
 from tripletkit.publishing.model_card import books_trained_on, encoder_problem, write_model_card
+from tripletkit.publishing.retrieval_sets import retrieval_sets
 from tripletkit.publishing.rights import refuse_without_rights
 from tripletkit.settings import PublishSettings
 from tripletkit.stage import Input, Job, Stage, StageResult
@@ -39,7 +40,8 @@ def run(job: Job) -> StageResult:
     tables["books"] = with_license(tables["books"], settings)
     folder = settings.to or job.folder / "dataset"
     authors = book_authors(tables["books"], settings.authors)
-    report = write_dataset(tables, folder, details=card_details(job, authors), redact=settings.redact)
+    sets = retrieval_sets(tables, job.settings.mine.kinds, job.locate().mask_token)
+    report = write_dataset(tables, folder, details=card_details(job, authors), sets=sets, redact=settings.redact)
     store = Store(job.folder)
     made = store.manifest("train")
     if made is not None and not encoder_problem(store, made):
@@ -129,7 +131,7 @@ STAGE = Stage(
     reads=READS,
     writes=(),
     run=run,
-    settings=("publish", "seed"),
+    settings=("publish", "mine", "seed"),
     inputs=frozenset({Input.ENCODER, Input.RULES}),
     also_reads=("dropped",),
     files_in=(SCORES, REVIEW),
