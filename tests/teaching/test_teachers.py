@@ -16,11 +16,13 @@ from tests.conftest import ANY_COSINE, make_tiny_cross_encoder, make_tiny_encode
 from tests.encoding.test_refused import broken_configuration, not_a_number, sparse, token_classifier
 from tests.teaching.models import make_tiny_multi_vector
 from tripletkit import Project
+from tripletkit.encoding import resolve
 from tripletkit.encoding.encoder import Encoder, SentenceEncoder
 from tripletkit.encoding.multi_vector_encoder import MultiVectorScorer
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Progress
+from tripletkit.settings import TrainSettings
 from tripletkit.teaching.find_teacher import resolve_teacher
 from tripletkit.teaching.lists import BEST_TERMS, Row
 from tripletkit.teaching.teachers import (
@@ -31,6 +33,7 @@ from tripletkit.teaching.teachers import (
     reordered,
     usable_weights,
 )
+from tripletkit.training.multi_vector import save_multi_vector
 
 NAMES = ["humus", "crevasse", "the water table", "delta", "loess", "moraine", "aquifer", "fault"]
 TEXTS = [
@@ -97,6 +100,24 @@ def test_a_multi_vector_encoder_gives_the_mean_over_query_tokens_of_the_best_cos
         ]
     )
     assert np.allclose(parts["maxsim"], wanted, atol=1e-5)
+
+
+def test_the_base_encoders_own_multi_vector_folder_teaches_as_the_base_does(
+    tmp_path: Path, base: Encoder, tiny_encoder: Path
+) -> None:
+    save_multi_vector(TrainSettings(multi_vector=True), resolve_encoder(str(tiny_encoder)), tmp_path / "many")
+    parts, wanted = (of.parts(NAMES, TEXTS) for of in (teacher_in(tmp_path / "many", base), EncoderTeacher(base)))
+    assert np.allclose(parts["maxsim"], wanted["maxsim"], atol=1e-5)
+
+
+def test_a_teacher_on_the_hub_is_fetched_as_the_base_encoder_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = {"ann/cross": make_tiny_cross_encoder(tmp_path / "cross", seed=1)}
+    monkeypatch.setattr(resolve, "_download", fetched.__getitem__)
+    place = resolve_teacher("ann/cross")
+    assert place is not None
+    assert check_teacher(place).startswith(f"CrossEncoder in {tmp_path / 'cross'}")
 
 
 def test_token_scores_are_kept_under_the_teachers_weights(
