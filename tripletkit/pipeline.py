@@ -22,7 +22,7 @@ from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
 from tripletkit.stage import Input, Job, Stage, StageReport, StageResult
 from tripletkit.store import MULTI_VECTOR, Manifest, Store, sha256_if_there
-from tripletkit.teaching.find_teacher import resolve_teacher
+from tripletkit.teaching.place import resolve_teacher
 from tripletkit.user_rows import BAD_ROW, counted
 
 if TYPE_CHECKING:

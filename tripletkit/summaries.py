@@ -23,7 +23,7 @@ from tripletkit.rounds import round_rows, rounds_lines
 from tripletkit.rules import load_rules
 from tripletkit.settings import Settings
 from tripletkit.store import MAKERS, Store
-from tripletkit.teaching.find_teacher import resolve_teacher
+from tripletkit.teaching.place import resolve_teacher
 from tripletkit.teaching.teachers import check_teacher
 from tripletkit.training.diagnostics import Finding, lint, unmeetable_margin
 from tripletkit.training.multi_vector import check_multi_vector

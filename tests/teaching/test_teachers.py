@@ -23,8 +23,8 @@ from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Progress
 from tripletkit.settings import TrainSettings
-from tripletkit.teaching.find_teacher import resolve_teacher
-from tripletkit.teaching.lists import BEST_TERMS, Row
+from tripletkit.teaching.draw import BEST_TERMS, Row
+from tripletkit.teaching.place import resolve_teacher
 from tripletkit.teaching.teachers import (
     EncoderTeacher,
     Teacher,
@@ -287,8 +287,8 @@ STAGES = ("extract", "glossary", "tag", "split", "mine", "teach")
 
 
 def project_with(teacher: str, output: Path, book: Path, encoder: Path) -> Project:
-    settings: dict[str, Any] = {"train.teacher": teacher, "train.max_steps": 6, **ANY_COSINE}
-    return Project(output, books=[book], encoder=encoder, **settings)
+    settings: dict[str, Any] = {"train.teacher": teacher, "train.max_steps": 6, "publish.license": "CC-BY-4.0"}
+    return Project(output, books=[book], encoder=encoder, **settings, **ANY_COSINE)
 
 
 def test_a_teacher_that_cannot_be_used_is_refused_before_any_work(
@@ -324,6 +324,13 @@ def test_another_teacher_runs_teach_again_and_nothing_before_it(book: Path, tiny
         if kind == "CrossEncoder":
             assert table.drop("over_terms", "over_passages").equals(by_self.drop("over_terms", "over_passages"))
         assert taught(str(folder))[0] == []
+    published = project_with(str(folder), output, book, tiny_encoder)
+    published.publish()
+    rows = published.dataset("scored-list")
+    assert sum(one.num_rows for one in rows.values()) == table.height
+    card = (output / "dataset/README.md").read_text()
+    assert "| `train.teacher` | `teacher` |" in card
+    assert str(tmp_path) not in card
     ran, _, table = taught("none")
     assert ran == ["teach"]
     assert table.is_empty()

@@ -26,7 +26,7 @@ from tripletkit.pdf.workers import BookTables, BookTask, Bounds, Failure, Passag
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.store import write_atomically
-from tripletkit.teaching.find_teacher import resolve_teacher
+from tripletkit.teaching.place import resolve_teacher
 from tripletkit.training.multi_vector import check_multi_vector
 from tripletkit.user_rows import PassageFile, counted, read_passage_file
 

@@ -79,7 +79,9 @@ def _stage_settings(job: Job) -> dict[str, Any]:
         made = store.manifest(section)
         values = made.key["settings"][section] if made else getattr(job.settings, section).model_dump(mode="json")
         flat |= {f"{section}.{key}": value for key, value in values.items()}
-    return flat
+    made = store.manifest("teach")
+    taught = made.key["settings"] if made and job.table("teacher").height else {}
+    return flat | {name: value for name, value in taught.items() if name.startswith("train.")}
 
 
 def prepare_encoder(store: Store, settings: PublishSettings) -> Path:

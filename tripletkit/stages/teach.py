@@ -19,9 +19,9 @@ from tripletkit.mining.relations import Values
 from tripletkit.schemas import TEACHER, make_table
 from tripletkit.settings import TrainSettings
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
-from tripletkit.teaching.find_teacher import resolve_teacher
+from tripletkit.teaching.draw import Triplets, books_of_lists, draw_list, list_count
 from tripletkit.teaching.labels import Page, label_scores, pages_of
-from tripletkit.teaching.lists import Triplets, books_of_lists, draw_list, list_count
+from tripletkit.teaching.place import resolve_teacher
 from tripletkit.teaching.scores import BookScores, Scores, add_up
 from tripletkit.teaching.structure import structure_scores
 from tripletkit.teaching.teachers import Teacher, check_teacher, load_teacher, usable_weights

@@ -16,14 +16,14 @@ import numpy.typing as npt
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.progress import Progress
-from tripletkit.teaching.find_teacher import (
+from tripletkit.teaching.draw import BEST_TERMS, Row
+from tripletkit.teaching.place import (
     CROSS_ENCODER,
     MULTI_VECTOR,
     SENTENCE_TRANSFORMER,
-    family_of,
     naming_the_setting,
+    teacher_family,
 )
-from tripletkit.teaching.lists import BEST_TERMS, Row
 from tripletkit.teaching.scores import Scores
 
 
@@ -165,7 +165,7 @@ def load_teacher(
     """The teacher in ``place``, as ``resolve_teacher`` gives it. ``encoder`` makes an encoder of one vector per text."""
     if place is None:
         return EncoderTeacher(base)
-    family = family_of(place)
+    family = teacher_family(place)
     if family == MULTI_VECTOR:
         return MultiVectorTeacher(place, cache=cache, progress=progress, precision=precision)
     if family == CROSS_ENCODER:
@@ -176,7 +176,7 @@ def load_teacher(
 def check_teacher(place: EncoderFolder) -> str:
     """Load the teacher and let it score a term and a passage; returns what it is. Raises EncoderError if it cannot be used."""
     with naming_the_setting():
-        family = family_of(place)
+        family = teacher_family(place)
         if family == SENTENCE_TRANSFORMER:
             from tripletkit.encoding.loading import check_encoder
 

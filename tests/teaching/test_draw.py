@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tripletkit.schemas import TEACHER, make_table
-from tripletkit.teaching.lists import FEWEST_LISTS, books_of_lists, draw_list, list_count
+from tripletkit.teaching.draw import FEWEST_LISTS, books_of_lists, draw_list, list_count
 from tripletkit.teaching.scores import BookScores, add_up, standardised
 
 PARTS = ("cosine", "maxsim", "bm25", "structure", "label")

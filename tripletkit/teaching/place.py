@@ -1,4 +1,4 @@
-"""Where the teacher lies that `train.teacher` names, and of which kind it is. Nothing here loads it."""
+"""Where a teacher lies that is not the base encoder, and which kind of model it is. Imports neither torch nor numpy."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def resolve_teacher(name: str) -> EncoderFolder | None:
         return None
     with naming_the_setting():
         place = resolve_encoder(name)
-        if family_of(place) == SENTENCE_TRANSFORMER:
+        if teacher_family(place) == SENTENCE_TRANSFORMER:
             _ = place.properties
         return place
 
 
-def family_of(place: EncoderFolder) -> str:
+def teacher_family(place: EncoderFolder) -> str:
     """Sentence-transformers' class of the model. Raises EncoderError for a kind that cannot teach."""
     family = model_family(place.name, place.folder)
     if family not in (SENTENCE_TRANSFORMER, MULTI_VECTOR, CROSS_ENCODER):
