@@ -21,6 +21,7 @@ OWNERS = {
         "training/batches.py",
         "training/teacher_lists.py",
         "training/losses.py",
+        "training/multi_vector.py",
         "training/trainer.py",
         "training/callbacks.py",
     },

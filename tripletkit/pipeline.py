@@ -21,7 +21,7 @@ from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
 from tripletkit.stage import Input, Job, Stage, StageReport, StageResult
-from tripletkit.store import Manifest, Store, sha256_if_there
+from tripletkit.store import MULTI_VECTOR, Manifest, Store, sha256_if_there
 from tripletkit.teaching.place import resolve_teacher
 from tripletkit.user_rows import BAD_ROW, counted
 
@@ -225,9 +225,11 @@ class Runner:
         return key | ({"encoder": self._encoder(stage).fingerprint()} if Input.ENCODER in stage.inputs else {})
 
     def _files(self, stage: Stage) -> list[str]:
-        files = [f"{name}.parquet" for name in stage.writes]
-        to = self.tools.settings.publish.to
-        return files + ([str(to.absolute())] if stage.name == "publish" and to is not None else list(stage.files_out))
+        files, settings = [f"{name}.parquet" for name in stage.writes], self.tools.settings
+        if stage.name == "publish" and settings.publish.to is not None:
+            return [*files, str(settings.publish.to.absolute())]
+        more = [MULTI_VECTOR] if stage.name == "train" and settings.train.multi_vector else []
+        return [*files, *stage.files_out, *more]
 
 
 def _setting(settings: dict[str, Any], name: str) -> object:

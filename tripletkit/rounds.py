@@ -21,17 +21,19 @@ from tripletkit.evaluation.report import BASE, FINE_TUNED, read_validation
 from tripletkit.pipeline import STAGES, MiningEncoder, Runner, find_stage
 from tripletkit.settings import Settings
 from tripletkit.stage import StageReport
-from tripletkit.store import ENCODER, VALIDATION, Manifest, Store, replace_folder, write_atomically
+from tripletkit.store import ENCODER, MULTI_VECTOR, VALIDATION, Manifest, Store, replace_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
 #: The stages of a round, in order. What they make goes into the round's folder, all else into the output folder.
 REPEATED = ("mine", "teach", "train")
+#: The folders that training makes.
+ENCODERS = (ENCODER, MULTI_VECTOR)
 _OF_A_ROUND = {
     "triplets.parquet",
     "teacher.parquet",
     "dropped.parquet",
-    ENCODER,
+    *ENCODERS,
     VALIDATION,
     "manifests/mine.json",
     "manifests/teach.json",
@@ -52,7 +54,7 @@ class RoundStore(Store):
 
     def sha(self, file: str) -> str:
         """As in ``Store``, but an encoder that is gone has the hash that it had when it was trained."""
-        made = self.manifest("train") if file == ENCODER and not self.place(file).exists() else None
+        made = self.manifest("train") if file in ENCODERS and not self.place(file).exists() else None
         return made.outputs.get(file, "") if made else super().sha(file)
 
     def scores(self) -> dict[str, tuple[float, float]]:
@@ -96,7 +98,8 @@ def run_rounds(runner: Runner) -> Iterator[StageReport]:
     fresh = not _put_in_place(runner, kept) and all(report.fresh for report in done)
     # Only a round that is not kept still has its encoder in its own folder.
     for each in range(1, number + 1):
-        shutil.rmtree(RoundStore(settings.output, each).place(ENCODER), ignore_errors=True)
+        for name in ENCODERS:
+            shutil.rmtree(RoundStore(settings.output, each).place(name), ignore_errors=True)
     yield _report(settings, number, kept, fresh=fresh, seconds=time.monotonic() - started)
     yield from runner.run(("publish", "evaluate"), lenient=True)
 
@@ -116,7 +119,7 @@ def _run_round(runner: Runner, number: int) -> Iterator[StageReport]:
             if name == "mine" and number > 1:
                 _put_in_place(runner, number - 1)
         report = current.run_stage(stage)
-        made = tuple(path for path in report.made if path.name != ENCODER)  # it is moved later
+        made = tuple(path for path in report.made if path.name not in ENCODERS)  # it is moved later
         yield replace(report, round=number, failed=None, made=made)
 
 
@@ -126,15 +129,18 @@ def _put_in_place(runner: Runner, number: int) -> bool:
     made = {name: source.manifest(name) for name in REPEATED}
     if all(of and _same(output.manifest(name), of) and runner.still_there(name, of) for name, of in made.items()):
         return False
-    encoder = source.place(ENCODER)
-    if not encoder.exists() and output.sha(ENCODER) != source.sha(ENCODER):
+    gone = (name for name in ENCODERS if not source.place(name).exists())
+    if any(source.sha(name) not in ("", output.sha(name)) for name in gone):
         log.warning("the encoder of round %d is gone; it is trained again from the round's triplets", number)
         source.forget("train")
         round_runner(runner, number).run_stage(find_stage("train"))
     for name in REPEATED:
         output.forget(name)
-    if encoder.exists():
-        replace_folder(encoder, output.place(ENCODER))
+    for name in ENCODERS:
+        if source.place(name).exists():
+            replace_folder(source.place(name), output.place(name))
+        elif not source.sha(name):
+            shutil.rmtree(output.place(name), ignore_errors=True)
     for name in REPEATED:
         _copy_results(name, source, output)
     return True
@@ -152,7 +158,7 @@ def _copy_results(stage: str, source: Store, target: Store) -> None:
         raise TableError(f"{source.folder}: {stage} was not finished", "This is a fault in tripletkit: report it.")
     target.forget(stage)
     for file in made.outputs:
-        if file != ENCODER:
+        if file not in ENCODERS:
             write_atomically(target.place(file), source.place(file).read_bytes())
     target.write_dropped(stage, source.read("dropped").filter(stage=stage).to_dicts())
     target.write_manifest(made)

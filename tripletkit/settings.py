@@ -200,6 +200,10 @@ class TrainSettings(Section):
         None, "steps between validation runs; default: 4 runs, at least 25 steps apart", ge=1
     )
     eval_passages: int = setting(300, "validation passages per run, at most; 0: no validation runs", ge=0)
+    multi_vector: bool = setting(
+        False,
+        "also save the token vectors of the fine-tuned encoder: OUTPUT/encoder-multi-vector, a MultiVectorEncoder",
+    )
     keep_best: bool = setting(
         True, "keep the last checkpoint within one standard error of the best validation nDCG@10; false: the last one"
     )

@@ -24,6 +24,8 @@ MAKERS = dict.fromkeys(("books", "pages", "lines", "passages"), "extract")
 MAKERS |= {"terms": "glossary", "mentions": "tag", "splits": "split", "triplets": "mine", "teacher": "teach"}
 #: What `train` makes: a SentenceTransformer folder, and the scores of both encoders on validation.
 ENCODER, VALIDATION = "encoder", "validation.json"
+#: The same encoder as a MultiVectorEncoder folder, with `train.multi_vector`.
+MULTI_VECTOR = "encoder-multi-vector"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from tripletkit.store import MAKERS, Store
 from tripletkit.teaching.place import resolve_teacher
 from tripletkit.teaching.teachers import check_teacher
 from tripletkit.training.diagnostics import Finding, lint, unmeetable_margin
+from tripletkit.training.multi_vector import check_multi_vector
 from tripletkit.user_rows import counted, read_passage_file
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ def _encoder(settings: Settings) -> Iterator[Check]:
 
     try:
         at = resolve_encoder(settings.encoder, settings.prompts)
+        check_multi_vector(settings.train, at)
         dimensions, of, precision = check_encoder(at), at.properties, choose_precision(settings.precision)
     except TripletkitError as error:
         yield Check(False, f"encoder: {error.problem}", error.hint)

@@ -23,7 +23,6 @@ CONFIGURATIONS = (
     "n-tuple",
     "pairs",
     "labelled-pairs",
-    "scored-list",
     "definitions",
     "corpus",
     "terms",

@@ -52,7 +52,7 @@ def test_rows_of_every_configuration(tmp_path: Path) -> None:
     assert report.rows["mentions"] == {"train": 16, "validation": 4, "test": 10}
     assert "15 of 30 (anchor, positive) have fewer than 2 negatives" in report.notes[0]
     assert report.summary.startswith(
-        f"{tmp_path / 'set'}: 10 configurations, triplet: train 24, validation 6, test 15; "
+        f"{tmp_path / 'set'}: 9 configurations, triplet: train 24, validation 6, test 15; "
     )
     assert report.files == {name: len(data) for name, data in files(tmp_path / "set").items()}
 

@@ -16,11 +16,13 @@ from tests.conftest import ANY_COSINE, make_tiny_cross_encoder, make_tiny_encode
 from tests.encoding.test_refused import broken_configuration, not_a_number, sparse, token_classifier
 from tests.teaching.models import make_tiny_multi_vector
 from tripletkit import Project
+from tripletkit.encoding import resolve
 from tripletkit.encoding.encoder import Encoder, SentenceEncoder
 from tripletkit.encoding.multi_vector_encoder import MultiVectorScorer
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Progress
+from tripletkit.settings import TrainSettings
 from tripletkit.teaching.draw import BEST_TERMS, Row
 from tripletkit.teaching.place import resolve_teacher
 from tripletkit.teaching.teachers import (
@@ -31,6 +33,7 @@ from tripletkit.teaching.teachers import (
     reordered,
     usable_weights,
 )
+from tripletkit.training.multi_vector import save_multi_vector
 
 NAMES = ["humus", "crevasse", "the water table", "delta", "loess", "moraine", "aquifer", "fault"]
 TEXTS = [
@@ -99,6 +102,24 @@ def test_a_multi_vector_encoder_gives_the_mean_over_query_tokens_of_the_best_cos
     assert np.allclose(parts["maxsim"], wanted, atol=1e-5)
 
 
+def test_the_base_encoders_own_multi_vector_folder_teaches_as_the_base_does(
+    tmp_path: Path, base: Encoder, tiny_encoder: Path
+) -> None:
+    save_multi_vector(TrainSettings(multi_vector=True), resolve_encoder(str(tiny_encoder)), tmp_path / "many")
+    parts, wanted = (of.parts(NAMES, TEXTS) for of in (teacher_in(tmp_path / "many", base), EncoderTeacher(base)))
+    assert np.allclose(parts["maxsim"], wanted["maxsim"], atol=1e-5)
+
+
+def test_a_teacher_on_the_hub_is_fetched_as_the_base_encoder_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = {"ann/cross": make_tiny_cross_encoder(tmp_path / "cross", seed=1)}
+    monkeypatch.setattr(resolve, "_download", fetched.__getitem__)
+    place = resolve_teacher("ann/cross")
+    assert place is not None
+    assert check_teacher(place).startswith(f"CrossEncoder in {tmp_path / 'cross'}")
+
+
 def test_token_scores_are_kept_under_the_teachers_weights(
     tmp_path: Path, base: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,10 +132,10 @@ def test_token_scores_are_kept_under_the_teachers_weights(
     assert np.array_equal(teacher_in(folder, base, cache).parts(NAMES, TEXTS)["maxsim"], first["maxsim"])
 
 
-def some_rows(rng: np.random.Generator) -> list[Row]:
+def some_rows(rng: np.random.Generator) -> list[dict[str, Any]]:
     """Two lists of three passages by eight terms, with logits that are all different."""
     ids = [f"t{j}" for j in range(len(NAMES))]
-    rows = list[Row]()
+    rows = list[dict[str, Any]]()
     for number in range(2):
         over_terms, over_passages = rng.permutation(48).astype(np.float32).reshape(2, 3, 8).tolist()
         for i in range(3):
@@ -131,7 +152,7 @@ def some_rows(rng: np.random.Generator) -> list[Row]:
     return rows
 
 
-def by_cross_encoder(rows: list[dict[str, Any]], score: Callable[[str, str], float]) -> list[Row]:
+def by_cross_encoder(rows: list[dict[str, Any]], score: Callable[[str, str], float]) -> list[dict[str, Any]]:
     """The definition, a value at a time: the k-th largest of a group's values goes to the k-th best by the cross-encoder."""
     found: list[dict[str, Any]] = [
         {**row, "over_terms": [*row["over_terms"]], "over_passages": [*row["over_passages"]]} for row in rows
@@ -164,8 +185,7 @@ def test_a_cross_encoder_orders_the_best_terms_of_each_passage(
     wanted = by_cross_encoder(rows, lambda name, text: float(model.predict([(name, text)])[0]))
     assert found == wanted
     assert found != rows
-    for row, before in zip(found, rows, strict=True):
-        assert sorted(row["over_terms"]) == sorted(before["over_terms"])  # type: ignore[call-overload]
+    assert [sorted(row["over_terms"]) for row in wanted] == [sorted(row["over_terms"]) for row in rows]
     assert np.array_equal(teacher.parts(NAMES, TEXTS)["maxsim"], EncoderTeacher(base).parts(NAMES, TEXTS)["maxsim"]), (
         "the base encoder scores all pairs"
     )
@@ -267,8 +287,8 @@ STAGES = ("extract", "glossary", "tag", "split", "mine", "teach")
 
 
 def project_with(teacher: str, output: Path, book: Path, encoder: Path) -> Project:
-    settings: dict[str, Any] = {"train.teacher": teacher, "train.max_steps": 6, **ANY_COSINE}
-    return Project(output, books=[book], encoder=encoder, **settings)
+    settings: dict[str, Any] = {"train.teacher": teacher, "train.max_steps": 6, "publish.license": "CC-BY-4.0"}
+    return Project(output, books=[book], encoder=encoder, **settings, **ANY_COSINE)
 
 
 def test_a_teacher_that_cannot_be_used_is_refused_before_any_work(
@@ -304,6 +324,13 @@ def test_another_teacher_runs_teach_again_and_nothing_before_it(book: Path, tiny
         if kind == "CrossEncoder":
             assert table.drop("over_terms", "over_passages").equals(by_self.drop("over_terms", "over_passages"))
         assert taught(str(folder))[0] == []
+    published = project_with(str(folder), output, book, tiny_encoder)
+    published.publish()
+    rows = published.dataset("scored-list")
+    assert sum(one.num_rows for one in rows.values()) == table.height
+    card = (output / "dataset/README.md").read_text()
+    assert "| `train.teacher` | `teacher` |" in card
+    assert str(tmp_path) not in card
     ran, _, table = taught("none")
     assert ran == ["teach"]
     assert table.is_empty()

@@ -376,3 +376,10 @@ def test_tensorboard_gets_every_value(tiny_encoder: Path, tmp_path: Path) -> Non
 def test_a_logger_that_is_not_installed_is_an_error(tiny_encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"train\.report_to = 'wandbb': not installed"):
         run(tiny_encoder, tmp_path / "encoder", report_to="wandbb")
+
+
+def test_of_a_teachers_folder_the_note_has_only_the_name(tmp_path: Path) -> None:
+    (tmp_path / "teacher").mkdir()
+    given = {str(tmp_path / "teacher"): "teacher", "cross-encoder/ms-marco-MiniLM-L6-v2": None, "self": None}
+    for teacher, name in given.items():
+        assert trainer._recipe(TrainSettings(teacher=teacher), None)["teacher"] == (name or teacher)

@@ -13,7 +13,20 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from tripletkit.errors import TableError
-from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TERMS, TRIPLETS, Table, check_table
+from tripletkit.schemas import (
+    BOOKS,
+    DROPPED,
+    MENTIONS,
+    PAGES,
+    PASSAGES,
+    SPLITS,
+    TEACHER,
+    TERMS,
+    TEXTS,
+    TRIPLETS,
+    Table,
+    check_table,
+)
 
 SPLIT_NAMES = ("train", "validation", "test")
 NEEDED = (BOOKS, PAGES, PASSAGES, TERMS, MENTIONS, SPLITS, TRIPLETS, DROPPED)
@@ -41,10 +54,13 @@ REFERENCES = (
     ("triplets", "passage_id", "splits", "passage_id"),
     ("triplets", "positive_id", "terms", "term_id"),
     ("triplets", "negative_id", "terms", "term_id"),
+    ("teacher", "passage_id", "splits", "passage_id"),
+    ("teacher", "term_ids", "terms", "term_id"),
 )
 
 SPANS = pl.List(pl.Struct({"start": pl.Int32, "end": pl.Int32}))
 _PLACE = ("book_id", "page_first", "page_last", "label_first", "label_last", "kind")
+TEACHER_SCORES = ("cosine", "maxsim", "bm25", "structure", "label", "over_terms", "over_passages")
 _SCORES = ("cos_ap", "cos_an", "cos_pn", "ce_ap", "ce_an", "rank", "rule", "masked", "round", "encoder")
 #: Columns without text, by configuration.
 PUBLISHED = {
@@ -52,6 +68,7 @@ PUBLISHED = {
     "corpus": ("passage_id", *_PLACE, "n_tokens"),
     "terms": ("term_id", "book_id", "sources", "parent_id", "see_also", "locators", "kept"),
     "mentions": ("passage_id", "term_id", "start", "end", "match"),
+    "scored-list": ("list", "passage_id", "term_ids", *TEACHER_SCORES),
 }
 #: Columns that replace text.
 REPLACEMENTS = {
@@ -68,9 +85,12 @@ MOST_WORDS, LONGEST_WORD = 40, 60
 
 def check_tables(tables: Tables) -> dict[str, pl.DataFrame]:
     """The tables that publishing needs, sorted. Raises TableError where one refers to rows that are not there."""
-    checked = {table.name: check_table(tables[table.name], table) for table in NEEDED}
-    for child, column, parent, key in REFERENCES:
-        unknown = checked[child].join(checked[parent], left_on=column, right_on=key, how="anti")
+    optional = [TEACHER] if "teacher" in tables else []
+    checked = {table.name: check_table(tables[table.name], table) for table in (*NEEDED, *optional)}
+    for child, column, parent, key in (one for one in REFERENCES if one[0] in checked):
+        referring = checked[child].select(column)
+        referring = referring.explode(column) if referring.schema[column] == TEXTS else referring
+        unknown = referring.join(checked[parent], left_on=column, right_on=key, how="anti")
         if unknown.height:
             problem = f"{child}: {column} {unknown[column][0]!r} is not in {parent} ({unknown.height} such rows)"
             raise TableError(problem, "The tables are of different runs; run `tripletkit run` again.")
@@ -92,24 +112,19 @@ def open_configurations(tables: Tables) -> tuple[Configuration, ...]:
     triplets, sides = tables["triplets"], _terms_of_anchors(tables["triplets"])
     defined = term_splits(tables).filter("kept", pl.col("definition").is_not_null())
     pairs = triplets.unique(["split", "anchor", "positive"], keep="first", maintain_order=True)
-    lists = sides.group_by("split", "anchor", maintain_order=True).agg(texts="text", scores="score")
     anchor, pair = _meanings(TRIPLETS, "anchor"), _meanings(TRIPLETS, "anchor", "positive")
     triplet = pair | _meanings(TRIPLETS, "negative")
     label = {"text": "a term", "label": "1: a positive of the anchor; 0: a negative"}
-    scored = {
-        "texts": "its positives and negatives, the nearest first",
-        "scores": "cosine of the anchor and each text, by the encoder that mined",
-    }
     return (
         _configuration("triplet", "one triplet; SentenceTransformerTrainer takes it as it is", triplet, triplets),
         n_tuple(triplets),
         _configuration("pairs", "distinct anchor and positive", pair, pairs),
         _configuration("labelled-pairs", "an anchor, a term, and whether it is a positive", anchor | label, sides),
-        _configuration("scored-list", "an anchor and its terms with their scores", anchor | scored, lists),
         _configuration(
             "definitions", "a definition and the term it defines", _meanings(TERMS, "definition", "term"), defined
         ),
         *(make(tables) for make in (corpus, terms, mentions, full)),
+        *scored_lists(tables),
     )
 
 
@@ -187,6 +202,32 @@ def full(tables: Tables) -> Configuration:
     return _configuration("full", "a triplet with ids, pages, spans, scores and rules", columns, frame)
 
 
+def scored_lists(tables: Tables) -> tuple[Configuration, ...]:
+    """The teacher's scores, in the split of each passage; nothing where there is no table `teacher`.
+
+    Whoever wants the passages of a list together, to learn over_passages, groups the rows of all splits by ``list``.
+    """
+    if "teacher" not in tables:
+        return ()
+    names = dict(tables["terms"].select("term_id", "term").iter_rows())
+    of_lists = tables["teacher"].select("list", "term_ids").unique("list").iter_rows()
+    texts = {number: [names[term_id] for term_id in term_ids] for number, term_ids in of_lists}
+    passages = tables["passages"].select("passage_id", anchor="text")
+    frame = tables["teacher"].with_columns(
+        texts=pl.col("list").replace_strict(texts, return_dtype=TEXTS) if texts else pl.lit([], dtype=TEXTS)
+    )
+    for other in (passages, tables["splits"]):
+        frame = frame.join(other, on="passage_id", how="left", maintain_order="left")
+    columns = {
+        **_meanings(TEACHER, "list", "passage_id", "term_ids"),
+        "anchor": "the passage's text",
+        "texts": "the canonical forms of the terms",
+        **_meanings(TEACHER, *TEACHER_SCORES),
+    }
+    meaning = "a passage of one of the teacher's lists, and its terms with the teacher's scores"
+    return (_configuration("scored-list", meaning, columns, frame),)
+
+
 def term_splits(tables: Tables) -> pl.DataFrame:
     """The terms with their split: the earliest of train, validation and test that mentions the term.
 
@@ -226,7 +267,7 @@ def text_hashes(texts: Iterable[str | None]) -> pl.Series:
 
 
 def redacted_configurations(tables: Tables, mask_token: str) -> tuple[Configuration, ...]:
-    """``full``, ``corpus``, ``terms`` and ``mentions``, with hashes in the place of text.
+    """``full``, ``corpus``, ``terms``, ``mentions`` and ``scored-list``, with hashes in the place of text.
 
     ``mask_token`` replaces the positive in masked anchors. Raises TableError where a column may hold text of a book.
     """
@@ -236,6 +277,7 @@ def redacted_configurations(tables: Tables, mask_token: str) -> tuple[Configurat
         _redacted(passages, {"text_sha256": text_hashes(passages.frame["text"])}),
         _redacted(glossary, {f"{name}_sha256": text_hashes(glossary.frame[name]) for name in ("term", "definition")}),
         _redacted(mentions(tables), {}),
+        *(_redacted(one, {}) for one in scored_lists(tables)),
     )
 
 

@@ -17,7 +17,7 @@ from tripletkit.errors import HubError
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables, mask, text_hash, text_hashes
 from tripletkit.publishing.dataset_folder import FORMAT, CardDetails, DatasetReport, read_manifest, write_dataset
 from tripletkit.publishing.retrieval_sets import SETS, RetrievalSets, fill_sets
-from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TERMS, TRIPLETS, make_table
+from tripletkit.schemas import BOOKS, DROPPED, MENTIONS, PAGES, PASSAGES, SPLITS, TEACHER, TERMS, TRIPLETS, make_table
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,14 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
     mask_token = manifest["details"]["mask_token"]
     triplets = _triplets(parts["full"], passages, terms, mask_token)
     sets, unanswered = _fill_sets(redacted, passages, terms, mask_token)
+    lists, unscored = _fill_lists(redacted, passages, terms)
     unfilled = {
         "passages": parts["corpus"].height - passages.height,
         "terms": parts["terms"].height - terms.height,
         "definitions": parts["terms"]["definition_sha256"].count() - terms["definition"].count(),
         "triplets": parts["full"].height - triplets.height,
         "queries": unanswered,
+        "rows of scored lists": unscored,
     }
     unfilled = {kind: n for kind, n in unfilled.items() if n}
     filled = {
@@ -74,6 +76,7 @@ def fill_dataset(redacted: Path, tables: Tables, output: Path) -> FillReport:
         "splits": parts["corpus"].join(passages, on="passage_id", how="semi").select(*SPLITS.columns),
         "triplets": triplets.select(*TRIPLETS.columns),
         "dropped": _dropped(manifest, unfilled),
+        **lists,
     }
     details = replace(TypeAdapter(CardDetails).validate_python(manifest["details"]), local_only=True)
     return FillReport(write_dataset(filled, output, details=details, sets=sets), unfilled)
@@ -147,6 +150,17 @@ def _triplets(redacted: pl.DataFrame, passages: pl.DataFrame, terms: pl.DataFram
     anchors = [mask(text, spans, mask_token) for text, spans in rows.select("text", "masked_spans").iter_rows()]
     filled = rows.with_columns(anchor=pl.Series(anchors, dtype=pl.String))
     return filled.filter(text_hashes(anchors) == filled["anchor_sha256"])
+
+
+def _fill_lists(redacted: Path, passages: pl.DataFrame, terms: pl.DataFrame) -> tuple[dict[str, pl.DataFrame], int]:
+    """The table `teacher`, if there is one: lists whose terms are all filled. And how many of its rows are left out."""
+    if not (redacted / "scored-list").is_dir():
+        return {}, 0
+    scored = _rows(redacted, "scored-list")
+    unknown = scored.explode("term_ids").join(terms, left_on="term_ids", right_on="term_id", how="anti")
+    known = scored.join(passages, on="passage_id", how="semi").join(unknown, on="list", how="anti")
+    no_triplet = {name: pl.lit(None, dtype=pl.String) for name in ("positive_id", "negative_id")}
+    return {"teacher": known.with_columns(**no_triplet).select(*TEACHER.columns)}, scored.height - known.height
 
 
 def _dropped(manifest: Mapping[str, Any], unfilled: Mapping[str, int]) -> pl.DataFrame:

@@ -27,6 +27,7 @@ from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, ma
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.store import write_atomically
 from tripletkit.teaching.place import resolve_teacher
+from tripletkit.training.multi_vector import check_multi_vector
 from tripletkit.user_rows import PassageFile, counted, read_passage_file
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ def run(job: Job) -> StageResult:
 
 def _check_encoders(job: Job) -> None:
     """Refuse encoders that later stages could not use, before any work. One that was found sound is not loaded again."""
+    check_multi_vector(job.settings.train, job.locate())
     cross_encoder, places = job.settings.mine.cross_encoder, (job.locate(), resolve_teacher(job.settings.train.teacher))
     marks = {at: job.folder / "cache" / "encoders" / at.fingerprint for at in places if at is not None}
     place, teacher = (None if at is None or at.name == EMBEDDED or marks[at].is_file() else at for at in places)

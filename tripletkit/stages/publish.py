@@ -26,7 +26,7 @@ from tripletkit.settings import PublishSettings
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, Store
 
-READS = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets")
+READS = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "teacher")
 #: The tables that an encoder's card is made from.
 ENCODER_TABLES = ("books", "passages", "terms", "splits", "triplets")
 #: What programs write into a PDF in the place of an author.
@@ -79,7 +79,9 @@ def _stage_settings(job: Job) -> dict[str, Any]:
         made = store.manifest(section)
         values = made.key["settings"][section] if made else getattr(job.settings, section).model_dump(mode="json")
         flat |= {f"{section}.{key}": value for key, value in values.items()}
-    return flat
+    made = store.manifest("teach")
+    taught = made.key["settings"] if made and job.table("teacher").height else {}
+    return flat | {name: value for name, value in taught.items() if name.startswith("train.")}
 
 
 def prepare_encoder(store: Store, settings: PublishSettings) -> Path:

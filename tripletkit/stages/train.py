@@ -29,8 +29,9 @@ from tripletkit.mining.pool import build_pool
 from tripletkit.progress import is_first_process
 from tripletkit.settings import describe_blend
 from tripletkit.stage import Input, Job, Stage, StageResult
-from tripletkit.store import ENCODER, VALIDATION
+from tripletkit.store import ENCODER, MULTI_VECTOR, VALIDATION
 from tripletkit.training.diagnostics import lint
+from tripletkit.training.multi_vector import check_multi_vector, save_multi_vector
 
 if TYPE_CHECKING:
     from tripletkit.training.batches import TripletData
@@ -48,6 +49,7 @@ _STATISTICS = (
 def run(job: Job) -> StageResult:
     """Train on lists of a teacher or on triplets. Fails, unless allowed, if validation does not improve."""
     settings, base, triplets = job.settings.train, job.locate(), job.table("triplets").filter(split="train")
+    check_multi_vector(settings, base)
     if not settings.has_teacher:
         triplets = _usable_triplets(job, triplets)
     findings = [f"note: {finding}" for finding in lint(triplets, job.table("mentions"), settings, base)]
@@ -62,6 +64,7 @@ def run(job: Job) -> StageResult:
         return StageResult(counts=counts, summary=summary)
     target = job.folder / ENCODER
     fine_tuned = dataclasses.replace(base, name=str(target), folder=target)
+    save_multi_vector(settings, fine_tuned, job.folder / MULTI_VECTOR)
     before, after = judge(job, base, "validation"), judge(job, fine_tuned, "validation")
     ValidationScores(base=before or {}, fine_tuned=after or {}).write(job.folder / VALIDATION)
     if before is None or after is None:

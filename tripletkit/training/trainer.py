@@ -194,10 +194,12 @@ def _blend(model: Any, training: _Training, progress: Progress) -> float:  # noq
 
 
 def _recipe(settings: TrainSettings, blend: float | None) -> dict[str, Any]:
-    """The settings as they took effect, for the encoder's note and card."""
+    """The settings as they took effect, for the encoder's note and card. Of a teacher's folder only the name is public."""
     text = settings.text if settings.has_teacher else "train"  # triplets are those of the training split
     effective = {"learning_rate": settings.peak_learning_rate, "text": text, "blend": blend}
-    return settings.model_dump(mode="json") | effective
+    teacher = Path(settings.teacher).expanduser()
+    name = teacher.resolve().name if teacher.is_dir() else settings.teacher
+    return settings.model_dump(mode="json") | effective | {"teacher": name}
 
 
 @contextmanager
