@@ -312,10 +312,22 @@ def settings_of(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Settin
 
 def test_options_reach_their_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    flags = ["--lr", "1e-4", "--max-steps", "7", "--loss", "mnrl", "--set", "train.teacher=none", "--allow-worse"]
+    flags = [
+        "--lr",
+        "1e-4",
+        "--max-steps",
+        "7",
+        "--loss",
+        "mnrl",
+        "--teacher",
+        "none",
+        "--text",
+        "train",
+        "--allow-worse",
+    ]
     train = settings_of(["train", *flags], monkeypatch)
     assert (train.train.learning_rate, train.train.max_steps, train.train.loss) == (1e-4, 7, "mnrl")
-    assert train.allow_worse
+    assert (train.train.teacher, train.train.text, train.allow_worse) == ("none", "train", True)
     mixes = [
         settings_of([command, "--blend", of], monkeypatch) for command in ("train", "run") for of in ("0.7", "auto")
     ]

@@ -32,8 +32,8 @@ def done(book: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactor
     output = tmp_path_factory.mktemp("project") / "output"
     project = Project(output, books=[book], encoder=tiny_encoder, **QUICK)
     reports = project.run()
-    assert [report.stage for report in reports][:8] == [
-        "extract", "glossary", "tag", "split", "mine", "publish", "train", "evaluate",
+    assert [report.stage for report in reports][:9] == [
+        "extract", "glossary", "tag", "split", "mine", "teach", "publish", "train", "evaluate",
     ]  # fmt: skip
     return project
 

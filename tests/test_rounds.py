@@ -150,7 +150,8 @@ def test_a_second_run_does_nothing(
 ) -> None:
     output = copy_of(2)
     run_ok([*begin, "--rounds", "2", "--json"], output)
-    steps = ["extract", "glossary", "tag", "split", "mine 1", "train 1", "mine 2", "train 2", "rounds", "publish"]
+    steps = ["extract", "glossary", "tag", "split", "mine 1", "teach 1", "train 1"]
+    steps += ["mine 2", "teach 2", "train 2", "rounds", "publish"]
     assert reports(capsys) == dict.fromkeys([*steps, "evaluate"], True)
 
 
@@ -162,7 +163,7 @@ def test_stages_by_themselves_find_all_fresh(
     run_ok(["train", *settings], output)
     run_ok(["publish", "--license", "CC-BY-4.0", *settings], output)
     run_ok(["evaluate", "--allow-worse", *settings], output)
-    assert reports(capsys) == {"train": True, "publish": True, "evaluate": True}
+    assert reports(capsys) == {"teach": True, "train": True, "publish": True, "evaluate": True}
 
 
 def test_a_run_of_one_round_is_the_first(
@@ -189,7 +190,7 @@ def test_a_third_round_is_added_to_two(
     output = copy_of(2)
     run_ok([*begin, "--rounds", "3", "--json"], output)
     made = {step for step, fresh in reports(capsys).items() if not fresh}
-    assert made == {"mine 3", "train 3", "rounds", "publish", "evaluate"}
+    assert made == {"mine 3", "teach 3", "train 3", "rounds", "publish", "evaluate"}
     assert set(Store(output).read("triplets")["round"]) == {3}
 
 

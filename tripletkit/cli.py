@@ -178,6 +178,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 TRAIN_OPTIONS = (
+    *("train.teacher", "train.text"),
     *("train.recipe", "train.loss", "train.margin", "train.distance", "train.epochs", "train.learning_rate"),
     *("train.batch_size", "train.max_steps", "train.lora_rank", "train.blend", "train.report_to", "train.multi_vector"),
 )
@@ -310,8 +311,18 @@ def evaluate(call: Call, encoder: Encoders = None) -> None:
 
 @command(
     app,
-    *("books", "glossary.terms", "mine.hard_negatives", "publish.license", "train.blend", "train.multi_vector"),
-    *("rounds", "allow_worse"),
+    *(
+        "books",
+        "glossary.terms",
+        "mine.hard_negatives",
+        "publish.license",
+        "train.teacher",
+        "train.text",
+        "train.blend",
+        "train.multi_vector",
+        "rounds",
+        "allow_worse",
+    ),
 )
 def run(call: Call) -> None:
     """Run all stages, from books to scores."""

@@ -240,7 +240,9 @@ class TrainSettings(Section):
         changed = [of for of in _WITHOUT_TEACHER if getattr(self, of) != type(self).model_fields[of].default]
         if self.has_teacher and changed:
             value = json.dumps(getattr(self, changed[0]))
-            raise ValueError(f'train.{changed[0]} = {value} has no effect with a teacher: set train.teacher = "none"')
+            raise ValueError(
+                f'train.{changed[0]} = {value} has no effect with a teacher: set train.teacher = "none" (--teacher none)'
+            )
         return self
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import make_tiny_encoder
-from tests.encoding.layouts import loaded
+from tests.encoding.layouts import half, loaded, prompts
 from tests.publishing.loopback_hub import Blob, Fault, LoopbackHub, running_hub
 from tests.publishing.test_loopback import start
 
@@ -22,6 +22,13 @@ try:
     print(json.dumps([place.max_tokens, check_encoder(place)]))
 except TripletkitError as error:
     print(json.dumps([error.problem, error.hint]))
+"""
+DOCTOR = """
+import sys
+from tripletkit.cli import main
+from tripletkit.encoding import resolve
+resolve.time.sleep = lambda seconds: None
+main(["doctor", "--encoder", "ann/encoder", "--output", sys.argv[1], "--set", "precision=float32"])
 """
 PAGE = b"<html>Internal Server Error</html>"
 
@@ -39,6 +46,13 @@ def fetch(hub: LoopbackHub, home: Path) -> list[object]:
     assert process.returncode == 0, problem
     found: list[object] = json.loads(out.splitlines()[-1])
     return found
+
+
+def doctor(hub: LoopbackHub, home: Path) -> tuple[int, str]:
+    """Exit status and all that is printed, on one line."""
+    process = start(hub, DOCTOR, home, home / "output")
+    out, problem = process.communicate(timeout=200)
+    return process.returncode, " ".join(f"{out} {problem}".split())
 
 
 @pytest.mark.slow
@@ -66,3 +80,30 @@ def test_an_answer_of_500_is_tried_again_and_named_with_its_path(tmp_path: Path)
         hub.faults.append(Fault("GET", "/api/models/ann/encoder", status=500, times=99, page=PAGE))
         problem, _ = fetch(hub, tmp_path / "home")
         assert "the Hub answered 500 for /api/models/ann/encoder" in str(problem)
+
+
+@pytest.mark.slow
+def test_doctor_says_what_an_encoder_of_the_hub_is(tmp_path: Path) -> None:
+    folder = half(prompts(make_tiny_encoder(tmp_path / "tiny", seed=1)))
+    with running_hub() as hub:
+        upload(hub, folder)
+        code, text = doctor(hub, tmp_path / "home")
+    assert code == 0, text
+    assert "ok encoder: ann/encoder" in text
+    assert "it was loaded and encodes" in text
+    assert "32 dimensions, 128 tokens, cosine similarity, Transformer → Pooling" in text
+    assert "prompts in use: query 'roots of ', document 'a layer of '" in text
+    assert "saved in float16, held in float32, computed in float32" in text
+
+
+@pytest.mark.slow
+def test_doctor_names_the_answer_of_a_hub_that_fails(tmp_path: Path) -> None:
+    folder = make_tiny_encoder(tmp_path / "tiny", seed=1)
+    with running_hub() as hub:
+        upload(hub, folder)
+        hub.faults.append(Fault("GET", "/api/models/ann/encoder", status=500, times=99, page=PAGE))
+        code, text = doctor(hub, tmp_path / "home")
+    assert code == 1
+    assert "FAIL encoder: " in text
+    assert "the Hub answered 500 for /api/models/ann/encoder" in text
+    assert "Traceback" not in text

@@ -109,6 +109,11 @@ def broken_configuration(folder: Path) -> Path:
     return folder
 
 
+def no_modules(folder: Path) -> Path:
+    (folder / "modules.json").write_text("[]")
+    return folder
+
+
 def broken_tokenizer(folder: Path) -> Path:
     (folder / "tokenizer.json").write_text("{}")
     return folder
@@ -132,6 +137,7 @@ def broken_tokenizer(folder: Path) -> Path:
         (router_without_queries, "no route for 'query'"),
         (dot_product_of_any_length, "similarity is 'dot'.*similarity_fn_name='cosine'"),
         (broken_configuration, "configuration file .* cannot be read"),
+        (no_modules, "configuration file .* cannot be read .*names no module"),
         (broken_tokenizer, "cannot be loaded"),
     ],
 )

@@ -35,10 +35,12 @@ def test_lists_of_texts_and_terms(tiny_encoder: Path, other_encoder: Path) -> No
     assert report.passages == len(TEXTS)
     assert report.baselines["exact match"].scores["term→passage"]["MRR@10"] == 1
     assert {"term→passage, masked", "passage→term", "passage→term, masked"} < set(report.resampling)
-    assert report.differences[str(other_encoder)].tasks["term→passage"]["nDCG@10"].interval is not None
+    difference = report.differences[str(other_encoder)][str(tiny_encoder)]["term→passage"]["nDCG@10"]
+    assert difference.interval is not None
     assert report.encoders[str(tiny_encoder)].fingerprint == resolve_encoder(str(tiny_encoder)).fingerprint
-    assert "queries metric" in str(report)
-    assert report.to_dict()["differences"][str(other_encoder)]["from"] == str(tiny_encoder)
+    assert "term→passage (9 queries)" in str(report)
+    assert "half and half, as no validation split chose a weight" in str(report)
+    assert set(report.maxsim) == set(report.encoders)
 
 
 def test_an_object_scores_as_its_folder_does(tiny_encoder: Path, other_encoder: Path) -> None:
@@ -49,15 +51,16 @@ def test_an_object_scores_as_its_folder_does(tiny_encoder: Path, other_encoder: 
         assert scores == pytest.approx(by_path.scores[task], abs=0.02), task
     unnamed = evaluate_encoders([model], TEXTS, TERMS)
     assert list(unnamed.encoders) == ["encoder 1"]
-    assert not unnamed.differences
-    assert "1.000 1.000" in str(unnamed)
-    assert "difference" not in str(unnamed)
+    assert not unnamed.verdicts
+    assert "difference from encoder 1" in str(unnamed)
 
 
 def test_any_object_that_encodes_can_be_scored(hash_encoder: HashEncoder) -> None:
     report = evaluate_encoders({"hash": hash_encoder}, [*TEXTS, TEXTS[0]], TERMS)
     assert report.passages == len(TEXTS)  # equal texts without ids are one
     assert "term→passage" in report.encoders["hash"].scores
+    assert report.left_out["hash MaxSim"] == "the encoder has no token vectors"
+    assert not report.maxsim
 
 
 def test_frames_bring_ids_chapters_forms_and_definitions(tiny_encoder: Path) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from tests.conftest import HashEncoder
 from tests.evaluation.make import mentions, passages, term
+from tests.evaluation.reports import make_report as small_report
 from tripletkit.encoding.encoder import Vectors
 from tripletkit.errors import TableError
 from tripletkit.evaluation.gold import build_gold
 from tripletkit.evaluation.report import (
-    Difference,
     EvaluationReport,
     Figure,
     ValidationScores,
@@ -35,21 +35,22 @@ class Blind(HashEncoder):
         return np.ones((len(texts), 1), dtype=np.float32)
 
 
+#: Twelve terms, each mentioned in one passage of its own chapter.
+GOLD = build_gold(
+    passages(*((f"p{i:02}", f"We speak of {word} here.", i, f"chapter {i}") for i, word in enumerate(WORDS))),
+    pl.concat([term(word, [i]) for i, word in enumerate(WORDS)]),
+    mentions(*((f"p{i:02}", word) for i, word in enumerate(WORDS))),
+)
 NAMED = "a/fine-tuned/encoder"
 
 
 def make_report(names: Sequence[str] = ("base", NAMED)) -> EvaluationReport:
-    """Twelve terms, each mentioned in one passage of its own chapter; first an encoder that is blind, then one that reads."""
-    gold = build_gold(
-        passages(*((f"p{i:02}", f"We speak of {word} here.", i, f"chapter {i}") for i, word in enumerate(WORDS))),
-        pl.concat([term(word, [i]) for i, word in enumerate(WORDS)]),
-        mentions(*((f"p{i:02}", word) for i, word in enumerate(WORDS))),
-    )
+    """On GOLD, first an encoder that is blind, then one that reads."""
     encoders = [
         NamedEncoder(name, of, "[MASK]", name) for name, of in zip(names, (Blind(), HashEncoder()), strict=True)
     ]
     training = TrainingContent({term_key(word) for word in WORDS[:6]}, {"x"})
-    return score_encoders(gold, encoders, split="test", seed=0, training=training)
+    return score_encoders(GOLD, encoders, split="test", seed=0, training=training)
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +71,22 @@ def test_everything_is_in_the_json(report: EvaluationReport) -> None:
     assert found["encoders"]["base"]["scores"]["term→passage"]["queries"] == 12
     low, high = found["encoders"]["base"]["intervals"]["term→passage"]["MAP"]
     assert low < found["encoders"]["base"]["scores"]["term→passage"]["MAP"] < high
-    difference = found["differences"][NAMED]
-    assert difference["from"] == "base"
-    assert difference["term→passage"]["nDCG@10"]["interval"][0] > 0
+    rankers = {"exact match", "BM25", "base + BM25", NAMED, f"{NAMED} + BM25"}
+    assert set(found["differences"]) == rankers
+    assert found["differences"][NAMED]["base"]["term→passage"]["nDCG@10"]["interval"][0] > 0
+    assert set(found["differences"]["BM25"]) == {"base", NAMED}
+    assert set(found["differences"][f"{NAMED} + BM25"]) == {"base", "base + BM25"}
+    assert set(found["fused"]) == {"base", NAMED}
+    assert found["fusion"] == {
+        "weights": {name: {"terms→texts": 0.5, "texts→terms": 0.5} for name in ("base", NAMED)},
+        "chosen_on": "",
+    }
+    assert found["maxsim"] == {}
+    assert found["left_out"]["base MaxSim"] == "the encoder has no token vectors"
+    assert {(of["task"], of["use"], of["outcome"]) for of in found["verdicts"]} >= {
+        ("term→passage", "you search passages by term, vectors alone", "better"),
+        ("passage→term", "you tag passages with terms, vectors alone", "better"),
+    }
     assert set(found["baselines"]) == {"exact match", "BM25"}
     assert found["encoders"]["base"]["general"]["value"] == 0
     assert found["encoders"]["base"]["fingerprint"] == "hash-256"
@@ -110,37 +124,93 @@ def test_a_report_with_the_names_of_an_earlier_version_is_refused(report: Evalua
 
 def test_the_table_fits_a_terminal_and_marks_what_is_significant(report: EvaluationReport) -> None:
     lines = str(report).splitlines()
-    assert max(map(len, lines)) <= 100
-    assert all(line.startswith(" ") for line in lines)
-    row = next(line for line in lines if line.startswith(" term→passage  "))
-    assert row.endswith("*")
-    assert row.split()[1:3] == ["12", "nDCG@10"]
-    assert f"  B = {NAMED}" in lines  # too long for a column's head
-    assert [line.split()[:3] for line in lines if "seen terms" in line] == [
-        ["seen", "terms", "6"],
-        ["unseen", "terms", "6"],
-        ["seen", "terms", "6"],
-        ["unseen", "terms", "6"],
+    assert max(map(len, lines)) <= 104
+    assert all(not line or line.startswith(" ") for line in lines)
+    assert f"  B = {NAMED}" in lines  # too long for a line's head
+    at = next(i for i, line in enumerate(lines) if "term→passage (12 queries)" in line)
+    assert "passage→term (12 queries)" in lines[at]
+    assert lines[at + 1].split() == ["nDCG@10", "MAP", "difference", "from", "A"] * 2
+    heads = ["exact match", "BM25", "A", "A + BM25", "B", "B + BM25"]
+    assert [line[1:21].strip() for line in lines[at + 2 : at + 8]] == heads
+    assert lines[at + 6].split()[:3] == ["B", "1.000", "1.000"]
+    assert lines[at + 6].endswith("*")
+    subsets = [line.split("(")[0].strip() for line in lines if "seen terms" in line]
+    assert subsets == [f"{task}, {which}" for task in ("term→passage", "passage→term") for which in SEEN]
+
+
+SEEN = ("seen terms", "unseen terms")
+
+
+def test_one_encoder_alone_is_compared_with_its_rivals() -> None:
+    report = score_encoders(GOLD, [NamedEncoder("blind", Blind(), "[MASK]")], split="", seed=0)
+    assert report.verdicts == ()
+    assert report.better
+    assert {of.ranker for of in report.ahead} == {"exact match", "BM25", "blind + BM25"}
+    assert " Without training, but ahead of blind with vectors alone:" in str(report).splitlines()
+
+
+def test_a_verdict_says_what_a_use_gains_and_whether_that_is_chance() -> None:
+    report = small_report(fused=Figure(0.005, (-0.01, 0.02)))
+    assert [str(of) for of in report.verdicts][:2] == [
+        "you search passages by term, vectors alone: 0.500 → 0.612, +0.112 [+0.012 +0.212]*, better",
+        "you search passages by term, fused with BM25: 0.720 → 0.725, +0.005 [-0.010 +0.020], not significant",
     ]
+    line = next(line for line in str(report).splitlines() if "you search passages by term, fused" in line)
+    assert line.split("BM25")[1].split() == [
+        "0.720",
+        "→",
+        "0.725",
+        "+0.005",
+        "[-0.010",
+        "+0.020]",
+        "not",
+        "significant",
+    ]
+    assert report.better
+    assert report.failure("fine-tuned") is None
 
 
-def test_the_columns_have_the_names_of_the_field() -> None:
-    head = next(line for line in str(make_report(("base", "fine-tuned"))).splitlines() if "metric" in line)
-    assert head.split() == ["queries", "metric", "exact", "match", "BM25", "base", "fine-tuned", "difference"]
-
-
-def test_the_verdict_says_whether_the_gain_is_significant(report: EvaluationReport) -> None:
-    assert report.verdict(NAMED).startswith("term→passage nDCG@10 rises by 0.")
-    assert "significant (95 % interval, bootstrap over 12 chapters)" in report.verdict(NAMED)
-    assert "not significant" not in report.verdict(NAMED)
-    same = report.model_copy(update={"differences": {NAMED: zero(report.differences[NAMED])}})
-    assert "does not change, not significant" in same.verdict(NAMED)
-
-
-def zero(difference: Difference) -> Difference:
-    return difference.model_copy(
-        update={task: dict.fromkeys(of, Figure(0.0, (0.0, 0.0))) for task, of in difference.tasks.items()}
+def test_what_is_significantly_worse_in_one_use_is_not_better() -> None:
+    report = small_report(fused=Figure(-0.02, (-0.03, -0.01)))
+    assert [of.outcome for of in report.verdicts] == ["better", "worse"] * 2
+    assert not report.better
+    assert report.to_dict()["better"] is False
+    failure = report.failure("fine-tuned")
+    assert failure is not None
+    assert (
+        "worse than the base encoder where you search passages by term, fused with BM25: 0.720 → 0.700"
+        in failure.problem
     )
+    assert "--allow-worse" in failure.hint
+
+
+def test_what_has_too_few_queries_for_an_interval_is_no_verdict() -> None:
+    report = small_report(fused=Figure(-0.02))
+    assert [of.outcome for of in report.verdicts] == ["better", "not significant"] * 2
+    assert report.better
+    assert "-0.020 [few queries]" in str(report)
+
+
+def test_rivals_that_are_ahead_are_named() -> None:
+    report = small_report()
+    assert {(of.ranker, of.task) for of in report.ahead} == {
+        (name, task) for name in ("BM25", "base + BM25") for task in ("term→passage", "passage→term")
+    }
+    first, second, *_ = map(str, report.ahead)
+    assert first == (
+        "BM25 alone is ahead of fine-tuned with vectors alone in term→passage: 0.700 against 0.612, "
+        "+0.088 [-0.012 +0.188], not significant"
+    )
+    assert second.startswith("base + BM25 is ahead")
+
+
+def test_the_promise_is_the_first_line() -> None:
+    report = small_report()
+    assert str(report).splitlines()[0] == (
+        " unseen text: training has seen neither the text of these passages nor their labels"
+    )
+    own = report.model_copy(update={"promise": "own corpus"})
+    assert str(own).startswith(" own corpus: training has seen the text of these passages, but no label of theirs")
 
 
 def test_scores_over_few_terms_have_a_note() -> None:

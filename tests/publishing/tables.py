@@ -8,24 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from tripletkit.evaluation.report import Figure
+from tests.evaluation.reports import make_report
 from tripletkit.ids import stable_id
-from tripletkit.publishing.cards import EncoderScores, ScoreRow
 from tripletkit.publishing.dataset_folder import CardDetails
 from tripletkit.schemas import TABLES, make_table
 
 DETAILS = CardDetails(
     "Two small books", "0.1", "tiny-encoder", "f00d", settings={"mine.negatives": 2, "mine.hard_negatives": True}
 )
-SCORES = EncoderScores(
-    "test",
-    "index",
-    76,
-    117,
-    "14 chapters",
-    "beef",
-    (ScoreRow("term→passage", "nDCG@10", 76, Figure(0.511, (0.45, 0.57)), Figure(0.61), Figure(0.099), 0.58),),
-)
+SCORES = make_report()
 #: Every configuration of a dataset.
 CONFIGURATIONS = (
     "triplet",

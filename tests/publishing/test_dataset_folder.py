@@ -247,9 +247,17 @@ def test_details_are_on_the_card(tmp_path: Path) -> None:
     )
     # Wilson by hand: n 200, p .025, z 1.96 → (.025 + .009604 ± 1.96 √(.000121875 + .000024010)) / 1.019208
     assert "200 triplets. False negatives 5 (2.5%, 95 % Wilson interval 1.1% to 5.7%), trivial negatives 15" in card
-    assert rows_of(card, "task") == {
-        "term→passage": ["nDCG@10", "76", "0.580", "0.511 (0.450 to 0.570)", "0.610", "+0.099"],
-    }
+    rows = rows_of(card, "ranker")
+    assert [*rows] == ["exact match", "BM25", "base", "base + BM25", "base MaxSim", "fine-tuned", "fine-tuned + BM25"]
+    both = ["0.612 (0.562 to 0.662)", "0.512 (0.462 to 0.562)"]
+    assert rows["fine-tuned"] == both * 2
+    assert "The fine-tuned encoder is better than the base encoder." in card
+    assert (
+        "- you search passages by term, fused with BM25: 0.720 → 0.725, +0.005 \\[-0.010 +0.020\\], not significant"
+        in card
+    )
+    assert "- BM25 alone is ahead of fine-tuned with vectors alone in term→passage: 0.700 against 0.612, +0.088" in card
+    assert "**unseen text**, training has seen neither the text of these passages nor their labels." in card
     assert "On the test split (76 terms, 117 passages)" in card
     assert "bootstrap over 14 chapters" in card
     assert "fingerprint `beef`" in card

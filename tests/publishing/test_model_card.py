@@ -15,7 +15,7 @@ from tests.publishing.trained import score, trained
 from tripletkit.cli import main
 from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.errors import RightsError, TableError
-from tripletkit.publishing.cards import read_scores
+from tripletkit.publishing.cards import plain, read_scores
 from tripletkit.schemas import REALS, TEACHER, make_table
 from tripletkit.settings import PublishSettings, TrainSettings, describe_loss
 from tripletkit.stages.publish import prepare_encoder
@@ -43,7 +43,7 @@ def test_hub_reads_the_card_with_its_scores(tmp_path: Path) -> None:
     fine_tuned = report["encoders"]["fine-tuned"]["scores"]
     assert told == {
         ("term→passage", "ndcg_at_10", "test"): round(fine_tuned["term→passage"]["nDCG@10"], 6),
-        ("passage→term", "map", "test"): fine_tuned["passage→term"]["MAP"],
+        ("passage→term", "map", "test"): round(fine_tuned["passage→term"]["MAP"], 6),
     }
 
 
@@ -57,8 +57,13 @@ def test_card_names_data_recipe_and_scores(tmp_path: Path) -> None:
     )
     assert "beta" not in card
     assert "TripletLoss (cosine distance, margin 0.2), 93 steps of 16 triplets, learning rate 2e-05." in card
-    row = "| term→passage | nDCG@10 | 76 | 0.500 | 0.500 (0.450 to 0.550) | 0.612 (0.562 to 0.662) | +0.112 (+0.010 to +0.200) |"
-    assert row in card
+    assert "| ranker | term→passage nDCG@10 | term→passage MAP | passage→term nDCG@10 | passage→term MAP |" in card
+    row = next(line for line in card.splitlines() if line.startswith("| fine-tuned + BM25 |"))
+    assert row.count("0.725 (0.675 to 0.775)") == 2
+    report = read_scores(store)
+    assert report is not None
+    assert all(plain(str(of)) in card for of in (*report.verdicts, *report.ahead))
+    assert "/home/ann" not in card
     assert fingerprint_of(store.sha("encoder")) in card
     assert "base_fingerprint" not in card
     assert 'SentenceTransformer("OWNER/NAME")' in card
@@ -67,7 +72,8 @@ def test_card_names_data_recipe_and_scores(tmp_path: Path) -> None:
 def test_without_test_scores_the_card_shows_validation_scores(tmp_path: Path) -> None:
     card = card_of(trained(tmp_path))
     assert "On the validation split, which may have been used to choose settings" in card
-    assert "| term→passage | nDCG@10 | 76 | – | 0.500 | 0.612 | +0.112 |" in card
+    assert "| fine-tuned | 0.612 | 0.450 | 0.612 | 0.450 |" in card
+    assert "you search" not in card
 
 
 def test_card_leaves_the_encoder_as_it_was(tmp_path: Path) -> None:

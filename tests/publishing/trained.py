@@ -7,25 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.evaluation.reports import BETTER, MEAN, TASKS, make_report
 from tests.publishing.tables import Book, small_tables
 from tripletkit.encoding.resolve import fingerprint_of
-from tripletkit.evaluation.report import (
-    BASE,
-    BM25,
-    EXACT_MATCH,
-    FINE_TUNED,
-    Difference,
-    EvaluationReport,
-    Figure,
-    RankerScores,
-    Sample,
-)
+from tripletkit.evaluation.report import BASE, FINE_TUNED
 from tripletkit.schemas import LINES, make_table
 from tripletkit.store import Manifest, Store
-
-MEAN = {"queries": 76.0, "nDCG@10": 0.5, "MAP": 0.4}
-BETTER = {"queries": 76.0, "nDCG@10": 0.6123456789, "MAP": 0.45}
-TASKS = ("term→passage", "passage→term")
 
 
 def trained(folder: Path, *books: Book) -> Store:
@@ -34,7 +21,8 @@ def trained(folder: Path, *books: Book) -> Store:
     for name, table in {**small_tables(*books), "lines": make_table(LINES, [])}.items():
         store.write(name, table)
     (folder / "encoder").mkdir()
-    (folder / "encoder/modules.json").write_text("[]")
+    modules = [{"path": "", "type": "sentence_transformers.models.StaticEmbedding"}]
+    (folder / "encoder/modules.json").write_text(json.dumps(modules))
     note = {
         "base": "sentence-transformers/all-MiniLM-L6-v2",
         "base_fingerprint": "f00d",
@@ -52,27 +40,6 @@ def trained(folder: Path, *books: Book) -> Store:
 
 def score(store: Store, names: Sequence[str] = (BASE, FINE_TUNED), fingerprint: str = "") -> dict[str, Any]:
     """A scores.json as `evaluate` writes it; ``fingerprint`` is that of the last encoder, else of the one in ``store``."""
-
-    def ranker(metrics: dict[str, float], **more: Any) -> RankerScores:  # noqa: ANN401
-        ends = {name: (value - 0.05, value + 0.05) for name, value in metrics.items()}
-        return RankerScores(scores=dict.fromkeys(TASKS, metrics), intervals=dict.fromkeys(TASKS, ends), **more)
-
-    change = {name: Figure(BETTER[name] - MEAN[name], (0.01, 0.2)) for name in ("nDCG@10", "MAP")}
-    first, last = names
-    report = EvaluationReport(
-        resampling={task: Sample(queries=76, by="chapters", units=14) for task in TASKS},
-        baselines={EXACT_MATCH: ranker(MEAN), BM25: ranker(MEAN)},
-        encoders={
-            first: ranker(MEAN, general=Figure(0.8), fingerprint="f00d"),
-            last: ranker(BETTER, general=Figure(0.8), fingerprint=fingerprint or fingerprint_of(store.sha("encoder"))),
-        },
-        differences={
-            last: Difference(minus=first, general=Figure(0.0), general_change=0.0, **dict.fromkeys(TASKS, change))
-        },
-        terms=76,
-        passages=117,
-        split="test",
-        gold="index",
-    )
+    report = make_report(names, fingerprint or fingerprint_of(store.sha("encoder")))
     report.write(store.place("scores.json"))
     return report.to_dict()

@@ -48,9 +48,15 @@ def test_any_encoders_are_compared_with_the_first(
     scores = json.loads((output / "scores.json").read_text())
     assert scores["split"] == "validation"
     assert set(scores["encoders"]) == {str(tiny_encoder), str(other_encoder)}
-    assert scores["differences"][str(other_encoder)]["from"] == str(tiny_encoder)
+    assert scores["differences"][str(other_encoder)].keys() == {str(tiny_encoder)}
+    assert scores["fusion"]["chosen_on"] == ""  # the validation split itself is scored
+    assert scores["promise"] == ""  # of other people's encoders nothing is known
     assert scores["left_out"]["definition→term"] == "no term here has a definition"
+    assert scores["leakage"] == 0
     out = capsys.readouterr().out
+    assert (
+        f"leakage: 0.0% of the {scores['passages']} validation passages have most of their sentences in training" in out
+    )
     assert f"  B = {other_encoder}" in out
     assert "term→passage, masked" in out
     assert "definition→term: left out" in out
@@ -71,10 +77,14 @@ def test_the_fine_tuned_encoder_must_be_better_than_the_base(
     weights.write_text(weights.read_text() + "\n")  # another fingerprint, the same vectors
     assert code([*arguments, "--set", "seed=1"]) == 0, "over few terms no difference is not a failure"
     scores = json.loads((output / "scores.json").read_text())
-    difference = scores["differences"]["fine-tuned"]["term→passage"]["nDCG@10"]
+    difference = scores["differences"]["fine-tuned"]["base"]["term→passage"]["nDCG@10"]
     assert difference["value"] == 0
     assert scores["better"]
-    assert "fine-tuned: term→passage nDCG@10 does not change" in capsys.readouterr().out
+    assert {verdict["outcome"] for verdict in scores["verdicts"]} == {"not significant"}
+    assert scores["fusion"]["chosen_on"] == "validation"
+    out = capsys.readouterr().out
+    assert "you search passages by term, fused with BM25" in out
+    assert "weight chosen on validation: base 0." in " ".join(out.split())
 
 
 def test_a_drop_in_general_similarity_is_a_warning(

@@ -147,14 +147,14 @@ def test_a_second_run_does_nothing(
 ) -> None:
     main_ok(["run", str(book), "--output", str(output), "--encoder", str(tiny_encoder), "--json", *FLAGS])
     assert {stage: line["fresh"] for stage, line in reports(capsys).items()} == dict.fromkeys(
-        ("extract", "glossary", "tag", "split", "mine", "publish", "train", "evaluate"), True
+        ("extract", "glossary", "tag", "split", "mine", "teach", "publish", "train", "evaluate"), True
     )
 
 
 @pytest.mark.parametrize(
     ("change", "again"),
     [
-        (["--set", "mine.negatives=1"], {"mine", "publish", "train", "evaluate"}),
+        (["--set", "mine.negatives=1"], {"mine", "teach", "publish", "train", "evaluate"}),
         # The dataset's card tells the scores.
         (["--set", "train.margin=0.1"], {"train", "evaluate", "publish"}),
         (["--set", "evaluate.split=validation"], {"evaluate", "publish"}),
@@ -174,7 +174,9 @@ def test_the_cards_tell_the_scores(done: Path) -> None:
     tuned = report["encoders"]["fine-tuned"]
     value = f"{tuned['scores']['term→passage']['nDCG@10']:.3f}"
     for card in (dataset, model):
-        assert value in next(line for line in card.splitlines() if line.startswith("| term→passage | nDCG@10 |"))
+        assert value in next(line for line in card.splitlines() if line.startswith("| fine-tuned |"))
+        assert f"The fine-tuned encoder is {'better' if report['better'] else 'not better'} than" in card
+        assert all(verdict["use"] in card for verdict in report["verdicts"])
         assert tuned["fingerprint"] in card
         assert f"On the test split ({report['terms']} terms, {report['passages']} passages)" in card
 

@@ -1,8 +1,11 @@
+from collections.abc import Hashable
+
 import polars as pl
 import pytest
 
+from tripletkit.near_duplicates import Shingles, text_shingles
 from tripletkit.stages.split import (
-    _unit_kind,
+    _units,
     pages_to_splits,
     passage_units,
     passages_alone,
@@ -11,21 +14,33 @@ from tripletkit.stages.split import (
 )
 
 
+def units_of(passages: pl.DataFrame) -> dict[str, Hashable]:
+    return passage_units(passages, "auto", dict(passages.select("passage_id", "book_id").iter_rows()))
+
+
+def kind_and_notes(passages: pl.DataFrame, by: str = "auto") -> tuple[str, tuple[str, ...]]:
+    kind, _, notes = _units(passages, texts_of(passages), by, {})
+    return kind, notes
+
+
+def texts_of(passages: pl.DataFrame) -> dict[str, Shingles]:
+    return text_shingles(dict(passages.select("passage_id", "text").iter_rows()))
+
+
 def passages(rows: list[tuple[str, str, str | None]]) -> pl.DataFrame:
     return pl.DataFrame([{"passage_id": p, "book_id": b, "section": s, "page_first": 1} for p, b, s in rows])
 
 
 def test_one_book_goes_by_chapter() -> None:
-    units = passage_units(
-        passages([("p1", "a", "1 Intro › 1.1 Why"), ("p2", "a", "1 Intro"), ("p3", "a", "2 More"), ("p4", "a", None)]),
-        "auto",
+    units = units_of(
+        passages([("p1", "a", "1 Intro › 1.1 Why"), ("p2", "a", "1 Intro"), ("p3", "a", "2 More"), ("p4", "a", None)])
     )
     assert units == {"p1": ("a", "1 Intro"), "p2": ("a", "1 Intro"), "p3": ("a", "2 More"), "p4": ("a", "")}
 
 
 def test_of_two_books_the_larger_trains_whole() -> None:
-    units = passage_units(
-        passages([("p1", "a", "1"), ("p2", "a", "2"), ("p3", "b", "1"), ("p4", "b", "2"), ("p5", "b", "2")]), "auto"
+    units = units_of(
+        passages([("p1", "a", "1"), ("p2", "a", "2"), ("p3", "b", "1"), ("p4", "b", "2"), ("p5", "b", "2")])
     )
     assert units == {"p1": ("a", "1"), "p2": ("a", "2"), "p3": "b", "p4": "b", "p5": "b"}
 
@@ -54,15 +69,15 @@ def chunks(number: int, pages: int, *, section: str | None = None) -> pl.DataFra
 def test_one_book_without_chapters_goes_by_pages_or_passages(
     pages: int, by: str, note: str, section: str | None
 ) -> None:
-    kind, (told,) = _unit_kind(chunks(30, pages, section=section), "auto")
+    kind, (told,) = kind_and_notes(chunks(30, pages, section=section))
     assert kind == by
     assert note in told
-    assert _unit_kind(chunks(30, pages), "chapter") == ("chapter", ())  # what the user says is done
+    assert kind_and_notes(chunks(30, pages), "chapter") == ("chapter", ())  # what the user says is done
 
 
 def test_three_chapters_are_enough() -> None:
     table = chunks(30, 10).with_columns(section=pl.format("{} Soil", pl.col("page_last") % 3))
-    assert _unit_kind(table, "auto") == ("auto", ())
+    assert kind_and_notes(table) == ("auto", ())
 
 
 def test_passages_alone_keep_copies_together() -> None:
@@ -72,11 +87,11 @@ def test_passages_alone_keep_copies_together() -> None:
             "text": ["rain falls on the hill and runs off", "snow", "rain falls on the hill and runs off"],
         }
     )
-    assert passages_alone(table) == {"p1": "p1", "p2": "p2", "p3": "p1"}
+    assert passages_alone(texts_of(table)) == {"p1": "p1", "p2": "p2", "p3": "p1"}
 
 
 def test_three_books_go_by_book() -> None:
-    units = passage_units(passages([("p1", "a", "1"), ("p2", "b", "1"), ("p3", "c", "1")]), "auto")
+    units = units_of(passages([("p1", "a", "1"), ("p2", "b", "1"), ("p3", "c", "1")]))
     assert units == {"p1": "a", "p2": "b", "p3": "c"}
 
 

@@ -287,8 +287,13 @@ STAGES = ("extract", "glossary", "tag", "split", "mine", "teach")
 
 
 def project_with(teacher: str, output: Path, book: Path, encoder: Path) -> Project:
-    settings: dict[str, Any] = {"train.teacher": teacher, "train.max_steps": 6, "publish.license": "CC-BY-4.0"}
-    return Project(output, books=[book], encoder=encoder, **settings, **ANY_COSINE)
+    settings: dict[str, Any] = {
+        "train.teacher": teacher,
+        "train.max_steps": 6,
+        "publish.license": "CC-BY-4.0",
+        **ANY_COSINE,
+    }
+    return Project(output, books=[book], encoder=encoder, **settings)
 
 
 def test_a_teacher_that_cannot_be_used_is_refused_before_any_work(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.test_lists import some_lists
+from tests.training.test_teacher_lists import some_lists
 from tripletkit.encoding.encoder import Encoder, SentenceEncoder
 from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.resolve import resolve_encoder
@@ -16,7 +16,7 @@ from tripletkit.errors import ConfigError
 from tripletkit.progress import Progress
 from tripletkit.settings import TrainSettings, load_settings
 from tripletkit.training.blend import WEIGHTS, Trial, best_weight, mix
-from tripletkit.training.lists import ListData
+from tripletkit.training.teacher_lists import ListData
 from tripletkit.training.trainer import TrainingResult, Validation, train
 
 QUIET = Progress(quiet=True)

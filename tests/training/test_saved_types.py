@@ -14,15 +14,15 @@ import torch
 from tests.book import CHAPTERS
 from tests.conftest import make_tiny_encoder
 from tests.encoding.layouts import PROMPTS, bfloat16, change_json, half, loaded, prompts, router, static_half, truncated
-from tests.training.test_lists import some_lists
+from tests.training.test_teacher_lists import some_lists
 from tripletkit.encoding.loading import load_model
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.progress import Progress
 from tripletkit.settings import PromptSettings, TrainSettings
 from tripletkit.training import trainer
 from tripletkit.training.batches import triplet_data
-from tripletkit.training.lists import ListData, TeacherLoss
 from tripletkit.training.losses import BatchTripletLoss
+from tripletkit.training.teacher_lists import ListData, TeacherLoss
 from tripletkit.training.trainer import TrainingResult, train
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.book import CHAPTERS
-from tests.training.test_lists import some_lists
+from tests.training.test_teacher_lists import some_lists
 from tripletkit.encoding.encoder import Encoder, SentenceEncoder, Vectors
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError
@@ -21,8 +21,8 @@ from tripletkit.store import folder_sha256
 from tripletkit.training import trainer
 from tripletkit.training.batches import examples, triplet_data
 from tripletkit.training.callbacks import TrainingMonitor
-from tripletkit.training.lists import ListData
 from tripletkit.training.model import model_card
+from tripletkit.training.teacher_lists import ListData
 from tripletkit.training.trainer import TrainingResult, Validation, train
 
 pytestmark = pytest.mark.slow

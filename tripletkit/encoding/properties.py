@@ -127,6 +127,8 @@ def _read(name: str, folder: Path) -> EncoderProperties:
     modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
     _check_family(name, str(config.get("model_type", "SentenceTransformer")), [one["type"] for one in modules])
     routers = [_Router(name, folder / one["path"]) for one in modules if _class_name(one["type"]) in ("Router", "Asym")]
+    if not modules:
+        raise ValueError("modules.json names no module")
     first = folder / modules[0]["path"]
     readers = {
         task: routers[0].reader(task)

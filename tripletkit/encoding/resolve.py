@@ -65,6 +65,15 @@ class EncoderFolder:
         """The prompts that are used, such as "query 'query: '"; "" if there are none."""
         return ", ".join(f"{task} {self.prompt(task)!r}" for task in TASKS if self.prompt(task))
 
+    def use_in_words(self) -> str:
+        """Limit, similarity and prompts, in a sentence of a card."""
+        limit = self.properties.max_tokens
+        cut = f"Texts are cut off at {limit:,} tokens" if limit else "Texts are not cut off"
+        return (
+            f"{cut}, the similarity is {self.properties.similarity!r}, and the prompts are: "
+            f"{self.prompts_in_words() or 'none'}."
+        )
+
     def role(self, task: Task) -> str:
         """What decides a text's vector beside the text itself; "" where queries and documents are encoded alike."""
         prompt = self.prompt(task)

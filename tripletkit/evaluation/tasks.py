@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from tripletkit.evaluation.metrics import ENOUGH_UNITS, Mask, Metrics, ScoreMatr
 from tripletkit.evaluation.report import (
     DEFINITION,
     DEFINITION_TO_PASSAGE,
+    DIRECTIONS,
     MASKED,
     NO_MENTION,
     PASSAGE_TO_TERM,
@@ -71,9 +73,23 @@ class RetrievalTask:
         ignored = self.ignored | (self.relevant & ~relevant)
         return QuerySubset(name, self.name, rows, relevant[rows], ignored[rows], tuple(self.chapters[i] for i in rows))
 
+    @property
+    def direction(self) -> str:
+        """One of DIRECTIONS."""
+        return DIRECTIONS[0 if self.by_term else 1]
+
+    @property
+    def terms_and_texts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The two sides, whichever of them are the queries."""
+        return (self.queries, self.candidates) if self.by_term else (self.candidates, self.queries)
+
+    def by_query(self, scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Shape (terms, texts) → (queries, candidates)."""
+        return scores if self.by_term else scores.T
+
     def mentioned(self) -> Mask:
         """bool, shape (queries, candidates): whether the text has the term, in any form."""
-        return mentioned(self.forms, self.candidates) if self.by_term else mentioned(self.forms, self.queries).T
+        return self.by_query(mentioned(self.forms, self.terms_and_texts[1]))
 
 
 def build_tasks(gold: Gold) -> list[RetrievalTask]:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from tripletkit.errors import SourceError
 from tripletkit.ids import rng_for
 from tripletkit.language.form_search import mentions_any, singular
-from tripletkit.near_duplicates import shingles
+from tripletkit.near_duplicates import SHARED, Shingles, shares_within, shingles
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables
 
 REVIEW = "review.jsonl"
@@ -177,11 +177,11 @@ def leakage(tables: Tables) -> dict[str, int]:
 
 def _near_copies(plain: Mapping[str, pl.Series]) -> int:
     """Held-out passages that share half of their shingles with an earlier split, test with both others."""
-    seen, found = set[int](), 0
+    seen, found = list[Shingles](), 0
     for texts in plain.values():
-        of_split = [shingles(text.split()) for text in texts]
-        found += sum(2 * len(one & seen) >= len(one) > 0 for one in of_split)
-        seen.update(*of_split)
+        of_split = {str(number): shingles(text.split()) for number, text in enumerate(texts)}
+        found += sum(share >= SHARED for share in shares_within(of_split, seen).values())
+        seen += of_split.values()
     return found
 
 

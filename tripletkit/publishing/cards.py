@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,7 +11,16 @@ from huggingface_hub import DatasetCard, ModelCard
 
 from tripletkit.encoding.resolve import fingerprint_of
 from tripletkit.evaluation import report as reports
-from tripletkit.evaluation.report import BASE, FINE_TUNED, PASSAGE_TO_TERM, TABLE_METRICS, TERM_TO_PASSAGE, Figure
+from tripletkit.evaluation.report import (
+    BASE,
+    FINE_TUNED,
+    PASSAGE_TO_TERM,
+    PROMISES,
+    TABLE_METRICS,
+    TERM_TO_PASSAGE,
+    EvaluationReport,
+    RankerScores,
+)
 from tripletkit.publishing.rights import DatasetLicense, objection, parse_license
 from tripletkit.store import ENCODER, VALIDATION, Store
 
@@ -21,8 +29,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 #: Used in a card for the repository's name; a push replaces it.
 PLACEHOLDER = "OWNER/NAME"
 SCORES = "scores.json"
-#: Task and metric of each row on a card.
-SHOWN = tuple(zip((TERM_TO_PASSAGE, PASSAGE_TO_TERM), TABLE_METRICS, strict=True))
+#: The tasks on a card; the Hub is told the fine-tuned encoder's scores in the metrics of HUB_RESULTS.
+SHOWN = (TERM_TO_PASSAGE, PASSAGE_TO_TERM)
+HUB_RESULTS = tuple(zip(SHOWN, TABLE_METRICS, strict=True))
 _SECRET = re.compile(r"token$|secret|password|credential|api_?key", re.IGNORECASE)
 
 
@@ -83,37 +92,11 @@ def render_card(card: type[DatasetCard | ModelCard], data: Any, template: str, *
     # The client's templates cannot include others.
     text = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("macros.md.jinja", template))
     helpers = (plain, table, count, citation, license_cell, unlicensed_titles, public_settings)
-    values |= {one.__name__: one for one in helpers}
+    values |= {one.__name__: one for one in helpers} | {"shown": SHOWN, "metrics": TABLE_METRICS, "promises": PROMISES}
     return str(card.from_template(data, template_str=text, **values)).rstrip() + "\n"
 
 
-@dataclass(frozen=True)
-class ScoreRow:
-    """One metric of one task, of the base and the fine-tuned encoder."""
-
-    task: str
-    metric: str
-    queries: int
-    base: Figure
-    fine_tuned: Figure
-    difference: Figure  # paired: the mean over queries of fine-tuned − base
-    bm25: float | None = None
-
-
-@dataclass(frozen=True)
-class EncoderScores:
-    """Scores of the fine-tuned and the base encoder on held-out passages."""
-
-    split: str
-    gold: str  # what says which answer is right: "index" or "mentions"
-    terms: int
-    passages: int
-    resampled: str  # what the bootstrap draws, as "14 chapters"; "" without intervals
-    fingerprint: str  # of the fine-tuned encoder
-    rows: tuple[ScoreRow, ...]
-
-
-def read_scores(store: Store) -> EncoderScores | None:
+def read_scores(store: Store) -> EvaluationReport | None:
     """The scores of the encoder that was trained on the triplets as they are now, if any. Raises TableError."""
     made, path = store.manifest("train"), store.place(SCORES)
     trained_on = made.key["inputs"].get("triplets.parquet") if made else None
@@ -123,28 +106,16 @@ def read_scores(store: Store) -> EncoderScores | None:
     # Other names are those of encoders compared by --encoder.
     if set(report.encoders) != {BASE, FINE_TUNED} or report.encoders[FINE_TUNED].fingerprint != fingerprint:
         return None
-    rows, sample = tuple(_row(report, task, metric) for task, metric in SHOWN), report.resampling[TERM_TO_PASSAGE]
-    resampled = f"{sample.units} {sample.by}" if rows[0].difference.interval else ""
-    return EncoderScores(report.split, report.gold, report.terms, report.passages, resampled, fingerprint, rows)
+    # A name may be a path on this machine.
+    nameless = {label: of.model_copy(update={"name": ""}) for label, of in report.encoders.items()}
+    return report.model_copy(update={"encoders": nameless})
 
 
-def _row(report: reports.EvaluationReport, task: str, metric: str) -> ScoreRow:
-    rankers = (report.encoders[BASE], report.encoders[FINE_TUNED])
-    base, fine_tuned = (Figure(one.scores[task][metric], one.intervals[task][metric]) for one in rankers)
-    difference = report.differences[FINE_TUNED].tasks[task][metric]
-    bm25 = report.baselines[reports.BM25].scores[task][metric]
-    return ScoreRow(task, metric, report.resampling[task].queries, base, fine_tuned, difference, bm25)
-
-
-def read_validation(store: Store) -> tuple[ScoreRow, ...]:
-    """The validation scores that `train` ended with, without intervals; none if the split gave no query."""
+def read_validation(store: Store) -> dict[str, RankerScores]:
+    """The validation scores that `train` ended with, by encoder, without intervals; none if the split gave no query."""
     path = store.place(VALIDATION)
     found = reports.read_validation(path) if path.is_file() else None
     if not found or not found.base or not found.fine_tuned:
-        return ()
-    rows = []
-    for task, metric in SHOWN:
-        base, fine_tuned = found.base[task][metric], found.fine_tuned[task][metric]
-        queries, change = int(found.base[task].get("queries", 0)), Figure(fine_tuned - base)
-        rows.append(ScoreRow(task, metric, queries, Figure(base), Figure(fine_tuned), change))
-    return tuple(rows)
+        return {}
+    scores = {BASE: found.base, FINE_TUNED: found.fine_tuned}
+    return {name: RankerScores(scores=of, intervals={}) for name, of in scores.items()}

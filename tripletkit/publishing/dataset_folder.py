@@ -11,7 +11,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from pydantic import TypeAdapter
 
 from tripletkit.errors import HubError
+from tripletkit.evaluation.report import EvaluationReport
 from tripletkit.near_duplicates import SHINGLE_WORDS
 from tripletkit.publishing import configs
 from tripletkit.publishing.card_statistics import QUANTILES, CardStatistics, Review, card_statistics
-from tripletkit.publishing.cards import CARD, EncoderScores, license_head, public_settings, render_card
+from tripletkit.publishing.cards import CARD, license_head, public_settings, render_card
 from tripletkit.publishing.configs import SPLIT_NAMES, Configuration, Tables
 from tripletkit.publishing.retrieval_sets import (
     RetrievalSets,
@@ -57,7 +58,7 @@ class CardDetails:
     libraries: Mapping[str, str] = field(default_factory=dict)  # name: version
     authors: Mapping[str, str] = field(default_factory=dict)  # book_id: authors, as the licence wants them named
     review: Review | None = None  # of a sample, by hand
-    scores: EncoderScores | None = None  # of an encoder trained on these triplets
+    scores: EvaluationReport | None = None  # of an encoder trained on these triplets
     margin: float = 0.15  # of the loss in the example; cosine distance
     have_the_right: bool = False  # the publisher answers for books whose licence does not allow it
     local_only: bool = False  # filled from a redacted dataset: for whoever has the book, not for the Hub
@@ -194,7 +195,7 @@ def _manifest(tables: Tables, content: DatasetCardContent) -> str:
         # Not the path, which shows folders of the publisher's machine.
         "books": tables["books"].select("book_id", "title", "pages", "license").to_dicts(),
         "dropped": tables["dropped"].group_by("stage", "reason").len("rows").sort("stage", "reason").to_dicts(),
-        "details": {**asdict(details), "settings": public_settings(details.settings)},
+        "details": {**TypeAdapter(CardDetails).dump_python(details), "settings": public_settings(details.settings)},
     }
     return json.dumps(values, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 import tripletkit
-from tripletkit.encoding.resolve import fingerprint_of
+from tripletkit.encoding.resolve import fingerprint_of, resolve_encoder
+from tripletkit.evaluation.report import FINE_TUNED, RankerScores
 from tripletkit.publishing.card_statistics import book_statistics, dataset_title
-from tripletkit.publishing.cards import CARD, ScoreRow, license_head, read_scores, read_validation, render_card
+from tripletkit.publishing.cards import CARD, HUB_RESULTS, license_head, read_scores, read_validation, render_card
 from tripletkit.publishing.configs import Tables
 from tripletkit.publishing.rights import combine_licenses
 from tripletkit.settings import describe_text, describe_training
@@ -54,9 +55,9 @@ def write_model_card(
     note = json.loads((folder / "tripletkit.json").read_text(encoding="utf-8"))
     books, triplets = books_trained_on(store, tables), tables["triplets"].filter(split="train")
     scores, title = read_scores(store), dataset_title(books)
-    shown = scores.rows if scores else read_validation(store)
+    rankers = scores.rankers if scores else read_validation(store)
     split = scores.split if scores else "validation"
-    results = [_result(row, split, f"{title}, {split} split") for row in shown]
+    results = list(_results(rankers, split, f"{title}, {split} split"))
     license_ = combine_licenses(text or "none" for text in books["license"])
     base, name = note["base"], f"{note['base'].rpartition('/')[2]} fine-tuned on {title}"
     # A folder's own name would be taken for somebody's repository.
@@ -75,23 +76,25 @@ def write_model_card(
         authors=authors,
         license=license_,
         triplets=triplets.height,
+        use=resolve_encoder(str(folder)).use_in_words(),
         scores=scores,
-        rows=shown,
+        rankers=rankers,
         have_the_right=have_the_right,
     )
     write_atomically(folder / CARD, text.encode())
     return folder
 
 
-def _result(row: ScoreRow, split: str, dataset: str) -> EvalResult:
-    return EvalResult(
-        task_type="information-retrieval",
-        task_name=row.task,
-        dataset_type="textbook-passages",
-        dataset_name=dataset,
-        dataset_config=row.task,  # results of one dataset, configuration and split are taken for one task
-        dataset_split=split,
-        metric_type=row.metric.lower().replace("@", "_at_"),
-        metric_name=row.metric,
-        metric_value=round(row.fine_tuned.value, 6),
-    )
+def _results(rankers: Mapping[str, RankerScores], split: str, dataset: str) -> Iterator[EvalResult]:
+    for task, metric in HUB_RESULTS if rankers else ():
+        yield EvalResult(
+            task_type="information-retrieval",
+            task_name=task,
+            dataset_type="textbook-passages",
+            dataset_name=dataset,
+            dataset_config=task,  # results of one dataset, configuration and split are taken for one task
+            dataset_split=split,
+            metric_type=metric.lower().replace("@", "_at_"),
+            metric_name=metric,
+            metric_value=round(rankers[FINE_TUNED].scores[task][metric], 6),
+        )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import polars as pl
 
@@ -12,7 +14,8 @@ from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import ConfigError, TableError
 from tripletkit.evaluation.general import graded_pairs
 from tripletkit.evaluation.gold import anchor_passages, build_gold
-from tripletkit.evaluation.report import BASE, FINE_TUNED, EvaluationReport, describe_change, few_terms, not_better
+from tripletkit.evaluation.leakage import leakage_note, leaked_share
+from tripletkit.evaluation.report import BASE, FINE_TUNED, PROMISES, EvaluationReport, describe_change, few_terms
 from tripletkit.evaluation.scoring import NamedEncoder, score_encoders
 from tripletkit.evaluation.tasks import training_content
 from tripletkit.stage import Input, Job, Stage, StageResult
@@ -24,7 +27,8 @@ def run(job: Job) -> StageResult:
     settings = job.settings.evaluate
     folders = _encoders(job)
     every, terms, mentions, splits = map(job.table, ("passages", "terms", "mentions", "splits"))
-    passages = anchor_passages(every, splits, kinds=job.settings.mine.kinds, split=settings.split)
+    kinds = job.settings.mine.kinds
+    passages = anchor_passages(every, splits, kinds=kinds, split=settings.split)
     gold = build_gold(passages, terms, mentions)
     if not gold.terms:
         raise TableError(
@@ -38,11 +42,18 @@ def run(job: Job) -> StageResult:
         split=settings.split,
         seed=job.settings.seed,
         training=training_content(every, terms, mentions, splits.filter(split="train")),
+        validation=None
+        if settings.split == "validation"
+        else build_gold(anchor_passages(every, splits, kinds=kinds, split="validation"), terms, mentions),
+        promise="" if settings.compare else _promise(job.folder / ENCODER),
         pairs=pairs,
     )
+    training = every.join(splits.filter(split="train"), on="passage_id", how="semi")["text"]
+    leakage = leaked_share(passages["text"], training)
+    report = report.model_copy(update={"leakage": leakage})
     report.write(job.folder / "scores.json")
     before, *after = (of.scores for of in report.encoders.values())
-    failures = [failure for scores in after if (failure := not_better(before, scores, settings.split))]
+    failures = [failure for name in [*report.encoders][1:] if (failure := report.failure(name))]
     changes = [describe_change(before, scores) for scores in after]
     if settings.compare:
         changes = [f"{name}: {change}" for name, change in zip(settings.compare, changes, strict=True)]
@@ -52,6 +63,7 @@ def run(job: Job) -> StageResult:
         + "; ".join(changes),
         notes=(
             *_notes(report, passages, folders),
+            leakage_note(leakage, passages.height, settings.split),
             *few_terms(report.terms, settings.split),
             *_forgotten(report, settings.max_general_drop),
         ),
@@ -78,6 +90,14 @@ def _encoders(job: Job) -> dict[str, EncoderFolder]:
     return {BASE: job.locate(), FINE_TUNED: dataclasses.replace(resolve_encoder(str(folder)), name=folder.name)}
 
 
+def _promise(encoder: Path) -> str:
+    """What the figures of an encoder trained here promise, by the setting that it was trained with; "" if that is not known."""
+    own, unseen = PROMISES
+    note = encoder / "tripletkit.json"
+    recipe = json.loads(note.read_text(encoding="utf-8"))["recipe"] if note.is_file() else {}
+    return {"own": own, "train": unseen}.get(recipe.get("text", "train"), "") if recipe else ""
+
+
 def _notes(report: EvaluationReport, passages: pl.DataFrame, encoders: Mapping[str, EncoderFolder]) -> Iterator[str]:
     yield str(report)
     yield from (f" {task}: left out, {reason}." for task, reason in report.left_out.items())
@@ -94,7 +114,7 @@ def _forgotten(report: EvaluationReport, limit: float) -> Iterator[str]:
     """A warning for each encoder whose general-domain similarity dropped by more than the limit."""
     before, *others = report.encoders.items()
     for name, after in others:
-        change = report.differences[name].general_change
+        change = after.general_change
         if change < -limit and before[1].general and after.general:
             yield (
                 f"WARNING: general-domain similarity (Spearman) dropped: catastrophic forgetting in {name}: "

@@ -35,7 +35,7 @@ from tripletkit.training.multi_vector import check_multi_vector, save_multi_vect
 
 if TYPE_CHECKING:
     from tripletkit.training.batches import TripletData
-    from tripletkit.training.lists import ListData
+    from tripletkit.training.teacher_lists import ListData
     from tripletkit.training.trainer import TrainingData, TrainingResult, Validation
 
 #: The log's values that the summary shows from the first entry to the last, with their words and formats.
@@ -109,7 +109,7 @@ def _triplet_data(job: Job, triplets: pl.DataFrame) -> TripletData:
 
 
 def _list_data(job: Job) -> ListData:
-    from tripletkit.training.lists import ListData, read_lists
+    from tripletkit.training.teacher_lists import ListData, read_lists
 
     if job.table("teacher").is_empty():
         raise TableError(

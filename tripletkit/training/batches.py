@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 import torch
@@ -118,11 +118,11 @@ def examples(
 class TripletData:
     """What a training on triplets alone consists of: rows in random order."""
 
+    unit: ClassVar[str] = "row"
+
     rows: Sequence[Example]
     settings: TrainSettings
     texts: Sequence[str]  # of all triplets, in their own order
-
-    unit: str = "row"
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -96,7 +96,6 @@ def save(model: Any, base: EncoderFolder, target: Path, recipe: Mapping[str, Any
 
 def model_card(base: EncoderFolder, recipe: Mapping[str, Any], steps: int) -> str:
     """The encoder's README: base encoder, training settings and use, without any training text. ``recipe``: as in its note."""
-    limit = base.properties.max_tokens
     adapters = f", LoRA of rank {recipe['lora_rank']}, merged" if recipe["lora_rank"] else ""
     return f"""---
 base_model: {base.base}
@@ -121,6 +120,5 @@ passages, terms = encoder.encode_document(["a passage"]), encoder.encode_query([
 similarities = encoder.similarity(passages, terms)
 ```
 
-Texts are cut off at {f"{limit:,} tokens" if limit else "no length"}, the similarity is {base.properties.similarity!r}, and the prompts are:
-{base.prompts_in_words() or "none"}.
+{base.use_in_words()}
 """

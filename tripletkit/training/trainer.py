@@ -39,8 +39,8 @@ from tripletkit.training.callbacks import (
     mean_loss,
     out_of_patience,
 )
-from tripletkit.training.lists import ListData
 from tripletkit.training.model import load, merge_adapters, save
+from tripletkit.training.teacher_lists import ListData
 from tripletkit.user_rows import counted
 
 #: An interrupted training repeats at most this many steps.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -73,12 +73,12 @@ def _read_list(rows: pl.DataFrame, passages: Mapping[str, str], terms: Mapping[s
 class ListData:
     """What a training on lists consists of: a batch is one list, whatever its size."""
 
+    tasks: ClassVar[Mapping[str, Task]] = {"anchor": "document", "term": "query"}
+    batch_size: ClassVar[int] = 1
+    unit: ClassVar[str] = "list"
+
     lists: Sequence[TeacherList]
     settings: TrainSettings
-
-    tasks: Mapping[str, Task] = field(default_factory=lambda: {"anchor": "document", "term": "query"})
-    batch_size: int = 1
-    unit: str = "list"
 
     def __len__(self) -> int:
         return len(self.lists)

@@ -18,8 +18,8 @@ from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import TableError
 from tripletkit.schemas import TEACHER, make_table
 from tripletkit.settings import TrainSettings
-from tripletkit.training.lists import ListCollator, ListData, Scores, TeacherList, TeacherLoss, read_lists
 from tripletkit.training.model import load
+from tripletkit.training.teacher_lists import ListCollator, ListData, Scores, TeacherList, TeacherLoss, read_lists
 
 TERMS = [(name, f"It {what}.") for terms in CHAPTERS.values() for name, what in terms.items()]
 
