@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tripletkit.errors import ConfigError, TableError, TripletkitError
-from tripletkit.pipeline import STAGES, Runner, Tools
+from tripletkit.pipeline import STAGES, Runner, Tools, find_stage
 from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.rounds import run_rounds
 from tripletkit.schemas import TABLES
@@ -132,6 +132,12 @@ class Project:
             if not file.is_file() or file.read_bytes() != self._own:
                 write_atomically(file, self._own)
         runner = Runner(tools=Tools(self.settings, progress=self._progress, force=force), store=self.store)
+        if process_count() > 1 and self.store.manifest("teach") and not runner.fresh(find_stage("teach")):
+            problem = (
+                f"train: {process_count()} processes share the training only, and the table teacher is out of date"
+            )
+            hint = "Run `tripletkit teach` with the same settings first, without torchrun or accelerate."
+            raise ConfigError(problem, hint)
         repeated = wanted == list(STAGES) and self.settings.rounds > 1
         failures: list[TripletkitError] = []
         for report in run_rounds(runner) if repeated else runner.run(wanted, lenient=len(wanted) > 1):

@@ -10,9 +10,10 @@ import pytest
 
 from tests.conftest import HashEncoder
 from tripletkit.cli import main
-from tripletkit.errors import TableError
+from tripletkit.errors import ConfigError, TableError
 from tripletkit.pipeline import Runner, Tools, find_stage
 from tripletkit.progress import Progress
+from tripletkit.project import Project
 from tripletkit.rules import load_rules
 from tripletkit.settings import load_settings
 from tripletkit.stage import Job, StageResult
@@ -148,3 +149,13 @@ def test_the_stage_runs_again_for_other_lists_but_not_for_another_learning_rate(
     assert not Store(mined).read("teacher").equals(again)
     runner().run_stage(stage)
     assert Store(mined).read("teacher").equals(again)
+
+
+def test_several_processes_do_not_train_on_lists_that_are_out_of_date(
+    mined: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(mined, encoder=tiny_encoder, **SMALL)  # type: ignore[arg-type]
+    project.teach()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="the table teacher is out of date"):
+        Project(mined, encoder=tiny_encoder, seed=3, **SMALL).train()  # type: ignore[arg-type]
