@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter, Signature, signature
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -307,6 +308,16 @@ def evaluate(call: Call, encoder: Encoders = None) -> None:
     """Score encoders on held-out passages. By default compares the base with the fine-tuned encoder."""
     named = {"encoder": encoder[0], "evaluate.compare": encoder[1:]} if encoder else {}
     call.run("evaluate", project=call.project(**named))
+
+
+@command(app, "books", "glossary.terms")
+def audit(call: Call, encoder: Encoders = None) -> None:
+    """Examine encoders by a book's own index. No training; in a temporary folder unless --output is given."""
+    named = encoder or []
+    with TemporaryDirectory(prefix="tripletkit-") as folder:
+        project = call.project(output=call.given["output"] or folder, encoder=next(iter(named), None))
+        found = project.audit(*named[1:], force=call.force)
+    call.show([found.to_dict()], found.lines())
 
 
 @command(

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError, TableError, TripletkitError
+from tripletkit.language.normalise import normalised_by
 from tripletkit.pipeline import STAGES, Runner, Tools, find_stage
 from tripletkit.progress import Progress, is_first_process, process_count
 from tripletkit.rounds import run_rounds
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from sentence_transformers import SentenceTransformer
 
+    from tripletkit.evaluation.audit import AuditReport
     from tripletkit.evaluation.report import EvaluationReport
     from tripletkit.publishing.fill import FillReport
     from tripletkit.publishing.hub import Kind, PushOptions, PushPlan, PushReport
@@ -118,6 +121,24 @@ class Project:
         """Score the base and the fine-tuned encoder on held-out passages: scores.json."""
         return self._run_one("evaluate", force)
 
+    def audit(self, *others: str | Path, force: bool = False) -> AuditReport:
+        """Examine the project's encoder, and ``others``, by the books' own indexes or glossaries, without any training.
+
+        Reads the books, their terms and mentions as the stages do, and judges all passages. Raises SourceError for a book
+        without index and glossary, and the errors of these stages.
+        """
+        from tripletkit.evaluation.audit import audit_encoders
+
+        list(self.stages("extract", "glossary", "tag", force=force))
+        tools = Tools(self.settings, progress=self._progress)
+        with normalised_by(tools.rules):
+            return audit_encoders(
+                {name: self.store.read(name) for name in ("books", "passages", "terms", "mentions")},
+                [tools.base_encoder, *(resolve_encoder(str(other)) for other in others)],
+                self.settings,
+                self._progress,
+            )
+
     def stages(self, *names: str, force: bool = False) -> Iterator[StageReport]:
         """Run these stages in their order; yield each report when it is done. Raises TripletkitError at the end, as ``run``."""
         if process_count() > 1 and names != ("train",):
@@ -179,7 +200,6 @@ class Project:
         """The fine-tuned encoder. Raises TableError if it was not trained yet."""
         folder = self._made_by("train", self.store.place(ENCODER))
         from tripletkit.encoding.loading import load_model
-        from tripletkit.encoding.resolve import resolve_encoder
 
         return load_model(resolve_encoder(str(folder)))
 

@@ -52,7 +52,7 @@ def test_an_object_scores_as_its_folder_does(tiny_encoder: Path, other_encoder: 
     unnamed = evaluate_encoders([model], TEXTS, TERMS)
     assert list(unnamed.encoders) == ["encoder 1"]
     assert not unnamed.verdicts
-    assert "difference from encoder 1" in str(unnamed)
+    assert "gain over encoder 1" in str(unnamed)
 
 
 def test_any_object_that_encodes_can_be_scored(hash_encoder: HashEncoder) -> None:

@@ -82,7 +82,7 @@ class Figure:
         return f"{_signed(self.value)} [{low} {high}]{'*' if self.significant else ''}"
 
 
-class _Model(BaseModel):
+class ReportModel(BaseModel):
     """A frozen object that is written to a JSON file and read from it."""
 
     model_config = ConfigDict(frozen=True, validate_by_name=True)
@@ -109,7 +109,7 @@ class _Model(BaseModel):
             ) from None
 
 
-class Sample(_Model):
+class Sample(ReportModel):
     """The queries of a task, and the units that the bootstrap resamples: books, chapters or queries."""
 
     queries: int
@@ -121,7 +121,7 @@ class Sample(_Model):
 TaskFigures = Mapping[str, Mapping[str, Figure]]
 
 
-class RankerScores(_Model):
+class RankerScores(ReportModel):
     """How one ranker ranks. The fields after ``intervals`` are for the vectors of an encoder only.
 
     ``general``: Spearman correlation on everyday sentence pairs. ``general_change`` from the first encoder is relative:
@@ -137,14 +137,14 @@ class RankerScores(_Model):
     fingerprint: str = ""
 
 
-class Fusion(_Model):
+class Fusion(ReportModel):
     """How vectors and BM25 are fused: the weight of the vectors, by encoder and direction, and the split that chose it."""
 
     weights: Mapping[str, Mapping[str, float]]
     chosen_on: str = ""  # "": nothing did, so both weigh the same
 
 
-class Verdict(_Model):
+class Verdict(ReportModel):
     """What one use of an encoder gains over the same use of the first encoder, by the leading metric."""
 
     encoder: str
@@ -167,7 +167,7 @@ class Verdict(_Model):
         return f"{self.use}: {self.before:.3f} → {self.after:.3f}, {self.difference}, {self.outcome}"
 
 
-class Ahead(_Model):
+class Ahead(ReportModel):
     """A ranker that scores higher in a task than the vectors of an encoder, by the leading metric."""
 
     encoder: str
@@ -190,7 +190,7 @@ class Ahead(_Model):
         )
 
 
-class EvaluationReport(_Model):
+class EvaluationReport(ReportModel):
     """The result of ``tripletkit evaluate`` and ``evaluate_encoders``. Printed, it is a table; ``to_dict`` is for JSON.
 
     ``encoders``, ``fused`` and ``maxsim`` are keyed by display name: an encoder's vectors, these fused with BM25, and its
@@ -220,6 +220,13 @@ class EvaluationReport(_Model):
             found |= {name: self.encoders[name], fused_name(name): self.fused[name]}
             found |= {maxsim_name(name): self.maxsim[name]} if name in self.maxsim else {}
         return found
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What stands for an encoder in the table: its name, or a letter where one of the names is too long."""
+        if all(len(name) <= _LABEL for name in self.encoders):
+            return {name: name for name in self.encoders}
+        return {name: chr(ord("A") + i) for i, name in enumerate(self.encoders)}
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -286,7 +293,7 @@ class EvaluationReport(_Model):
     def table_lines(self) -> Iterator[str]:
         """Every ranker on every task, two tasks side by side; then what changed, in words."""
         first, *others = self.encoders
-        labels = _labels(self.encoders)
+        labels = self.labels
         yield from (f"  {label} = {name}" for name, label in labels.items() if label != name)
         if self.promise:
             yield f" {self.promise}: {PROMISES[self.promise]}"
@@ -302,7 +309,7 @@ class EvaluationReport(_Model):
         first = next(iter(self.encoders))
         titles = [f"{task} ({self.resampling[task].queries} queries)" for task in tasks]
         yield f" {'':{_NAME}}" + "".join(f"  {title:{_DIFFERENCE + 14}}" for title in titles).rstrip()
-        head = f"{TABLE_METRICS[0]:>8}{TABLE_METRICS[1]:>7} {f'difference from {labels[first]}':{_DIFFERENCE}}"
+        head = f"{TABLE_METRICS[0]:>8}{TABLE_METRICS[1]:>7} {f'gain over {labels[first]}':{_DIFFERENCE}}"
         yield f" {'':{_NAME}}{''.join(head for _ in tasks)}".rstrip()
         for name, label in self._row_labels(labels).items():
             yield f" {label:{_NAME}}{''.join(self._cell(name, task) for task in tasks)}".rstrip()
@@ -319,7 +326,7 @@ class EvaluationReport(_Model):
 
     def _notes(self, labels: Mapping[str, str]) -> Iterator[str]:
         sample = self.resampling[TERM_TO_PASSAGE]
-        yield f" Differences in {LEADING_METRIC} are paired, with 95 % intervals (bootstrap over {sample.by}); * excludes 0."
+        yield f" Gains are in {LEADING_METRIC}, paired, with 95 % intervals (bootstrap over {sample.by}); * excludes 0."
         mixed = f"+ {BM25}: min-max scores of vectors and {BM25} mixed, "
         weights = (
             f"{labels[name]} {' '.join(f'{weight:.2f} ({way})' for way, weight in of.items())}"
@@ -334,7 +341,7 @@ class EvaluationReport(_Model):
         if self.maxsim:
             yield " MaxSim: mean over the term's tokens of the best cosine with a token of the text; needs a vector per token."
         if len(self.encoders) == 1 and (general := self.encoders[next(iter(self.encoders))].general):
-            yield f" General similarity on general similarity (Spearman): {general.value:.3f}."
+            yield f" General similarity (Spearman on everyday sentences): {general.value:.3f}."
 
     def _changes(self, name: str, labels: Mapping[str, str]) -> Iterator[str]:
         """The verdicts on an encoder, its scores on seen and unseen terms and books, and on everyday sentences."""
@@ -355,14 +362,15 @@ class EvaluationReport(_Model):
     def _ahead_lines(self, name: str, labels: Mapping[str, str]) -> Iterator[str]:
         rivals, names = [of for of in self.ahead if of.encoder == name], self._row_labels(labels)
         if rivals:
-            yield f" Without training, but ahead of {labels[name]} with vectors alone:"
+            trained = "Without training, but ahead" if len(self.encoders) > 1 else "Ahead"
+            yield f" {trained} of {labels[name]} with vectors alone:"
         for of in rivals:
             who = of.model_copy(update={"ranker": names[of.ranker]}).who
             line = _change(f"{who}, {of.task}", of.encoder_score, of.ranker_score, of.difference)
             yield line.rstrip() if of.difference.significant else f"{line}  not significant"
 
 
-class ValidationScores(_Model):
+class ValidationScores(ReportModel):
     """What validation.json holds: mean metrics by task, before and after training. Empty where no passage has an answer."""
 
     base: TaskScores
@@ -431,10 +439,3 @@ def _change(label: str, before: float, after: float, difference: Figure) -> str:
 
 def _wrapped(text: str) -> list[str]:
     return wrap(text, 100, initial_indent=" ", subsequent_indent="   ")
-
-
-def _labels(names: Mapping[str, object]) -> dict[str, str]:
-    """What stands for an encoder in the table: its name, or a letter where one of the names is too long."""
-    if all(len(name) <= _LABEL for name in names):
-        return {name: name for name in names}
-    return {name: chr(ord("A") + i) for i, name in enumerate(names)}
