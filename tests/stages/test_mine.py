@@ -165,7 +165,7 @@ def test_a_cross_encoder_that_is_none_is_named(
     ],
 )
 def test_triplets_that_violate_the_margin_are_counted(distance: str, margin: float, share: str) -> None:
-    settings = TrainSettings.model_validate({"distance": distance, "margin": margin})
+    settings = TrainSettings.model_validate({"teacher": "none", "distance": distance, "margin": margin})
     notes = yield_notes(make_table(TRIPLETS, [triplet(0.8, 0.6), triplet(0.8, 0.4)]), Counter(guard=3), settings)
     assert any(note.strip().startswith(f"{share} of the triplets violate the training margin") for note in notes)
     assert any("rejected: 3 guard" in note for note in notes)

@@ -434,7 +434,7 @@ def test_every_commands_json_parses(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     passage = Store(output).read("passages")["passage_id"][0]
-    stages = ("extract", "glossary", "tag", "split", "mine", "train", "evaluate")
+    stages = ("extract", "glossary", "tag", "split", "mine", "teach", "train", "evaluate")
     push = ["--push-to-hub", "me/earth", "--dry-run"]
     calls = [
         *([stage, *(["--allow-worse"] if stage in ("train", "evaluate") else [])] for stage in stages),
@@ -449,6 +449,7 @@ def test_every_commands_json_parses(
         ["fill", "redacted", str(book), "--to", "filled"],
         ["report"],
         ["inspect", str(book), "--page", "3"],
+        ["audit", str(book)],
         ["doctor"],
         ["settings"],
     ]

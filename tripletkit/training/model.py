@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,8 +23,7 @@ def load(base: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # noq
     # The library's card would quote texts of the book; it also needs the network.
     model.model_card_data.set_widget_examples = lambda _: None
     model.model_card_data.local_files_only = True
-    # Checkpoints need no card, and writing one takes as long as a step.
-    model.save_pretrained = partial(model.save_pretrained, create_model_card=False)
+    model.save_pretrained = partial(_save, model.save_pretrained, _tokenizers(model))
     if model.truncate_dim is not None:
         # The library shortens vectors only outside training.
         model.register_forward_hook(partial(_shorten, model.truncate_dim))
@@ -38,6 +37,24 @@ def load(base: EncoderFolder, settings: TrainSettings, seed: int) -> Any:  # noq
     if settings.has_teacher:
         remove_dropout(model)
     return model
+
+
+def _tokenizers(model: Any) -> list[tuple[Any, Any, Any]]:  # noqa: ANN401 - untyped library
+    """Each fast tokenizer of the model, and how it pads and truncates."""
+    held = (getattr(getattr(module, "tokenizer", None), "backend_tokenizer", None) for module in model.modules())
+    return [(of, of.padding, of.truncation) for of in dict.fromkeys(one for one in held if one is not None)]
+
+
+def _save(save: Callable[..., None], tokenizers: list[tuple[Any, Any, Any]], *args: Any, **options: Any) -> None:  # noqa: ANN401
+    """Save without a card, which checkpoints do not need and which takes as long as a step.
+
+    Tokenizers are saved as they were loaded: else their file, and so the fingerprint, would depend on the last text that was
+    encoded before.
+    """
+    for of, padding, truncation in tokenizers:
+        of.enable_padding(**padding) if padding else of.no_padding()
+        of.enable_truncation(**truncation) if truncation else of.no_truncation()
+    save(*args, **{**options, "create_model_card": False})
 
 
 def remove_dropout(model: Any) -> None:  # noqa: ANN401 - untyped library
