@@ -51,7 +51,7 @@ def write_pdf(
     tree = f"/PageLabels<</Nums[{labels}]>>" if labels else ""
     objects[0] = f"<</Type/Catalog/Pages 2 0 R{tree}>>".encode()
     objects[1] = f"<</Type/Pages/Kids[{' '.join(kids)}]/Count {len(pages)}>>".encode()
-    path.write_bytes(_assemble(objects))
+    path.write_bytes(assemble(objects))
     return path
 
 
@@ -62,7 +62,7 @@ def _show(line: Text | Box, height: int) -> str:
     return f"BT /{line.font} {line.size} Tf {line.x} {height - line.y} Td ({escaped}) Tj ET"
 
 
-def _assemble(objects: Sequence[bytes]) -> bytes:
+def assemble(objects: Sequence[bytes]) -> bytes:
     data = b"%PDF-1.4\n"
     places = []
     for number, content in enumerate(objects, 1):

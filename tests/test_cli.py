@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,22 @@ def test_doctor_finds_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path
     assert "FAIL  margin 5 in euclidean distance can never be met" in text
     assert "bad.pdf: is not a PDF" in text
     assert "ok    encoder: sentence-transformers/all-MiniLM-L6-v2" in text
+
+
+def test_doctor_reads_some_pages_of_a_book(
+    book: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.stages.test_extract import without_page
+
+    flags = ["--encoder", str(tiny_encoder), "--output", str(tmp_path / "out")]
+    text = out(["doctor", str(book), *flags], capsys)
+    assert re.search(rf"ok    {book}: 21 pages, 20 of them read as a sample, \d\d passages\n", text)
+    torn = without_page(book, 4, tmp_path / "torn.pdf")
+    with pytest.raises(SystemExit, match="1"):
+        main(["doctor", str(torn), *flags])
+    text = capsys.readouterr().out
+    assert "FAIL  " in text
+    assert "1 page cannot be read (torn.pdf page 4: PDFium cannot load it)\n      The other pages will be read" in text
 
 
 def test_doctor_warns_of_triplets_that_teach_little(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

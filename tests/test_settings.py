@@ -1,9 +1,11 @@
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tripletkit.errors import ConfigError
 from tripletkit.settings import (
+    LAST_PAGE,
     RENAMED,
     Settings,
     TrainSettings,
@@ -162,3 +164,26 @@ def test_every_setting_that_was_renamed_is_told_by_its_new_name() -> None:
 def _field_exists(dotted: str) -> bool:
     section, name = dotted.split(".")
     return name in type(getattr(Settings(), section)).model_fields
+
+
+def test_page_roles_are_set_for_all_books_or_by_file_name() -> None:
+    roles = {"1-2": "front", "300-": "index", "b.pdf": {"1-20": "body", "7": "toc"}}
+    extract = load_settings(overrides={"extract.roles": roles}).extract
+    all_books = ((1, 2, "front"), (300, LAST_PAGE, "index"))
+    assert extract.roles_of("a.pdf") == all_books
+    assert extract.roles_of("b.pdf") == (*all_books, (1, 20, "body"), (7, 7, "toc"))
+    assert tomllib.loads("\n".join(settings_lines(extract)))["roles"] == roles
+
+
+@pytest.mark.parametrize(
+    ("roles", "said"),
+    [
+        ({"20-1": "body"}, "'20-1' is no range of pages"),
+        ({"a.pdf": {"0": "body"}}, "'0' is no range of pages"),
+        ({"a.pdf": "body"}, "'a.pdf' is no range of pages"),
+        ({"1-20": "text"}, "extract.roles"),
+    ],
+)
+def test_page_roles_that_cannot_be_used(roles: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_settings(overrides={"extract.roles": roles})

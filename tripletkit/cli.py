@@ -64,7 +64,9 @@ class Call:
     as_json: Annotated[bool, _option("--json", "Print JSON, one object per line; errors too.")] = False
     quiet: Annotated[bool, _option("--quiet -q", "Print errors only.")] = False
     verbose: Annotated[bool, _option("--verbose -v", "Print more about what is done.")] = False
-    debug: Annotated[bool, _option("--debug", "Show the traceback of an error.")] = False
+    debug: Annotated[
+        bool, _option("--debug", "Show the traceback of an error, also of one in a process that reads a book.")
+    ] = False
     given: dict[str, Any] = field(default_factory=dict)  # by the setting's dotted name
 
     def project(self, **more: object) -> Project:
@@ -471,7 +473,8 @@ def _set_up_streams(arguments: list[str]) -> None:
             stream.reconfigure(errors="tripletkit-plain")
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr, force=True)
     quiet, verbose = ({*arguments} & {*names} for names in (("-q", "--quiet"), ("-v", "--verbose")))
-    logging.getLogger("tripletkit").setLevel(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
+    level = logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING
+    logging.getLogger("tripletkit").setLevel(logging.DEBUG if "--debug" in arguments else level)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,12 @@ TripletkitError
 
 from __future__ import annotations
 
+#: What to do about a fault of tripletkit's own.
+REPORT = (
+    "Please report it in the issue tracker of tripletkit's repository, with what --debug prints and, if you may share it, "
+    "the file."
+)
+
 
 class TripletkitError(Exception):
     """What went wrong (with the value and the place), and what to do next."""

@@ -16,6 +16,7 @@ from tripletkit.books import REFUSED, find_books
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
 from tripletkit.language.normalise import normalised_by
+from tripletkit.pdf.workers import UNREAD_PAGE
 from tripletkit.progress import Progress, is_first_process
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
@@ -239,15 +240,16 @@ def _setting(settings: dict[str, Any], name: str) -> object:
 
 
 def _unread(dropped: dict[str, int]) -> SourceError | None:
-    """The error of a stage that could not read a book or a row."""
-    if REFUSED in dropped:
-        what, cure = f"{dropped[REFUSED]} of the books", "See `tripletkit report`, or the table `dropped`."
-    elif bad := sum(count for reason, count in dropped.items() if reason.startswith(BAD_ROW)):
-        what = f"{counted(bad, 'row')} of your passages"
-        cure = "The table `dropped` has file, line and reason of each; mend or remove them and run again."
-    else:
+    """The error of a stage that could not read a book, a page or a row."""
+    books, pages = dropped.get(REFUSED, 0), dropped.get(UNREAD_PAGE, 0)
+    rows = sum(count for reason, count in dropped.items() if reason.startswith(BAD_ROW))
+    if not (books or pages or rows):
         return None
-    return SourceError(f"{what} could not be read; the others are done", cure)
+    what = [f"{books} of the books"] * bool(books) + [counted(pages, "page")] * bool(pages)
+    what += [f"{counted(rows, 'row')} of your passages"] * bool(rows)
+    cure = "The table `dropped` has file, line and reason of each; mend or remove them and run again."
+    cure = cure if rows else "See `tripletkit report`, or the table `dropped`."
+    return SourceError(f"{' and '.join(what)} could not be read; the others are done", cure)
 
 
 #: What each input adds to a stage's key. The encoder depends on the round too, so the runner adds it.

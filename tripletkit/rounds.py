@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tripletkit.encoding.resolve import fingerprint_of, resolve_encoder
-from tripletkit.errors import ConfigError, EncoderError, TableError
+from tripletkit.errors import REPORT, ConfigError, EncoderError, TableError
 from tripletkit.evaluation.report import BASE, FINE_TUNED, read_validation
 from tripletkit.pipeline import STAGES, MiningEncoder, Runner, find_stage
 from tripletkit.settings import Settings
@@ -155,7 +155,7 @@ def _copy_results(stage: str, source: Store, target: Store) -> None:
     """Copy all that a stage made except the encoder. The manifest comes last: without it nothing copied counts."""
     made = source.manifest(stage)
     if made is None:
-        raise TableError(f"{source.folder}: {stage} was not finished", "This is a fault in tripletkit: report it.")
+        raise TableError(f"{source.folder}: {stage} was not finished", f"This is a fault in tripletkit. {REPORT}")
     target.forget(stage)
     for file in made.outputs:
         if file not in ENCODERS:

@@ -59,7 +59,7 @@ PAGES = Table("pages", ("book_id", "page"), "Every physical page").with_columns(
     book_id=Column(TEXT, "its book"),
     page=Column(INT, "physical page, counted from 1 as a PDF viewer does"),
     label=Column(TEXT, 'as printed, e.g. "xii" or "154"'),
-    role=Column(TEXT, "front, toc, body, glossary, index, bibliography, blank or image_only"),
+    role=Column(TEXT, "front, toc, body, glossary, index, bibliography, blank, image_only or unread"),
     chars=Column(INT, "characters of text"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -20,6 +21,10 @@ DEFAULT_ENCODER = "sentence-transformers/all-mpnet-base-v2"
 TaggedKind = Literal["prose", "list", "exercise", "summary", "box", "footnote", "caption"]
 PassageKind = Literal[TaggedKind, "code", "table", "equation", "figure", "heading", "glossary"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+#: Stands for the last page of any book in a range without an end.
+LAST_PAGE = 1_000_000
+#: What a page can be set to hold.
+PageRole = Literal["front", "toc", "body", "glossary", "index", "bibliography"]
 
 
 def setting(default: Any, meaning: str, **limits: Any) -> Any:  # noqa: ANN401 - the type stands at the setting
@@ -51,8 +56,38 @@ class ExtractSettings(Section):
     min_tokens: int = setting(24, "passages shorter than this are joined to a neighbour if there is one", ge=1)
     max_tokens: int | None = setting(None, "longest passage; by default, what the encoder can read", ge=16)
     backend: Literal["pdfium", "pdfplumber"] = setting("pdfium", "library that reads the PDF")
+    roles: dict[str, PageRole | dict[str, PageRole]] = setting(
+        {}, "page roles that override the detected ones, by physical pages, or by book: see the FAQ"
+    )
     book_seconds: float = setting(600, "time limit for reading one book", gt=0)
+    page_seconds: float = setting(60, "time limit for reading one page; a page over it is left out", gt=0)
     book_memory_mb: int = setting(4096, "memory limit for reading one book (not on Windows)", ge=256)
+
+    @field_validator("roles")
+    @classmethod
+    def _ranges_of_pages(cls, roles: dict[str, Any]) -> dict[str, Any]:
+        for key, value in roles.items():
+            for pages in value if isinstance(value, dict) else (key,):
+                if page_range(pages) is None:
+                    raise ValueError(f'{pages!r} is no range of pages: write "7", "1-20" or "300-"')
+        return roles
+
+    def roles_of(self, book: str) -> tuple[tuple[int, int, str], ...]:
+        """(first page, last page, role) set for the book with this file name; what names the book comes last."""
+        own = self.roles.get(book, {})
+        held = {key: role for key, role in self.roles.items() if isinstance(role, str)}
+        ranges = ((page_range(key), role) for of in (held, own) if isinstance(of, dict) for key, role in of.items())
+        return tuple((*pages, role) for pages, role in ranges if pages is not None)
+
+
+def page_range(text: str) -> tuple[int, int] | None:
+    """First and last page of "7", "1-20" or "300-" (to the end); None for anything else."""
+    match = re.fullmatch(r"\s*(\d{1,6})\s*(?:([-–])\s*(\d{1,6})?\s*)?", text)
+    if match is None:
+        return None
+    first = int(match[1])
+    last = int(match[3]) if match[3] else LAST_PAGE if match[2] else first
+    return (first, last) if 1 <= first <= last else None
 
 
 class GlossarySettings(Section):

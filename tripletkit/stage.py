@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from tripletkit.errors import TableError, TripletkitError
+from tripletkit.errors import REPORT, TableError, TripletkitError
 from tripletkit.progress import Progress
 from tripletkit.rules import Rules
 from tripletkit.settings import Settings
@@ -68,7 +68,7 @@ class Job:
         """A table that the stage declared in ``reads``. Raises TableError for any other, which is a fault in the stage."""
         if name not in self.tables:
             problem = f"the stage reads table {name!r} but does not declare it"
-            raise TableError(problem, "This is a fault in tripletkit; please report it.")
+            raise TableError(problem, f"This is a fault in tripletkit. {REPORT}")
         return self.tables[name]
 
 

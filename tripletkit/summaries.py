@@ -16,12 +16,13 @@ import polars as pl
 from tripletkit.books import find_books, is_passage_file
 from tripletkit.encoding.properties import TASKS, saved_types
 from tripletkit.encoding.resolve import resolve_encoder
-from tripletkit.errors import ConfigError, EncoderError, SourceError, TableError, TripletkitError
-from tripletkit.pdf.reader import open_pdf
+from tripletkit.errors import REPORT, ConfigError, EncoderError, SourceError, TableError, TripletkitError
+from tripletkit.pdf.workers import UNREAD_PAGE, BookTables, BookTask, Bounds, Failure, PassageLimits, read_books
 from tripletkit.pipeline import STAGES
 from tripletkit.rounds import round_rows, rounds_lines
-from tripletkit.rules import load_rules
+from tripletkit.rules import Rules, load_rules
 from tripletkit.settings import Settings
+from tripletkit.stages.extract import READ_BOOK, UNBOUNDED_PASSAGE, problem_of
 from tripletkit.store import MAKERS, Store
 from tripletkit.teaching.place import resolve_teacher
 from tripletkit.teaching.teachers import check_teacher
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Room for tables, vectors and checkpoints of a few books.
 ENOUGH_DISK_BYTES = 2_000_000_000
+#: Pages of a book that `doctor` reads.
+SAMPLE_PAGES = 20
 _COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
@@ -159,7 +162,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _checked("rules: ", lambda of: f"{sum(map(len, load_rules(of).files.values()))} rules", settings.rules)
     yield from _encoder(settings)
     yield from _other_models(settings)
-    yield from _books(settings.books)
+    yield from _books(settings)
     problem = unmeetable_margin(train)
     fine = Check(True, f"margin {train.margin:g} ({train.distance}) can be met")
     yield fine if problem is None else _problem(problem, fine=False)
@@ -229,17 +232,49 @@ def _other_models(settings: Settings) -> Iterator[Check]:
         yield Check(False, error.problem, error.hint)
 
 
-def _books(given: tuple[Path, ...]) -> Iterator[Check]:
+def _books(settings: Settings) -> Iterator[Check]:
     try:
-        yield from [_checked("", _book, path) for path in (find_books(given) if given else ())]
+        paths = find_books(settings.books) if settings.books else ()
+        rules = load_rules(settings.rules)
     except TripletkitError as error:
         yield Check(False, error.problem, error.hint)
+        return
+    for path in paths:
+        yield _checked("", _passage_file, path) if is_passage_file(path) else _pdf(path, settings, rules)
 
 
-def _book(path: Path) -> str:
-    if not is_passage_file(path):
-        with open_pdf(path) as document:
-            return f"{path}: {len(document)} pages"
+def _pdf(path: Path, settings: Settings, rules: Rules) -> Check:
+    """Read some pages as ``extract`` does, in a process of its own."""
+    of, limits = settings.extract, PassageLimits(UNBOUNDED_PASSAGE)
+    task = BookTask(
+        path, path.name, Path(), None, limits, rules, of.backend, of.roles_of(path.name), sample=SAMPLE_PAGES
+    )
+    bounds = Bounds(of.book_seconds, of.book_memory_mb, of.page_seconds)
+    [(_, found)] = read_books(READ_BOOK, [task], workers=1, bounds=bounds)
+    if isinstance(found, BookTables):
+        return _read_pages(path, found)
+    problem, hint = problem_of(path, found) if isinstance(found, Failure) else found.split("\n  ", 1)
+    return Check(False, problem, hint)
+
+
+def _read_pages(path: Path, found: BookTables) -> Check:
+    """What the sample of a book's pages says."""
+    count = len(found.pages)
+    sample = "" if count <= SAMPLE_PAGES else f", {SAMPLE_PAGES} of them read as a sample"
+    what = f"{path}: {counted(count, 'page')}{sample}, {counted(len(found.passages), 'passage')}"
+    if unread := [row for row in found.dropped if row["reason"] == UNREAD_PAGE]:
+        first = f"{unread[0]['item']}: {unread[0]['detail']}"
+        hint = REPORT if found.faults else "The other pages will be read, and `extract` will exit with 1."
+        return Check(False, f"{what}; {counted(len(unread), 'page')} cannot be read ({first})", hint)
+    bad = [row for row in found.dropped if row["reason"] == "unreadable page"]
+    if bad or not found.passages:
+        why = f"{counted(len(bad), 'page')} without usable text ({bad[0]['detail']})" if bad else "no page of the body"
+        hint = f"Look at a page with `tripletkit inspect {path} --page N`; extract.roles overrides what pages are taken for."
+        return Check(True, f"{what}; {why}", hint, warning=True)
+    return Check(True, what)
+
+
+def _passage_file(path: Path) -> str:
     file = read_passage_file(path)
     if file.bad:
         line, reason, detail = file.bad[0]

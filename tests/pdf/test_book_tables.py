@@ -3,13 +3,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.book import write_book
 from tests.pdf.make import block, count_words
 from tests.pdfs import Box, Text, write_pdf
 from tripletkit import schemas
 from tripletkit.errors import ConfigError, SourceError
-from tripletkit.pdf.book_tables import extract_book, mark_book
+from tripletkit.pdf.book_tables import SetRoles, extract_book, mark_book
 from tripletkit.pdf.inspect import draw_page
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook, ReadPage, read_book
@@ -25,10 +26,10 @@ def rows_of(tables: BookTables) -> list[dict[str, object]]:
     return [dict(zip(tables.lines, values, strict=True)) for values in zip(*tables.lines.values(), strict=True)]
 
 
-def extract(path: Path, backend: str = "pdfium") -> BookTables:
-    return extract_book(
-        path, book_id="b_1", limits=PassageLimits(120, 80, 10), count_tokens=count_words, rules=RULES, backend=backend
-    )
+def extract(path: Path, backend: str = "pdfium", roles: SetRoles = ()) -> BookTables:
+    limits = PassageLimits(120, 80, 10)
+    how = {"backend": backend, "roles": roles}
+    return extract_book(path, book_id="b_1", limits=limits, count_tokens=count_words, rules=RULES, **how)  # type: ignore[arg-type]
 
 
 def page(number: int, *, words: str = "rivers and seas") -> list[Text | Box]:
@@ -158,8 +159,12 @@ def test_a_truncated_file_is_an_error_or_read_as_far_as_it_goes(tmp_path: Path) 
 
 
 def test_images_only(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"image-only, none of its 3 pages[\s\S]*ocrmypdf"):
-        extract(write_pdf(tmp_path / "scan.pdf", [[], [], []]))
+    with pytest.raises(SourceError, match=r"drawings only or empty, none of its 3 pages[\s\S]*ocrmypdf"):
+        extract(write_pdf(tmp_path / "empty.pdf", [[], [], []]))
+    scans = [Image.new("L", (60, 80), 200) for _ in range(2)]
+    scans[0].save(tmp_path / "scan.pdf", save_all=True, append_images=scans[1:])
+    with pytest.raises(SourceError, match=r"image-only, none of its 2 pages[\s\S]*ocrmypdf"):
+        extract(tmp_path / "scan.pdf")
 
 
 def test_ten_thousand_empty_pages(tmp_path: Path) -> None:
@@ -180,7 +185,10 @@ def test_a_page_of_two_hundred_thousand_characters(tmp_path: Path) -> None:
 
 
 def test_one_word_without_an_end(tmp_path: Path) -> None:
-    tables = extract(write_pdf(tmp_path / "word.pdf", [[Text(10, 100, "a" * 30_000)]]))
+    path = write_pdf(tmp_path / "word.pdf", [[Text(10, 100, "a" * 30_000)]])
+    with pytest.raises(SourceError, match=r"none of its 1 pages can be read; .* glued together\n.* set extract.roles"):
+        extract(path)
+    tables = extract(path, roles=[(1, 1, "body")])
     assert "".join(str(row["text"]) for row in rows_of(tables)) == "a" * 30_000
 
 

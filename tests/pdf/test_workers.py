@@ -1,16 +1,28 @@
 """Fakes that a process can import by name: slow, hungry, dying, faulty."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.book import write_book
-from tripletkit.pdf.workers import Bounds, Failure, WorkerFunction, run_bounded
+from tripletkit.pdf.workers import (
+    BookTask,
+    Bounds,
+    Failure,
+    PassageLimits,
+    WorkerFunction,
+    begin_step,
+    read_books,
+    run_bounded,
+)
+from tripletkit.rules import Rules
 
 ENOUGH = Bounds(seconds=60, memory_mb=4096)
 WORK: WorkerFunction[str, str] = WorkerFunction(f"{__name__}:work")
@@ -29,7 +41,29 @@ def work(task: str) -> str:
         raise KeyError("fonts")
     if task == "printing":
         os.write(1, b"a library's message\n")
+        os.write(2, b"WARNING: a library's complaint\n")
+    if task == "crashing":
+        begin_step("page 2")
+        begin_step("page 3")
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if task == "hanging":
+        begin_step("page 1")
+        time.sleep(60)
+    if task == "resting":
+        begin_step("page 1")
+        begin_step("layout", timed=False)
+        time.sleep(2)
     return f"{task} done"
+
+
+def read_without(task: BookTask) -> list[tuple[str, str]]:
+    """Ends its process at pages 2 and 4 unless they are left out; gives the pages that it read."""
+    for page in range(1, 6):
+        if f"page {page}" not in task.skip:
+            begin_step(f"page {page}")
+            if page in (2, 4):
+                os.kill(os.getpid(), signal.SIGSEGV)
+    return sorted(task.skip.items())
 
 
 def heavy_modules(_: str) -> str:
@@ -53,7 +87,8 @@ def test_what_ends_one_task_leaves_the_others(workers: int) -> None:
     assert found["hungry"] == Failure("memory", "needs more than 4,096 MB of memory")
     faulty = found["faulty"]
     assert isinstance(faulty, Failure)
-    assert (faulty.cause, faulty.why) == ("fault", "KeyError: 'fonts'")
+    assert faulty.cause == "fault"
+    assert re.fullmatch(r"KeyError: 'fonts', at pdf/workers.py:\d+", faulty.why)
     assert 'raise KeyError("fonts")' in faulty.traceback
 
 
@@ -68,8 +103,38 @@ def test_no_tasks_take_no_process() -> None:
     assert len(outcomes(["a"], workers=8)) == 1
 
 
-def test_what_a_library_prints_is_no_result() -> None:
+def test_what_a_library_prints_is_no_result_and_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
     assert outcomes(["printing", "a"]) == {"printing": "printing done", "a": "a done"}
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals")
+def test_a_crash_names_the_step_that_was_begun() -> None:
+    crashed = outcomes(["printing", "crashing"])["crashing"]
+    assert isinstance(crashed, Failure)
+    assert (crashed.cause, crashed.why, crashed.step) == ("crash", "ended its process (SIGSEGV)", "page 3")
+    assert "Segmentation fault" in crashed.traceback
+    assert "complaint" not in crashed.traceback  # of an earlier task
+    assert "\x00" not in crashed.traceback
+
+
+def test_a_step_that_takes_too_long_ends_its_task() -> None:
+    found = outcomes(["hanging", "resting", "a"], bounds=Bounds(seconds=60, memory_mb=4096, step_seconds=1))
+    hanging = found.pop("hanging")
+    assert isinstance(hanging, Failure)
+    assert (hanging.cause, hanging.why, hanging.step) == ("time", "took longer than 1 s", "page 1")
+    assert "in work" in hanging.traceback
+    assert found == {"resting": "resting done", "a": "a done"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals")
+def test_a_book_is_read_again_without_what_ended_its_process() -> None:
+    function: WorkerFunction[BookTask, list[tuple[str, str]]] = WorkerFunction(f"{__name__}:read_without")
+    task = BookTask(Path("a.pdf"), "a", Path("a"), None, PassageLimits(20, 20, 10), Rules({}, ""), "pdfium")
+    why = "reading it ended its process (SIGSEGV)"
+    known = {"page 2": "", "page 4": ""}
+    running = read_books(function, [task, replace(task, skip=known)], workers=1, bounds=ENOUGH)
+    assert dict(running) == {0: [("page 2", why), ("page 4", why)], 1: list(known.items())}
 
 
 def test_processes_end_when_nobody_asks_for_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -9,9 +10,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.book import write_book
+from tests.pdfs import Text, write_pdf
 from tripletkit.books import REFUSED
 from tripletkit.cli import main
+from tripletkit.errors import SourceError
+from tripletkit.pdf import pages
 from tripletkit.pdf.book_tables import read_book_task
+from tripletkit.pdf.lines import Line, page_lines
+from tripletkit.pdf.reader import RawPage
 from tripletkit.pdf.workers import BookTables, BookTask, WorkerFunction
 from tripletkit.stages import extract
 from tripletkit.store import Store
@@ -56,7 +63,8 @@ def test_one_hostile_book_costs_one_row(
     assert "dying.pdf: reading it ended its process (SIGKILL)" in dying
     assert "hungry.pdf: reading it needs more than 4,096 MB of memory" in hungry
     assert "book_memory_mb" in hungry
-    assert "faulty.pdf: a fault in tripletkit, not in the file (KeyError: 'fonts')" in faulty
+    assert "faulty.pdf: a fault in tripletkit, not in the file (KeyError: 'fonts', at pdf/workers.py:" in faulty
+    assert "report it in the issue tracker" in faulty
     assert "book_memory_mb" not in faulty
 
 
@@ -68,6 +76,101 @@ def test_a_book_alone_that_is_refused_is_an_error(
     with pytest.raises(SystemExit, match="1"):
         main(["extract", str(path), "--output", str(tmp_path / "out"), "--encoder", str(tiny_encoder)])
     assert f"{path}: damaged" in capsys.readouterr().err
+
+
+def without_page(book: Path, number: int, path: Path) -> Path:
+    """The book with one page's object missing."""
+    data = book.read_bytes()
+    kids = re.search(rb"/Kids\[((?:\d+ 0 R ?)+)\]", data)
+    assert kids is not None
+    page = kids[1].split()[3 * (number - 1)]
+    path.write_bytes(re.sub(rb"\n%s 0 obj\n.*?\nendobj" % page, rb"\n%s 0 obj\nnull\nendobj" % page, data))
+    return path
+
+
+def test_a_missing_page_is_named_and_the_exit_code_says_so(
+    book: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = without_page(book, 4, tmp_path / "torn.pdf")
+    flags = [path, "--encoder", tiny_encoder, "--output", tmp_path / "out"]
+    for again in (False, True):
+        assert extract_code(*flags) == 1
+        told = capsys.readouterr()
+        assert "error: 1 page could not be read; the others are done" in told.err
+        assert "page not read 1" in told.out
+        if not again:
+            assert f"{path}: 1 page could not be read, the others are read (page 4: PDFium cannot load it)" in told.err
+    store = Store(tmp_path / "out")
+    assert store.read("pages").filter(page=4)["role"].to_list() == ["unread"]
+    assert store.read("passages").height > 30
+    assert store.read("dropped").filter(reason="page not read")["detail"].to_list() == ["PDFium cannot load it"]
+
+
+def faulty_layout(task: BookTask) -> BookTables | str:
+    """Reads books with a fault on the page that tells of deltas."""
+
+    def broken(page: RawPage) -> list[Line]:
+        if any("delta" in word.text for word in page.words):
+            raise IndexError("no such column")
+        return page_lines(page)
+
+    setattr(pages, "page_lines", broken)  # noqa: B010
+    return read_book_task(task)
+
+
+def test_a_fault_of_ours_is_not_laid_on_the_book_and_debug_shows_where(
+    book: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(extract, "READ_BOOK", WorkerFunction(f"{__name__}:faulty_layout"))
+    flags = [book, "--encoder", tiny_encoder, "--output", tmp_path / "out"]
+    assert extract_code(*flags) == 1
+    told = capsys.readouterr().err
+    assert "a fault in tripletkit, not in the file (IndexError: no such column, at pdf/pages.py:" in told
+    assert "report it in the issue tracker of tripletkit's repository" in told
+    assert "Traceback" not in told
+    assert not re.search("book_seconds|book_memory_mb|damaged", told)
+    with pytest.raises(SourceError):
+        main(["extract", *map(str, flags), "--force", "--debug"])
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "in broken" in told
+
+
+def test_no_passages_say_what_the_pages_were_taken_for_and_how_to_overrule_it(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heading = [Text(60, 60, "Glossary", 20, "b")]
+    lines = [
+        Text(60, 90 + 14 * i, f"The word {i} is one that the rivers know, and it is told here.") for i in range(20)
+    ]
+    path = write_pdf(tmp_path / "words.pdf", [[*heading, *lines], lines])
+    flags = [path, "--encoder", tiny_encoder, "--output", tmp_path / "out"]
+    assert extract_code(*flags) == 0
+    told = capsys.readouterr()
+    assert (
+        f"{path}: no passages, though it has text: its pages were taken for glossary 2 (1–2)\n  If a role is wrong"
+        in told.err
+    )
+    assert "pages in no passage: glossary 2 (1–2)" in told.out
+    assert "book without passages 1" in told.out
+    roles = 'extract.roles={"words.pdf"={"2-"="body"}}'
+    assert extract_code(*flags, "--set", roles) == 0
+    told = capsys.readouterr()
+    assert "pages in no passage: glossary 1 (1)" in told.out
+    assert told.err == ""
+    assert Store(tmp_path / "out").read("passages")["page_first"].unique().to_list() == [2]
+    assert extract_code(*flags, "--set", 'extract.roles={"other.pdf"={"1-9"="body"}}') == 0
+    assert "glossary 2 (1–2)" in capsys.readouterr().out
+
+
+def test_several_books_have_the_pages_kept_out_counted_and_listed(
+    book: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = write_book(tmp_path / "second.pdf", title="Second")
+    assert extract_code(book, other, "--encoder", tiny_encoder, "--output", tmp_path / "out") == 0
+    told = capsys.readouterr().out
+    assert "; pages in no passage: front 2, toc 2, index 2" in told
+    assert "second.pdf: pages in no passage: front 1 (1), toc 1 (2), index 1 (21)" in told
 
 
 def extract_code(*arguments: object) -> int:

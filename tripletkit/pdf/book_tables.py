@@ -7,13 +7,17 @@ then, for the pages of the body, columns' edges, vocabulary, headings, kinds of 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from tripletkit.encoding.tokens import CountTokens, token_counter
-from tripletkit.errors import SourceError, TripletkitError
+from tripletkit.errors import REPORT, SourceError, TripletkitError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.furniture import find_furniture, page_labels
 from tripletkit.pdf.headings import (
@@ -28,16 +32,28 @@ from tripletkit.pdf.headings import (
 )
 from tripletkit.pdf.kinds import line_kinds, text_metrics, text_size, with_column_edges
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.pages import RawBook, read_book
+from tripletkit.pdf.pages import NOT_SAMPLED, UNSUPPORTED, Part, RawBook, read_book
 from tripletkit.pdf.paragraphs import Paragraph, book_vocabulary, lines_to_paragraphs, settle_paragraphs
 from tripletkit.pdf.passages import Passage, paragraphs_to_passages
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.pdf.roles import page_roles, section_role, title_label
-from tripletkit.pdf.workers import BookTables, BookTask, Columns, PassageLimits, Rows
+from tripletkit.pdf.workers import (
+    FAULT,
+    UNREAD_PAGE,
+    BookTables,
+    BookTask,
+    Columns,
+    PassageLimits,
+    Rows,
+    begin_step,
+    describe_fault,
+)
 from tripletkit.rules import Rules
 
 #: Furniture in letters this much bigger than the text's is shown to the search for page roles: it may be a title.
 HEADING_RATIO = 1.12
+#: Page roles that the user sets: first page, last page (from 1), role.
+SetRoles = Sequence[tuple[int, int, str]]
 _LINE_VALUES = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
 
 
@@ -45,9 +61,17 @@ def read_book_task(task: BookTask) -> BookTables | str:
     """The book's tables, or an error message if it cannot be read. Worker processes call this."""
     gc.disable()  # a book makes a million objects and no cycles; looking for cycles takes a tenth of the time
     try:
-        count, rules, backend = token_counter(task.encoder), task.rules, task.backend
+        count = token_counter(task.encoder) if task.encoder else _count_words
         return extract_book(
-            task.path, book_id=task.book_id, limits=task.limits, count_tokens=count, rules=rules, backend=backend
+            task.path,
+            book_id=task.book_id,
+            limits=task.limits,
+            count_tokens=count,
+            rules=task.rules,
+            backend=task.backend,
+            roles=task.roles,
+            skip=task.skip,
+            sample=task.sample,
         )
     except TripletkitError as error:
         return str(error)
@@ -55,22 +79,33 @@ def read_book_task(task: BookTask) -> BookTables | str:
         gc.enable()
 
 
+def _count_words(texts: Sequence[str]) -> list[int]:
+    return [len(text.split()) for text in texts]
+
+
 def extract_book(
-    path: Path, *, book_id: str, limits: PassageLimits, count_tokens: CountTokens, rules: Rules, backend: str = "pdfium"
+    path: Path,
+    *,
+    book_id: str,
+    limits: PassageLimits,
+    count_tokens: CountTokens,
+    rules: Rules,
+    backend: str = "pdfium",
+    roles: SetRoles = (),
+    skip: Mapping[str, str] = MappingProxyType({}),
+    sample: int = 0,
 ) -> BookTables:
     """Everything that extraction knows of one book. ``count_tokens`` includes the encoder's special tokens.
 
-    ``backend`` is pdfium or pdfplumber. Raises SourceError for a file that cannot be read, or that is images only.
+    ``backend`` is pdfium or pdfplumber. ``roles`` are set; such pages are read though their text looks unusable. ``skip``
+    and ``sample`` as for `read_book`. Raises SourceError for a file of which no page has text that can be read.
     """
-    book = read_book(path, backend)
-    if not any(page.chars for page in book.pages):
-        raise SourceError(
-            f"{path}: image-only, none of its {len(book.pages)} pages has a text layer",
-            "Run OCR on it first, for example: ocrmypdf BOOK.pdf BOOK-ocr.pdf",
-        )
-    marked = mark_book(book, rules)
-    passages = paragraphs_to_passages(marked.paragraphs, limits, count_tokens, rules.words("abbreviations"))
+    book = _trusting(read_book(path, backend, skip=skip, sample=sample), roles)
+    _refuse_without_text(path, book)
+    begin_step("layout", timed=False)
+    book, marked, passages = _Layout(limits, count_tokens, rules, roles).without_faults(book)
     rows, repeated = _passage_rows(passages, marked.labels, book_id)
+    faults = [*(page.fault for page in book.pages), *(part.fault for part in book.parts)]
     return BookTables(
         title=book.title or path.stem,
         pages=[
@@ -79,8 +114,87 @@ def extract_book(
         ],
         lines=_line_columns(book, marked, book_id),
         passages=rows,
-        dropped=[*_dropped_pages(book, marked, book_id), *repeated],
+        dropped=[*_dropped_parts(book, book_id), *_dropped_pages(book, marked, book_id), *repeated],
+        faults=tuple(dict.fromkeys(filter(None, faults))),
     )
+
+
+def _trusting(book: RawBook, roles: SetRoles) -> RawBook:
+    """The book without complaints about pages whose role is set."""
+    named = [any(first <= page.number <= last for first, last, _ in roles) for page in book.pages]
+    if not any(named):
+        return book
+    pages = [replace(page, complaint=None) if held else page for page, held in zip(book.pages, named, strict=True)]
+    return replace(book, pages=pages)
+
+
+def _refuse_without_text(path: Path, book: RawBook) -> None:
+    """Raise SourceError for a book of which no page has text that can be read."""
+    pages = [page for page in book.pages if page.unread != NOT_SAMPLED]
+    if any(page.chars and page.complaint is None for page in pages):
+        return
+    of_them = f"of its {len(pages)} pages" if len(pages) == len(book.pages) else f"of {len(pages)} sample pages"
+    if reasons := Counter(filter(None, (page.unread or page.complaint for page in pages))):
+        why, times = reasons.most_common(1)[0]
+        hint = "tripletkit is made for English books." if why == UNSUPPORTED else "OCR may help: ocrmypdf --force-ocr."
+        hint = REPORT if any(page.fault for page in pages) else f"{hint} To read it all the same, set extract.roles."
+        raise SourceError(f"{path}: none {of_them} can be read; {times:,} of them: {why}", hint)
+    what = "image-only" if any(page.images for page in pages) else "drawings only or empty"
+    hint = "Run OCR on it first, for example: ocrmypdf BOOK.pdf BOOK-ocr.pdf"
+    raise SourceError(f"{path}: {what}, none {of_them} has a text layer", hint)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a book is laid out and cut into passages; what ends in a fault of ours costs its own part of the book alone."""
+
+    limits: PassageLimits
+    count_tokens: CountTokens
+    rules: Rules
+    roles: SetRoles
+
+    def without_faults(self, book: RawBook) -> tuple[RawBook, MarkedBook, list[Passage]]:
+        """The book without its outline, or without single pages, where they end in a fault; its layout and passages."""
+        tried = self._tried(book)
+        if isinstance(tried, _Fault) and book.outline:
+            bare = replace(book, outline=[], parts=(*book.parts, Part("outline not read", "outline", *tried)))
+            again = self._tried(bare)
+            book, tried = (book, tried) if isinstance(again, _Fault) else (bare, again)
+        if isinstance(tried, _Fault):
+            book = book.without(self._faulty_pages(book, range(len(book.pages))))
+            tried = self._of(book)
+        return book, *tried
+
+    def _of(self, book: RawBook) -> tuple[MarkedBook, list[Passage]]:
+        marked = mark_book(book, self.rules, self.roles)
+        abbreviations = self.rules.words("abbreviations")
+        return marked, paragraphs_to_passages(marked.paragraphs, self.limits, self.count_tokens, abbreviations)
+
+    def _tried(self, book: RawBook) -> tuple[MarkedBook, list[Passage]] | _Fault:
+        try:
+            return self._of(book)
+        except MemoryError:
+            raise
+        except Exception as error:  # other parts of the book can be read
+            return _Fault(FAULT.format(describe_fault(error)), traceback.format_exc())
+
+    def _faulty_pages(self, book: RawBook, indexes: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """The fault of each page (by index) that ends in one, found by halves."""
+        others = dict.fromkeys(set(range(len(book.pages))) - set(indexes), ("", ""))
+        tried = self._tried(book.without(others))
+        if not isinstance(tried, _Fault):
+            return {}
+        if len(indexes) == 1:
+            return {indexes[0]: tried}
+        middle = len(indexes) // 2
+        return self._faulty_pages(book, indexes[:middle]) | self._faulty_pages(book, indexes[middle:])
+
+
+class _Fault(NamedTuple):
+    """A fault of ours: what it is, and its traceback."""
+
+    why: str
+    traceback: str
 
 
 def _line_columns(book: RawBook, marked: MarkedBook, book_id: str) -> Columns:
@@ -112,9 +226,18 @@ def _passage_rows(passages: list[Passage], labels: list[str], book_id: str) -> t
     return rows, dropped
 
 
+def _dropped_parts(book: RawBook, book_id: str) -> Iterator[dict[str, object]]:
+    """Parts of the book other than pages that could not be read."""
+    for part in book.parts:
+        item = f"{book_id} {part.item}"
+        yield {"stage": "extract", "item": item, "related": None, "reason": part.reason, "detail": part.why}
+
+
 def _dropped_pages(book: RawBook, marked: MarkedBook, book_id: str) -> Iterator[dict[str, object]]:
-    """Pages whose text is missing, unreadable, or not PDFium's."""
+    """Pages that could not be read, or whose text is missing, unreadable, or not PDFium's."""
     for page, role in zip(book.pages, marked.roles, strict=True):
+        if page.unread and page.unread != NOT_SAMPLED:
+            yield _dropped(book_id, page.number, UNREAD_PAGE, page.unread)
         if page.again:
             yield _dropped(book_id, page.number, "first reading of page", "pdfplumber reads it better")
         if role == "image_only":
@@ -148,9 +271,9 @@ class MarkedBook:
     paragraphs: list[Paragraph]
 
 
-def mark_book(book: RawBook, rules: Rules) -> MarkedBook:
-    """Labels, roles, line kinds and paragraphs of a book."""
-    facts = page_facts(book, rules)
+def mark_book(book: RawBook, rules: Rules, roles: SetRoles = ()) -> MarkedBook:
+    """Labels, roles, line kinds and paragraphs of a book. ``roles`` are set: first page, last page (from 1), role."""
+    facts = page_facts(book, rules, roles)
     kinds = [
         ["furniture" if (n, i) in facts.furniture else "prose" for i in range(len(lines))]
         for n, lines in enumerate(book.lines)
@@ -162,7 +285,7 @@ def mark_book(book: RawBook, rules: Rules) -> MarkedBook:
     return MarkedBook(facts.labels, facts.roles, kinds, paragraphs)
 
 
-def page_facts(book: RawBook, rules: Rules) -> PageFacts:
+def page_facts(book: RawBook, rules: Rules, set_roles: SetRoles = ()) -> PageFacts:
     """Text size, furniture, labels and roles of the pages, found before single lines are classified."""
     size = text_size(book.lines)
     rows = find_furniture(book.lines, [page.height for page in book.pages], size)
@@ -172,9 +295,11 @@ def page_facts(book: RawBook, rules: Rules) -> PageFacts:
     small = {(row.page, i) for page in rows for row in page if row.size < HEADING_RATIO * size for i in row.lines}
     text = [[line for i, line in enumerate(lines) if (n, i) not in small] for n, lines in enumerate(book.lines)]
     roles = page_roles(text, book.outline, labels=labels, body_size=size, rules=rules)
+    for first, last, role in set_roles:
+        roles[first - 1 : last] = [role] * len(roles[first - 1 : last])
     for n, page in enumerate(book.pages):
         if not page.lines:
-            roles[n] = "image_only" if page.images and not page.chars else "blank"
+            roles[n] = "unread" if page.unread else "image_only" if page.images and not page.chars else "blank"
     return PageFacts(size, labels, roles, furniture)
 
 

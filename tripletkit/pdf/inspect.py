@@ -47,6 +47,8 @@ def draw_page(path: Path, number: int, *, rules: Rules, scale: float = 2.0) -> I
         raise SourceError(
             f"{path}: has no page {number}", f"Its pages are 1 to {len(book.pages)}, as a PDF viewer counts them."
         )
+    if unread := book.pages[number - 1].unread:
+        raise SourceError(f"{path}: page {number} could not be read: {unread}", "See the page in a PDF viewer.")
     marked = mark_book(book, rules)
     kinds = marked.kinds[number - 1]
     with open_pdf(path) as document:

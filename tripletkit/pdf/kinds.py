@@ -42,7 +42,7 @@ def text_size(pages: Iterable[Iterable[Line]]) -> float:
     """The font size that most letters have, in steps of half a point; 10.0 for a book without text."""
     letters: dict[float, int] = defaultdict(int)
     for line in chain.from_iterable(pages):
-        letters[round(line.size * 2) / 2] += len(line.text)
+        letters[max(round(line.size * 2) / 2, 0.5)] += len(line.text)
     return max(letters, key=lambda size: (letters[size], size), default=10.0)
 
 
@@ -85,7 +85,10 @@ def _own_edges(lines: Sequence[Line], size: float) -> tuple[float, float] | None
         return None
     lefts = Counter(round(line.x0 / 2) for line in text)
     # The left-most edge that several lines share: most lines of an exercise page hang further in.
-    left = 2.0 * min(x for x, times in lefts.items() if times >= max(2, len(text) // 8))
+    shared = [x for x, times in lefts.items() if times >= max(2, len(text) // 8)]
+    if not shared:  # centred, or round a picture
+        return None
+    left = 2.0 * min(shared)
     rights = sorted(line.x1 for line in text)
     return left, rights[-1 - len(rights) // 20]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from tripletkit.errors import ConfigError
+from tripletkit.errors import ConfigError, SourceError
 from tripletkit.language.layout_words import LONGEST_MEAN_WORD
 from tripletkit.pdf.lines import Line, page_lines
 from tripletkit.pdf.reader import (
@@ -18,16 +20,20 @@ from tripletkit.pdf.reader import (
     RawPage,
     Word,
     open_pdf,
+    read_labels,
     read_metadata,
     read_outline,
     read_page,
     style_of,
     word_text,
 )
+from tripletkit.pdf.workers import FAULT, begin_step, describe_fault
 
 if TYPE_CHECKING:
     from pdfplumber.page import Page as PlumberPage
+    from pypdfium2 import PdfDocument
 
+T = TypeVar("T")
 BACKENDS = ("pdfium", "pdfplumber")
 #: pdfplumber takes a tenth of a second a page: a book that is bad throughout is not read twice.
 MOST_READ_AGAIN = 60
@@ -42,13 +48,28 @@ LEAST_ALPHANUMERIC = 0.35
 TOLERANCE_RATIO = 0.15
 
 _SIGN, _CID = re.compile(r"[\W_]"), re.compile(r"\(cid:\d+\)")
+_LEADER = re.compile(r"[.·…_‥・]{3,}|…+")
+#: Letters of scripts that set no space between words: Thai, Lao, Burmese, Khmer, Japanese and Chinese.
+WITHOUT_WORD_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+UNSUPPORTED = (
+    "not English/Latin script, but one without spaces between words (Chinese, Japanese, Thai …): not supported yet"
+)
+#: Text further away than this is on no page: a PDF's pages are at most 14,400 points wide and high.
+FAR_PT = 500_000.0
+#: Why a page was not read that no sample wanted.
+NOT_SAMPLED = "not in the sample"
 #: Characters without a Unicode meaning.
 UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff\u0080-\u009f]")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPage:
-    """A page as lines in reading order. ``height`` is in points, ``chars`` counts its words' characters."""
+    """A page as lines in reading order. ``height`` is in points, ``chars`` counts its words' characters.
+
+    A page that could not be read has no lines; ``unread`` says why, and ``fault`` holds the traceback of a fault of ours.
+    """
 
     number: int
     label: str
@@ -58,57 +79,192 @@ class ReadPage:
     lines: list[Line]
     complaint: str | None  # why its text is no good
     again: bool = False  # its text is pdfplumber's, as PDFium's was no good
+    unread: str = ""
+    fault: str = ""
+
+
+class Part(NamedTuple):
+    """A part of a book other than a page that is left out: what it is (a reason of ``dropped``), which one, and why."""
+
+    reason: str
+    item: str
+    why: str
+    fault: str = ""
 
 
 @dataclass(frozen=True)
 class RawBook:
-    """A book as read: its title ("" if it names none), pages and outline."""
+    """A book as read: its title ("" if it names none), pages, outline, and the parts that were left out."""
 
     title: str
     pages: list[ReadPage]
     outline: list[Bookmark]
+    parts: tuple[Part, ...] = ()
 
     @cached_property
     def lines(self) -> list[list[Line]]:
         """The lines of each page."""
         return [page.lines for page in self.pages]
 
+    def without(self, unread: Mapping[int, tuple[str, str]]) -> RawBook:
+        """The same book, the pages with these indexes marked as unread: why, and the traceback of a fault."""
+        pages = [
+            _empty(page.number, page.label, *unread[n]) if n in unread else page for n, page in enumerate(self.pages)
+        ]
+        return replace(self, pages=pages)
 
-def read_book(path: Path, backend: str = "pdfium") -> RawBook:
+
+def read_book(
+    path: Path, backend: str = "pdfium", *, skip: Mapping[str, str] = MappingProxyType({}), sample: int = 0
+) -> RawBook:
     """The file's pages with their lines. ``backend`` is pdfium or pdfplumber.
 
-    Raises ConfigError for another backend, SourceError for a file that cannot be read.
+    ``skip``: steps (see `begin_step`) that are left out, and why. ``sample``: so many pages, evenly spread, are read and
+    the others are marked as unread; 0: all. A page that cannot be read costs itself alone. Raises ConfigError for another
+    backend, SourceError for a file that cannot be opened.
     """
     if backend not in BACKENDS:
         raise ConfigError(f"backend {backend!r} is not known", f"Known: {', '.join(BACKENDS)}.")
-    with open_pdf(path) as document:
-        numbers = range(1, len(document) + 1)
-        words = _words_by_pdfplumber(path, numbers) if backend == "pdfplumber" else {}
-        pages = [_with_lines(read_page(document, number), words.get(number)) for number in numbers]
-        bad = [page.number for page in pages if page.complaint is not None and backend == "pdfium"][:MOST_READ_AGAIN]
-        for number, found in (_words_by_pdfplumber(path, bad) if bad else {}).items():
-            again = _with_lines(read_page(document, number), found)
-            if found and again.complaint is None:
-                pages[number - 1] = replace(again, again=True)
-        return RawBook(read_metadata(document, "Title"), pages, read_outline(document))
+    try:
+        with open_pdf(path) as document:
+            book = _Reading(path, document, backend, skip, sample).book()
+    except SourceError as error:
+        if (other := _book_by_pdfplumber(path, error.problem, skip)) is None:
+            raise
+        return other
+    if any(page.chars or page.images for page in book.pages):
+        return book
+    return _book_by_pdfplumber(path, "PDFium finds no text in it", skip) or book
 
 
-def _words_by_pdfplumber(path: Path, numbers: Iterable[int]) -> dict[int, list[Word]]:
-    """Page number (1-based) → its words in file order; pages that pdfplumber cannot read either are left out."""
+@dataclass(frozen=True)
+class _Reading:
+    """One reading of an open file, step by step."""
+
+    path: Path
+    document: PdfDocument
+    backend: str
+    skip: Mapping[str, str]
+    sample: int
+
+    def book(self) -> RawBook:
+        count = len(self.document)
+        numbers = range(1, count + 1)
+        wanted = {1 + round(i * (count - 1) / max(self.sample - 1, 1)) for i in range(self.sample)} or set(numbers)
+        labels, parts = self._guarded("page labels", self._labels, [""] * count)
+        words, more = self._words_of(wanted) if self.backend == "pdfplumber" else ({}, [])
+        pages = [
+            self._page(number, label, words) if number in wanted else _empty(number, label, NOT_SAMPLED)
+            for number, label in zip(numbers, labels, strict=True)
+        ]
+        bad = [page.number for page in pages if page.complaint not in (None, UNSUPPORTED) and self.backend == "pdfium"]
+        if bad:
+            again, more = self._words_of(bad[:MOST_READ_AGAIN])
+            for number, found in again.items():
+                page = self._page(number, labels[number - 1], {number: found})
+                if found and page.complaint is None and not page.unread:
+                    pages[number - 1] = replace(page, again=True)
+        outline, lost = self._guarded("outline", self._outline, list[Bookmark]())
+        return RawBook(read_metadata(self.document, "Title"), pages, outline, (*parts, *more, *lost))
+
+    def _page(self, number: int, label: str, words: Mapping[int, list[Word]]) -> ReadPage:
+        step = f"page {number}"
+        if step in self.skip:
+            return _empty(number, label, self.skip[step])
+        begin_step(step)
+        try:
+            return _with_lines(read_page(self.document, number, label), words.get(number))
+        except SourceError as error:
+            return _empty(number, label, error.problem)
+        except MemoryError:
+            raise
+        except Exception as error:  # the other pages can be read
+            return _empty(number, label, FAULT.format(describe_fault(error)), traceback.format_exc())
+
+    def _guarded(self, step: str, read: Callable[[], tuple[T, list[Part]]], nothing: T) -> tuple[T, list[Part]]:
+        """What is read in a step without which the book can be read too."""
+        why, fault = self.skip.get(step, ""), ""
+        try:
+            if not why:
+                begin_step(step)
+                return read()
+        except Exception as error:
+            why, fault = FAULT.format(describe_fault(error)), traceback.format_exc()
+        return nothing, [Part(f"{step} not read", step, why, fault)]
+
+    def _labels(self) -> tuple[list[str], list[Part]]:
+        labels, bad = read_labels(self.document)
+        return labels, [Part("page labels not read", "page labels", f"{bad} of {len(labels)} are damaged")] * bool(bad)
+
+    def _outline(self) -> tuple[list[Bookmark], list[Part]]:
+        found, lost = read_outline(self.document)
+        return found, [Part("bookmark without a page", title, "it leads to no page") for title in lost]
+
+    def _words_of(self, numbers: Iterable[int]) -> tuple[dict[int, list[Word]], list[Part]]:
+        """The words of these pages by pdfplumber, if it counts the same pages."""
+        why = self.skip.get("pdfplumber", "")
+        begin_step("pdfplumber")
+        with _plumber_pages(self.path, skip=bool(why)) as pages:
+            if len(pages) == len(self.document):
+                read = ((number, _safe_words(number, pages[number - 1], self.skip)) for number in numbers)
+                return {number: words for number, words in read if words is not None}, []
+            why = why or f"it finds {len(pages)} pages, PDFium {len(self.document)}"
+        return {}, [Part("pdfplumber not used", "pdfplumber", why)]
+
+
+def _empty(number: int, label: str, why: str, fault: str = "") -> ReadPage:
+    return ReadPage(number, label, 0.0, 0, 0, [], None, unread=why, fault=fault)
+
+
+@contextmanager
+def _plumber_pages(path: Path, *, skip: bool = False) -> Iterator[Sequence[PlumberPage]]:
+    """The file's pages by pdfplumber, none if it cannot open it or with ``skip``."""
     # Importing pdfplumber takes a tenth of a second, and few books need it.
     import pdfplumber
-    from pdfminer.pdfexceptions import PDFException
-    from pdfplumber.utils.exceptions import PdfminerException
 
-    unread = (PdfminerException, PDFException, ValueError, KeyError, TypeError, IndexError)
-    found: dict[int, list[Word]] = {}
-    with suppress(*unread), pdfplumber.open(path) as document:
-        for number in numbers:
-            page = document.pages[number - 1]
-            with suppress(*unread):
-                found[number] = list(_plumber_words(page))
-            page.close()
-    return found
+    document, pages = None, []
+    with suppress(Exception):  # of any kind, for a damaged file
+        if not skip:
+            document = pdfplumber.open(path)
+            pages = document.pages
+    try:
+        yield pages
+    finally:
+        with suppress(Exception):  # closing it closes its pages, each of which may be damaged
+            if document is not None:
+                document.close()
+
+
+def _safe_words(number: int, page: PlumberPage, skip: Mapping[str, str]) -> list[Word] | None:
+    """The page's words in file order, None if pdfplumber cannot read it either."""
+    step = f"page {number} by pdfplumber"
+    if step in skip:
+        return None
+    begin_step(step)
+    words = None
+    with suppress(Exception):  # of any kind, for a damaged page
+        words = list(_plumber_words(page))
+        page.close()
+    return words
+
+
+def _book_by_pdfplumber(path: Path, why: str, skip: Mapping[str, str]) -> RawBook | None:
+    """A book that PDFium cannot open, such as one whose owner's password is empty; None if pdfplumber cannot either."""
+    if not path.is_file() or "pdfplumber" in skip:
+        return None
+    begin_step("pdfplumber")
+    with _plumber_pages(path) as pages:
+        read = [_page_by_pdfplumber(number, page, skip) for number, page in enumerate(pages, 1)]
+    if not any(page.chars for page in read):
+        return None
+    return RawBook("", read, [], (Part("read by pdfplumber", path.name, why.removeprefix(f"{path}: ")),))
+
+
+def _page_by_pdfplumber(number: int, page: PlumberPage, skip: Mapping[str, str]) -> ReadPage:
+    words = _safe_words(number, page, skip)
+    if words is None:
+        return _empty(number, "", "pdfplumber cannot read it")
+    return _with_lines(RawPage(number, "", float(page.width), float(page.height), words, images=0))
 
 
 def _plumber_words(page: PlumberPage) -> Iterator[Word]:
@@ -122,7 +278,7 @@ def _plumber_words(page: PlumberPage) -> Iterator[Word]:
         if not text:
             continue
         box = held["x0"] - left, held["x1"] - left, held["top"] - top, held["bottom"] - top
-        baseline, size = page.height - held["chars"][0]["matrix"][5], round(held["size"], 2)
+        baseline, size = page.height - held["chars"][0]["matrix"][5], max(round(held["size"], 2), 0.1)
         word = Word(text, *box, baseline, size, style_of(held["fontname"], 400), space=True)
         if before is not None:  # perhaps only a change of font, not a gap, parts the two
             bigger = max(before.size, size)
@@ -134,11 +290,16 @@ def _plumber_words(page: PlumberPage) -> Iterator[Word]:
 
 def _with_lines(page: RawPage, words: list[Word] | None = None) -> ReadPage:
     """The page's lines, made of ``words`` if they are given, else of its own. Its words are not kept."""
-    if words is not None:
-        page = replace(page, words=words, lost=0)
+    held, lost = (page.words, page.lost) if words is None else (words, 0)
+    page = replace(page, words=[word for word in held if _on_a_page(word)])
     texts = [word.text for word in page.words]
-    chars, problem = sum(map(len, texts)), complaint(texts, page.lost)
+    chars, problem = sum(map(len, texts)), complaint(texts, lost)
     return ReadPage(page.number, page.label, page.height, chars, page.images, page_lines(page), problem)
+
+
+def _on_a_page(word: Word) -> bool:
+    sides = -FAR_PT < word.x0 < FAR_PT and -FAR_PT < word.x1 < FAR_PT and word.size < FAR_PT
+    return sides and word.top > -FAR_PT and word.bottom < FAR_PT and -FAR_PT < word.baseline < FAR_PT
 
 
 def complaint(words: Sequence[str], lost: int = 0) -> str | None:
@@ -149,13 +310,18 @@ def complaint(words: Sequence[str], lost: int = 0) -> str | None:
     unreadable = (lost + (0 if text.isascii() else len(UNREADABLE.findall(text)))) / (len(text) + lost)
     if unreadable > MOST_UNREADABLE:
         return f"{unreadable:.0%} of its characters have no meaning"
+    if not text.isascii() and len(WITHOUT_WORD_SPACES.findall(text)) > 0.5 * len(text):
+        return UNSUPPORTED
     # The points of a plot are signs by themselves.
     longer = "".join([word for word in words if len(word) > 2])
     alphanumeric = (len(longer) - len(_SIGN.findall(longer))) / max(len(longer), 1)
     leaders = longer.count(".") > 0.4 * len(longer)  # of dots, in contents
     if len(longer) >= ENOUGH_CHARACTERS and alphanumeric < LEAST_ALPHANUMERIC and not leaders:
         return f"only {alphanumeric:.0%} of its characters are letters or digits"
-    mean = len(text) / len(words)
+    if len(text) <= LONGEST_MEAN_WORD * len(words):
+        return None
+    parts = _LEADER.sub(" ", " ".join(words)).split()  # "Soil........12" is two words and their leader
+    mean = sum(map(len, parts)) / max(len(parts), 1)
     if mean > LONGEST_MEAN_WORD:
         return f"its words have {mean:.0f} characters on average, so they are glued together"
     return None

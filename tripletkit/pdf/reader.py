@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,8 @@ HYPHEN_MARKS = "\x02\ufffe"
 FRAME_WIDTH, FRAME_PT, FRAME_SEGMENTS = 0.4, 20.0, 20
 #: TeX draws underscores, in points at most so long.
 STROKE_PT = 10.0
+#: No printed page number has more characters; a damaged one may be a roman number of a million letters.
+LONGEST_LABEL = 40
 #: A word ends behind each of PDFium's hyphen marks: what follows stands on the next line.
 _WORD = re.compile(rf"[^\s\x00\u200b{HYPHEN_MARKS}]+[{HYPHEN_MARKS}]?|[{HYPHEN_MARKS}]")
 #: Start, end, whether white space or a page's start stood before it, and whether it is a note's mark.
@@ -126,53 +128,107 @@ def open_pdf(path: Path) -> Iterator[pdfium.PdfDocument]:
     try:
         document = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
-        what, cure = f"damaged, PDFium cannot open it ({error})", "Download it again, or repair it with qpdf."
-        if "password" in str(error).lower():
-            what = "encrypted, it needs a password to open"
-            cure = "Save a copy without the password (a PDF viewer's print or export does it), then use that."
-        raise SourceError(f"{path}: {what}", cure) from error
+        raise _closed(path, error.err_code) from error
     with closing(document):
         yield document
 
 
-def read_page(document: pdfium.PdfDocument, number: int) -> RawPage:
-    """Page ``number`` (1-based) with its words."""
-    page = document[number - 1]
+def _closed(path: Path, code: int | None) -> SourceError:
+    """Why PDFium cannot open a file, by its error code, and what to do."""
+    handler = security_handler(path.read_bytes())
+    # Where a file opens and has no page, the code is that of an earlier file.
+    if handler is None or code not in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
+        what = "the system cannot read it" if code == raw.FPDF_ERR_FILE else "damaged, PDFium finds no page in it"
+        return SourceError(f"{path}: {what}", "Download it again, or repair it with qpdf.")
+    what = f"encrypted by a method that PDFium does not know (security handler {handler or 'without a name'})"
+    if handler.startswith(("Adobe.PubSec", "Adobe.PPK")):
+        what = f"encrypted for the holders of certain certificates (security handler {handler})"
+    elif code == raw.FPDF_ERR_PASSWORD:
+        what = "encrypted, it needs a password to open"
+    cure = "Save a copy without protection (a PDF viewer's print or export does it), then use that."
+    return SourceError(f"{path}: {what}", cure)
+
+
+def security_handler(data: bytes) -> str | None:
+    """The name of what encrypted a PDF, such as "Standard" or "Adobe.PubSec", "" without a name; None: not encrypted."""
+    place = re.search(rb"/Encrypt\s*(?:(\d+)\s+\d+\s+R|<<)", data)
+    if place is None:
+        return None
+    start = re.search(rb"(?<!\d)%s\s+\d+\s+obj" % place[1], data) if place[1] else place
+    name = re.compile(rb"/Filter\s*/([^\s/<>\[\]()]+)").search(data, start.end()) if start else None
+    return name[1].decode("latin-1") if name else ""
+
+
+def read_page(document: pdfium.PdfDocument, number: int, label: str = "") -> RawPage:
+    """Page ``number`` (1-based) with its words. Raises SourceError for a page that PDFium cannot load."""
+    try:
+        page = document[number - 1]
+        textpage = page.get_textpage()
+    except pdfium.PdfiumError as error:
+        raise SourceError("PDFium cannot load it") from error
     width, height = page.get_size()
     left, bottom, _, top = page.get_cropbox()
-    textpage = page.get_textpage()
     top = top if top - bottom >= height - 1 else bottom + height
     words, lost = _words(textpage.raw, left, top)
     images = sum(1 for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=1)) if len(words) < 5 else 0
-    try:
-        label = str(document.get_page_label(number - 1) or "").strip()
-    except (pdfium.PdfiumError, UnicodeDecodeError):
-        label = ""
     drawn = _drawn(page.raw, left, top, width, height)
     textpage.close()
     page.close()
     return RawPage(number, label, width, height, words, images, lost, *drawn)
 
 
-def read_outline(document: pdfium.PdfDocument, most: int = 20_000) -> list[Bookmark]:
-    """The outline in order, at most ``most`` entries (a damaged outline can loop)."""
+def read_labels(document: pdfium.PdfDocument) -> tuple[list[str], int]:
+    """The PDF's label of each page, "" if it has none, and how many labels cannot be read."""
+    labels = [_label(document, index) for index in range(len(document))]
+    return ["" if label is None else label for label in labels], labels.count(None)
+
+
+def _label(document: pdfium.PdfDocument, index: int) -> str | None:
+    try:
+        label = str(document.get_page_label(index) or "").strip()
+    except (pdfium.PdfiumError, UnicodeDecodeError):
+        return None
+    return label if len(label) <= LONGEST_LABEL else None
+
+
+def read_outline(document: pdfium.PdfDocument, most: int = 20_000) -> tuple[list[Bookmark], list[str]]:
+    """The outline in order, at most ``most`` entries (a damaged outline can loop), and the titles that lead to no page."""
     found: list[Bookmark] = []
-    for entry in document.get_toc(max_depth=8):
-        if len(found) >= most:
-            break
-        dest = entry.get_dest()
+    lost: list[str] = []
+    for entry in islice(document.get_toc(max_depth=8), most):
+        title = _title(entry)
+        dest = entry.get_dest() if title else None
         index = dest.get_index() if dest else None
-        title = clean(entry.get_title() or "")
-        if title and index is not None:
-            _, view = dest.get_view()
-            top = document.get_page_size(index)[1] - view[1] if len(view) > 1 and view[1] else None
-            found.append(Bookmark(title, entry.level, index + 1, top))
-    return found
+        if title and index is not None and 0 <= index < len(document):
+            found.append(Bookmark(title, entry.level, index + 1, _place(document, dest, index)))
+        elif title:
+            lost.append(title)
+    return found, lost
+
+
+def _title(entry: pdfium.PdfBookmark) -> str:
+    try:
+        return clean(entry.get_title() or "")
+    except UnicodeDecodeError:
+        return ""
+
+
+def _place(document: pdfium.PdfDocument, dest: pdfium.PdfDest, index: int) -> float | None:
+    """How far below its page's top edge a destination is, in points; None if it does not say."""
+    try:
+        _, view = dest.get_view()
+        known = len(view) > 1 and view[1] and math.isfinite(view[1])
+        return document.get_page_size(index)[1] - view[1] if known else None
+    except pdfium.PdfiumError:  # a page that cannot be loaded
+        return None
 
 
 def read_metadata(document: pdfium.PdfDocument, key: str) -> str:
-    """What the PDF's metadata say under ``key``, such as "Title" or "Author"; "" if they say nothing."""
-    return clean(document.get_metadata_value(key) or "")
+    """What the PDF's metadata say under ``key``, such as "Title" or "Author"; "" if they say nothing that can be read."""
+    try:
+        return clean(document.get_metadata_value(key) or "")
+    except UnicodeDecodeError:
+        return ""
 
 
 def clean(text: str) -> str:

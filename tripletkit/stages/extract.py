@@ -10,7 +10,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,10 +20,22 @@ import polars as pl
 from tripletkit.books import REFUSED, is_passage_file
 from tripletkit.encoding.resolve import EMBEDDED, NO_LIMIT, EncoderFolder
 from tripletkit.encoding.tokens import token_counter
-from tripletkit.errors import EncoderError, SourceError
+from tripletkit.errors import REPORT, EncoderError, SourceError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.own_passages import OwnBooks, cut_in_words, cut_rows, notes_on, read_kept, rows_to_books
-from tripletkit.pdf.workers import BookTables, BookTask, Bounds, Failure, PassageLimits, WorkerFunction, run_bounded
+from tripletkit.pdf.workers import (
+    FAULT,
+    FAULT_START,
+    UNREAD_PAGE,
+    BookTables,
+    BookTask,
+    Bounds,
+    Failure,
+    PassageLimits,
+    WorkerFunction,
+    read_books,
+    run_bounded,
+)
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.store import write_atomically
@@ -37,7 +50,7 @@ OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
 
-VERSION = 4
+VERSION = 5
 #: The longest passage for an encoder that reads texts of any length.
 UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
@@ -50,8 +63,12 @@ FIND_PROBLEM: WorkerFunction[ToCheck, tuple[str, str] | None] = WorkerFunction("
 _CURES = {
     "time": "Raise book_seconds in [extract].",
     "memory": "Raise book_memory_mb in [extract].",
-    "killed": "If the system ran out of memory, set fewer workers; if it happens again, the file may be damaged.",
+    "killed": "If the system ran out of memory, set fewer workers.",
 }
+#: The reason in `dropped` for a book that was read and has no passage.
+EMPTY_BOOK = "book without passages"
+#: Roles of pages whose text is in no passage.
+_NO_PASSAGES = ("front", "toc", "glossary", "index", "bibliography")
 
 
 def run(job: Job) -> StageResult:
@@ -66,10 +83,9 @@ def run(job: Job) -> StageResult:
     refused = {path: refused[path] for path in job.books if path in refused}
     read = [task for task in tasks if task.path not in refused]
     if not read and not own:
-        raise SourceError(
-            "no book could be read:\n  " + "\n  ".join(refused.values()),
-            "Give at least one PDF with a text layer, or one file of passages with a column 'text'.",
-        )
+        faults = all(REPORT in why for why in refused.values())
+        hint = "Give at least one PDF with a text layer, or one file of passages with a column 'text'."
+        raise SourceError("no book could be read:\n  " + "\n  ".join(refused.values()), "" if faults else hint)
     tables = {"books": make_table(BOOKS, [_book_row(task, job) for task in read])}
     for name, table in _PARTS.items():
         kept = [pl.read_parquet(task.part / f"{name}.parquet") for task in read]
@@ -77,7 +93,8 @@ def run(job: Job) -> StageResult:
     dropped: list[Row] = tables.pop("dropped").to_dicts()
     for path, why in refused.items():
         dropped.append({"stage": "extract", "item": str(path), "related": None, "reason": REFUSED, "detail": why})
-    notes, found = list(refused.values()), _own_books(own, job)
+    dropped += _without_passages(tables)
+    notes, found = [*refused.values(), *_notes(tables, dropped)], _own_books(own, job)
     if found is not None:
         tables |= {name: pl.concat([tables[name], getattr(found, name)]) for name in ("books", "pages", "passages")}
         dropped += found.dropped
@@ -100,8 +117,9 @@ def _check_encoders(job: Job) -> None:
     if "sentence_transformers" not in sys.modules:
         [(_, found)] = run_bounded(FIND_PROBLEM, [task], workers=1, bounds=Bounds(seconds=3600, memory_mb=1 << 20))
     if isinstance(found, Failure):
+        log.debug("loading the encoder failed\n%s", found.traceback)
         fault = found.cause == "fault"
-        cure = "This is a fault in tripletkit; please report it." if fault else "Choose a smaller encoder."
+        cure = f"This is a fault in tripletkit. {REPORT}" if fault else "Choose a smaller encoder."
         named = " or ".join(repr(one) for one in (place and place.name, cross_encoder, teacher and teacher.name) if one)
         raise EncoderError(f"encoder {named}: loading it failed ({found.why})", cure)
     if isinstance(found, tuple):
@@ -145,9 +163,13 @@ def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
         if book_id in tasks:
             log.warning("%s is the same file as %s; it is read once", path, tasks[book_id].path)
             continue
-        values = (sha, place.tokenizer_fingerprint, repr(limits), backend, job.rules.fingerprint, str(VERSION))
+        roles = job.settings.extract.roles_of(path.name)
+        # Pages over these limits are left out.
+        limited = job.settings.extract.page_seconds, job.settings.extract.book_memory_mb
+        settings = repr((limits, backend, roles, limited))
+        values = (sha, place.tokenizer_fingerprint, settings, job.rules.fingerprint, str(VERSION))
         part = job.folder / "cache" / "books" / stable_id("part", *values)
-        tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend)
+        tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend, roles)
     return list(tasks.values()), refused
 
 
@@ -162,24 +184,31 @@ def _limits(job: Job) -> PassageLimits:
 def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str | None]]:
     """Each task with its error message, or None."""
     settings = job.settings.extract
-    bounds = Bounds(settings.book_seconds, settings.book_memory_mb)
+    bounds = Bounds(settings.book_seconds, settings.book_memory_mb, settings.page_seconds)
     workers = job.settings.workers or os.cpu_count() or 1
     with job.progress.bar("reading", len(tasks), "books") as advance:
-        for index, outcome in run_bounded(READ_BOOK, tasks, workers=workers, bounds=bounds):
+        for index, outcome in read_books(READ_BOOK, tasks, workers=workers, bounds=bounds):
             yield tasks[index], _kept(tasks[index], outcome)
             advance(1)
+
+
+def problem_of(path: Path, failure: Failure) -> tuple[str, str]:
+    """Why a book did not come out of its worker, and what to do."""
+    if failure.traceback:
+        log.debug("reading %s failed\n%s", path, failure.traceback)
+    if failure.cause in ("fault", "crash"):
+        return f"{path}: {FAULT.format(failure.why)}", REPORT
+    return f"{path}: reading it {failure.why}", _CURES[failure.cause]
 
 
 def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
     """Cache a book's tables; the mark "done" comes last. Returns an error message if the book has none."""
     if isinstance(outcome, Failure):
-        if outcome.cause == "fault":
-            log.debug("reading %s failed\n%s", task.path, outcome.traceback)
-            cure = "Please report it, with the PDF if you may share it."
-            return f"{task.path}: a fault in tripletkit, not in the file ({outcome.why})\n  {cure}"
-        return f"{task.path}: reading it {outcome.why}\n  {_CURES[outcome.cause]}"
+        return "\n  ".join(problem_of(task.path, outcome))
     if isinstance(outcome, str):
         return outcome
+    for fault in outcome.faults:
+        log.debug("a part of %s could not be read\n%s", task.path, fault)
     task.part.mkdir(parents=True, exist_ok=True)
     (task.part / "done").unlink(missing_ok=True)
     for name, table in _PARTS.items():
@@ -253,11 +282,61 @@ def _license(path: Path, named: dict[str, str]) -> str | None:
     return None
 
 
+def _without_passages(tables: dict[str, pl.DataFrame]) -> Iterator[Row]:
+    """A row of ``dropped`` for each PDF that has text and no passages: which pages were taken for what."""
+    empty = tables["books"].join(tables["passages"], on="book_id", how="anti")
+    for book_id, path in empty.select("book_id", "path").iter_rows():
+        held = _role_ranges(tables["pages"].filter(book_id=book_id))
+        item = {"stage": "extract", "item": path, "related": book_id}
+        yield {**item, "reason": EMPTY_BOOK, "detail": f"its pages were taken for {held}"}
+
+
+def _notes(tables: dict[str, pl.DataFrame], dropped: list[Row]) -> Iterator[str]:
+    """For each PDF, what a user must know: pages that could not be read, no passages, pages whose text is in none."""
+    books = list(tables["books"].select("book_id", "path").iter_rows())
+    for book_id, path in books:
+        if rows := [row for row in dropped if row["reason"] == UNREAD_PAGE and str(row["item"]).startswith(book_id)]:
+            first = f"{str(rows[0]['item']).removeprefix(book_id).strip()}: {rows[0]['detail']}"
+            report = f"\n  {REPORT}" if any(str(row["detail"]).startswith(FAULT_START) for row in rows) else ""
+            yield f"{path}: {counted(len(rows), 'page')} could not be read, the others are read ({first}){report}"
+    for row in dropped:
+        if row["reason"] == EMPTY_BOOK:
+            hint = 'If a role is wrong, set it, for example: --set \'extract.roles={"1-20"="body"}\''
+            yield f"{row['item']}: no passages, though it has text: {row['detail']}\n  {hint}"
+    for book_id, path in books if len(books) > 1 else ():
+        if held := _role_ranges(tables["pages"].filter(book_id=book_id), _NO_PASSAGES):
+            yield f"          {Path(path).name}: pages in no passage: {held}"
+
+
+def _role_ranges(pages: pl.DataFrame, roles: Sequence[str] = ()) -> str:
+    """How many pages have each role (of ``roles``, or all that occur), and which: "front 12 (1–12), index 8 (327–334)"."""
+    held: dict[str, list[int]] = {}
+    for page, role in pages.sort("page").select("page", "role").iter_rows():
+        held.setdefault(role, []).append(page)
+    return ", ".join(f"{role} {len(held[role]):,} ({_ranges(held[role])})" for role in roles or held if role in held)
+
+
+def _ranges(pages: Sequence[int]) -> str:
+    """Page numbers in order as ranges: 1, 9, 11–12."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and runs[-1][-1] == page - 1:
+            runs[-1].append(page)
+        else:
+            runs.append([page])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
 def _summary(tables: dict[str, pl.DataFrame], cut: str) -> str:
-    passages = tables["passages"]
+    passages, pages = tables["passages"], tables["pages"]
     kinds = passages["kind"].value_counts().sort("count", "kind", descending=[True, False]).iter_rows()
-    read = f"{counted(tables['books'].height, 'book')}, {counted(tables['pages'].height, 'page')}"
-    return f"{read} → {passages.height:,} passages ({', '.join(f'{kind} {count:,}' for kind, count in kinds)}){cut}"
+    read = f"{counted(tables['books'].height, 'book')}, {counted(pages.height, 'page')}"
+    made = f"{passages.height:,} passages ({', '.join(f'{kind} {count:,}' for kind, count in kinds)}){cut}"
+    one = _role_ranges(pages, _NO_PASSAGES) if tables["books"].height == 1 else ""
+    counts = Counter(pages["role"])
+    many = ", ".join(f"{role} {counts[role]:,}" for role in _NO_PASSAGES if counts[role])
+    kept_out = f"; pages in no passage: {one or many}" if one or many else ""
+    return f"{read} → {made}{kept_out}"
 
 
 STAGE = Stage(

@@ -78,7 +78,7 @@ def glossary_sections(book: Book, rules: Rules) -> list[GlossarySection]:
     opened: Line | None = None
     for page, lines in enumerate(book.pages):
         role = book.roles[page]
-        if role in ("toc", "index", "bibliography", "blank"):
+        if role in ("toc", "index", "bibliography", "blank", "unread"):
             opened = None
             continue
         if role == "glossary" and opened is None and (page == 0 or book.roles[page - 1] != "glossary"):
