@@ -114,7 +114,7 @@ class Project:
         return self._run_one("publish", force)
 
     def train(self, *, force: bool = False) -> StageReport:
-        """Fine-tune the encoder on the triplets. Raises EncoderError if it is not better on validation passages."""
+        """Fine-tune the encoder on teacher's scores and triplets. Raises EncoderError if it is not better on validation passages."""
         return self._run_one("train", force)
 
     def evaluate(self, *, force: bool = False) -> StageReport:

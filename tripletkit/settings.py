@@ -194,12 +194,12 @@ class TrainSettings(Section):
         "default", "model-card: a widely copied recipe (Euclidean distance, margin 5, lr 5e-5, 3 epochs)"
     )
     loss: Literal["triplet", "mnrl"] = setting(
-        "triplet", "triplet: TripletLoss; mnrl: MultipleNegativesRankingLoss with known positives masked"
+        "triplet", "no teacher; triplet: TripletLoss; mnrl: MultipleNegativesRankingLoss with known positives masked"
     )
     in_batch_negatives: bool = setting(
         True, "triplet: all in-batch terms and anchors as negatives, hardest weighted most; false: plain TripletLoss"
     )
-    distance: Literal["cosine", "euclidean"] = setting("cosine", "triplet: distance metric of TripletLoss")
+    distance: Literal["cosine", "euclidean"] = setting("cosine", "no teacher; distance metric of TripletLoss")
     margin: float = setting(
         0.15,
         "triplet: margin in units of train.distance; softened with in_batch_negatives; with a teacher, the largest margin",
