@@ -100,3 +100,37 @@ def test_a_file_with_nan_is_not_used(tmp_path: Path) -> None:
     cache = ScoreCache(tmp_path)
     cache.add(["a", "b"], np.array([[np.nan]], dtype=np.float32))
     assert cache.load(["a", "b"], (1, 1)) is None
+
+
+class Fixed:
+    """A model whose texts have these tokens: one-hot vectors by id, with a mask and the length of the prompt."""
+
+    tokenizer = type("Tokenizer", (), {"all_special_ids": ()})
+    device = torch.device("cpu")
+
+    def __init__(self, **texts: tuple[list[int], list[int], int]) -> None:
+        self.texts = texts
+
+    def encode_query(self, texts: list[str], **_: object) -> list[dict[str, Any]]:
+        found = []
+        for ids, mask, length in (self.texts[text] for text in texts):
+            tokens = {"input_ids": torch.tensor(ids, dtype=torch.long), "attention_mask": torch.tensor(mask).long()}
+            found.append({**tokens, "prompt_length": length, "token_embeddings": torch.eye(9)[tokens["input_ids"]]})
+        return found
+
+    encode_document = encode_query
+
+
+def test_padding_may_stand_before_the_prompt() -> None:
+    model = Fixed(left=([0, 5, 6, 7], [0, 1, 1, 1], 2), right=([5, 6, 7, 0], [1, 1, 1, 0], 2), text=([7], [1], 0))
+    found = max_similarities(model, ["left", "right"], ["text"], "float32")
+    assert found is not None
+    assert found[:, 0].tolist() == [1, 1], "5 and 6 are the prompt"
+
+
+def test_a_text_without_tokens_matches_nothing() -> None:
+    """A tokenizer that adds no special tokens makes nothing of an empty text."""
+    model = Fixed(empty=([], [], 0), tree=([3], [1], 0))
+    found = max_similarities(model, ["empty", "tree"], ["empty", "tree"], "float32")
+    assert found is not None
+    assert found.tolist() == [[0, 0], [0, 1]]

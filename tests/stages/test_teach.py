@@ -20,7 +20,7 @@ from tripletkit.stage import Job, StageResult
 from tripletkit.stages.teach import STAGE
 from tripletkit.store import Store
 
-SMALL = {"train.max_steps": 12, "train.list_passages": 6, "train.list_terms": 10}
+SMALL = {"train.list_passages": 6, "train.list_terms": 10}
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,22 @@ def test_a_planted_label_of_a_held_out_passage_is_not_learned(mined: Path) -> No
     assert not STAGE.run(taught).tables["teacher"].equals(plain)
 
 
+def test_no_triplet_of_a_page_that_a_held_out_passage_is_also_on(mined: Path) -> None:
+    """Its citations chose the positive, and they are labels of the held-out passage too."""
+    of = job(mined, HashEncoder())
+    rows = STAGE.run(of).tables["teacher"].drop_nulls("positive_id")
+    passage = rows["passage_id"][0]
+    [page] = of.tables["passages"].filter(passage_id=passage)["page_last"]
+    [other] = of.tables["passages"].join(of.tables["splits"].filter(split="test"), on="passage_id")["passage_id"][:1]
+    here = pl.when(pl.col("passage_id") == other).then(pl.lit(page, pl.Int32))
+    shared = changed(
+        of, "passages", *(here.otherwise(pl.col(name)).alias(name) for name in ("page_first", "page_last"))
+    )
+    with_triplet = STAGE.run(shared).tables["teacher"].drop_nulls("positive_id")
+    assert passage not in set(with_triplet["passage_id"])
+    assert with_triplet.height
+
+
 def test_definitions_do_not_teach(mined: Path) -> None:
     of = job(mined, HashEncoder())
     defined = changed(of, "terms", pl.lit("what the glossary says").alias("definition"))
@@ -141,7 +157,7 @@ def test_the_stage_runs_again_for_other_lists_but_not_for_another_learning_rate(
 
     stage = find_stage("teach")
     report = runner().run_stage(stage)
-    assert report.counts["lists"] == 12
+    assert report.counts["lists"] == 160
     assert runner(**{"train.learning_rate": 1e-3}).fresh(stage)
     assert not runner(**{"train.list_terms": 9}).fresh(stage)
     again = Store(mined).read("teacher")

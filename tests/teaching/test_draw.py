@@ -102,6 +102,5 @@ def test_large_books_do_not_hide_small_ones() -> None:
 
 
 def test_every_passage_is_seen_in_a_large_corpus_and_a_small_one_has_enough_lists() -> None:
-    assert list_count(100, 24, None) == FEWEST_LISTS
-    assert list_count(24_000, 24, None) == 1000
-    assert list_count(24_000, 24, 12) == 12
+    assert list_count(100, 24) == FEWEST_LISTS
+    assert list_count(24_000, 24) == 1000

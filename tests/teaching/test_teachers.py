@@ -17,7 +17,7 @@ from tests.encoding.test_refused import broken_configuration, not_a_number, spar
 from tests.teaching.models import make_tiny_multi_vector
 from tripletkit import Project
 from tripletkit.encoding import resolve
-from tripletkit.encoding.encoder import Encoder, SentenceEncoder
+from tripletkit.encoding.encoder import MAXSIM, Encoder, SentenceEncoder
 from tripletkit.encoding.multi_vector_encoder import MultiVectorScorer
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError
@@ -127,7 +127,7 @@ def test_token_scores_are_kept_under_the_teachers_weights(
     first = teacher_in(folder, base, cache).parts(NAMES, TEXTS)
     place = resolve_teacher(str(folder))
     assert place is not None
-    assert {file.parent.name for file in (cache / "maxsim").rglob("*.npy")} == {f"{place.fingerprint}-float32"}
+    assert {file.parent.name for file in (cache / MAXSIM).rglob("*.npy")} == {f"{place.fingerprint}-float32"}
     monkeypatch.setattr(MultiVectorScorer, "_vectors", None)  # any use of the model fails
     assert np.array_equal(teacher_in(folder, base, cache).parts(NAMES, TEXTS)["maxsim"], first["maxsim"])
 

@@ -24,6 +24,8 @@ from tripletkit.store import write_atomically
 log = logging.getLogger(__name__)
 
 Vectors = npt.NDArray[np.float32]
+#: Where scores of MaxSim are kept; another number for another rule of computing them.
+MAXSIM = "maxsim-2"
 #: Texts per file of the cache, and so the most that an interrupted run encodes again.
 PART_TEXTS = 512
 
@@ -61,7 +63,7 @@ class SentenceEncoder:
 
         Raises EncoderError for a vector that is NaN or infinite.
         """
-        known = self._cache.load() if self._cache is not None else {}
+        known = self._known if self._cache is not None else {}
         tasks = [task] * len(texts) if isinstance(task, str) else task
         roles = {one: self.place.role(one) for one in TASKS}
         keys = [text_key(roles[one] + text) for text, one in zip(texts, tasks, strict=True)]
@@ -89,9 +91,7 @@ class SentenceEncoder:
         from tripletkit.encoding.maxsim import max_similarities
 
         texts = [self.place.role("query"), *queries, self.place.role("document"), *documents]
-        cache = (
-            ScoreCache(self._folder / "maxsim" / f"{self.fingerprint}-{self._computed_in}") if self._folder else None
-        )
+        cache = ScoreCache(self._folder / MAXSIM / f"{self.fingerprint}-{self._computed_in}") if self._folder else None
         if cache is not None and (known := cache.load(texts, (len(queries), len(documents)))) is not None:
             return known
         with self._progress.bar(f"matching tokens of {what}", len(documents), "texts") as advance:
@@ -108,6 +108,11 @@ class SentenceEncoder:
         return (
             VectorCache(self._folder / f"{self.fingerprint}-{self._computed_in}") if self._folder is not None else None
         )
+
+    @cached_property
+    def _known(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The vectors of the cache, read once, and those added since."""
+        return self._cache.load() if self._cache is not None else {}
 
     @cached_property
     def _computed_in(self) -> str:

@@ -53,16 +53,16 @@ def compare_tokens(
     found = np.zeros((len(queries), len(documents)), dtype=np.float32)
     if not tokens:
         return found
-    together, device = torch.cat(tokens), tokens[0].device
-    lengths = torch.tensor([len(rows) for rows in tokens], device=device)
-    owner = torch.repeat_interleave(torch.arange(len(queries), device=device), lengths)
+    together, lengths = torch.cat(tokens), torch.tensor([len(rows) for rows in tokens])
+    owner = torch.repeat_interleave(torch.arange(len(queries)), lengths)
     for places in _by_length(documents):
         part = vectors([documents[i] for i in places], "document")
         if part is None:
             return None
         best = torch.stack([(together @ rows.T).amax(dim=1) for rows in part])  # documents x query tokens
-        sums = torch.zeros(len(places), len(queries), device=device).index_add_(1, owner, best)
-        found[:, places] = (sums / lengths).T.cpu().numpy()
+        # On the CPU, where sums do not depend on the order of threads.
+        sums = torch.zeros(len(places), len(queries)).index_add_(1, owner, best.cpu())
+        found[:, places] = (sums / lengths).T.numpy()
         advance(len(places))
     return found
 
@@ -81,10 +81,12 @@ def _token_vectors(model: Any, texts: Sequence[str], task: Task, precision: str)
         for one in encode_tokens(model, texts, task):
             if "token_embeddings" not in one or "input_ids" not in one:
                 return None
-            kept = one["attention_mask"].bool() & ~torch.isin(one["input_ids"], special)
-            kept[: one.get("prompt_length") or 0] = False
-            vectors = one["token_embeddings"]
+            real, vectors = one["attention_mask"].bool(), one["token_embeddings"]
+            kept = real & ~torch.isin(one["input_ids"], special)
+            kept &= real.cumsum(0) > (one.get("prompt_length") or 0)  # padding may stand before the prompt
+            held = vectors[kept] if kept.any() else vectors[real]
+            # A text without any token matches nothing.
             rows.append(
-                normalize((vectors[kept] if kept.any() else vectors[one["attention_mask"].bool()]).float(), dim=-1)
+                normalize(held.float(), dim=-1) if len(held) else vectors.new_zeros(1, vectors.shape[-1]).float()
             )
     return rows

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
-from tripletkit.encoding.encoder import ScoreCache, Vectors
+from tripletkit.encoding.encoder import MAXSIM, ScoreCache, Vectors
 from tripletkit.encoding.loading import load_multi_vector
 from tripletkit.encoding.maxsim import compare_tokens
 from tripletkit.encoding.precision import autocast, choose_precision
@@ -26,7 +26,7 @@ class MultiVectorScorer:
     def __init__(self, place: EncoderFolder, *, cache: Path | None, progress: Progress, precision: str) -> None:
         self.place, self._progress, self._precision = place, progress, choose_precision(precision)
         name = f"{place.fingerprint}-{self._precision}"
-        self._cache = ScoreCache(cache / "maxsim" / name) if cache is not None else None
+        self._cache = ScoreCache(cache / MAXSIM / name) if cache is not None else None
 
     def max_similarities(self, queries: Sequence[str], documents: Sequence[str], what: str = "texts") -> Vectors:
         """Mean over a query's token vectors of the highest cosine with one of the document's.

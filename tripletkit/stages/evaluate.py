@@ -35,17 +35,18 @@ def run(job: Job) -> StageResult:
             f"evaluate: no term has a relevant passage among the {passages.height} {settings.split} passages",
             "Enlarge the split, or use more books.",
         )
-    pairs = graded_pairs(settings.pairs)
+    pairs, taught = graded_pairs(settings.pairs), "" if settings.compare else _text_that_taught(job.folder / ENCODER)
+    content = training_content(every, terms, mentions, splits.filter(split="train"))
     report = score_encoders(
         gold,
         [NamedEncoder(label, job.encoder(of), of.mask_token, of.name) for label, of in folders.items()],
         split=settings.split,
         seed=job.settings.seed,
-        training=training_content(every, terms, mentions, splits.filter(split="train")),
+        training=None if taught == "own" else content,  # else a lesson in all text would be called unseen
         validation=None
         if settings.split == "validation"
         else build_gold(anchor_passages(every, splits, kinds=kinds, split="validation"), terms, mentions),
-        promise="" if settings.compare else _promise(job.folder / ENCODER),
+        promise=_promise(taught, settings.split, gold.source),
         pairs=pairs,
     )
     training = every.join(splits.filter(split="train"), on="passage_id", how="semi")["text"]
@@ -90,12 +91,22 @@ def _encoders(job: Job) -> dict[str, EncoderFolder]:
     return {BASE: job.locate(), FINE_TUNED: dataclasses.replace(resolve_encoder(str(folder)), name=folder.name)}
 
 
-def _promise(encoder: Path) -> str:
-    """What the figures of an encoder trained here promise, by the setting that it was trained with; "" if that is not known."""
-    own, unseen = PROMISES
+def _text_that_taught(encoder: Path) -> str:
+    """The setting train.text that the encoder was trained with; "" if that is not known."""
     note = encoder / "tripletkit.json"
     recipe = json.loads(note.read_text(encoding="utf-8"))["recipe"] if note.is_file() else {}
-    return {"own": own, "train": unseen}.get(recipe.get("text", "train"), "") if recipe else ""
+    return str(recipe.get("text", "train")) if recipe else ""
+
+
+def _promise(taught: str, split: str, gold: str) -> str:
+    """What the scores hold for, one of PROMISES, or "" where neither does.
+
+    Neither does for validation passages, whose labels chose the checkpoint, nor where labels are mentions in text that taught.
+    """
+    own, unseen = PROMISES
+    if split == "validation" or (taught == "own" and gold != "index"):
+        return ""
+    return {"own": own, "train": unseen}.get(taught, "")
 
 
 def _notes(report: EvaluationReport, passages: pl.DataFrame, encoders: Mapping[str, EncoderFolder]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from tripletkit.evaluation.gold import anchor_passages
 from tripletkit.language.lexical import bm25
 from tripletkit.mining.pool import mention_spans
 from tripletkit.mining.relations import Values
-from tripletkit.schemas import TEACHER, make_table
+from tripletkit.schemas import TEACHER, check_table, make_table
 from tripletkit.settings import TrainSettings
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.teaching.draw import Triplets, books_of_lists, draw_list, list_count
@@ -44,16 +44,19 @@ def run(job: Job) -> StageResult:
             "Give more books or terms, or set train.teacher = none.",
         )
     sizes = {book_id: len(book.passages) for book_id, book in books.items()}
-    count = list_count(sum(sizes.values()), settings.list_passages, settings.max_steps)
-    teacher, triplets, rows = _teacher(job), _triplets(job.table("triplets")), list[Row]()
-    weights: Mapping[str, float] = {}
+    count = list_count(sum(sizes.values()), settings.list_passages)
+    teacher, triplets = _teacher(job), _triplets(job)
+    tables, weights = list[pl.DataFrame](), dict[str, float]()
     for book_id, numbers in books_of_lists(sizes, count, job.settings.seed).items():
         book = books[book_id]
         scores, weights = _score(book, teacher, settings.teacher_weights)
         size = {"passages": settings.list_passages, "terms": settings.list_terms}
         drawn = [draw_list(scores, number, triplets, seed=job.settings.seed, **size) for number in numbers]
-        rows += teacher.reorder([row for rows in drawn for row in rows], book.names, book.texts)
-    return _result(rows, sizes, dropped, _in_words(teacher, weights, settings), settings)
+        rows = teacher.reorder([row for rows in drawn for row in rows], book.names, book.texts)
+        tables.append(make_table(TEACHER, rows))  # a row of Python numbers takes eight times the memory
+    return _result(
+        check_table(pl.concat(tables), TEACHER), sizes, dropped, _in_words(teacher, weights, settings), settings
+    )
 
 
 def _teacher(job: Job) -> Teacher:
@@ -93,9 +96,7 @@ def _books(job: Job) -> tuple[dict[str, _Book], list[Row]]:
     names = ("train",) if job.settings.train.text == "train" else ("train", "validation", "test")
     every, splits, kinds = job.table("passages"), job.table("splits"), job.settings.mine.kinds
     passages = pl.concat([anchor_passages(every, splits, kinds=kinds, split=name) for name in names])
-    split_of = dict(splits.iter_rows())
-    out = [name for name in ("validation", "test") if name in splits["split"]]
-    held_out = pages_of(every.join(splits.filter(pl.col("split").is_in(out)), on="passage_id", how="semi").to_dicts())
+    split_of, held_out = dict(splits.iter_rows()), _held_out(job)
     terms, mentions, lines = job.table("terms").filter("kept"), job.table("mentions"), job.table("lines")
     books, dropped = dict[str, _Book](), list[Row]()
     for book_id in passages["book_id"].unique().sort().to_list():
@@ -135,9 +136,20 @@ def _score(book: _Book, teacher: Teacher, weights: Mapping[str, float]) -> tuple
     return scores, usable
 
 
-def _triplets(triplets: pl.DataFrame) -> Triplets:
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    rows = triplets.filter((pl.col("split") == "train") & ~pl.col("masked"))
+def _held_out(job: Job) -> set[Page]:
+    """The pages that validation and test passages are on."""
+    out = job.table("splits").filter(pl.col("split") != "train")
+    return pages_of(job.table("passages").join(out, on="passage_id", how="semi").to_dicts())
+
+
+def _triplets(job: Job) -> Triplets:
+    """Those of training passages, but for passages on a page that a held-out passage is also on, whose citations chose them."""
+    held_out, found = _held_out(job), defaultdict[str, list[tuple[str, str]]](list)
+    passages = job.table("passages").select("passage_id", "book_id", "page_first", "page_last").to_dicts()
+    alone = [row["passage_id"] for row in passages if not pages_of([row]) & held_out]
+    rows = job.table("triplets").filter(
+        (pl.col("split") == "train") & ~pl.col("masked") & pl.col("passage_id").is_in(alone)
+    )
     for passage_id, positive, negative in rows.select("passage_id", "positive_id", "negative_id").iter_rows():
         found[passage_id].append((positive, negative))
     return found
@@ -150,9 +162,8 @@ def _in_words(teacher: Teacher, weights: Mapping[str, float], settings: TrainSet
 
 
 def _result(
-    rows: list[Row], sizes: Mapping[str, int], dropped: list[Row], teacher: str, settings: TrainSettings
+    table: pl.DataFrame, sizes: Mapping[str, int], dropped: list[Row], teacher: str, settings: TrainSettings
 ) -> StageResult:
-    table = make_table(TEACHER, rows)
     lists, passages = table["list"].n_unique(), table["passage_id"].n_unique()
     texts = "your whole corpus, labels of the training split only" if settings.text == "own" else "the training split"
     summary = (
@@ -175,7 +186,6 @@ STAGE = Stage(
         "train.teacher_weights",
         "train.list_passages",
         "train.list_terms",
-        "train.max_steps",
         "mine.kinds",
         "seed",
         "precision",

@@ -27,9 +27,9 @@ Triplets = Mapping[str, Sequence[tuple[str, str]]]
 Row = dict[str, object]
 
 
-def list_count(passages: int, list_passages: int, max_steps: int | None) -> int:
-    """The number of lists for this many passages, at most ``max_steps``."""
-    return min(max(FEWEST_LISTS, math.ceil(passages / list_passages)), max_steps or passages + FEWEST_LISTS)
+def list_count(passages: int, list_passages: int) -> int:
+    """The number of lists for this many passages. `train.max_steps` does not count: a step may take several lists."""
+    return max(FEWEST_LISTS, math.ceil(passages / list_passages))
 
 
 def books_of_lists(sizes: Mapping[str, int], count: int, seed: int) -> dict[str, list[int]]:

@@ -64,6 +64,10 @@ def remove_dropout(model: Any) -> None:  # noqa: ANN401 - untyped library
     The configuration, which is saved, stays.
     """
     for module in model.modules():
+        if hasattr(
+            module, "get_config_dict"
+        ):  # a module of the library, which saves its rate; the layer inside it counts
+            continue
         rates = [name for name, value in vars(module).items() if "drop" in name and isinstance(value, float)]
         for name in (*rates, *(["p"] if "Dropout" in type(module).__name__ and hasattr(module, "p") else [])):
             setattr(module, name, 0.0)

@@ -272,7 +272,9 @@ def _run(trainer: DataTrainer, training: _Training) -> list[Mapping[str, float]]
     if last is not None:
         state = json.loads((last / "trainer_state.json").read_text(encoding="utf-8"))
         error = training.validation.error if training.validation else 0.0
-        if out_of_patience(state["log_history"], training.settings.patience, error):
+        # At its last step the library would take one more.
+        done = state["global_step"] >= trainer.args.max_steps
+        if done or out_of_patience(state["log_history"], training.settings.patience, error):
             trainer._load_from_checkpoint(str(last))
             return list(state["log_history"])
     with hidden_progress_bars():
