@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tripletkit.encoding.encoder import PART_TEXTS, VectorCache, Vectors, batched, text_key
+from tripletkit.encoding.encoder import PART_TEXTS, VectorCache, Vectors, batched, check_finite, text_key
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import EncoderError
 from tripletkit.progress import Progress
@@ -93,13 +93,7 @@ class PairScorer:
             found = self._model.predict(
                 list(pairs), activation_fn=torch.nn.Identity(), convert_to_tensor=True, show_progress_bar=False
             )
-        scores: Vectors = found.float().cpu().numpy()
-        if not np.isfinite(scores).all():
-            raise EncoderError(
-                f"cross-encoder {self.place.name!r}: it gives NaN for some texts in {self._precision}",
-                "Set precision to float32.",
-            )
-        return scores
+        return check_finite(f"cross-encoder {self.place.name!r}", found.float().cpu().numpy(), self._precision)
 
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - untyped library

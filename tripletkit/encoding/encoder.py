@@ -132,18 +132,20 @@ class SentenceEncoder:
         return self._check(np.concatenate(rows))
 
     def _check(self, found: Vectors) -> Vectors:
-        if not np.isfinite(found).all():
-            raise EncoderError(
-                f"encoder {self.place.name!r}: it gives NaN for some texts in {self._computed_in}",
-                "Set precision to float32.",
-            )
-        return found
+        return check_finite(f"encoder {self.place.name!r}", found, self._computed_in)
 
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - untyped library
         from tripletkit.encoding.loading import load_model
 
         return load_model(self.place)
+
+
+def check_finite(model: str, found: Vectors, precision: str) -> Vectors:
+    """``found``, the vectors or scores of a model. Raises EncoderError, which names it, if one is NaN or infinite."""
+    if not np.isfinite(found).all():
+        raise EncoderError(f"{model}: it gives NaN for some texts in {precision}", "Set precision to float32.")
+    return found
 
 
 class ModelEncoder:

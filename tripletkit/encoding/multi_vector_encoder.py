@@ -10,13 +10,12 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
-from tripletkit.encoding.encoder import MAXSIM, ScoreCache, Vectors
+from tripletkit.encoding.encoder import MAXSIM, ScoreCache, Vectors, check_finite
 from tripletkit.encoding.loading import load_multi_vector
 from tripletkit.encoding.maxsim import compare_tokens
 from tripletkit.encoding.precision import autocast, choose_precision
 from tripletkit.encoding.properties import Task
 from tripletkit.encoding.resolve import EncoderFolder
-from tripletkit.errors import EncoderError
 from tripletkit.progress import Progress
 
 
@@ -39,11 +38,8 @@ class MultiVectorScorer:
             return known
         with self._progress.bar(f"matching tokens of {what}", len(documents), "texts") as advance:
             found = compare_tokens(self._vectors, queries, documents, advance)
-        if found is None or not bool(torch.isfinite(torch.from_numpy(found)).all()):
-            raise EncoderError(
-                f"multi-vector encoder {self.place.name!r}: it gives NaN for some texts in {self._precision}",
-                "Set precision to float32.",
-            )
+        assert found is not None  # a MultiVectorEncoder has token vectors
+        check_finite(f"multi-vector encoder {self.place.name!r}", found, self._precision)
         if self._cache is not None:
             self._cache.add(texts, found)
         return found

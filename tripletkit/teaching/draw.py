@@ -15,7 +15,8 @@ import numpy as np
 from tripletkit.ids import rng_for
 from tripletkit.teaching.scores import BookScores
 
-#: One list is one step. Fewer steps teach less, many more hardly anything (docs/results.md); but each passage should be seen.
+#: One list is one step, unless gradients are accumulated. Fewer steps teach less, many more hardly anything (docs/results.md);
+#: but each passage should be seen.
 FEWEST_LISTS = 160
 #: Passages that are always taken: the nearest to the list's term.
 NEAREST = 4
