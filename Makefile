@@ -32,9 +32,9 @@ demo: env
 demo-short:
 	$(MAKE) demo DEMO_OUTPUT=output/short DEMO_FLAGS="--set train.max_steps=12 --allow-worse"
 
-# All tests.
+# All tests, in two processes.
 test: env
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 # The loop while one works: everything but the tests marked slow, under a minute on two idle cores.
 test-fast: env

@@ -193,7 +193,8 @@ def test_with_a_teacher_there_is_no_dropout(tiny_encoder: Path, rank: int) -> No
         one, other = model({**features})["sentence_embedding"]
         return float((one - other).detach().abs().max())
 
-    assert spread(TrainSettings(lora_rank=rank)) == 0
+    # Two equal rows of a batch may differ by rounding: kernels handle a row that fills a vector and the last one apart.
+    assert spread(TrainSettings(lora_rank=rank)) < 1e-6
     assert spread(TrainSettings(teacher="none", lora_rank=rank)) > 1e-3
 
 
