@@ -25,6 +25,8 @@ CHAPTER_HEADING = re.compile(
     r"(\d+|[ivxlc]+|[a-z]|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b",
     re.IGNORECASE,
 )
+#: The title of a first chapter that has no number.
+OPENING_TITLE = re.compile(r"(?:general )?introduction\b|prologue$|overview$", re.IGNORECASE)
 #: The whole title of a note or an example, in letters like a heading's: it opens no section.
 NOTE_TITLE = re.compile(
     r"(?:(?:important|side|safety) )?(?:notes?|tips?|hints?|warnings?|cautions?|important|attention|danger|see also)[.:!]?"
