@@ -327,9 +327,7 @@ def _mark_body(
     headings = find_headings(lines, entries, body_size=facts.text_size, vocabulary=vocabulary, rules=rules)
     kinds = line_kinds(lines, heading_lines(headings), metrics, rules)
     paths = section_paths(len(lines), headings)
-    paragraphs = lines_to_paragraphs(
-        lines, kinds, paths, metrics=metrics, vocabulary=vocabulary, abbreviations=rules.words("abbreviations")
-    )
+    paragraphs = lines_to_paragraphs(lines, kinds, paths, metrics=metrics, vocabulary=vocabulary, rules=rules)
     roles = {path: section_role(path, rules) for path in set(paths)}
     settle_paragraphs(paragraphs, lines, roles, metrics=metrics, rules=rules)
     for paragraph in paragraphs:
