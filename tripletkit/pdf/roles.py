@@ -15,6 +15,7 @@ from itertools import accumulate, chain, pairwise
 from statistics import median
 
 from tripletkit.language.layout_words import APPENDIX_LETTER, INDEX_ENTRY, INDEX_ENTRY_TAIL, NEVER_LAST, SEE
+from tripletkit.pdf.glossary_shapes import is_glossary
 from tripletkit.pdf.headings import styled_headings
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.reader import Bookmark
@@ -67,6 +68,7 @@ def page_roles(
     shares = [index_share(lines) for lines in pages]
     roles = _spanned(pages, headings)
     _settle_index(roles, shares, [len(lines) for lines in pages])
+    _settle_glossaries(roles, pages)
     _settle_contents(roles, pages)
     _settle_front(roles, headings, labels, rules)
     return roles
@@ -169,8 +171,15 @@ def _settle_index(roles: list[str], shares: Sequence[float], lengths: Sequence[i
         if max(shares[first:last]) < 0.25:  # a section named so: Index of refraction
             roles[first:last] = ["body"] * (last - first)
     for page in range(int(UNTITLED_FROM * len(roles)), len(roles)):
-        if shares[page] >= INDEX_SHARE and lengths[page] >= 15 and roles[page] != "toc":
+        if shares[page] >= INDEX_SHARE and lengths[page] >= 15 and roles[page] not in ("toc", "glossary"):
             roles[page] = "index"
+
+
+def _settle_glossaries(roles: list[str], pages: Sequence[Sequence[Line]]) -> None:
+    """Pages under a glossary's title that are not set like one are text; so is a glossary that is the book itself."""
+    for first, last in _runs(roles, "glossary"):
+        if last - first > 0.5 * len(roles) or not is_glossary(chain.from_iterable(pages[first:last])):
+            roles[first:last] = ["body"] * (last - first)
 
 
 def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
