@@ -151,6 +151,7 @@ def capitals(rows: Rows) -> Reading | None:
         words = row.text.split()
         small = (at for at, word in enumerate(words) if word.upper() != word)
         count = next(small, len(words))
+        count -= 1 < count < len(words) and words[count - 1] in english.ONE_LETTER_WORDS  # "LOAM A soil of"
         letters = sum(map(str.isalpha, "".join(words[:count])))
         return (" ".join(words[:count]), " ".join(words[count:])) if letters >= 2 else None
 
@@ -277,7 +278,10 @@ def _where_entries_begin(rows: Rows, parts: Sequence[Parts]) -> list[bool]:
         return [row.x0 < (at + away) / 2 for row in rows.text]
     if at - away > size / 2:
         return [abs(row.x0 - at) <= size / 2 for row in rows.text]
-    return [True, *(_begins(row, above) for above, row in pairwise(rows.text))]
+    begins = [True, *(_begins(row, above) for above, row in pairwise(rows.text))]
+    # What follows a term on a line of its own is its definition.
+    follows = [False, *(part is None and above is not None and not above[1] for above, part in pairwise(parts))]
+    return [first and not second for first, second in zip(begins, follows, strict=True)]
 
 
 def _begins(row: Line, above: Line) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -124,24 +123,38 @@ def _heading_label(line: Line, kind: str, role: str, rules: Rules, page_size: fl
 
 
 def _definition(draft: Draft, book: Book) -> Definition | None:
-    term = book.join(draft.term).strip(" :.–—-•")
-    if term.count("(") < term.count(")"):
-        term = term.strip("()")
-    term = english.PART_OF_SPEECH.sub("", term)
+    printed = book.join(draft.term)
+    term, plural = _bare_term(printed)
     text = book.join(draft.lines).lstrip(" :–—-")
+    text = english.PART_OF_SPEECH_FIRST.sub("", text) or text
     if not term or not any(c.isalpha() for c in term) or not text or len(term) > 100:
         return None
     text, spans = split_page_list(text, book.labels)
     reference = english.ONLY_REFERS.match(text)
     see = reference["target"].strip() if reference and not reference["also"] else ""
-    return Definition(term, text, forms=_synonyms(text, term), see=see, locators=spans)
+    forms = [*plural, *_synonyms(text, term)]
+    return Definition(term, text, forms=tuple(dict.fromkeys(forms)), see=see, locators=spans)
+
+
+def _bare_term(printed: str) -> tuple[str, list[str]]:
+    """A printed term without bullets, part of speech and plural; the plural and what is printed, if they are others."""
+    term = printed.strip(" :–—-•")
+    if term.count("(") < term.count(")"):
+        term = term.strip("()")
+    plural = english.PLURAL_IN_BRACKETS.search(term)
+    bare = english.PART_OF_SPEECH.sub("", term[: plural.start()] if plural else term)
+    forms = [*([plural["plural"]] if plural else []), term] if bare != term else []
+    # The full stop of an abbreviation is its own: "e.g."
+    return (bare if re.search(r"\w\.\w+\.$", bare) else bare.strip(" :.–—-")), forms
 
 
 def split_page_list(text: str, labels: Labels) -> tuple[str, tuple[Span, ...]]:
-    """A definition and the page list after its last full stop, which some glossaries put there."""
-    match = re.search(r"(?P<end>[.)!?”])(?P<dots>\s*\.)?\s+(?P<list>[\divxlc][\divxlc,;\s–-]*)$", text)
-    spans = plausible_locators(match["list"], labels) if match else ()
-    return (text[: match.end("end")] if match and spans else text), spans
+    """A definition and the page list after its last full stop or the word for pages, which some glossaries put there."""
+    match = english.PAGE_LIST.search(text)
+    spans = plausible_locators(match["list"].strip(), labels) if match else ()
+    if match is None or not spans:
+        return text, ()
+    return text[: match.end("end") if match["end"] else match.start()], spans
 
 
 def _synonyms(text: str, term: str) -> tuple[str, ...]:
