@@ -218,7 +218,9 @@ def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Seq
     outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
     contents = [page for page, role in enumerate(roles[:last]) if role == "toc"]
     numbered = (h.page for h in outside if rules.starts("headings", h.text))
-    unlabelled = (h.page for h in outside if contents and h.page > contents[-1] and not h.label)
+    # A chapter called Terminology is text, as any that its title says nothing of.
+    plain = (h for h in outside if not h.label or (h.label == "glossary" and roles[h.page] == "body"))
+    unlabelled = (h.page for h in plain if contents and h.page > contents[-1])
     start = next(chain(numbered, unlabelled), last + 1)
     # Roman numbers are for front matter: the text begins with page 1, or later.
     one = next((page for page, label in enumerate(labels[: last + 1]) if label == "1"), 0)
