@@ -51,6 +51,9 @@ class ExtractSettings(Section):
     min_tokens: int = setting(24, "passages shorter than this are joined to a neighbour if there is one", ge=1)
     max_tokens: int | None = setting(None, "longest passage; by default, what the encoder can read", ge=16)
     backend: Literal["pdfium", "pdfplumber"] = setting("pdfium", "library that reads the PDF")
+    raised_signs: Literal["unicode", "caret"] = setting(
+        "unicode", "raised and lowered numbers: unicode (10¹², x₁), or caret (10^12, x_1) for tokenizers that fold them"
+    )
     book_seconds: float = setting(600, "time limit for reading one book", gt=0)
     book_memory_mb: int = setting(4096, "memory limit for reading one book (not on Windows)", ge=256)
 

@@ -36,6 +36,8 @@ INDEX_ENTRY_TAIL = re.compile(r"[\divx][nft]{0,2}[.,;]?$")
 NEVER_LAST = frozenset("abcdeghjklmopqrsuwyz-")
 #: Capitals that are words: a big first letter may be one of them, apart from the word that follows.
 ONE_LETTER_WORDS = frozenset("AIO")
+#: Functions whose names are followed by an exponent ("sin² x"): a raised number there is no footnote's mark.
+FUNCTION_NAMES = ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "log", "exp", "max", "min", "det")
 #: Words of a page that are longer than this on average, in characters, are several words glued together.
 LONGEST_MEAN_WORD = 14
 #: Words that differ only in so many last letters are forms of one word.

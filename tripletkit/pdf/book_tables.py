@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook, read_book
 from tripletkit.pdf.paragraphs import Paragraph, book_vocabulary, lines_to_paragraphs, settle_paragraphs
 from tripletkit.pdf.passages import Passage, paragraphs_to_passages
+from tripletkit.pdf.raised import with_carets
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.pdf.roles import page_roles, section_role, title_label
 from tripletkit.pdf.workers import BookTables, BookTask, Columns, PassageLimits, Rows
@@ -45,9 +47,14 @@ def read_book_task(task: BookTask) -> BookTables | str:
     """The book's tables, or an error message if it cannot be read. Worker processes call this."""
     gc.disable()  # a book makes a million objects and no cycles; looking for cycles takes a tenth of the time
     try:
-        count, rules, backend = token_counter(task.encoder), task.rules, task.backend
         return extract_book(
-            task.path, book_id=task.book_id, limits=task.limits, count_tokens=count, rules=rules, backend=backend
+            task.path,
+            book_id=task.book_id,
+            limits=task.limits,
+            count_tokens=token_counter(task.encoder),
+            rules=task.rules,
+            backend=task.backend,
+            raised_signs=task.raised_signs,
         )
     except TripletkitError as error:
         return str(error)
@@ -56,13 +63,24 @@ def read_book_task(task: BookTask) -> BookTables | str:
 
 
 def extract_book(
-    path: Path, *, book_id: str, limits: PassageLimits, count_tokens: CountTokens, rules: Rules, backend: str = "pdfium"
+    path: Path,
+    *,
+    book_id: str,
+    limits: PassageLimits,
+    count_tokens: CountTokens,
+    rules: Rules,
+    backend: str = "pdfium",
+    raised_signs: str = "unicode",
 ) -> BookTables:
     """Everything that extraction knows of one book. ``count_tokens`` includes the encoder's special tokens.
 
-    ``backend`` is pdfium or pdfplumber. Raises SourceError for a file that cannot be read, or that is images only.
+    ``backend`` is pdfium or pdfplumber, ``raised_signs`` unicode (10¹²) or caret (10^12). Raises SourceError for a file
+    that cannot be read, or that is images only.
     """
     book = read_book(path, backend)
+    if raised_signs == "caret":
+        for line in chain.from_iterable(book.lines):
+            line.text = with_carets(line.text)
     if not any(page.chars for page in book.pages):
         raise SourceError(
             f"{path}: image-only, none of its {len(book.pages)} pages has a text layer",

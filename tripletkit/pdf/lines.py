@@ -6,7 +6,6 @@ cells row by row.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +13,15 @@ from itertools import accumulate, chain, islice, pairwise
 from statistics import median
 
 from tripletkit.language.layout_words import ONE_LETTER_WORDS
+from tripletkit.pdf.raised import as_signs, height, is_note, is_sign
 from tripletkit.pdf.reader import Frame, RawPage, Word
 
 #: A wider gap (in font sizes) between words on one baseline starts a new fragment. Justified text stays under it.
 FRAGMENT_GAP = 1.6
 #: Narrowest gutter between columns, in points.
 GUTTER_PT = 7.0
-_TAKES_NOTE = re.compile(r"[^\W\d_]{3}$|[.,;:!?)\]”’'\"]$")
+#: What follows a raised sign or a note's mark without a space, even where the file starts a new line for it.
+_CLOSING = frozenset(".,;:!?)]}”’")
 
 
 @dataclass(slots=True)
@@ -262,21 +263,37 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
 
 def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
     """Words as the line's text has them, the style of each, and which of them are marks of footnotes."""
-    before = words[0]
+    base = before = words[0]  # base: the last that is neither raised nor lowered
     parts, styles = [before.text], [before.style]
     notes = [0] if len(words) > 1 and _opens_note(before, words[1]) else []
+    last = 0  # the last part that is no note
     for word in islice(words, 1, None):
-        # Only what is smaller than the word before it can be raised.
-        note = word.note or (
-            word.size < before.size and _raised(word, before, 0.15) and _TAKES_NOTE.search(before.text) is not None
-        )
-        if note:
-            notes.append(len(parts))
-        if note or word.space or before.note or not -0.2 * word.size < word.x0 - before.x1 < 0.25 * word.size:
-            parts.append(word.text)
+        text, level, gap = word.text, 0, word.x0 - before.x1
+        # As nearly all words are: plain, of the same size, behind a space. Asked first, as it is quick.
+        if before is base and word.space and word.size == base.size and text < "\x7f" and not word.note:
+            last = len(parts)
+            parts.append(text)
+            styles.append(word.style)
+            base = before = word
+            continue
+        if word.size < 0.85 * base.size:
+            level = height(word.size, base.baseline - word.baseline, base.size)
+        near = -0.2 * word.size < gap < 0.25 * word.size
+        note = word.note or (level > 0 and is_note(text, base.text))
+        if level and near and not note:
+            text = as_signs(text, parts[-1], up=level > 0)
+        elif not level and not note and before is not base and (near or not word.space) and text[0] in _CLOSING:
+            parts[last] += text  # "Galton¹²," and "r²."
+            base = before = word
+            continue
+        if note or before.note or not near or (word.space and not is_sign(text[0])):
+            notes += [len(parts)] if note else []
+            last = last if note else len(parts)
+            parts.append(text)
             styles.append(word.style)
         else:
-            parts[-1] += word.text
+            parts[-1] += text
+        base = base if note or level else word
         before = word
     return parts, styles, notes
 

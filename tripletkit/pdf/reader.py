@@ -10,13 +10,12 @@ import ctypes
 import math
 import re
 import sys
-import unicodedata
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from tripletkit.errors import SourceError
+from tripletkit.pdf.raised import as_signs, compose, height, is_note
 
 #: PDFium marks a hyphen at a line's end, which it undoes, with one of these.
 HYPHEN_MARKS = "\x02\ufffe"
@@ -33,8 +33,9 @@ FRAME_WIDTH, FRAME_PT, FRAME_SEGMENTS = 0.4, 20.0, 20
 STROKE_PT = 10.0
 #: A word ends behind each of PDFium's hyphen marks: what follows stands on the next line.
 _WORD = re.compile(rf"[^\s\x00\u200b{HYPHEN_MARKS}]+[{HYPHEN_MARKS}]?|[{HYPHEN_MARKS}]")
-#: Start, end, whether white space or a page's start stood before it, and whether it is a note's mark.
-_Part = tuple[int, int, bool, bool]
+#: Start, end, whether white space or a page's start stood before it, whether it is a note's mark, and a character that
+#: has its size and baseline.
+_Part = tuple[int, int, bool, bool, int]
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
 _UTF_32 = f"utf-32-{sys.byteorder[:1]}e"
 #: Stands where a character takes two of PDFium's places; `clean` takes it out.
@@ -42,9 +43,9 @@ _NOTHING = "\u2060"
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: PDFium gives a character beyond U+FFFF in two halves, or one half alone where a font is at fault.
 _HALVES, _HALF = re.compile("[\ud800-\udbff][\udc00-\udfff]"), re.compile("[\ud800-\udfff]")
-_NOTE_SIGNS = "0123456789*∗†‡§"
-_NOTE_AFTER = re.compile(r"(?:(?<=[^\W\d_]{3})|(?<=[.,;:!?)\]”’'\"]))(?:\d{1,3}|[*∗†‡§]{1,2})$")
-_NOTE_BEFORE = re.compile(r"(?:\d{1,3}|[*∗†‡§]{1,2})(?=[^\W\d_]|[“\"‘'(])")
+#: Words without one of these hold no raised or lowered number and no footnote's mark.
+_MAY_RISE = re.compile("[0-9*∗†‡§]+")
+_MARK, _NOTE_TEXT = re.compile(r"\d{1,3}|[*∗†‡§]{1,2}"), re.compile(r"[^\W\d_]{2}|[AI]\s|[A-Z]\.|[“\"‘'(]")
 _BOLD = re.compile(r"bold|black|heavy|demi|medi(?!um|eval|a)|(^|[^a-z])(cm|sf|ec|lm)?s?s?bx|-b$|[-_]b[dx]?$", re.I)
 _ITALIC = re.compile(r"ital|obli|slant|cmti|cmsl|cmmi|cmbxti|[-_](it|i|bi|ri)$|(sf|ec)ti\d", re.I)
 _MONO = re.compile(
@@ -176,9 +177,9 @@ def read_metadata(document: pdfium.PdfDocument, key: str) -> str:
 
 
 def clean(text: str) -> str:
-    """NFKC (ligatures become letters), control and zero-width characters gone, white space made one space."""
+    """NFKC (ligatures become letters; raised signs stay), control and zero-width characters gone, white space made one space."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
+        text = compose(text)
     return " ".join(_CONTROL.sub("", text).split())
 
 
@@ -332,13 +333,13 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
         return [], 0
     string = _page_string(text, count)
     glyphs = _Glyphs(text)
-    parts = _parts(string, glyphs)
+    string, parts = _parts(string, glyphs)
     starts = [part[0] for part in parts]
     firsts = _boxes(glyphs.text, starts)
     lasts = _boxes(glyphs.text, [part[1] - 1 for part in parts])
     words = []
-    for (start, end, space, note), (baseline, size, style), x0, x1, low, high, _, right, bottom, above in zip(
-        parts, glyphs.runs(starts), *firsts, *lasts, strict=True
+    for (start, end, space, note, _), (baseline, size, style), x0, x1, low, high, _, right, bottom, above in zip(
+        parts, glyphs.runs([part[4] for part in parts]), *firsts, *lasts, strict=True
     ):
         content = string[start:end]
         if not (content.isascii() and content.isprintable()):
@@ -355,30 +356,55 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
     return words, len(_MEANINGLESS.findall(string))
 
 
-def _parts(string: str, glyphs: _Glyphs) -> list[_Part]:
-    """The words of a page's characters, marks of notes apart."""
+def _parts(string: str, glyphs: _Glyphs) -> tuple[str, list[_Part]]:
+    """The page's characters with raised and lowered signs in Unicode, and their words, marks of notes apart."""
     parts: list[_Part] = []
+    signs: list[tuple[int, str]] = []
+    ends = map(re.Match.end, _MAY_RISE.finditer(string))
+    near = next(ends, len(string) + 1)  # the end of the next number; quicker than to search every word for one
     for match in _WORD.finditer(string):
         start, end = match.span()
         space = start > 0 and string[start - 1] not in HYPHEN_MARKS
-        if string[start] in _NOTE_SIGNS or string[end - 1] in _NOTE_SIGNS:
-            parts += ((a, b, space and a == start, note) for a, b, note in _note_parts(string, start, end, glyphs))
-        else:
-            parts.append((start, end, space, False))
-    return parts
+        if near <= end:
+            near = next((place for place in ends if place > end), len(string) + 1)
+            if end - start > 1 and len(set(runs := glyphs.runs(range(start, end)))) > 1:
+                parts += _raised_parts(string, (start, end, space, False, start), runs, signs)
+                continue
+        parts.append((start, end, space, False, start))
+    for place, text in reversed(signs):
+        string = string[:place] + text + string[place + len(text) :]
+    return string, parts
 
 
-def _note_parts(string: str, start: int, end: int, glyphs: _Glyphs) -> tuple[tuple[int, int, bool], ...]:
-    """(start, end, is a note's mark) of a word's parts, as in ``environments).9`` and ``9Some``; an exponent stays."""
-    match = _NOTE_AFTER.search(string, start, end) if string[end - 1] in _NOTE_SIGNS else None
-    if match is not None and match.start() > start and _is_raised(match.start(), start, glyphs):
-        return (start, match.start(), False), (match.start(), end, True)
-    match = _NOTE_BEFORE.match(string, start, end) if string[start] in _NOTE_SIGNS else None
-    if match is not None and match.end() < end and _is_raised(start, match.end(), glyphs):
-        return (start, match.end(), True), (match.end(), end, False)
-    return ((start, end, False),)
+def _raised_parts(string: str, whole: _Part, runs: Sequence[_Run], signs: list[tuple[int, str]]) -> Iterator[_Part]:
+    """The parts of a word, as in ``environments).9`` and ``9Some``. Other raised or lowered groups go to ``signs``."""
+    start, end, space, _, _ = whole
+    base, size, _ = max(runs, key=lambda run: run[1])
+    heights = [height(run[1], run[0] - base, size) for run in runs]
+    main = start + heights.index(0)
+    first = place = start
+    for level, group in groupby(heights):
+        after = place + len(list(group))
+        text, before = string[place:after], string[start:place]
+        opens = level > 0 and not before and after < end and _opens_note(string, start, after)
+        if opens or (level > 0 and is_note(text, before)):
+            if place > first:
+                yield first, place, space, False, min(max(first, main), place - 1)
+            yield place, after, space and place == start, True, place
+            first, space = after, False
+        elif level > 0 and string[after : after + 1] in ("/", "⁄") and 0 not in heights[after + 1 - start :]:
+            if before:  # "1 1/2" is not 11/2
+                yield first, place, space, False, min(max(first, main), place - 1)
+                first, space = place, True
+            break
+        elif level > 0 or (level and before):
+            signs.append((place, as_signs(text, before, up=level > 0)))
+        place = after
+    if first < end:
+        yield first, end, space, False, max(first, main)
 
 
-def _is_raised(index: int, beside: int, glyphs: _Glyphs) -> bool:
-    (mark, small, _), (text, size, _) = glyphs.runs((index, beside))
-    return small < 0.85 * size and mark > text + 0.1 * size
+def _opens_note(string: str, start: int, end: int) -> bool:
+    """Whether a line's first word starts with a footnote's mark; an isotope's number stands before a symbol."""
+    at_start = start == 0 or string[start - 1] in "\r\n"
+    return at_start and _MARK.fullmatch(string, start, end) is not None and _NOTE_TEXT.match(string, end) is not None

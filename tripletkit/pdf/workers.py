@@ -65,6 +65,7 @@ class BookTask:
     limits: PassageLimits
     rules: Rules
     backend: str
+    raised_signs: str = "unicode"
 
 
 @dataclass(frozen=True)

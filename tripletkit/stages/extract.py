@@ -34,7 +34,7 @@ OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
 
-VERSION = 4
+VERSION = 5
 #: The longest passage for an encoder that reads texts of any length.
 UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
@@ -123,7 +123,8 @@ def find_problem(encoders: tuple[EncoderFolder | None, str | None]) -> tuple[str
 
 def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
     """One task per distinct PDF, and an error message for each book that is not a file."""
-    place, backend, limits = job.locate(), job.settings.extract.backend, _limits(job)
+    place, limits, settings = job.locate(), _limits(job), job.settings.extract
+    backend, signs = settings.backend, settings.raised_signs
     tasks: dict[str, BookTask] = {}
     refused: dict[Path, str] = {}
     for path in job.books:
@@ -137,9 +138,9 @@ def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
         if book_id in tasks:
             log.warning("%s is the same file as %s; it is read once", path, tasks[book_id].path)
             continue
-        values = (sha, place.tokenizer_fingerprint, repr(limits), backend, job.rules.fingerprint, str(VERSION))
+        values = (sha, place.tokenizer_fingerprint, repr(limits), backend, signs, job.rules.fingerprint, str(VERSION))
         part = job.folder / "cache" / "books" / stable_id("part", *values)
-        tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend)
+        tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend, signs)
     return list(tasks.values()), refused
 
 
