@@ -174,3 +174,28 @@ def test_letters_and_fractions_are_no_signs() -> None:
 
 def test_carets() -> None:
     assert with_carets("10¹², 10⁻⁹, 2ⁿ⁻¹, f⁽ⁿ⁾, x₁ and aₙ₋₁") == "10^12, 10^-9, 2^(n-1), f^(n), x_1 and a_(n-1)"
+
+
+@pytest.mark.parametrize(
+    ("printed", "accents", "read"),
+    [
+        ("fur alle", [(1, "¨")], "für alle"),
+        ("Pade is", [(3, "´")], "Padé is"),
+        ("Cetinkaya", [(0, "¸")], "Çetinkaya"),
+        ("the y of x", [(4, "ˆ"), (9, "¯")], "the ŷ of x̄"),
+    ],
+)
+def test_accents_of_their_own_are_composed(
+    tmp_path: Path, printed: str, accents: list[tuple[int, str]], read: str
+) -> None:
+    for before in (True, False):  # set before its letter, or after it
+        texts, x = [], 50.0
+        for place, letter in enumerate(printed):
+            marks = [Text(x, 100, mark, 10, "m") for at, mark in accents if at == place]
+            texts += [*marks, Text(x, 100, letter, 10, "m")] if before else [Text(x, 100, letter, 10, "m"), *marks]
+            x += 6
+        assert read_texts(tmp_path, *texts) == [read]
+
+
+def test_an_accents_sign_beside_a_letter_is_no_accent(tmp_path: Path) -> None:
+    assert read_texts(tmp_path, Text(50, 100, "a^2 `b` ~c", font="m")) == ["a^2 `b` ~c"]

@@ -10,9 +10,10 @@ import ctypes
 import math
 import re
 import sys
+import unicodedata
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby, repeat
@@ -40,6 +41,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060
 _UTF_32 = f"utf-32-{sys.byteorder[:1]}e"
 #: Stands where a character takes two of PDFium's places; `clean` takes it out.
 _NOTHING = "\u2060"
+#: Accents as glyphs of their own, with what composes them.
+_COMBINING = dict(
+    zip(
+        "`´^ˆ~˜¨¯ˇ˘˙˚¸˛˝",
+        "\u0300\u0301\u0302\u0302\u0303\u0303\u0308\u0304\u030c\u0306\u0307\u030a\u0327\u0328\u030b",
+        strict=True,
+    )
+)
+_ACCENT, _DOTLESS = re.compile(rf"[{''.join(_COMBINING)}\u0300-\u0338]"), {"ı": "i", "ȷ": "j"}
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: PDFium gives a character beyond U+FFFF in two halves, or one half alone where a font is at fault.
 _HALVES, _HALF = re.compile("[\ud800-\udbff][\udc00-\udfff]"), re.compile("[\ud800-\udfff]")
@@ -333,7 +343,7 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
         return [], 0
     string = _page_string(text, count)
     glyphs = _Glyphs(text)
-    string, parts = _parts(string, glyphs)
+    string, parts = _parts(_with_accents(string, glyphs.text), glyphs)
     starts = [part[0] for part in parts]
     firsts = _boxes(glyphs.text, starts)
     lasts = _boxes(glyphs.text, [part[1] - 1 for part in parts])
@@ -354,6 +364,52 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
         size = size if size > 0 else max(high - low, 1.0)
         words.append(Word(content, *box, top - baseline, size, style, space, note))
     return words, len(_MEANINGLESS.findall(string))
+
+
+def _with_accents(string: str, text: Any) -> str:  # noqa: ANN401 - a pointer
+    """The page's characters with each accent that is a glyph of its own composed with the letter that it stands over."""
+    if _ACCENT.search(string) is None:
+        return string
+    chars = list(string)
+    for match in _ACCENT.finditer(string):
+        at = match.start()
+        # Alone between spaces, it was set before or after its line.
+        alone = match[0] > "~" and not string[max(at - 1, 0) : at + 2].replace(match[0], "").strip()
+        reach = 200 if alone else 2
+        beside = [i for i in range(max(at - reach, 0), min(at + reach + 1, len(string))) if i != at]
+        boxes = dict(zip(beside, list(zip(*_boxes(text, [at, *beside]), strict=True))[1:], strict=True))
+        x0, x1, low, _ = (side[0] for side in _boxes(text, [at]))
+        mark = _COMBINING.get(match[0], match[0])
+        for letter in sorted(beside, key=lambda i: (abs(i - at) > 2, i < at, abs(i - at))):
+            left, right, bottom, top = boxes[letter]
+            fits = left < (x0 + x1) / 2 < right and 2 * bottom - top < low < 2 * top - bottom
+            if fits and (chars[letter].isalpha() or mark == "\u0338"):
+                _compose_at(chars, at, letter, mark, boxes)
+                break
+    return "".join(chars)
+
+
+def _compose_at(
+    chars: list[str], at: int, letter: int, mark: str, boxes: Mapping[int, tuple[float, float, float, float]]
+) -> None:
+    """Put the letter with its accent into their two places; mend the spaces that PDFium invents or loses beside them."""
+    left, right, bottom, top = boxes[letter]
+    whole = unicodedata.normalize("NFC", _DOTLESS.get(chars[letter], chars[letter]) + mark)
+    if abs(letter - at) > 2:
+        chars[letter], chars[at] = whole[0], _NOTHING
+        return
+    places = sorted((at, letter))
+    parts = list(whole) if len(whole) == 2 else [_NOTHING, whole] if letter > at else [whole, _NOTHING]
+    if letter > at and len(whole) == 1:
+        before = boxes.get(at - 1, (0.0, left, 0.0, 0.0))[1]
+        # The word starts at its letter: an accent may have another baseline.
+        parts[0] = " " if at == 0 or chars[at - 1].isspace() or left - before > 0.4 * (top - bottom) else _NOTHING
+    chars[places[0]], chars[places[1]] = parts
+    if places[1] - places[0] == 2:
+        chars[places[0] + 1] = parts[0] if parts[0].isspace() else _NOTHING
+    after = boxes.get(at + 2, (right + top, 0.0, 0.0, 0.0))[0]
+    if letter < at and chars[at + 1 : at + 2] == [" "] and 0 <= after - right < 0.2 * (top - bottom):
+        chars[at + 1] = _NOTHING
 
 
 def _parts(string: str, glyphs: _Glyphs) -> tuple[str, list[_Part]]:
