@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import pikepdf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -199,3 +200,45 @@ def test_accents_of_their_own_are_composed(
 
 def test_an_accents_sign_beside_a_letter_is_no_accent(tmp_path: Path) -> None:
     assert read_texts(tmp_path, Text(50, 100, "a^2 `b` ~c", font="m")) == ["a^2 `b` ~c"]
+
+
+def turned(path: Path, matrix: str, text: str, *, before: str = "") -> Path:
+    """A page of five lines with one more text, placed by ``matrix`` and set by the operators ``before``."""
+    texts = [Text(60, 80 + 14 * i, f"A river of kind {i} brings sand and mud to its sea.") for i in range(5)]
+    stamp = Text(0, 0, "STAMP")
+    plain = write_pdf(path / "page.pdf", [[*texts, stamp]]).read_bytes()
+    old = b"BT /r 10 Tf 0 600 Td (STAMP) Tj ET"
+    new = f"BT {before} /r 10 Tf {matrix} Tm ({text}) Tj ET".encode()
+    assert old in plain
+    with pikepdf.open(path / "page.pdf") as document:
+        content = document.pages[0].Contents
+        content.write(content.read_bytes().replace(old, new))
+        document.save(path / "turned.pdf")
+    return path / "turned.pdf"
+
+
+@pytest.mark.parametrize(
+    ("matrix", "before"),
+    [
+        ("0 1 -1 0 55 450", ""),  # a library's stamp in the margin
+        ("0.7 0.7 -0.7 0.7 100 450", ""),  # a watermark across the text
+        ("1 0 0 1 60 500", "3 Tr"),  # invisible
+        ("1 0 0 1 60 500", "1 1 1 rg"),  # white on white
+        ("1 0 0 1 450 506", ""),  # outside of the page
+    ],
+)
+def test_text_that_is_turned_hidden_or_outside_is_no_part_of_the_text(tmp_path: Path, matrix: str, before: str) -> None:
+    with open_pdf(turned(tmp_path, matrix, "Downloaded by guest", before=before)) as document:
+        lines = page_lines(read_page(document, 1))
+    assert [line.text for line in lines if not line.aside] == [
+        f"A river of kind {i} brings sand and mud to its sea." for i in range(5)
+    ]
+    assert "".join(line.text for line in lines if line.aside).replace(" ", "") == "Downloadedbyguest"
+
+
+def test_white_text_on_a_ground_and_a_page_that_is_all_turned_are_text(tmp_path: Path) -> None:
+    with open_pdf(turned(tmp_path, "1 0 0 1 60 500", "White", before="0 g 50 490 100 30 re f 1 1 1 rg")) as document:
+        assert not any(line.aside for line in page_lines(read_page(document, 1)))
+    long = "A wide table that is set sideways holds most of what the page says. " * 8
+    with open_pdf(turned(tmp_path, "0 1 -1 0 55 20", long)) as document:
+        assert not any(line.aside for line in page_lines(read_page(document, 1)))

@@ -182,13 +182,16 @@ def mark_book(book: RawBook, rules: Rules) -> MarkedBook:
 
 def page_facts(book: RawBook, rules: Rules) -> PageFacts:
     """Text size, furniture, labels and roles of the pages, found before single lines are classified."""
-    size = text_size(book.lines)
-    rows = find_furniture(book.lines, [page.height for page in book.pages], size)
+    # Asides stand behind the text of their page: indexes stay the same.
+    pages = [[line for line in lines if not line.aside] for lines in book.lines]
+    size = text_size(pages)
+    rows = find_furniture(pages, [page.height for page in book.pages], size)
     furniture = {(row.page, i) for page in rows for row in page for i in row.lines}
+    furniture |= {(n, i) for n, lines in enumerate(book.lines) for i, line in enumerate(lines) if line.aside}
     labels = page_labels([page.label for page in book.pages], [[row.text for row in page] for page in rows])
     # A title whose number is the page's, such as "1 Soil" on page 1, counts as furniture; it opens a chapter all the same.
     small = {(row.page, i) for page in rows for row in page if row.size < HEADING_RATIO * size for i in row.lines}
-    text = [[line for i, line in enumerate(lines) if (n, i) not in small] for n, lines in enumerate(book.lines)]
+    text = [[line for i, line in enumerate(lines) if (n, i) not in small] for n, lines in enumerate(pages)]
     roles = page_roles(text, book.outline, labels=labels, body_size=size, rules=rules)
     for n, page in enumerate(book.pages):
         if not page.lines:

@@ -43,13 +43,13 @@ class Line:
     notes: tuple[int, ...] = ()  # words of text.split() that are marks of footnotes
     gaps: int = 0  # wide gaps between words, as between the cells of a table's row
     frame: int = 0  # which of the page's frames it stands in, counted from 1
+    aside: bool = False  # no part of the text: turned, invisible or outside of the visible page
 
     def between(self, col_x0: float, col_x1: float) -> Line:
         """The same line in a column with these edges. Spelt out, as dataclasses.replace takes ten times as long."""
         box = self.x0, self.x1, self.top, self.bottom, self.baseline, self.size
-        return Line(
-            self.page, self.column, self.text, self.styles, *box, col_x0, col_x1, self.notes, self.gaps, self.frame
-        )
+        words = self.page, self.column, self.text, self.styles
+        return Line(*words, *box, col_x0, col_x1, self.notes, self.gaps, self.frame, self.aside)
 
 
 @dataclass(slots=True)
@@ -64,9 +64,10 @@ class _Fragment:
 
 
 def page_lines(page: RawPage) -> list[Line]:
-    """Every word of the page, in exactly one line; lines in reading order."""
-    lower_drop_caps(page.words)
-    fragments = words_to_fragments(with_underscores(page.words, page.strokes))
+    """Every word of the page, in exactly one line; lines in reading order, behind them those that are no part of it."""
+    text = [word for word in page.words if not word.aside]
+    lower_drop_caps(text)
+    fragments = words_to_fragments(with_underscores(text, page.strokes))
     gutters = find_gutters(fragments)
     bands = fragments_to_bands(fragments, gutters)
     lines = [line for band in bands for line in _band_lines(page.number, band, gutters)]
@@ -75,7 +76,8 @@ def page_lines(page: RawPage) -> list[Line]:
             middle = (line.top + line.bottom) / 2
             if frame.top < middle < frame.bottom and frame.x0 - 1 <= line.x0 and line.x1 <= frame.x1 + 1:
                 line.frame = number
-    return lines
+    asides = words_to_fragments(word for word in page.words if word.aside)
+    return [*lines, *(replace(_line(page.number, 0, [f], f.x0, f.x1), aside=True) for f in asides)]
 
 
 def with_underscores(words: list[Word], strokes: Sequence[Frame]) -> list[Word]:

@@ -12,7 +12,7 @@ import re
 import sys
 import unicodedata
 from array import array
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -30,6 +30,8 @@ from tripletkit.pdf.raised import as_signs, compose, height, is_note
 HYPHEN_MARKS = "\x02\ufffe"
 #: A frame is so much of the page wide, so high in points, and drawn in so few strokes (four sides and round corners).
 FRAME_WIDTH, FRAME_PT, FRAME_SEGMENTS = 0.4, 20.0, 20
+#: Text whose baseline climbs by more than this share of its length runs aslant.
+TURNED = 0.1
 #: TeX draws underscores, in points at most so long.
 STROKE_PT = 10.0
 #: A word ends behind each of PDFium's hyphen marks: what follows stands on the next line.
@@ -78,6 +80,7 @@ class Word:
     style: str  # r, b (bold), i (italic), z (bold italic), m (monospaced)
     space: bool  # white space or a line break stood before it
     note: bool = False  # the raised mark of a footnote, not part of the word before it
+    aside: bool = False  # turned, invisible or outside of the visible page, where most of the page is not
 
 
 class Frame(NamedTuple):
@@ -150,10 +153,11 @@ def read_page(document: pdfium.PdfDocument, number: int) -> RawPage:
     """Page ``number`` (1-based) with its words."""
     page = document[number - 1]
     width, height = page.get_size()
-    left, bottom, _, top = page.get_cropbox()
+    left, bottom, _, top = visible = page.get_cropbox()
     textpage = page.get_textpage()
     top = top if top - bottom >= height - 1 else bottom + height
-    words, lost = _words(textpage.raw, left, top)
+    words, lost, hidden = _words(textpage.raw, left, top, visible)
+    _set_aside(words, hidden, page.raw, left, top)
     images = sum(1 for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=1)) if len(words) < 5 else 0
     try:
         label = str(document.get_page_label(number - 1) or "").strip()
@@ -246,6 +250,8 @@ _get_weight = _quick(raw.FPDFText_GetFontWeight, _INT)
 _get_unicode = _quick(raw.FPDFText_GetUnicode, ctypes.c_uint)
 _get_page_object = _quick(raw.FPDFPage_GetObject, _POINTER)
 _get_font = _quick(raw.FPDFTextObj_GetFont, _POINTER, _POINTER)
+_get_mode = _quick(raw.FPDFTextObj_GetTextRenderMode, _INT, _POINTER)
+_get_colour = _quick(raw.FPDFPageObj_GetFillColor, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)
 _get_type = _quick(raw.FPDFPageObj_GetType, _INT, _POINTER)
 _get_bounds = _quick(raw.FPDFPageObj_GetBounds, _INT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER)
 _count_segments = _quick(raw.FPDFPath_CountSegments, _INT, _POINTER)
@@ -270,8 +276,9 @@ def _boxes(text: Any, indexes: Sequence[int]) -> list[array[float]]:  # noqa: AN
     return found
 
 
-#: What the characters of one text object share: baseline (in the PDF's own coordinates, upwards), size and style.
-_Run = tuple[float, float, str]
+#: What the characters of one text object share: baseline (in the PDF's own coordinates, upwards), size, style, and
+#: whether they run sideways or aslant, are invisible, or white.
+_Run = tuple[float, float, str, str]
 
 
 class _Glyphs:
@@ -282,6 +289,8 @@ class _Glyphs:
         self._styles: dict[int, str] = {}
         self._runs: dict[int, _Run] = {}
         self._origin, self._matrix = (ctypes.c_double * 2)(), raw.FS_MATRIX()
+        self._colour = array("I", bytes(16))
+        self._colour_places = [_pointer(self._colour.buffer_info()[0] + 4 * i) for i in range(4)]
         first = ctypes.addressof(self._origin)
         self._places = _pointer(first), _pointer(first + 8), _pointer(ctypes.addressof(self._matrix))
 
@@ -295,12 +304,17 @@ class _Glyphs:
         _get_matrix(text, index, place)
         size = round(_get_size(text, index) * math.hypot(matrix.c, matrix.d), 2)
         style = self._style(index, obj)
-        if obj and abs(matrix.b) < 1e-3:
-            run = self._runs[obj] = matrix.f, size, style
+        if obj and abs(matrix.b) < 1e-3 and matrix.a > 0:
+            white = (
+                _get_colour(obj, *self._colour_places) and self._colour[0] == self._colour[1] == self._colour[2] == 255
+            )
+            how = "invisible" if _get_mode(obj) == raw.FPDF_TEXTRENDERMODE_INVISIBLE else "white" if white else ""
+            run = self._runs[obj] = matrix.f, size, style, how
             return run
         # The baseline of turned text runs on.
         _get_origin(text, index, x, y)
-        return self._origin[1], size, style
+        turned = abs(matrix.b) > TURNED * math.hypot(matrix.a, matrix.b) or matrix.a < 0
+        return self._origin[1], size, style, "turned" if turned else ""
 
     def _style(self, index: int, obj: int | None) -> str:
         font = _get_font(obj) if obj else None
@@ -336,19 +350,25 @@ def _characters(codes: Sequence[int]) -> str:
         return _HALF.sub("\ufffd", whole)
 
 
-def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word], int]:
-    """Words in file order, and how many characters without a meaning were left out."""
+def _words(
+    text: raw.FPDF_TEXTPAGE, left: float, top: float, visible: tuple[float, float, float, float]
+) -> tuple[list[Word], int, dict[int, str]]:
+    """Words in file order, how many characters without a meaning were left out, and what may hide words, by index."""
     count = raw.FPDFText_CountChars(text)
     if count <= 0:
-        return [], 0
+        return [], 0, {}
     string = _page_string(text, count)
     glyphs = _Glyphs(text)
     string, parts = _parts(_with_accents(string, glyphs.text), glyphs)
     starts = [part[0] for part in parts]
     firsts = _boxes(glyphs.text, starts)
     lasts = _boxes(glyphs.text, [part[1] - 1 for part in parts])
-    words = []
-    for (start, end, space, note, _), (baseline, size, style), x0, x1, low, high, _, right, bottom, above in zip(
+    words: list[Word] = []
+    hidden: dict[int, str] = {}
+    # Asked for the whole page first, as few pages have words outside.
+    edges = [f(side, default=0.0) for f, side in zip((min, max, min, max), firsts, strict=True)]
+    outside = edges[0] < visible[0] or edges[1] > visible[2] or edges[2] < visible[1] or edges[3] > visible[3]
+    for (start, end, space, note, _), (baseline, size, style, how), x0, x1, low, high, _, right, bottom, above in zip(
         parts, glyphs.runs([part[4] for part in parts]), *firsts, *lasts, strict=True
     ):
         content = string[start:end]
@@ -362,8 +382,44 @@ def _words(text: raw.FPDF_TEXTPAGE, left: float, top: float) -> tuple[list[Word]
         high = above if above > high else high
         box = x0 - left, x1 - left, top - high, top - low
         size = size if size > 0 else max(high - low, 1.0)
+        if (
+            outside
+            and not how
+            and (x1 < visible[0] + 1 or x0 > visible[2] - 1 or high < visible[1] + 1 or low > visible[3] - 1)
+        ):
+            how = "outside"
+        if how:
+            hidden[len(words)] = how
         words.append(Word(content, *box, top - baseline, size, style, space, note))
-    return words, len(_MEANINGLESS.findall(string))
+    return words, len(_MEANINGLESS.findall(string)), hidden
+
+
+def _set_aside(words: Sequence[Word], hidden: Mapping[int, str], page: raw.FPDF_PAGE, left: float, top: float) -> None:
+    """Mark words that are turned, invisible, outside of the visible page, or white on nothing, unless most of it is so."""
+    reasons: dict[str, list[Word]] = defaultdict(list)
+    for i, how in hidden.items():
+        reasons[how].append(words[i])
+    letters = sum(len(word.text) for word in words) if reasons else 0
+    for how, held in reasons.items():
+        if sum(len(word.text) for word in held) <= 0.5 * letters:
+            grounds = _grounds(page, left, top) if how == "white" else []
+            for word in held:
+                x, y = (word.x0 + word.x1) / 2, (word.top + word.bottom) / 2
+                word.aside |= not any(g.x0 <= x <= g.x1 and g.top <= y <= g.bottom for g in grounds)
+
+
+def _grounds(page: raw.FPDF_PAGE, left: float, top: float) -> list[Frame]:
+    """Places of what white text can stand out from: pictures, and shapes that are not white."""
+    sides, colour = (ctypes.c_float * 4)(), (ctypes.c_uint * 4)()
+    places = [ctypes.addressof(sides) + 4 * i for i in range(4)]
+    colours = [ctypes.addressof(colour) + 4 * i for i in range(4)]
+    found = []
+    for obj in map(_get_page_object, repeat(_pointer(_address(page))), range(raw.FPDFPage_CountObjects(page))):
+        kind = _get_type(obj)
+        white = kind == raw.FPDF_PAGEOBJ_PATH and _get_colour(obj, *colours) and colour[:3] == [255, 255, 255]
+        if kind != raw.FPDF_PAGEOBJ_TEXT and not white and _get_bounds(obj, *places):
+            found.append(Frame(sides[0] - left, top - sides[3], sides[2] - left, top - sides[1]))
+    return found
 
 
 def _with_accents(string: str, text: Any) -> str:  # noqa: ANN401 - a pointer
@@ -375,10 +431,10 @@ def _with_accents(string: str, text: Any) -> str:  # noqa: ANN401 - a pointer
         at = match.start()
         # Alone between spaces, it was set before or after its line.
         alone = match[0] > "~" and not string[max(at - 1, 0) : at + 2].replace(match[0], "").strip()
-        reach = 200 if alone else 2
+        reach = 60 if alone else 2
         beside = [i for i in range(max(at - reach, 0), min(at + reach + 1, len(string))) if i != at]
-        boxes = dict(zip(beside, list(zip(*_boxes(text, [at, *beside]), strict=True))[1:], strict=True))
-        x0, x1, low, _ = (side[0] for side in _boxes(text, [at]))
+        (x0, x1, low, _), *others = zip(*_boxes(text, [at, *beside]), strict=True)
+        boxes = dict(zip(beside, others, strict=True))
         mark = _COMBINING.get(match[0], match[0])
         for letter in sorted(beside, key=lambda i: (abs(i - at) > 2, i < at, abs(i - at))):
             left, right, bottom, top = boxes[letter]
@@ -435,7 +491,7 @@ def _parts(string: str, glyphs: _Glyphs) -> tuple[str, list[_Part]]:
 def _raised_parts(string: str, whole: _Part, runs: Sequence[_Run], signs: list[tuple[int, str]]) -> Iterator[_Part]:
     """The parts of a word, as in ``environments).9`` and ``9Some``. Other raised or lowered groups go to ``signs``."""
     start, end, space, _, _ = whole
-    base, size, _ = max(runs, key=lambda run: run[1])
+    base, size, *_ = max(runs, key=lambda run: run[1])
     heights = [height(run[1], run[0] - base, size) for run in runs]
     main = start + heights.index(0)
     first = place = start
