@@ -431,7 +431,7 @@ def _with_accents(string: str, text: Any) -> str:  # noqa: ANN401 - a pointer
         at = match.start()
         # Alone between spaces, it was set before or after its line.
         alone = match[0] > "~" and not string[max(at - 1, 0) : at + 2].replace(match[0], "").strip()
-        reach = 60 if alone else 2
+        reach = 150 if alone else 2
         beside = [i for i in range(max(at - reach, 0), min(at + reach + 1, len(string))) if i != at]
         (x0, x1, low, _), *others = zip(*_boxes(text, [at, *beside]), strict=True)
         boxes = dict(zip(beside, others, strict=True))
