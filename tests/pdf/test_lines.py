@@ -32,6 +32,19 @@ def test_two_columns_are_read_one_after_the_other() -> None:
     assert lines_of(left + right) == ["left text of many words"] * 8 + ["right text of many words"] * 8
 
 
+def test_a_block_over_both_columns_does_not_hide_them() -> None:
+    wide = [
+        w for i in range(8) for w in row("one line of the abstract goes over both of the two columns", 20, 100 + 12 * i)
+    ]
+    left = [w for i in range(15) for w in row("left text of many words", 20, 220 + 12 * i)]
+    right = [w for i in range(15) for w in row("right text of many words", 195, 220 + 12 * i)]
+    assert lines_of(wide + left + right) == [
+        *["one line of the abstract goes over both of the two columns"] * 8,
+        *["left text of many words"] * 15,
+        *["right text of many words"] * 15,
+    ]
+
+
 def test_a_few_words_on_each_side_are_no_columns() -> None:
     """Two rows of a small table, or a heading and its number: one line each."""
     left = [w for i in range(2) for w in row("left", 20, 100 + 12 * i)]

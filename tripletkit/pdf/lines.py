@@ -20,6 +20,8 @@ from tripletkit.pdf.reader import Frame, RawPage, Word
 FRAGMENT_GAP = 1.6
 #: Narrowest gutter between columns, in points.
 GUTTER_PT = 7.0
+#: A fragment over this share of the text's width spans the columns; up to this share of a page's fragments may.
+WIDE_BLOCK, MOST_WIDE = 0.75, 0.25
 #: What follows a raised sign or a note's mark without a space, even where the file starts a new line for it.
 _CLOSING = frozenset(".,;:!?)]}”’")
 
@@ -160,7 +162,10 @@ def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
         steps[int(f.x0 - left)] += 1
         steps[int(f.x1 - left) + 1] -= 1
     cover = list(accumulate(steps))[:width]
-    most_crossing = max(1, len(fragments) // 12)
+    # A block over both columns, such as an abstract: its lines cross every gutter.
+    wide = sum(f.x1 - f.x0 > WIDE_BLOCK * width for f in fragments)
+    few = max(1, len(fragments) // 12)
+    most_crossing = max(few, wide if wide <= MOST_WIDE * len(fragments) else 0)
     gutters: list[float] = []
     start: int | None = None
     for x in range(int(0.12 * width), int(0.9 * width)):
@@ -169,7 +174,8 @@ def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
             continue
         if start is not None and x - start >= GUTTER_PT:
             middle = _narrowest(cover, start, x) + left
-            if _is_gutter(fragments, middle, gutters[-1] if gutters else left):
+            crossed = min(cover[start:x]) > few
+            if _is_gutter(fragments, middle, gutters[-1] if gutters else left, text_only=crossed):
                 gutters.append(middle)
         start = None
     return gutters
@@ -185,7 +191,7 @@ def _narrowest(cover: Sequence[int], start: int, end: int) -> float:
     return max((first + last) / 2, last - 4.0)
 
 
-def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float) -> bool:
+def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float, *, text_only: bool) -> bool:
     before = [f for f in fragments if f.x1 <= x and f.x0 >= previous - 2]
     after = [f for f in fragments if f.x0 >= x]
     if min(len(before), len(after)) < 4:
@@ -198,9 +204,9 @@ def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float) -> boo
         return False
     sides = [f.x0 >= x for f in fragments if f.x1 <= x or f.x0 >= x]
     crossings = sum(a != b for a, b in pairwise(sides))
-    if crossings <= max(4, len(sides) // 10):
+    if crossings <= max(4, len(sides) // 10) and not text_only:
         return True
-    # Written row by row: columns only if both sides are running text, not cells.
+    # Written row by row, or crossed by many lines: columns only if both sides are running text, not cells.
     widths = [median(f.x1 - f.x0 for f in side) for side in (before, after)]
     spans = [max(f.x1 for f in side) - min(f.x0 for f in side) for side in (before, after)]
     return all(w >= 0.75 * s and s > 100 for w, s in zip(widths, spans, strict=True))
