@@ -36,10 +36,33 @@ INDEX_ENTRY_TAIL = re.compile(r"[\divx][nft]{0,2}[.,;]?$")
 NEVER_LAST = frozenset("abcdeghjklmopqrsuwyz-")
 #: Capitals that are words: a big first letter may be one of them, apart from the word that follows.
 ONE_LETTER_WORDS = frozenset("AIO")
+#: Functions whose names are followed by an exponent ("sin² x"): a raised number there is no footnote's mark.
+FUNCTION_NAMES = ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "log", "exp", "max", "min", "det")
 #: Words of a page that are longer than this on average, in characters, are several words glued together.
 LONGEST_MEAN_WORD = 14
 #: Words that differ only in so many last letters are forms of one word.
 ENDING_LETTERS = 3
+#: Words inside of a compound of several, and numbers and last words that stand behind or before a hyphen that stays.
+CHAIN_WORDS = frozenset(["a", "and", "at", "by", "for", "in", "of", "on", "or", "the", "to", "up"])
+NUMBER_WORDS = frozenset(
+    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "twenty", "thirty", "half"]
+)
+NUMBER_ENDINGS = frozenset(["een", "fold", "ness", "self", "teen", "ties", "tieth", "ty", "way"])
+COMPOUND_ENDS = frozenset(
+    [
+        "aware",
+        "based",
+        "defined",
+        "dependent",
+        "driven",
+        "independent",
+        "known",
+        "like",
+        "oriented",
+        "related",
+        "specific",
+    ]
+)
 
 #: An end mark with closing quotes or brackets, before white space and something that can open a sentence.
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]»]*(?=\s+[\"'“‘(\[«¿¡]*[^\W_a-zß-öø-ÿ])")
