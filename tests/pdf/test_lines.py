@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from tests.pdf.make import word
 from tests.pdfs import Text, write_pdf
+from tripletkit.pdf.glyphs import Frame, characters, style_of
 from tripletkit.pdf.lines import page_lines, with_underscores
 from tripletkit.pdf.paragraphs import without_notes
 from tripletkit.pdf.raised import as_signs, compose, with_carets
-from tripletkit.pdf.reader import Frame, RawPage, Word, _characters, open_pdf, read_page, style_of, word_text
+from tripletkit.pdf.reader import RawPage, open_pdf, read_page
+from tripletkit.pdf.words import Word, word_text
 
 
 def lines_of(words: list[Word]) -> list[str]:
@@ -101,9 +103,9 @@ def test_hyphens_at_a_lines_end_and_ligatures() -> None:
 
 
 def test_codes_become_one_character_each() -> None:
-    assert _characters([0x41, 0, 0xE000]) == "A \ue000"
+    assert characters([0x41, 0, 0xE000]) == "A \ue000"
     # U+1D465 as two halves; a half alone, and a code that is none.
-    assert _characters([0xD835, 0xDC65, 0xDC65, 0x110000]) == "\U0001d465\u2060\ufffd\ufffd"
+    assert characters([0xD835, 0xDC65, 0xDC65, 0x110000]) == "\U0001d465\u2060\ufffd\ufffd"
 
 
 @given(

@@ -10,11 +10,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, islice, pairwise
+from operator import attrgetter
 from statistics import median
 
 from tripletkit.language.layout_words import ONE_LETTER_WORDS
-from tripletkit.pdf.raised import as_signs, height, is_note, is_sign
-from tripletkit.pdf.reader import Frame, RawPage, Word
+from tripletkit.pdf.glyphs import Frame
+from tripletkit.pdf.raised import as_signs, has_signs, height, is_note
+from tripletkit.pdf.reader import RawPage
+from tripletkit.pdf.words import Word
 
 #: A wider gap (in font sizes) between words on one baseline starts a new fragment. Justified text stays under it.
 FRAGMENT_GAP = 1.6
@@ -24,6 +27,7 @@ GUTTER_PT = 7.0
 WIDE_BLOCK, MOST_WIDE = 0.75, 0.25
 #: What follows a raised sign or a note's mark without a space, even where the file starts a new line for it.
 _CLOSING = frozenset(".,;:!?)]}”’")
+_TEXT = attrgetter("text", "style", "size", "space", "note")
 
 
 @dataclass(slots=True)
@@ -261,29 +265,26 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
         biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
         sides = ordered[0].x0, max(f.x1 for f in row), min(f.top for f in row), max(f.bottom for f in row)
         box = *sides, biggest.baseline
-    parts, styles, notes = _joined(words)
-    size = words[0].size
-    if len({word.size for word in words}) > 1:  # the median by characters
+    parts, letters, sizes, spaces, marks = zip(*map(_TEXT, words), strict=True)
+    size, text, styles = sizes[0], " ".join(parts), "".join(letters)
+    notes: tuple[int, ...] = ()
+    same = sizes.count(size) == len(sizes)
+    # In most lines all words are set alike, behind spaces: asked first, as it is quick.
+    if not (same and all(spaces[1:]) and not any(marks) and (text.isascii() or not has_signs(text))):
+        text, styles, notes = _joined(words)
+    if not same:  # the median by characters
         size = median(chain.from_iterable([word.size] * len(word.text) for word in words))
-    texts = " ".join(parts), "".join(styles)
-    return Line(page, column, *texts, *box, round(size, 2), col_x0, col_x1, tuple(notes), gaps)
+    return Line(page, column, text, styles, *box, round(size, 2), col_x0, col_x1, notes, gaps)
 
 
-def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
-    """Words as the line's text has them, the style of each, and which of them are marks of footnotes."""
+def _joined(words: Sequence[Word]) -> tuple[str, str, tuple[int, ...]]:
+    """The text of a line, the style of each of its words, and which of them are marks of footnotes."""
     base = before = words[0]  # base: the last that is neither raised nor lowered
     parts, styles = [before.text], [before.style]
     notes = [0] if len(words) > 1 and _opens_note(before, words[1]) else []
     last = 0  # the last part that is no note
     for word in islice(words, 1, None):
         text, level, gap = word.text, 0, word.x0 - before.x1
-        # As nearly all words are: plain, of the same size, behind a space. Asked first, as it is quick.
-        if before is base and word.space and word.size == base.size and text < "\x7f" and not word.note:
-            last = len(parts)
-            parts.append(text)
-            styles.append(word.style)
-            base = before = word
-            continue
         if word.size < 0.85 * base.size:
             level = height(word.size, base.baseline - word.baseline, base.size)
         near = -0.2 * word.size < gap < 0.25 * word.size
@@ -294,7 +295,7 @@ def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
             parts[last] += text  # "Galton¹²," and "r²."
             base = before = word
             continue
-        if note or before.note or not near or (word.space and not is_sign(text[0])):
+        if note or before.note or not near or (word.space and not has_signs(text[0])):
             notes += [len(parts)] if note else []
             last = last if note else len(parts)
             parts.append(text)
@@ -303,7 +304,7 @@ def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
             parts[-1] += text
         base = base if note or level else word
         before = word
-    return parts, styles, notes
+    return " ".join(parts), "".join(styles), tuple(notes)
 
 
 def _raised(word: Word, beside: Word, share: float) -> bool:

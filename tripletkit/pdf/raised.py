@@ -46,9 +46,9 @@ def as_signs(text: str, before: str, *, up: bool) -> str:
     return signs if whole and (not text.isalpha() or (up and before[-1:].isdigit())) else text
 
 
-def is_sign(character: str) -> bool:
-    """Whether a character is one of Unicode's raised or lowered signs."""
-    return _KEPT.match(character) is not None
+def has_signs(text: str) -> bool:
+    """Whether a text holds one of Unicode's raised or lowered signs, or of its fractions."""
+    return _KEPT.search(text) is not None
 
 
 def with_carets(text: str) -> str:
@@ -69,6 +69,6 @@ def is_note(mark: str, before: str) -> bool:
 
 def height(size: float, shift: float, beside: float) -> int:
     """1: raised, -1: lowered, 0: neither, for a character ``shift`` points above the baseline of text of size ``beside``."""
-    if size >= 0.85 * beside:
+    if beside <= 0 or not size < 0.85 * beside:  # a damaged size may be no number
         return 0
     return 1 if shift > 0.1 * beside else -1 if shift < -0.05 * beside else 0
