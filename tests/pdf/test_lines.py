@@ -157,6 +157,8 @@ def with_signs(text: str, y: float = 100.0) -> list[Text]:
         ("(Galton)^3 said", "(Galton) said"),
         ("ends.^4", "ends."),
         ("on ^14 C", "on ¹⁴C"),
+        ("expressed as^25 .", "expressed as."),
+        ("a cm^2 =b", "a cm²=b"),
     ],
 )
 def test_numbers_are_not_changed_by_raised_signs_and_notes_go(tmp_path: Path, printed: str, read: str) -> None:
@@ -165,7 +167,8 @@ def test_numbers_are_not_changed_by_raised_signs_and_notes_go(tmp_path: Path, pr
 
 def test_a_footnotes_own_mark_is_one_only_at_a_lines_start(tmp_path: Path) -> None:
     lines = [*with_signs("See it."), *with_signs("^9 Some rivers", 114), *with_signs("^10 B. Ritz", 128)]
-    assert read_texts(tmp_path, *lines) == ["See it.", "Some rivers", "B. Ritz"]
+    lines += [*with_signs("^11 H_0 is", 142), *with_signs("^12 x is be-", 156), *with_signs("^13 We saw", 170)]
+    assert read_texts(tmp_path, *lines) == ["See it.", "Some rivers", "B. Ritz", "H₀is", "x is be-", "We saw"]
 
 
 def test_signs_of_words_that_the_file_sets_apart() -> None:

@@ -38,6 +38,30 @@ NEVER_LAST = frozenset("abcdeghjklmopqrsuwyz-")
 ONE_LETTER_WORDS = frozenset("AIO")
 #: Functions whose names are followed by an exponent ("sin² x"): a raised number there is no footnote's mark.
 FUNCTION_NAMES = ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "log", "exp", "max", "min", "det")
+#: Words of two letters behind which a raised number is a footnote's mark; "cm²" and "ln²" are none of them.
+SHORT_WORDS = (
+    "am",
+    "an",
+    "as",
+    "at",
+    "be",
+    "by",
+    "do",
+    "go",
+    "he",
+    "if",
+    "is",
+    "it",
+    "me",
+    "my",
+    "no",
+    "of",
+    "on",
+    "or",
+    "so",
+    "to",
+)
+SHORT_WORDS += ("up", "us", "we")
 #: Words of a page that are longer than this on average, in characters, are several words glued together.
 LONGEST_MEAN_WORD = 14
 #: Words that differ only in so many last letters are forms of one word.

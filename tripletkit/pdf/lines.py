@@ -291,7 +291,7 @@ def _joined(words: Sequence[Word]) -> tuple[str, str, tuple[int, ...]]:
         note = word.note or (level > 0 and is_note(text, base.text))
         if level and near and not note:
             text = as_signs(text, parts[-1], up=level > 0)
-        elif not level and not note and before is not base and (near or not word.space) and text[0] in _CLOSING:
+        elif not level and not note and text[0] in _CLOSING and (near or not word.space) and _ends_raised(before, base):
             parts[last] += text  # "Galton¹²," and "r²."
             base = before = word
             continue
@@ -305,6 +305,11 @@ def _joined(words: Sequence[Word]) -> tuple[str, str, tuple[int, ...]]:
         base = base if note or level else word
         before = word
     return " ".join(parts), "".join(styles), tuple(notes)
+
+
+def _ends_raised(word: Word, base: Word) -> bool:
+    """Whether a word is raised or lowered beside ``base``, the last that is not, or ends in such a sign."""
+    return word is not base or has_signs(word.text[-1])
 
 
 def _raised(word: Word, beside: Word, share: float) -> bool:

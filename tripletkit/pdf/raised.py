@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from tripletkit.language.layout_words import FUNCTION_NAMES
+from tripletkit.language.layout_words import FUNCTION_NAMES, SHORT_WORDS
 
 _PLAIN_UP, _UP = "0123456789+-=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ"
 _PLAIN_DOWN, _DOWN = "0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"
@@ -22,7 +22,10 @@ _KEPT = re.compile(f"([{_UP}{_DOWN}¼-¾⅐-⅞]+)")
 _BASE = re.compile(r"(?:[\w)\]}|’'′]|^)$")
 _NOTE = re.compile(r"\d{1,3}(?:[,;–-]\d{1,3})*[,;]?|[*∗†‡§]{1,2}|[,;]")
 #: What a footnote's mark stands behind: a word of three letters, or a mark of punctuation. "(a + b)²" is no place for one.
-_TAKES_NOTE = re.compile(r"(?:[^\W\d_]{3}/?[)\]]?|(?:1[5-9]|20)\d\d[)\]]|[.,;:!?”’'\"][)\]]?)$")
+_TAKES_NOTE = re.compile(
+    r"(?:[^\W\d_]{3}/?[)\]]?|(?:1[5-9]|20)\d\d[)\]]|[.,;:!?”’'\"][)\]]?|(?:^|[\W_])(?:"
+    rf"{'|'.join(SHORT_WORDS)}))$"
+)
 _ALONE = re.compile(r"[+-]?\w+|\(.*\)")
 _FUNCTION = re.compile(rf"(?:^|[\W\d_])(?:{'|'.join(FUNCTION_NAMES)})$")
 
@@ -43,6 +46,7 @@ def as_signs(text: str, before: str, *, up: bool) -> str:
     """
     signs = text.translate(_TO_UP if up else _TO_DOWN)
     whole = (_UP_GROUP if up else _DOWN_GROUP).fullmatch(signs) is not None and _BASE.search(before) is not None
+    whole &= text.count("(") == text.count(")")  # else only a part of it is raised
     return signs if whole and (not text.isalpha() or (up and before[-1:].isdigit())) else text
 
 

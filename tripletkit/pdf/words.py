@@ -44,7 +44,10 @@ _ACCENT, _DOTLESS = re.compile(rf"[{''.join(_COMBINING)}\u0300-\u0338]"), {"ı":
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: Words without one of these hold no raised or lowered number and no footnote's mark.
 _MAY_RISE = re.compile("[0-9*∗†‡§]+")
-_MARK, _NOTE_TEXT = re.compile(r"\d{1,3}|[*∗†‡§]{1,2}"), re.compile(r"[^\W\d_]{2}|[AI]\s|[A-Z]\.|[“\"‘'(]")
+_MARK, _NOTE_TEXT = (
+    re.compile(r"\d{1,3}|[*∗†‡§]{1,2}"),
+    re.compile(r"[^\W\d_]{2}|[^\W\d_A-Z]|[AI]\s|[A-Z][.\d]|[“\"‘'(]"),
+)
 
 
 @dataclass(slots=True)
@@ -265,5 +268,5 @@ def _raised_parts(string: str, whole: _Part, runs: Sequence[Run], signs: list[tu
 
 def _opens_note(string: str, start: int, end: int) -> bool:
     """Whether a line's first word starts with a footnote's mark; an isotope's number stands before a symbol."""
-    at_start = start == 0 or string[start - 1] in "\r\n"
+    at_start = start == 0 or string[start - 1] in f"\r\n{HYPHEN_MARKS}"
     return at_start and _MARK.fullmatch(string, start, end) is not None and _NOTE_TEXT.match(string, end) is not None
