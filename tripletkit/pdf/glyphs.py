@@ -69,7 +69,7 @@ def _address(pointer: Any) -> int:  # noqa: ANN401
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0
 
 
-def _quick(function: Any, result: type, *arguments: type) -> Callable[..., Any]:  # noqa: ANN401 - of pypdfium2, untyped
+def _quick(function: Any, result: type | None, *arguments: type) -> Callable[..., Any]:  # noqa: ANN401 - of pypdfium2, untyped
     """The same function of PDFium, called without giving up Python's lock: half the time, or a quarter without ``arguments``.
 
     Then ctypes takes what it is given as it is: ints, and pointers by `_pointer`. Else plain numbers are pointers.
@@ -79,12 +79,13 @@ def _quick(function: Any, result: type, *arguments: type) -> Callable[..., Any]:
 
 _pointer: Callable[[int | None], Any] = ctypes.c_void_p.from_param
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int
-_get_box = _quick(raw.FPDFText_GetCharBox, _INT)
+_get_box = _quick(raw.FPDFText_GetCharBox, None)
 _get_object = _quick(raw.FPDFText_GetTextObject, _POINTER)
-_get_origin = _quick(raw.FPDFText_GetCharOrigin, _INT)
-_get_matrix = _quick(raw.FPDFText_GetMatrix, _INT)
+_get_origin = _quick(raw.FPDFText_GetCharOrigin, None)
+_get_matrix = _quick(raw.FPDFText_GetMatrix, None)
 _get_size = _quick(raw.FPDFText_GetFontSize, ctypes.c_double)
 _get_weight = _quick(raw.FPDFText_GetFontWeight, _INT)
+_get_text = _quick(raw.FPDFText_GetText, _INT)
 _get_unicode = _quick(raw.FPDFText_GetUnicode, ctypes.c_uint)
 _get_page_object = _quick(raw.FPDFPage_GetObject, _POINTER)
 _get_font = _quick(raw.FPDFTextObj_GetFont, _POINTER)
@@ -110,19 +111,18 @@ class _Places:
         self._pointers = [[_pointer(start + step * i) for i in range(self.BATCH)] for start in starts]
         self._width = width
 
-    def written(self, function: Callable[..., int], of: Sequence[Any], *first: Any) -> list[array[Any]]:  # noqa: ANN401
-        """What ``function(*first, item, places …)`` writes for each item of ``of``; zeros where it fails."""
+    def written(self, function: Callable[..., int | None], of: Sequence[Any], *first: Any) -> list[array[Any]]:  # noqa: ANN401
+        """What ``function(*first, item, places …)`` writes for each item of ``of``; zeros where one that tells fails."""
         width, found = self._width, [side[:0] for side in self._sides]
         for start in range(0, len(of), self.BATCH):
             part = of[start : start + self.BATCH]
-            done = list(map(function, *map(repeat, first), part, *self._pointers))
+            if 0 in set(map(function, *map(repeat, first), part, *self._pointers)):
+                # A call that fails writes nothing: the places keep what they held.
+                for side in self._sides:
+                    side[:] = array(side.typecode, [0] * len(side))
+                set(map(function, *map(repeat, first), part, *self._pointers))
             for held, side in zip(found, self._sides, strict=True):
                 held += side[: len(part) * width]
-            if not all(done):
-                failed = [width * (start + i) for i, ok in enumerate(done) if not ok]
-                for held in found:
-                    for i in failed:
-                        held[i : i + width] = array(held.typecode, [0] * width)
         return found
 
 
@@ -137,15 +137,17 @@ class Glyphs:
         self._raw, self._text = text, _pointer(_address(text))
         self._count = max(raw.FPDFText_CountChars(text), 0)
         self._styles: dict[int, str] = {}
-        self._runs: dict[int | None, Run | None] = {None: None}
+        self._runs: dict[int | None, Run | None] = {}
+        self._alone: set[int | None] = {None}  # objects whose characters share nothing
 
     def string(self) -> str:
         """The characters, one per index."""
         count = self._count
-        buffer = (ctypes.c_ushort * (count + 1))()
-        written = raw.FPDFText_GetText(self._raw, 0, count, buffer)
-        string = bytes(buffer)[: 2 * (written - 1)].decode("utf-16-le", "replace")
-        string = string if string.isascii() else _BEYOND.sub(rf"\g<0>{NOTHING}", string)
+        # An array of ctypes would be a new class for each length.
+        buffer = array("H", bytes(2 * (count + 1)))
+        written = _get_text(self._text, 0, count, _pointer(buffer.buffer_info()[0]))
+        string = buffer[: written - 1].tobytes().decode("utf-16-le", "replace")
+        string = string if len(string) == count else _BEYOND.sub(rf"\g<0>{NOTHING}", string)
         if len(string) == count and "\x00" not in string:
             return string
         # PDFium leaves characters without a code out, so that indexes would not be true.
@@ -184,12 +186,14 @@ class Glyphs:
         """What each of these characters shares with those of its text object; of turned text, what is its own."""
         objects = self.objects(indexes)
         held = dict(zip(objects, indexes, strict=True))
-        for known in held.keys() & self._runs.keys():
-            del held[known]
-        if held:
-            self._runs.update(zip(held, self._asked(list(held.values()), list(held)), strict=True))
+        new = {obj: index for obj, index in held.items() if obj not in self._runs} if self._runs else held
+        if new:
+            found = self._asked(list(new.values()), list(new))
+            self._runs.update(zip(new, found, strict=True))
+            self._runs[None] = None
+            self._alone.update(obj for obj in new if self._runs[obj] is None)
         runs = list(map(self._runs.__getitem__, objects))
-        if None in runs:
+        if not self._alone.isdisjoint(held):
             alone = [i for i, run in enumerate(runs) if run is None]
             of = [indexes[i] for i in alone]
             _, baselines = _ORIGINS.written(_get_origin, of, self._text)

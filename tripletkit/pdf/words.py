@@ -212,7 +212,8 @@ def _compose_at(
 def _parts(string: str, glyphs: Glyphs) -> tuple[str, list[_Part]]:
     """The page's characters with raised and lowered signs in Unicode, and their words, marks of notes apart."""
     spans = [match.span() for match in _WORD.finditer(string)]
-    cut = {0, *(match.end() for match in _CUT.finditer(string))}
+    has_cut = any(mark in string for mark in HYPHEN_MARKS)  # quicker than to search
+    cut = {0, *(match.end() for match in _CUT.finditer(string))} if has_cut else {0}
     parts = [(start, end, start not in cut, False, start) for start, end in spans]
     signs: list[tuple[int, str]] = []
     mixed = [(i, list(_raised_parts(string, parts[i], runs, signs))) for i, runs in _mixed(string, spans, glyphs)]
@@ -226,11 +227,13 @@ def _parts(string: str, glyphs: Glyphs) -> tuple[str, list[_Part]]:
 def _mixed(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> Iterator[tuple[int, list[Run]]]:
     """Words with a number in which sizes or baselines differ: their indexes, and the run of each character."""
     starts = [start for start, _ in spans]
-    near = {bisect_right(starts, match.start()) - 1 for match in _MAY_RISE.finditer(string)}
-    numbers = [i for i in sorted(near) if spans[i][1] - spans[i][0] > 1]
-    objects = iter(glyphs.objects([place for i in numbers for place in range(*spans[i])]))
-    # Most words are one text object.
-    mixed = [i for i in numbers if len(set(islice(objects, spans[i][1] - spans[i][0]))) > 1]
+    # Most words are one text object: asked at the ends of the word and of its numbers.
+    edges: list[tuple[int, set[int]]] = []
+    for match in _MAY_RISE.finditer(string):
+        i = bisect_right(starts, match.start()) - 1
+        edges.append((i, {spans[i][0], match.start(), match.end() - 1, spans[i][1] - 1}))
+    objects = iter(glyphs.objects([place for _, places in edges if len(places) > 1 for place in places]))
+    mixed = sorted({i for i, places in edges if len(places) > 1 and len(set(islice(objects, len(places)))) > 1})
     runs = iter(glyphs.runs([place for i in mixed for place in range(*spans[i])]))
     for i in mixed:
         held = list(islice(runs, spans[i][1] - spans[i][0]))
