@@ -109,12 +109,15 @@ def page_words(
     sides = ([x - left for x in x0], [x - left for x in x1], [top - y for y in high], [top - y for y in low])
     levels = [top - y for y in baselines]
     words = list(map(Word, texts, *sides, levels, sizes, styles, spaces, notes))
-    if min(x0) < visible[0] or max(x1) > visible[2] or min(low) < visible[1] or max(high) > visible[3]:
+    edges = min(x0), min(low), max(x1), max(high)
+    if edges[0] < visible[0] or edges[1] < visible[1] or edges[2] > visible[2] or edges[3] > visible[3]:
         seen = map(partial(_is_seen, visible), x0, x1, low, high)
         hows = tuple(how or ("" if inside else "outside") for how, inside in zip(hows, seen, strict=True))
     if any(hows):
         _set_aside(words, hows, page, left, top)
-    if not all(map(_within_bounds, (x0, x1, low, high, baselines, sizes))):
+    extremes = (*edges, max(sizes), min(baselines), max(baselines))
+    # Where one of them is no number, the sum is none; min and max would not show it.
+    if not _within_bounds(extremes) or not math.isfinite(sum(map(sum, (x0, x1, low, high, sizes, baselines)))):
         words = list(filter(is_on_a_page, words))
     return words if all(texts) else [word for word in words if word.text], lost
 
@@ -125,7 +128,6 @@ def is_on_a_page(word: Word) -> bool:
 
 
 def _within_bounds(values: Sequence[float]) -> bool:
-    # The sum is no number if one of them is none; min and max would not show it.
     return min(values) > -FAR_PT and max(values) < FAR_PT and math.isfinite(sum(values))
 
 
