@@ -12,7 +12,7 @@ import tripletkit
 PACKAGE = Path(tripletkit.__file__).parent
 #: Heavy or awkward libraries, and the modules that may import them.
 OWNERS = {
-    "pypdfium2": {"pdf/reader.py", "pdf/inspect.py"},
+    "pypdfium2": {"pdf/glyphs.py", "pdf/reader.py", "pdf/words.py", "pdf/inspect.py"},
     "pdfplumber": {"pdf/pages.py"},
     "sentence_transformers": {
         "encoding/cross_encoder.py",
