@@ -33,7 +33,13 @@ from tripletkit.pdf.headings import (
 from tripletkit.pdf.kinds import line_kinds, text_metrics, text_size, with_column_edges
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import NOT_SAMPLED, UNSUPPORTED, Part, RawBook, read_book
-from tripletkit.pdf.paragraphs import Paragraph, book_vocabulary, lines_to_paragraphs, settle_paragraphs
+from tripletkit.pdf.paragraphs import (
+    Paragraph,
+    book_vocabulary,
+    lines_to_paragraphs,
+    margin_notes,
+    settle_paragraphs,
+)
 from tripletkit.pdf.passages import Passage, paragraphs_to_passages
 from tripletkit.pdf.reader import Bookmark, Frame
 from tripletkit.pdf.roles import page_roles, section_role, title_label
@@ -277,7 +283,10 @@ def mark_book(book: RawBook, rules: Rules, roles: SetRoles = ()) -> MarkedBook:
     """Labels, roles, line kinds and paragraphs of a book. ``roles`` are set: first page, last page (from 1), role."""
     facts = page_facts(book, rules, roles)
     kinds = [
-        ["furniture" if (n, i) in facts.furniture else "prose" for i in range(len(lines))]
+        [
+            "furniture" if (n, i) in facts.furniture else "margin" if line.margin else "prose"
+            for i, line in enumerate(lines)
+        ]
         for n, lines in enumerate(book.lines)
     ]
     places = _text_places(book, facts, "body")
@@ -289,13 +298,15 @@ def mark_book(book: RawBook, rules: Rules, roles: SetRoles = ()) -> MarkedBook:
 
 def page_facts(book: RawBook, rules: Rules, set_roles: SetRoles = ()) -> PageFacts:
     """Text size, furniture, labels and roles of the pages, found before single lines are classified."""
-    size = text_size(book.lines)
-    rows = find_furniture(book.lines, [page.height for page in book.pages], size)
+    # What stands in the margin comes behind the text of its page: indexes stay the same.
+    pages = [[line for line in lines if not line.margin] for lines in book.lines]
+    size = text_size(pages)
+    rows = find_furniture(pages, [page.height for page in book.pages], size)
     furniture = {(row.page, i) for page in rows for row in page for i in row.lines}
     labels = page_labels([page.label for page in book.pages], [[row.text for row in page] for page in rows])
     # A title whose number is the page's, such as "1 Soil" on page 1, counts as furniture; it opens a chapter all the same.
     small = {(row.page, i) for page in rows for row in page if row.size < HEADING_RATIO * size for i in row.lines}
-    text = [[line for i, line in enumerate(lines) if (n, i) not in small] for n, lines in enumerate(book.lines)]
+    text = [[line for i, line in enumerate(lines) if (n, i) not in small] for n, lines in enumerate(pages)]
     roles = page_roles(text, book.outline, labels=labels, body_size=size, rules=rules)
     for first, last, role in set_roles:
         roles[first - 1 : last] = [role] * len(roles[first - 1 : last])
@@ -311,8 +322,8 @@ def _text_places(book: RawBook, facts: PageFacts, role: str) -> list[tuple[int, 
         (n, i)
         for n, page in enumerate(book.pages)
         if facts.roles[n] == role and page.complaint is None
-        for i in range(len(page.lines))
-        if (n, i) not in facts.furniture
+        for i, line in enumerate(page.lines)
+        if (n, i) not in facts.furniture and not line.margin
     ]
 
 
@@ -333,7 +344,9 @@ def _mark_body(
     for paragraph in paragraphs:
         for i in paragraph.lines:
             kinds[i] = paragraph.kind if kinds[i] == "prose" else kinds[i]
-    return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines)]
+    margin = [line for n, _ in dict.fromkeys((n, 0) for n, _ in places) for line in book.lines[n] if line.margin]
+    notes = margin_notes(margin, lines, paths, vocabulary)
+    return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines), *notes]
 
 
 def _entries(book: RawBook, facts: PageFacts, body: Sequence[Line], rules: Rules) -> list[Bookmark]:

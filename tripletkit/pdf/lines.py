@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, islice, pairwise
 from statistics import median
@@ -18,6 +18,8 @@ from tripletkit.pdf.reader import Frame, RawPage, Word
 
 #: A wider gap (in font sizes) between words on one baseline starts a new fragment. Justified text stays under it.
 FRAGMENT_GAP = 1.6
+#: A wider gap than this (in font sizes) may part a line from what stands beside it in the margin.
+MARGIN_GAP = 0.7
 #: Narrowest gutter between columns, in points.
 GUTTER_PT = 7.0
 _TAKES_NOTE = re.compile(r"[^\W\d_]{3}$|[.,;:!?)\]”’'\"]$")
@@ -42,6 +44,8 @@ class Line:
     notes: tuple[int, ...] = ()  # words of text.split() that are marks of footnotes
     gaps: int = 0  # wide gaps between words, as between the cells of a table's row
     frame: int = 0  # which of the page's frames it stands in, counted from 1
+    margin: bool = False  # stands in the margin, beside the text
+    apart: tuple[tuple[list[Word], list[Word]], ...] = ()  # words apart at an end of the line, and the others
 
     def between(self, col_x0: float, col_x1: float) -> Line:
         """The same line in a column with these edges. Spelt out, as dataclasses.replace takes ten times as long."""
@@ -228,7 +232,9 @@ def _band_lines(page: int, band: Sequence[_Fragment], gutters: Sequence[float]) 
     for column in sorted(columns):
         held = columns[column]
         col_x0, col_x1 = min(f.x0 for f in held), max(f.x1 for f in held)
-        lines.extend(_line(page, column, row, col_x0, col_x1) for row in _rows(held))
+        for row in _rows(held):
+            lines.append(_line(page, column, row, col_x0, col_x1))
+            lines[-1].apart = tuple(_ends_apart(lines[-1], row))
     return lines
 
 
@@ -258,6 +264,30 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
         size = median(chain.from_iterable([word.size] * len(word.text) for word in words))
     texts = " ".join(parts), "".join(styles)
     return Line(page, column, *texts, *box, round(size, 2), col_x0, col_x1, tuple(notes), gaps)
+
+
+def _ends_apart(line: Line, row: Sequence[_Fragment]) -> Iterator[tuple[list[Word], list[Word]]]:
+    """The narrow pieces at the ends of a line that wide gaps part from it, each with the rest of the line."""
+    words = row[0].words if len(row) == 1 else [word for f in sorted(row, key=lambda f: f.x0) for word in f.words]
+    gap = MARGIN_GAP * line.size
+    cuts = [i for i in range(1, len(words)) if words[i].x0 - words[i - 1].x1 > gap]
+    if not cuts or len(cuts) > 3:  # a row of a table
+        return
+    most = 0.35 * (line.col_x1 - line.col_x0)
+    for end, rest in ((words[: cuts[0]], words[cuts[0] :]), (words[cuts[-1] :], words[: cuts[-1]])):
+        if end[-1].x1 - end[0].x0 < most:
+            yield end, rest
+
+
+def part_of(line: Line, words: list[Word]) -> Line:
+    """Some words of a line as a line of their own."""
+    biggest = max(words, key=lambda word: word.size)
+    left, right = min(word.x0 for word in words), max(word.x1 for word in words)
+    top, bottom = min(word.top for word in words), max(word.bottom for word in words)
+    held = _Fragment(words, left, right, top, bottom, biggest.baseline, biggest.size)
+    part = _line(line.page, line.column, [held], line.col_x0, line.col_x1)
+    part.frame = line.frame
+    return part
 
 
 def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
