@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 import polars as pl
@@ -40,6 +41,7 @@ _PAUSE = re.compile(r"[.,;:!?()\[\]“”—]+(?=\s|$)|(?<=\s)[(\[“—]+")
 _STOP = " zqz "
 _STOP_KEY = (_STOP.strip(),)
 _SENTENCE_ENDS = (".", "!", "?", ":")
+_WORD = re.compile(r"[^\W\d_]+")
 _WORD_END = re.compile(rf"{PLURAL_ENDING}(?!\w)")
 # Page locators as an index prints them: "84n", "xii", "586–9", "12, 45–48 passim".
 _NUMBER = r"(?:[A-Z]{1,2}[-.])?\d{1,4}(?:\.\d{1,3})*"
@@ -198,7 +200,7 @@ class Corpus:
         self._key = normaliser().term_key
         self.pages = len(self._texts)
         self._index = PhraseIndex(map(self._words, self._texts))
-        self._lower = {word for text in self._texts for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
+        self._lower = {word for text in self._texts for word in _WORD.findall(text) if word.islower()}
 
     def _words(self, text: str) -> tuple[str, ...]:
         return self._key(_PAUSE.sub(_STOP, text))
@@ -231,14 +233,22 @@ class Corpus:
         return phrase
 
     def as_written(self, phrase: str) -> str:
-        """The phrase in lower case if the text mostly writes it so inside sentences; if absent, ``uncapitalised``."""
+        """The phrase in the case in which the text mostly writes it inside sentences; if absent, ``uncapitalised``.
+
+        "Poisson Process" may be "Poisson process": only words that the text knows in lower case are tried in it.
+        """
         small = phrase.lower()
         if small == phrase or is_acronym(phrase):
             return phrase
-        lower, given = self._written(small), self._written(phrase)
-        if not lower and not given and re.match(r"[^\W\d_]{3}", phrase) and phrase[1:] == small[1:]:
+        wordings = dict.fromkeys((phrase, small, _WORD.sub(self._small_word, phrase)))
+        best, count = max(((one, self._written(one)) for one in wordings), key=itemgetter(1))
+        if not count and re.match(r"[^\W\d_]{3}", phrase) and phrase[1:] == small[1:]:
             return self.uncapitalised(phrase)
-        return small if lower > given else phrase
+        return best
+
+    def _small_word(self, word: re.Match[str]) -> str:
+        small = word.group().lower()
+        return small if word.group().istitle() and small in self._lower else word.group()
 
     def _written(self, phrase: str) -> int:
         """How often the phrase occurs as it is, singular or plural, where it does not begin a sentence."""

@@ -7,11 +7,13 @@ that holds only subentries has no line at its edge. So columns are found from al
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from statistics import median
 
 from tripletkit.language import term_words as english
@@ -20,8 +22,11 @@ from tripletkit.terms.book_text import LOCATOR_LIST, Book
 
 #: Edges and indents that differ by less than this many font sizes are the same: letters have side bearings.
 SAME_EDGE = 0.3
+#: An indent further in than this many font sizes is a level of its own.
+HANG = 1.0
 #: Stands for a row of dots between a term and its pages.
 LEADER = "\u2026"
+REMARK = "remark about the index"
 _LEADER = re.compile(r"\s\.(?:\s?\.)*\s*(?=\d|[ivxlc]+$)|(?:\s?\.){3,}\s?|\s?…+\s?|\s?(?:· ?){3,}|\s?_{3,}\s?")
 _ENDS_IN_LOCATOR = re.compile(
     r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}[–—−-])?(?:\d{1,4}|[ivxlc]{1,7})"
@@ -82,6 +87,30 @@ def lines_to_rows(pages: Mapping[int, Sequence[Line]], whole: Mapping[int, Seque
         for column in sorted(columns):
             rows.extend(sorted(columns[column], key=lambda row: (round(row.baseline, 1), row.x0)))
     return rows
+
+
+def without_introduction(pages: Mapping[int, Sequence[Line]]) -> tuple[dict[int, list[Line]], list[Line]]:
+    """The pages of an index, and the lines above its columns on the first of them: they run over the gutter."""
+    rest = {page: list(lines) for page, lines in pages.items()}
+    pitches = column_pitches(pages)
+    if len(pitches) < 2:
+        return rest, []
+    page = min(pages)
+    edge = left_edges(pages, pitches)[page]
+    bases = [edge + pitch for pitch in pitches]
+    reach = {at: len(split_at_gutters(line, bases)) for at, line in enumerate(pages[page])}
+    over = [line for at, line in enumerate(pages[page]) if reach[at] == 1 and _runs_over(line, bases)]
+    beside = [line for at, line in enumerate(pages[page]) if reach[at] > 1 or line.x0 >= bases[1] - line.size]
+    top = min((line.baseline for line in beside if over and line.baseline > over[0].baseline), default=0.0)
+    above = [line for line in pages[page] if line.baseline < top]
+    if sum(line in over for line in above) < 2:
+        return rest, []
+    rest[page] = [line for line in pages[page] if line.baseline >= top]
+    return rest, above
+
+
+def _runs_over(line: Line, bases: Sequence[float]) -> bool:
+    return line.x0 < bases[1] - 2 * line.size and line.x1 > bases[1] + 2 * line.size
 
 
 def column_pitches(pages: Mapping[int, Sequence[Line]]) -> list[float]:
@@ -183,7 +212,7 @@ def rows_to_items(rows: Sequence[Line], book: Book) -> tuple[list[Item], list[Le
         if english.CONTINUED.search(item.text) and not _ENDS_IN_LOCATOR.search(item.text):
             item.text, item.repeats = english.CONTINUED.sub("", item.text), True
     entries, notes = _without_notes(items)
-    remarks = [Leftover(row.text, row.page, "remark about the index") for item in notes for row in item.rows]
+    remarks = [Leftover(row.text, row.page, REMARK) for item in notes for row in item.rows]
     return entries, dropped + remarks
 
 
@@ -244,7 +273,7 @@ def find_indents(rows: Sequence[Line]) -> Indents:
     tolerance = SAME_EDGE * median(row.size for row in rows) if rows else 3.0
     indents = sorted(row.x0 for row in rows)
     starts = [indent for before, indent in pairwise([-1e9, *indents]) if indent - before > tolerance]
-    plain_indents = Indents(tuple(starts) or (0.0,), frozenset(), frozenset(), tolerance)
+    plain_indents = _without_hangs(Indents(tuple(starts) or (0.0,), frozenset(), frozenset(), tolerance), rows)
     wrapped: set[int] = set()
     votes: dict[int, int] = defaultdict(int)
     width = _width(rows)
@@ -261,6 +290,32 @@ def find_indents(rows: Sequence[Line]) -> Indents:
                 votes[level] += deeper
     turnover = frozenset(level for level in range(1, len(starts)) if votes[level] > 0)
     return Indents(plain_indents.starts, turnover, frozenset(wrapped), tolerance)
+
+
+def _without_hangs(indents: Indents, rows: Sequence[Line]) -> Indents:
+    """The indents without those of one level set a little apart, as entries in another face or behind a sign are."""
+    starts, least = indents.starts, HANG * indents.tolerance / SAME_EDGE
+    for level in range(1, len(starts)):
+        if starts[level] - starts[level - 1] < least and _in_order(indents, rows, level):
+            return _without_hangs(replace(indents, starts=(*starts[:level], *starts[level + 1 :])), rows)
+    return indents
+
+
+def _in_order(indents: Indents, rows: Sequence[Line], level: int) -> bool:
+    """Whether a level's rows stand in alphabetical order between those of the level before, as no subentries do."""
+    keys = [(at, _sort_key(row.text)) for row in rows if level - 1 <= (at := indents.level(row.x0)) <= level]
+    runs = [(at, [key for _, key in run]) for at, run in groupby(keys, key=itemgetter(0))]
+    inner = [
+        before[-1] <= run[0] and run[-1] <= after[0]
+        for (_, before), (at, run), (_, after) in zip(runs, runs[1:], runs[2:], strict=False)
+        if at == level
+    ]
+    return bool(inner) and sum(inner) >= 0.7 * len(inner)
+
+
+def _sort_key(text: str) -> str:
+    """What an entry is sorted by: its letters, without accents and case."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if c.isalpha())
 
 
 def _could_wrap(above: Line, row: Line, width: float) -> bool:

@@ -16,11 +16,11 @@ from tripletkit.pdf.lines import Line
 from tripletkit.pdf.roles import title_label
 from tripletkit.rules import Rules
 from tripletkit.terms.book_text import Book, Labels, Span, plausible_locators
-from tripletkit.terms.columns import LEADER, Item, Leftover, lines_to_rows, plain, rows_to_items
+from tripletkit.terms.columns import LEADER, REMARK, Item, Leftover, lines_to_rows, plain, rows_to_items, without_introduction
 
 _SEPARATOR = re.compile(rf",\s*|\s*{LEADER}\s*|:\s+|;\s+|\s+")
-#: What raised signs and formulas put inside brackets and before a hyphen: "( H0)", "B + -tree".
-_PADDING = re.compile(r"(?<=[(\[])\s+(?=\S)|(?<=\S)\s+(?=[)\]])|(?<=\w)\s+(?=[+*∗′]\s?-\w)|(?<=\w\s[+*∗′])\s+(?=-\w)")
+#: What raised signs and formulas put inside brackets and before a hyphen: "( H0)", "B + -tree", "(∞, 1)-category".
+_PADDING = re.compile(r"(?<=\(\S,)\s(?=\S\))|(?<=[(\[])\s+(?=\S)|(?<=\S)\s+(?=[)\]])|(?<=\w)\s+(?=[+*∗′]\s?-\w)|(?<=\w\s[+*∗′])\s+(?=-\w)")
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,11 @@ def parse_index(book: Book, rules: Rules) -> tuple[list[IndexEntry], list[Leftov
     entries: list[IndexEntry] = []
     left: list[Leftover] = []
     for kind, pages in index_parts(book, rules, left):
-        items, dropped = rows_to_items(lines_to_rows(pages), book)
+        columns, above = without_introduction(pages)
+        items, dropped = rows_to_items(lines_to_rows(columns), book)
         found, unread = items_to_entries(items, book.labels, kind)
         entries += found
-        left += [*dropped, *unread]
+        left += [*(Leftover(line.text, line.page, REMARK) for line in above), *dropped, *unread]
     return entries, left
 
 
@@ -104,7 +105,8 @@ def items_to_entries(items: Sequence[Item], labels: Labels, kind: str) -> tuple[
 
 def _part_glued_numbers(items: Sequence[Item]) -> None:
     """In an index with dot leaders, a term that left no room for dots runs into its number."""
-    if sum(LEADER in item.text for item in items) > 0.5 * len(items):
+    numbered = [item for item in items if item.text[-1:].isdigit()]
+    if sum(LEADER in item.text for item in numbered) > 0.5 * len(numbered):
         for item in items:
             if LEADER not in item.text:
                 item.text = re.sub(r"(?<=[^\W\d_])(?=\d{1,4}$)", f" {LEADER} ", item.text)
@@ -156,7 +158,7 @@ def parse_item(text: str, styles: str, labels: Labels, strict: bool) -> IndexEnt
         head, spans = split_locators(target, labels, strict=True)
         if spans and head and "," in target[len(head) :]:  # locators follow the target
             target, more = head, target[len(head) :].strip(" ,")
-        names = tuple(name for part in english.NEXT_TARGET.split(target) if (name := part.strip(" .,")))
+        names = tuple(name for part in english.NEXT_TARGET.split(target) if (name := clean_term(part)))
         text = f"{text}, {more}" if more else text
     also = match is not None and (match["also"] is not None or match["word"].lower().startswith(english.COMPARE))
     head, locators = split_locators(text, labels, strict)
@@ -173,16 +175,21 @@ def _is_reference(match: re.Match[str], text: str, styles: str) -> bool:
 
 def split_locators(text: str, labels: Labels, strict: bool) -> tuple[str, tuple[Span, ...]]:
     """The term and its locators. Numbers that no page of the book bears stay with the term ("Olympics, 1984, 45")."""
-    text = text.strip()
+    term, _, spans = _split(text.strip(), labels, strict)
+    return term, spans
+
+
+def _split(text: str, labels: Labels, strict: bool) -> tuple[str, str, tuple[Span, ...]]:
+    """The term, what parts it from its locators ("" for a space), and the locators."""
     for match in _SEPARATOR.finditer(text):
-        loose = not match.group().strip(" ")
-        if loose and (strict or match.start() == 0):
+        mark = match.group().strip(" ")
+        if not mark and (strict or match.start() == 0):
             continue
         spans = plausible_locators(text[match.end() :], labels)
         # Roman numerals after a mere space are more often words or letters ("matrix c", "level i").
-        if any(span.first.isdigit() or not loose for span in spans):
-            return text[: match.start()], spans
-    return text, ()
+        if any(span.first.isdigit() or mark for span in spans):
+            return text[: match.start()], mark, spans
+    return text, "", ()
 
 
 def clean_term(text: str) -> str:
@@ -197,7 +204,5 @@ def clean_term(text: str) -> str:
 
 def _separates_by_comma(items: Sequence[Item], labels: Labels) -> bool:
     """Whether this index mostly puts a comma, or dots, before the first locator; else a space must do."""
-    by_comma, by_any = (
-        sum(bool(split_locators(item.text, labels, strict)[1]) for item in items) for strict in (True, False)
-    )
-    return 2 * by_comma >= by_any
+    parted = [mark for _, mark, spans in (_split(item.text, labels, strict=False) for item in items) if spans]
+    return 2 * sum(map(bool, parted)) >= len(parted)
