@@ -66,7 +66,7 @@ def page_lines(page: RawPage) -> list[Line]:
     """Every word of the page, in exactly one line; lines in reading order."""
     lower_drop_caps(page.words)
     fragments = words_to_fragments(with_underscores(page.words, page.strokes))
-    gutters = find_gutters(fragments)
+    gutters = find_gutters(fragments) or _gutters_below_block(fragments)
     bands = fragments_to_bands(fragments, gutters)
     lines = [line for band in bands for line in _band_lines(page.number, band, gutters)]
     for number, frame in enumerate(page.frames, 1):
@@ -170,6 +170,14 @@ def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
                 gutters.append(middle)
         start = None
     return gutters
+
+
+def _gutters_below_block(fragments: Sequence[_Fragment]) -> list[float]:
+    """The gutters of columns that fill the page below a paragraph over all of them, as below an index's introduction."""
+    width = max((f.x1 for f in fragments), default=0.0) - min((f.x0 for f in fragments), default=0.0)
+    block = max((f.baseline for f in fragments if f.x1 - f.x0 > 0.75 * width), default=0.0)
+    below = [f for f in fragments if f.baseline > block]
+    return find_gutters(below) if len(fragments) > len(below) >= max(24, 0.6 * len(fragments)) else []
 
 
 def _narrowest(cover: Sequence[int], start: int, end: int) -> float:

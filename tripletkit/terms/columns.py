@@ -96,21 +96,15 @@ def without_introduction(pages: Mapping[int, Sequence[Line]]) -> tuple[dict[int,
     if len(pitches) < 2:
         return rest, []
     page = min(pages)
-    edge = left_edges(pages, pitches)[page]
-    bases = [edge + pitch for pitch in pitches]
-    reach = {at: len(split_at_gutters(line, bases)) for at, line in enumerate(pages[page])}
-    over = [line for at, line in enumerate(pages[page]) if reach[at] == 1 and _runs_over(line, bases)]
-    beside = [line for at, line in enumerate(pages[page]) if reach[at] > 1 or line.x0 >= bases[1] - line.size]
-    top = min((line.baseline for line in beside if over and line.baseline > over[0].baseline), default=0.0)
-    above = [line for line in pages[page] if line.baseline < top]
-    if sum(line in over for line in above) < 2:
+    bases = [left_edges(pages, pitches)[page] + pitch for pitch in pitches]
+    top = min((line.baseline for line in pages[page] if line.x0 >= bases[1] - line.size), default=0.0)
+    above = [line for line in pages[page] if line.baseline < top - 0.5 * line.size]
+    over = [line for line in above if line.x1 > bases[1] + 2 * line.size]
+    entries = [line for line in over if len(split_at_gutters(line, bases)) > 1]  # of two columns, in one line
+    if len(over) < 2 or len(entries) > 0.5 * len(over):
         return rest, []
-    rest[page] = [line for line in pages[page] if line.baseline >= top]
+    rest[page] = [line for line in pages[page] if line not in above]
     return rest, above
-
-
-def _runs_over(line: Line, bases: Sequence[float]) -> bool:
-    return line.x0 < bases[1] - 2 * line.size and line.x1 > bases[1] + 2 * line.size
 
 
 def column_pitches(pages: Mapping[int, Sequence[Line]]) -> list[float]:
@@ -188,7 +182,7 @@ def split_at_gutters(line: Line, bases: Sequence[float]) -> list[Line]:
 
 def _is_whole(text: str, styles: str) -> bool:
     """Whether the text before a cut ends as an entry or is a letter's heading."""
-    return bool(re.search(r"\d[nft]{0,2}[.,;]?$", text)) or (len(text.split()) == 1 and styles[:1] in ("b", "z"))
+    return bool(re.search(r"\d[nft]{0,2}\d?[.,;]?$", text)) or (len(text.split()) == 1 and styles[:1] in ("b", "z"))
 
 
 def rows_to_items(rows: Sequence[Line], book: Book) -> tuple[list[Item], list[Leftover]]:
@@ -228,6 +222,10 @@ def is_complete(text: str) -> bool:
     """Whether an entry may end here: in a page number or in a see-reference."""
     in_reference = english.SEE.search(text) and not english.OPEN_END.search(text)
     return bool(_ENDS_IN_LOCATOR.search(text.rstrip()) or in_reference)
+
+
+def _ends_in_reference(text: str) -> bool:
+    return english.SEE.search(text) is not None and not _ENDS_IN_LOCATOR.search(text)
 
 
 def _width(rows: Sequence[Line]) -> float:
@@ -281,14 +279,16 @@ def find_indents(rows: Sequence[Line]) -> Indents:
         level = plain_indents.level(row.x0)
         if level and (above.page, above.column) == (row.page, row.column):
             deeper, before = plain_indents.level(above.x0) < level, plain(above.text)
-            if deeper and (_only_locators(row.text) or before.endswith((",", "-"))):
+            full = _could_wrap(above, row, width)
+            in_reference = full and _ends_in_reference(before) and not is_complete(plain(row.text))
+            if deeper and (_only_locators(row.text) or before.endswith((",", "-")) or in_reference):
                 wrapped.add(level)
                 votes[level] += 1
-            elif is_complete(before) or not _could_wrap(above, row, width):
+            elif is_complete(before) or not full:
                 votes[level] -= 2
             else:
                 votes[level] += deeper
-    turnover = frozenset(level for level in range(1, len(starts)) if votes[level] > 0)
+    turnover = frozenset(level for level in range(1, len(plain_indents.starts)) if votes[level] > 0)
     return Indents(plain_indents.starts, turnover, frozenset(wrapped), tolerance)
 
 
@@ -345,6 +345,8 @@ def continues(item: Item, row: Line, indents: Indents, width: float) -> bool:
         return bool(text.endswith("-") and row.text[:1].islower() and _could_wrap(last, row, width) and level == own)
     if _ENDS_IN_LOCATOR.search(text) or not _could_wrap(last, row, width):
         return False
+    if level > own and _ends_in_reference(text) and not is_complete(plain(row.text)):
+        return True
     # At an indent that subentries have too, a full line without page numbers goes on if others surely do.
     shared = level > own and level in indents.wrapped and not indents.turnover
     return level in indents.turnover or (shared and is_complete(plain(row.text)))
