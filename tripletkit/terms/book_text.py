@@ -16,8 +16,10 @@ from operator import itemgetter
 import numpy as np
 import polars as pl
 
+from tripletkit.language.definitions import PLURAL
 from tripletkit.language.normalise import is_acronym, normaliser
 from tripletkit.language.term_words import (
+    OTHER_PLACE,
     PAGE_AND,
     PAGE_NOTE,
     PAGE_PREFIX,
@@ -47,7 +49,7 @@ _WORD_END = re.compile(rf"{PLURAL_ENDING}(?!\w)")
 _NUMBER = r"(?:[A-Z]{1,2}[-.])?\d{1,4}(?:\.\d{1,3})*"
 _ROMAN = r"(?:[ivxlc]{1,8}|[IVXLC]{2,8})"
 _ONE = rf"{PAGE_PREFIX}(?:{_NUMBER}|{_ROMAN}){PAGE_NOTE}"
-_RANGE = rf"{_ONE}(?:\s?(?:[–—−-]+|{PAGE_TO})\s?{_ONE})?"
+_RANGE = rf"(?:{_ONE}(?:\s?(?:[–—−-]+|{PAGE_TO})\s?{_ONE})?|{OTHER_PLACE})"
 _NEXT = rf"\s?(?:[,;]|,?\s{PAGE_AND})\s?"
 LOCATOR_LIST = re.compile(rf"{_RANGE}(?:{_NEXT}{_RANGE})*(?:,?\s{PAGE_TAIL})?[.,;]?")
 _SPLIT = re.compile(_NEXT)
@@ -60,10 +62,11 @@ _ROMAN_NUMERAL = re.compile(r"(?=[ivxlc])(c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3}
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Printed pages from ``first`` to ``last``; ``last`` is "" for a single page."""
+    """Printed pages from ``first`` to ``last``; ``last`` is "" for a single page. ``main``: set in bold among others."""
 
     first: str
     last: str = ""
+    main: bool = False
 
 
 def parse_locators(text: str, known: Labels) -> tuple[Span, ...]:
@@ -77,6 +80,16 @@ def parse_locators(text: str, known: Labels) -> tuple[Span, ...]:
                 last = first[: len(first) - len(last)] + last
             spans.append(Span(first, last))
     return tuple(spans)
+
+
+def some_locators(text: str, known: Labels) -> tuple[Span, ...]:
+    """The spans that may begin on a page of this book, if the text is a list of locators whose first one may."""
+    spans = parse_locators(text, known) if LOCATOR_LIST.fullmatch(text) else ()
+    return (
+        tuple(span for span in spans if known.plausible(span.first))
+        if spans and known.plausible(spans[0].first)
+        else ()
+    )
 
 
 def plausible_locators(text: str, known: Labels) -> tuple[Span, ...]:
@@ -110,13 +123,14 @@ class Labels:
         return not self._roman and len(locator) > 1 and bool(_ROMAN_NUMERAL.fullmatch(locator))
 
     def expand(self, spans: Iterable[Span]) -> list[dict[str, object]]:
-        """One locator for each page that the spans cite: its printed label, physical page and the range's end."""
+        """One locator for each page that the spans cite: its printed label, physical page, the range's end, ``main``."""
         found: dict[tuple[str, int | None], dict[str, object]] = {}
         for span in spans:
             end = span.last or None
             for label in self._labels(span):
                 for page in self.pages.get(label) or [None]:  # type: ignore[list-item]
-                    found.setdefault((label, page), {"label": label, "page": page, "range_end": end})
+                    locator = found.setdefault((label, page), {"label": label, "page": page, "range_end": end})
+                    locator["main"] = bool(locator.get("main")) or span.main
         return list(found.values())
 
     def _labels(self, span: Span) -> list[str]:
@@ -248,11 +262,13 @@ class Corpus:
 
     def _small_word(self, word: re.Match[str]) -> str:
         small = word.group().lower()
-        return small if word.group().istitle() and small in self._lower else word.group()
+        known = small in self._lower or PLURAL.sub("", small) in self._lower
+        return small if known and word.group().istitle() else word.group()
 
     def _written(self, phrase: str) -> int:
         """How often the phrase occurs as it is, singular or plural, where it does not begin a sentence."""
-        return sum(_count_written(text, phrase) for text in self.texts_with(phrase))
+        stem = PLURAL.sub("", phrase)
+        return sum(_count_written(text, stem) for text in self.texts_with(stem))
 
 
 def _count_written(text: str, phrase: str) -> int:
