@@ -64,7 +64,10 @@ def test_accents_set_apart_are_put_on_their_letters() -> None:
     ],
 )
 def test_a_term_is_shown_as_the_text_mostly_writes_it(phrase: str, shown: str) -> None:
-    text = "In a vector space. Vector spaces are many. By a Markov chain in the Great Depression, in Go we go and Go on; a set. The Poisson process."
+    text = (
+        "In a vector space. Vector spaces are many. By a Markov chain in the Great Depression, in Go we go and Go on; a set."
+        " The Poisson process."
+    )
     assert Corpus([text]).as_written(phrase) == shown
 
 

@@ -100,7 +100,10 @@ def test_subentries_with_a_small_indent_stay_subentries() -> None:
 
 
 def test_an_introduction_over_the_columns_is_a_remark() -> None:
-    above = "The numbers in bold are those of the pages on which a notion is\ndefined. See page 3 for how signs are sorted. First come\nthose that have no letter, as in the book by Knuth of 1999, 4\nand then the rest."
+    above = (
+        "The numbers in bold are those of the pages on which a notion is\ndefined. See page 3 for how signs are sorted."
+        " First come\nthose that have no letter, as in the book by Knuth of 1999, 4\nand then the rest."
+    )
     lines = column(400, above, left=50, top=80)
     for line in lines[:3]:
         line.column = -1

@@ -99,10 +99,12 @@ def without_introduction(pages: Mapping[int, Sequence[Line]]) -> tuple[dict[int,
     bases = [left_edges(pages, pitches)[page] + pitch for pitch in pitches]
     top = min((line.baseline for line in pages[page] if line.x0 >= bases[1] - line.size), default=0.0)
     above = [line for line in pages[page] if line.baseline < top - 0.5 * line.size]
+    # A line that holds an entry of each column is none of its lines, unless others follow.
     over = [line for line in above if line.x1 > bases[1] + 2 * line.size]
-    entries = [line for line in over if len(split_at_gutters(line, bases)) > 1]  # of two columns, in one line
-    if len(over) < 2 or len(entries) > 0.5 * len(over):
+    solid = [line.baseline for line in over if len(split_at_gutters(line, bases)) == 1]
+    if len(solid) < 2:
         return rest, []
+    above = [line for line in above if line not in over or line.baseline <= max(solid)]
     rest[page] = [line for line in pages[page] if line not in above]
     return rest, above
 
