@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.terms.layout import book, column, page
+from tripletkit.pdf.roles import title_label
 from tripletkit.rules import load_rules
 from tripletkit.terms.book_text import Labels
 from tripletkit.terms.index import IndexEntry, clean_term, index_kind, parse_index, split_locators
@@ -354,10 +355,13 @@ def test_several_indexes_are_kept_apart() -> None:
         ("Author and Subject Index", "subject"),
         ("Symbol Index", "symbols"),
         ("Index of Notation", "symbols"),
+        ("Index général", "subject"),
+        ("Index nominum", "names"),
+        ("Personenregister", "names"),
     ],
 )
 def test_kind_of_index(title: str, kind: str) -> None:
-    assert index_kind(title) == kind
+    assert (title_label(title, RULES), index_kind(title)) == ("index", kind)
 
 
 def test_a_long_entry_that_crosses_the_gutter_stays_in_its_column() -> None:

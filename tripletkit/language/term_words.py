@@ -59,7 +59,9 @@ INDEX_REMARK = re.compile(
     re.I,
 )
 #: Titles of indexes by what they list.
-NAME_INDEX = re.compile(r"\b(names?|authors?|persons?|people|citations?)\b", re.I)
+NAME_INDEX = re.compile(
+    r"\b(names?|authors?|persons?|people|citations?|nominum|nomi|nombres|(?:namen|personen)\w*)\b", re.I
+)
 SUBJECT_INDEX = re.compile(r"subject|topic", re.I)
 SYMBOL_INDEX = re.compile(r"\b(symbols?|notations?)\b", re.I)
 #: A subentry that is about its head itself: "entropy / definition of".

@@ -153,7 +153,7 @@ def items_to_entries(items: Sequence[Item], labels: Labels, kind: str) -> tuple[
 
 
 def _bold_numbers(items: Sequence[Item]) -> dict[int, frozenset[str]]:
-    """By an item's ``id``, its numbers in bold; empty if most numbers of the index are so."""
+    """By an item's ``id``, its numbers in bold; empty if nearly all numbers of the index are so."""
     styled = [
         (id(item), number, style in "bz")
         for item in items
@@ -161,7 +161,7 @@ def _bold_numbers(items: Sequence[Item]) -> dict[int, frozenset[str]]:
         for word, style in zip(row.text.split(), row.styles, strict=False)
         for number in re.findall(r"\b(?:\d+|[ivxlc]+)\b", word)
     ]
-    if 2 * sum(bold for _, _, bold in styled) > len(styled):
+    if sum(bold for _, _, bold in styled) > 0.9 * len(styled):
         return {}
     found: dict[int, set[str]] = {}
     for at, number, bold in styled:
