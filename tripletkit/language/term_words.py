@@ -141,3 +141,5 @@ JOINED_PREFIXES = (
 BRACKETED_ENDINGS = r"s|es|ies|al|ly"
 #: The word before an infinitive.
 INFINITIVE = "to"
+#: Before a word, it makes another concept of it: "non-strict" is not "strict".
+NEGATION = re.compile(r"(?<!\w)non[-‐‑]\Z", re.I)

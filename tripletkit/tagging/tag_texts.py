@@ -11,7 +11,8 @@ from tripletkit.language.normalise import normalised_by
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import MENTIONS, make_table
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.tagging.mentions import Context, Parser, Tagged, Tagger
+from tripletkit.tagging.mentions import Context, Tagged, Tagger
+from tripletkit.tagging.part_of_speech import VerbFinder
 from tripletkit.user_rows import Given, PassageRow, TermRow, read_rows, with_ids
 
 Row = dict[str, object]
@@ -46,13 +47,13 @@ def find_mentions(passages: pl.DataFrame, terms: pl.DataFrame, rules: Rules) -> 
 
 
 def tag_passages(
-    passages: pl.DataFrame, terms: pl.DataFrame, rules: Rules, parser: Parser | None = None
+    passages: pl.DataFrame, terms: pl.DataFrame, rules: Rules, verbs: VerbFinder | None = None
 ) -> Iterator[tuple[str, str, Tagged]]:
     """Each passage's id, text and matches, by the terms of its book and those of the user."""
     passages = passages.sort("book_id", "passage_id")
     for (book_id,), of_book in passages.group_by("book_id", maintain_order=True):
         own = terms.filter((pl.col("book_id") == book_id) | pl.col("book_id").is_null())
-        tagger = Tagger(form_matcher(own.select("term_id", "term", "forms").iter_rows()), Context(rules), parser)
+        tagger = Tagger(form_matcher(own.select("term_id", "term", "forms").iter_rows()), Context(rules), verbs)
         yield from zip(of_book["passage_id"], of_book["text"], tagger.tag(of_book["text"]), strict=True)
 
 

