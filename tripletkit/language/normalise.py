@@ -22,7 +22,10 @@ from typing import NamedTuple
 from tripletkit.rules import Rules, load_rules
 
 # A word may hold apostrophes and end in + or # ("C++", "C#"); a hyphen separates words. Accents may follow their letter.
-_TOKEN = re.compile(r"[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*(?:['’‘´＇][^\W\d_]+)*(?:[+#]{1,2}+(?![^\W_]))?")
+_TOKEN = re.compile(
+    r"[^\W_]+(?:(?=[\u0300-\u036f'’‘´＇+#])"  # most words end here
+    r"(?:[\u0300-\u036f]+[^\W_]*|['’‘´＇][^\W\d_]+)*(?:[+#]{1,2}+(?![^\W_]))?)?"
+)
 _APOSTROPHE = re.compile(r"'s?$")
 _APOSTROPHES = dict.fromkeys(map(ord, "’‘´＇ʼ"), "'")
 # Letters that Unicode does not take apart.

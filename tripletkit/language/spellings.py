@@ -16,7 +16,7 @@ from tripletkit.language.normalise import Normaliser, Token, normaliser
 from tripletkit.language.term_words import JOINED_PREFIXES
 
 Key = tuple[str, ...]
-HYPHEN = re.compile(r"(?<=[^\W\d_])[-‐‑](?=[^\W\d_])")
+HYPHEN = re.compile(r"[-‐‑](?<=[^\W\d_][-‐‑])(?=[^\W\d_])")
 _UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"}
 _UMLAUT = re.compile(f"[{''.join(_UMLAUTS)}]")
 # Only in names, which have a capital: "Schroedinger", but not "does".

@@ -7,9 +7,11 @@ term in its place is for ``mentions`` to decide.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import attrgetter
 
 from tripletkit.language.normalise import Token, acronym_singular, is_acronym, normaliser, telling_signs
 from tripletkit.language.spellings import HYPHEN, Spelling, spellings
@@ -129,11 +131,13 @@ class Matcher:
         """Every form in ``text``, by start, longest first; then what has no word, such as "≤"."""
         words = list(self._normaliser.tokens(text))
         roots = self._root.children
-        joined = self._joined(text, words) if any(mark in text for mark in "-‐‑") else {}
+        joined = self._joined(text, words)
         for i, word in enumerate(words):
-            if word.key in roots or i in joined:
-                found = list(self._walk(text, words, joined, i, i, self._root))
-                yield from reversed(found) if not joined else sorted(found, key=lambda match: -match.end)
+            if word.key in roots or (joined and joined.get(i) in roots):
+                found = list(self._walk(text, words, joined, i, i, self._root, odd=False))
+                if len(found) > 1:
+                    found.sort(key=_longest_first)
+                yield from found
         if self._signs is not None:
             for found_sign in self._signs.finditer(text):
                 for form in self._wordless:
@@ -142,33 +146,39 @@ class Matcher:
 
     def _joined(self, text: str, words: Sequence[Token]) -> dict[int, str]:
         """By its number, the key of each word that a hyphen joins to the next, written together: "data-set"."""
-        starts = {word.start: i for i, word in enumerate(words)}
         found = {}
         for mark in HYPHEN.finditer(text):
-            after = starts.get(mark.end())
-            if after and words[after - 1].end == mark.start():
+            after = bisect_left(words, mark.end(), key=_START)
+            if 0 < after < len(words) and words[after - 1].end == mark.start():
                 first, second = words[after - 1], words[after]
-                found[after - 1] = self._normaliser.word_key(text[first.start : first.end] + text[second.start : second.end])
+                found[after - 1] = self._normaliser.word_key(
+                    text[first.start : first.end] + text[second.start : second.end]
+                )
         return found
 
     def _walk(
-        self, text: str, words: Sequence[Token], joined: Mapping[int, str], first: int, at: int, node: _Node
+        self, text: str, words: Sequence[Token], joined: Mapping[int, str], first: int, at: int, node: _Node, *, odd: bool
     ) -> Iterator[Match]:
-        """Matches that begin at word ``first`` and go on from ``node`` with word ``at``."""
-        for key, last in ((words[at].key, at), (joined.get(at, ""), at + 1)):
+        """Matches that begin at word ``first`` and go on from ``node`` with word ``at``; ``odd``: by a join of some forms."""
+        ways = ((words[at].key, at), (joined[at], at + 1)) if at in joined else ((words[at].key, at),)
+        for key, last in ways:
             following = node.children.get(key)
-            if following is None or (at > first and not _is_join(text, words[at - 1], words[at], following)):
+            if following is None:
+                continue
+            own = at > first and _JOINS.fullmatch(text, words[at - 1].end, words[at].start) is None
+            if own and _signs(text[words[at - 1].end : words[at].start]) not in following.joins:
                 continue
             if following.entries:
-                yield from _matches(text, words[first : last + 1], following.entries)
+                yield from _matches(text, words[first : last + 1], following.entries, odd=odd or own)
             if following.children and last + 1 < len(words):
-                yield from self._walk(text, words, joined, first, last + 1, following)
+                yield from self._walk(text, words, joined, first, last + 1, following, odd=odd or own)
 
 
-def _is_join(text: str, one: Token, other: Token, node: _Node) -> bool:
-    if _JOINS.fullmatch(text, one.end, other.start):
-        return True
-    return bool(node.joins) and _signs(text[one.end : other.start]) in node.joins
+_START = attrgetter("start")
+
+
+def _longest_first(match: Match) -> int:
+    return -match.end
 
 
 def _odd_joins(text: str, words: Sequence[Token]) -> tuple[str, ...]:
@@ -184,12 +194,14 @@ def _signs(text: str) -> str:
     return _SPACES.sub(" ", text.translate(_SIGNS))
 
 
-def _matches(text: str, words: Sequence[Token], entries: Sequence[_HeldForm]) -> Iterator[Match]:
-    odd = _odd_joins(text, words) if len(words) > 1 else ()
+def _matches(text: str, words: Sequence[Token], entries: Sequence[_HeldForm], *, odd: bool) -> Iterator[Match]:
+    joins = _odd_joins(text, words) if odd else ()
     for entry in entries:
-        if any(odd) and odd != entry.joins:
+        if odd and joins != entry.joins:
             continue
-        start, end = entry.reach(text, words[0].start, words[-1].end)
+        start, end = words[0].start, words[-1].end
+        if entry.before or entry.after:
+            start, end = entry.reach(text, start, end)
         surface = text[start:end]
         if surface.endswith(_POSSESSIVE) and not entry.possessive:
             surface = surface[:-2]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from tripletkit.language.normalise import is_acronym, normaliser
-from tripletkit.language.term_words import BRACKETED_ENDINGS, INFINITIVE, NEGATION
+from tripletkit.language.term_words import ADJECTIVE_OR_GERUND, BRACKETED_ENDINGS, INFINITIVE, NEGATION
 from tripletkit.rules import Rules
 from tripletkit.tagging.matcher import Match, Matcher, signs_agree
 from tripletkit.tagging.part_of_speech import VerbFinder
@@ -36,6 +36,7 @@ _CODE_AFTER = re.compile(
 )
 _RUN_TOGETHER = re.compile(r"\.[A-Z][a-z]+(?:[^\S\n][a-z]+)")  # two sentences without a space: "(Pe1).Equilibrium is"
 _PLAIN_BEFORE, _PLAIN_AFTER = frozenset(" \n(‘“'\""), frozenset(" \n,;)!?’”'\"")
+_HYPHENS = frozenset("-‐‑")
 _WORD_BEFORE = re.compile(r"([^\W\d_]+(?:['’][^\W\d_]+)?)[^\S\n]+\Z")
 _WORD_AFTER = re.compile(r"[^\S\n]+([^\W\d_]+)")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;]['”’)]?\s+|\n)\Z")
@@ -107,15 +108,17 @@ def _settle(text: str, matches: Sequence[Match]) -> tuple[list[Match], list[Reje
     at_place: dict[tuple[int, int], list[Match]] = defaultdict(list)
     for match in matches:
         at_place[match.start, match.end].append(match)
-    owned = {place: _owners(text, held) if len(held) > 1 else held for place, held in at_place.items()}
+    owned = {place: _owners(text, held) for place, held in at_place.items() if len(held) > 1}
     titles = [m for m in matches if text[m.start : m.end].isupper() and not m.form.text.isupper()]
     mentions, rejected = list[Match](), list[Rejection]()
     for match in matches:
-        if _is_own_pair(match, matches):
+        owners = owned.get((match.start, match.end), ())
+        if match.form.text.endswith(")") and _is_own_pair(match, matches):
             continue
-        if not any(match is owner for owner in owned[match.start, match.end]):
-            rejected.append(Rejection(match, "acronym of another term" if _has_acronym(owned, match) else "another term in this case"))
-        elif is_acronym(match.form.text) and any(_is_inside(match, title) for title in titles):
+        if owners and not any(match is owner for owner in owners):
+            of_acronym = any(is_acronym(owner.form.text) for owner in owners)
+            rejected.append(Rejection(match, "acronym of another term" if of_acronym else "another term in this case"))
+        elif titles and is_acronym(match.form.text) and any(_is_inside(match, title) for title in titles):
             rejected.append(Rejection(match, "part of a longer term in capitals"))
         else:
             mentions.append(match)
@@ -124,13 +127,10 @@ def _settle(text: str, matches: Sequence[Match]) -> tuple[list[Match], list[Reje
 
 def _is_own_pair(match: Match, matches: Sequence[Match]) -> bool:
     """Whether it is two names of one term, which are mentions themselves: "support vector machine (SVM)"."""
-    return match.form.text.endswith(")") and any(
-        other.start == match.start and other.form.term_id == match.form.term_id and other.end < match.end for other in matches
+    return any(
+        other.start == match.start and other.form.term_id == match.form.term_id and other.end < match.end
+        for other in matches
     )
-
-
-def _has_acronym(owned: Mapping[tuple[int, int], Sequence[Match]], match: Match) -> bool:
-    return any(is_acronym(owner.form.text) for owner in owned[match.start, match.end])
 
 
 def _owners(text: str, matches: Sequence[Match]) -> Sequence[Match]:
@@ -164,15 +164,27 @@ class Context:
         for rule in rules.files["verb_neighbours"]:
             self._role[rule.label].add(rule.text)
         self._noun_verbs = rules.words("noun_verbs")
+        roles = ("before_verb", "subject", "modal", "adverb", "question", "auxiliary")
+        self._before_verb = frozenset().union(*(self._role[role] for role in roles)) | {INFINITIVE}
         self._singular = normaliser().singular
 
     def is_ambiguous(self, text: str, match: Match) -> bool:
-        """Whether the match is one word, a noun that may be a verb, and the word before it does not settle that."""
+        """Whether the match is one word, a noun that may be a verb, and its neighbours do not settle that it is a noun."""
         surface = text[match.start : match.end]
         one_word = surface.isalpha() and " " not in match.form.text and (surface.islower() or surface.istitle())
         if not one_word or not {surface.lower(), self._singular(surface.lower())} & self._noun_verbs:
             return False
-        return _before(text, match.start)[0] not in self._role["noun"]
+        before, _ = _before(text, match.start)
+        if not before:  # a sentence or clause begins here; after a bracket, a quote or a hyphen stands a name
+            return match.start == 0 or text[match.start - 1].isspace()
+        after = _after(text, match.end)
+        if before in self._role["noun"] or after in self._role["predicate"] or text[match.end : match.end + 1] in _HYPHENS:
+            return False
+        plural = before.endswith("s") and not before.endswith("ss")
+        if surface.endswith("s"):
+            return after != "" and not (plural or before in self._role["before_plural"] or ADJECTIVE_OR_GERUND.search(before))
+        # "labor market": a verb without an s needs a plural before it, or a word such as "to".
+        return plural or before in self._before_verb or before.endswith("ly")
 
     def objection(self, text: str, match: Match) -> str | None:
         """Why the match does not mean its term here, or None."""
@@ -183,7 +195,7 @@ class Context:
             return "signs differ from those of the term"
         if in_code(text, match.start, match.end):
             return "part of code"
-        if NEGATION.search(text, max(0, match.start - 5), match.start):
+        if text[match.start - 1 : match.start] in _HYPHENS and NEGATION.search(text, max(0, match.start - 5), match.start):
             return "negated by a prefix"
         if self._in_idiom(text, match.start, match.end, surface):
             return "part of an idiom"
