@@ -104,7 +104,8 @@ class TagSettings(Section):
 
     kinds: tuple[PassageKind, ...] = setting(get_args(TaggedKind), "kinds of passage that are tagged", min_length=1)
     nlp: str = setting(
-        "auto", "spaCy pipeline that finds words used as verbs; auto: a small English one if installed; none: rules only"
+        "auto",
+        "spaCy pipeline that finds words used as verbs; auto: a small English one if installed; none: rules only",
     )
 
 

@@ -13,13 +13,40 @@ from tripletkit.tagging.matcher import Form, Matcher
 from tripletkit.tagging.mentions import Context, Tagger
 
 CONTEXT = Context(load_rules())
-WORDS = ("lattice", "Vertex", "naïve", "NP", "x", "C", "λ", "2", "10", "Erdős", "B", "pH", "don’t", "II", "κ", "p̂", "é", "ß", "IT")
+WORDS = (
+    "lattice",
+    "Vertex",
+    "naïve",
+    "NP",
+    "x",
+    "C",
+    "λ",
+    "2",
+    "10",
+    "Erdős",
+    "B",
+    "pH",
+    "don’t",
+    "II",
+    "κ",
+    "p̂",
+    "é",
+    "ß",
+    "IT",
+)
 SIGNS = (" ", "-", "–", "/", ".", "+", "*", "#", "≤", "(", ")", "[", "]", "“", "”", '"', "'", "’", ", ", ": ", "_", "::", "=", "^", "% ",
          " & ", "@", "$", "!", "?", "…", "→", "|", "~", "∞", ". ", " (", ") ", "<", ">", "{", "}", "\\", ";")  # fmt: skip
 TERMS = st.lists(st.tuples(st.sampled_from(("", *SIGNS)), st.sampled_from(WORDS)), min_size=1, max_size=4).flatmap(
     lambda parts: st.sampled_from(("", *SIGNS)).map(lambda end: "".join(a + b for a, b in parts) + end)
 )
-FRAMES = ("{}", "Take {} here.", "Take ({}), or not.", "It is “{}”.", "One is {}; two is it.", "This has {}\nAnd no more.")
+FRAMES = (
+    "{}",
+    "Take {} here.",
+    "Take ({}), or not.",
+    "It is “{}”.",
+    "One is {}; two is it.",
+    "This has {}\nAnd no more.",
+)
 
 
 def places(term: str, text: str) -> list[int]:

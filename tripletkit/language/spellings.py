@@ -47,11 +47,6 @@ def spellings(form: str, words: Normaliser | None = None) -> list[Spelling]:
     return list(found.values())
 
 
-def form_keys(form: str) -> set[Key]:
-    """The keys by which a form is compared with others: two forms that share one may be one term."""
-    return {spelling.key for spelling in spellings(form)}
-
-
 def one_text(form: str) -> str:
     """The form with arabic numbers, and acronyms without full stops: "Type I error" is "Type 1 error", "U.S." is "US"."""
     form = _DOTTED.sub(lambda match: match.group().replace(".", ""), form)

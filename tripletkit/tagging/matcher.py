@@ -22,7 +22,9 @@ _POSSESSIVE = ("’s", "'s")
 _PLAIN = re.compile(r"[\w\s'’‘‐‑–—/.&-]*")
 _SPACES = re.compile(r"[^\S\n]+")
 # One sign for each kind of quote, dash and asterisk.
-_SIGNS = str.maketrans({**dict.fromkeys("‐‑‒–—−", "-"), **dict.fromkeys("’‘´＇ʼ`", "'"), **dict.fromkeys("“”„«»", '"'), "∗": "*"})
+_SIGNS = str.maketrans(
+    {**dict.fromkeys("‐‑‒–—−", "-"), **dict.fromkeys("’‘´＇ʼ`", "'"), **dict.fromkeys("“”„«»", '"'), "∗": "*"}
+)
 #: Letters of a short name that has a capital behind a small letter ("pH"), which case tells from a word.
 _SHORT_NAME = re.compile(r"[^\W\d_]|[a-z][A-Z][a-zA-Z]?")
 
@@ -62,7 +64,7 @@ class _HeldForm:
     literal: tuple[tuple[int, str], ...]
     before: str  # signs before the first word and behind the last
     after: str
-    joins: tuple[str, ...]  # what stands between its words where _JOINS has it not, else ""
+    joins: tuple[str | None, ...]  # what stands between its words where _JOINS has it not, else None
 
     def covers(self, other: _HeldForm) -> bool:
         """Whether this form matches wherever ``other`` matches: ``other`` is then only another surface of the term."""
@@ -75,11 +77,17 @@ class _HeldForm:
         )
 
     def reach(self, text: str, start: int, end: int) -> tuple[int, int]:
-        """``start`` and ``end`` with the form's own signs around them, where the text has them."""
-        if self.before and _signs(text[max(0, start - len(self.before)) : start]) == self.before:
-            start -= len(self.before)
-        if self.after and _signs(text[end : end + len(self.after)]) == self.after:
-            end += len(self.after)
+        """``start`` and ``end`` with the form's own signs around them, where the text has them and no more of them."""
+        first, last = start - len(self.before), end + len(self.after)
+        if (
+            self.before
+            and first >= 0
+            and _signs(text[first:start]) == self.before
+            and not _doubled(text, first - 1, first)
+        ):
+            start = first
+        if self.after and _signs(text[end:last]) == self.after and not _doubled(text, last, last - 1):
+            end = last
         return start, end
 
 
@@ -104,11 +112,15 @@ class Matcher:
             if not ways and form.text.strip():
                 self._wordless.append(form)
         signs = sorted({re.escape(form.text) for form in self._wordless}, key=len, reverse=True)
-        self._signs = re.compile(rf"(?<![^\w\s(\[“‘'\"])(?:{'|'.join(signs)})(?![^\w\s)\]”’'\",.;:?!])") if signs else None
+        self._signs = (
+            re.compile(rf"(?<![^\w\s(\[“‘'\"])(?:{'|'.join(signs)})(?![^\w\s)\]”’'\",.;:?!])") if signs else None
+        )
 
     def _add(self, form: Form, spelling: Spelling) -> None:
         tokens = list(self._normaliser.tokens(spelling.text))
         joins = _odd_joins(spelling.text, tokens)
+        if ", " in joins and not form.canonical:
+            return  # as an index prints it: "slurs, phrasing" is not said in "slurs, phrasing slurs and beams"
         entry = _HeldForm(
             form,
             form.text.casefold(),
@@ -117,13 +129,13 @@ class Matcher:
             spelling.literal,
             _signs(spelling.text[: tokens[0].start]),
             _signs(spelling.text[tokens[-1].end :]),
-            joins if any(joins) else (),
+            joins if any(join is not None for join in joins) else (),
         )
         node = self._root
         for at, word in enumerate(spelling.key):
             node = node.children.setdefault(word, _Node())
-            if 0 < at < len(tokens) == len(spelling.key) and joins[at - 1]:
-                node.joins.add(joins[at - 1])
+            if 0 < at < len(tokens) == len(spelling.key) and (join := joins[at - 1]) is not None:
+                node.joins.add(join)
         if not any(held.covers(entry) for held in node.entries):
             node.entries.append(entry)
 
@@ -149,15 +161,25 @@ class Matcher:
         found = {}
         for mark in HYPHEN.finditer(text):
             after = bisect_left(words, mark.end(), key=_START)
-            if 0 < after < len(words) and words[after - 1].end == mark.start():
-                first, second = words[after - 1], words[after]
-                found[after - 1] = self._normaliser.word_key(
-                    text[first.start : first.end] + text[second.start : second.end]
-                )
+            if not 0 < after < len(words) or words[after - 1].end != mark.start():
+                continue
+            first, second = words[after - 1], words[after]
+            around = text[max(0, first.start - 1) : first.start] + text[second.end : second.end + 1]
+            if not any(sign in around for sign in "-‐‑"):  # "end-of-stream" holds no "ofstream"
+                whole = text[first.start : first.end] + text[second.start : second.end]
+                found[after - 1] = self._normaliser.word_key(whole)
         return found
 
     def _walk(
-        self, text: str, words: Sequence[Token], joined: Mapping[int, str], first: int, at: int, node: _Node, *, odd: bool
+        self,
+        text: str,
+        words: Sequence[Token],
+        joined: Mapping[int, str],
+        first: int,
+        at: int,
+        node: _Node,
+        *,
+        odd: bool,
     ) -> Iterator[Match]:
         """Matches that begin at word ``first`` and go on from ``node`` with word ``at``; ``odd``: by a join of some forms."""
         ways = ((words[at].key, at), (joined[at], at + 1)) if at in joined else ((words[at].key, at),)
@@ -181,12 +203,17 @@ def _longest_first(match: Match) -> int:
     return -match.end
 
 
-def _odd_joins(text: str, words: Sequence[Token]) -> tuple[str, ...]:
-    """What stands between two words, "" where any term may have it."""
+def _odd_joins(text: str, words: Sequence[Token]) -> tuple[str | None, ...]:
+    """What stands between two words, None where any term may have it."""
     return tuple(
-        "" if _JOINS.fullmatch(text, one.end, other.start) else _signs(text[one.end : other.start])
+        None if _JOINS.fullmatch(text, one.end, other.start) else _signs(text[one.end : other.start])
         for one, other in pairwise(words)
     )
+
+
+def _doubled(text: str, outside: int, inside: int) -> bool:
+    """Whether a sign that tells terms apart goes on outside the match: "operator=" is not in "operator=="."""
+    return 0 <= outside < len(text) and text[outside] == text[inside] and telling_signs(text[inside]) != ""
 
 
 def _signs(text: str) -> str:
@@ -216,6 +243,8 @@ def _matches(text: str, words: Sequence[Token], entries: Sequence[_HeldForm], *,
 def _literal(text: str, words: Sequence[Token], literal: tuple[tuple[int, str], ...]) -> bool | None:
     """Whether words stand as they must; None if they differ by more than case."""
     found = [(text[words[at].start : words[at].end], word) for at, word in literal if at < len(words)]
+    if len(literal) > 1 and text[words[literal[0][0]].end] != ".":  # an acronym with full stops: "U.S.", not "U S"
+        return None
     if any(here.casefold() != word.casefold() for here, word in found):
         return None
     return all(here == word or word.islower() for here, word in found)

@@ -32,7 +32,7 @@ _TOGETHER = 512
 _CODE_BEFORE = re.compile(r"(?:[\w)\]]\.|::|->|[\\@#$_=<]|(?:^|\s)(?:--|&)|(?:^|\s|[\w)]\.\w+)/(?:[\w.-]*/)*)\Z")
 _CODE_AFTER = re.compile(
     rf"\((?!(?:{BRACKETED_ENDINGS})\))"
-    r"|\[[^\W\d]\w{0,2}(?:\s?[+*/–−-]\s?\w+)?\]|\.[a-z_]\w|::|->|_|=(?=\S)|>|<(?=\w)|\w|\.\w+\("
+    r"|\[[^\W\d]\w{0,2}(?:\s?[+*/–−-]\s?\w+)?\]|\.[a-z_]\w|::|->|_|=(?=\S)|>|\w|\.\w+\("
 )
 _RUN_TOGETHER = re.compile(r"\.[A-Z][a-z]+(?:[^\S\n][a-z]+)")  # two sentences without a space: "(Pe1).Equilibrium is"
 _PLAIN_BEFORE, _PLAIN_AFTER = frozenset(" \n(‘“'\""), frozenset(" \n,;)!?’”'\"")
@@ -178,24 +178,34 @@ class Context:
         if not before:  # a sentence or clause begins here; after a bracket, a quote or a hyphen stands a name
             return match.start == 0 or text[match.start - 1].isspace()
         after = _after(text, match.end)
-        if before in self._role["noun"] or after in self._role["predicate"] or text[match.end : match.end + 1] in _HYPHENS:
+        if (
+            before in self._role["noun"]
+            or after in self._role["predicate"]
+            or text[match.end : match.end + 1] in _HYPHENS
+        ):
             return False
         plural = before.endswith("s") and not before.endswith("ss")
         if surface.endswith("s"):
-            return after != "" and not (plural or before in self._role["before_plural"] or ADJECTIVE_OR_GERUND.search(before))
+            return after != "" and not (
+                plural or before in self._role["before_plural"] or ADJECTIVE_OR_GERUND.search(before)
+            )
         # "labor market": a verb without an s needs a plural before it, or a word such as "to".
         return plural or before in self._before_verb or before.endswith("ly")
 
     def objection(self, text: str, match: Match) -> str | None:
         """Why the match does not mean its term here, or None."""
         if not match.cased:
-            return "not in the capitals of the acronym" if is_acronym(match.form.text) else "not in the case of the name"
+            return (
+                "not in the capitals of the acronym" if is_acronym(match.form.text) else "not in the case of the name"
+            )
         surface = text[match.start : match.end]
         if not signs_agree(surface, match.form.text):
             return "signs differ from those of the term"
         if in_code(text, match.start, match.end):
             return "part of code"
-        if text[match.start - 1 : match.start] in _HYPHENS and NEGATION.search(text, max(0, match.start - 5), match.start):
+        if text[match.start - 1 : match.start] in _HYPHENS and NEGATION.search(
+            text, max(0, match.start - 5), match.start
+        ):
             return "negated by a prefix"
         if self._in_idiom(text, match.start, match.end, surface):
             return "part of an idiom"

@@ -73,6 +73,16 @@ def _meta(name: str) -> dict[str, Any] | None:
     return dict(json.loads(meta.read_text(encoding="utf-8"))) if meta.is_file() else None
 
 
+def pipeline_in_words(name: str) -> str:
+    """What the setting chooses, for `doctor`. Raises ConfigError as ``find_pipeline``, and if it cannot be loaded."""
+    pipeline = find_pipeline(name)
+    if pipeline is not None:
+        _Tagger(pipeline.name)
+        return f"spaCy pipeline: {pipeline}; it was loaded, and finds words used as verbs"
+    why = "tag.nlp = none" if name == NONE else "none is installed: pip install 'tripletkit[embedded]' brings one"
+    return f"spaCy pipeline: {why}; words used as verbs are found by rules alone"
+
+
 def verb_finder(name: str) -> VerbFinder | None:
     """What finds verbs by the pipeline that the setting names, if there is one. Raises ConfigError as ``find_pipeline``."""
     pipeline = find_pipeline(name)
@@ -172,4 +182,3 @@ def _window(text: str, start: int) -> Place:
     after = _AFTER.match(text, start)
     first = before.start() if before else start
     return text[first : after.end() if after else len(text)], start - first
-
