@@ -25,6 +25,7 @@ _NAME = re.compile(r"[A-Z][^\W\d_]{4,}")
 _ROMAN = dict(zip("I II III IV V VI VII VIII IX X XI XII".split(), map(str, range(1, 13)), strict=True))
 _ARABIC = {arabic: roman for roman, arabic in _ROMAN.items()}
 _CASED = frozenset("IV")  # "Type I" is not "type i"; "X-axis" is "x-axis", and "ii" is nothing but a number
+_LETTERS = frozenset("VX")  # oftener names of variables than numbers
 _DOTTED = re.compile(r"(?<![\w.])(?:[A-Z]\.){2,}(?![^\W_])")
 _UNDOTTED = re.compile(r"(?<![\w.-])[A-Z]{2,4}(?![\w.-])")
 
@@ -51,7 +52,7 @@ def one_text(form: str) -> str:
     """The form with arabic numbers, and acronyms without full stops: "Type I error" is "Type 1 error", "U.S." is "US"."""
     form = _DOTTED.sub(lambda match: match.group().replace(".", ""), form)
     head, *rest = re.split(r"(\W+)", form)
-    return head + "".join(_ROMAN.get(part, part) for part in rest)
+    return head + "".join(part if part in _LETTERS else _ROMAN.get(part, part) for part in rest)
 
 
 def spelled_umlauts(form: str) -> str:
@@ -63,9 +64,10 @@ def _texts(form: str, words: Normaliser) -> Iterator[tuple[str, tuple[tuple[int,
     """The form and its other spellings, with the words that must stand as they are."""
     tokens = list(words.tokens(form))
     surfaces = [form[token.start : token.end] for token in tokens]
-    yield form, tuple((at, word) for at, word in enumerate(surfaces) if at and word in _CASED)
-    yield spelled_umlauts(form), ()
-    yield _NAME.sub(lambda match: _SPELLED_UMLAUT.sub(r"\1", match.group()), form), ()
+    cased = tuple((at, word) for at, word in enumerate(surfaces) if at and word in _CASED)
+    collapsed = _NAME.sub(lambda match: _SPELLED_UMLAUT.sub(r"\1", match.group()), form)
+    for text in dict.fromkeys((form, spelled_umlauts(form), collapsed)):
+        yield text, cased
     for at, (token, word) in enumerate(zip(tokens, surfaces, strict=True)):
         if at and word in _ROMAN:
             yield _replaced(form, token, _ROMAN[word]), ()

@@ -48,7 +48,7 @@ def mentioned_in(texts: Sequence[str], terms: Sequence[Values]) -> tuple[Numbers
     matcher = Matcher(Form(str(i), way, canonical=True) for i, way in ways)
     together: dict[str, set[int]] = defaultdict(set)
     for i, way in ways:
-        for spelling in spellings(way):
+        for spelling in (spelling for spelling in spellings(way) if not spelling.literal):
             together["".join(spelling.key)].add(i)
 
     def mentioned(text: str) -> Iterator[int]:

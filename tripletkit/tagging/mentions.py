@@ -175,8 +175,10 @@ class Context:
         if not one_word or not {surface.lower(), self._singular(surface.lower())} & self._noun_verbs:
             return False
         before, _ = _before(text, match.start)
-        if not before:  # a sentence or clause begins here; after a bracket, a quote or a hyphen stands a name
-            return match.start == 0 or text[match.start - 1].isspace()
+        if (
+            not before
+        ):  # where a sentence or clause begins, "sets" is a noun, and after a bracket or quote stands a name
+            return not surface.endswith("s") and (match.start == 0 or text[match.start - 1].isspace())
         after = _after(text, match.end)
         if (
             before in self._role["noun"]
