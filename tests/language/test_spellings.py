@@ -105,7 +105,7 @@ def test_but_a_guard_can_rule_out_another_word() -> None:
         ("IT", "it", False),
     ],
 )
-def test_two_entries_in_two_spellings_are_one_term(one: str, other: str, same: bool) -> None:  # noqa: FBT001
+def test_two_entries_in_two_spellings_are_one_term(one: str, other: str, same: bool) -> None:
     concepts, _, _ = merge([TermCandidate([one], "index"), TermCandidate([other], "index")], lambda _: 1)
     assert (len(concepts) == 1) == same
     if same:

@@ -22,7 +22,9 @@ _UMLAUT = re.compile(f"[{''.join(_UMLAUTS)}]")
 # Only in names, which have a capital: "Schroedinger", but not "does".
 _SPELLED_UMLAUT = re.compile(r"(?<=[^\W\d_aeiou])([aou])e(?=[^\W\d_])")
 _NAME = re.compile(r"[A-Z][^\W\d_]{4,}")
-_ROMAN = dict(zip("I II III IV V VI VII VIII IX X XI XII".split(), map(str, range(1, 13)), strict=True))
+_ROMAN = dict(
+    zip(["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"], map(str, range(1, 13)), strict=True)
+)
 _ARABIC = {arabic: roman for roman, arabic in _ROMAN.items()}
 _CASED = frozenset("IV")  # "Type I" is not "type i"; "X-axis" is "x-axis", and "ii" is nothing but a number
 _LETTERS = frozenset("VX")  # oftener names of variables than numbers
