@@ -118,3 +118,7 @@ def test_an_entry_turned_round_is_not_said_in_a_list() -> None:
     matcher = Matcher([Form("t", "phrasing slur", canonical=True), Form("t", "slur, phrasing", canonical=False)])
     (tagged,) = Tagger(matcher, Context(load_rules())).tag(["Ties, slurs, phrasing slurs and beams."])
     assert len(tagged.mentions) == 1
+
+
+def test_a_bracket_of_the_sentence_is_no_part_of_the_term() -> None:
+    assert among("(They are sentences of TFL) now", ("s", "sentence (of TFL)")) == [("s", "sentences of TFL")]

@@ -59,6 +59,8 @@ def one_text(form: str) -> str:
 
 def spelled_umlauts(form: str) -> str:
     """The form with its umlauts spelled out: "Schroedinger" for "Schrödinger"."""
+    if form.isascii():
+        return form
     return _UMLAUT.sub(lambda match: _UMLAUTS[match.group()], unicodedata.normalize("NFC", form))
 
 
@@ -77,7 +79,8 @@ def _texts(form: str, words: Normaliser) -> Iterator[tuple[str, tuple[tuple[int,
             yield _replaced(form, token, _ARABIC[word]), ((at, _ARABIC[word]),)
         for plural in words.shared_plurals.get(token.key, ()):
             yield _replaced(form, token, plural), ((at, plural),)
-    yield from _acronyms(form, words)
+    if not form.islower():
+        yield from _acronyms(form, words)
 
 
 def _replaced(form: str, token: Token, word: str) -> str:
@@ -106,10 +109,13 @@ def _keys(form: str, words: Normaliser) -> Iterator[Key]:
     if not key:
         return
     yield key
-    yield words.term_key(HYPHEN.sub("", form))
+    if (together := HYPHEN.sub("", form)) != form:
+        yield words.term_key(together)
     if len(key) == 2 and form.islower() and form.replace(" ", "").isalpha():
         yield words.term_key(form.replace(" ", ""))
     for at, word in enumerate(key):
+        if not word.startswith(JOINED_PREFIXES):
+            continue
         for prefix in JOINED_PREFIXES:
             if word.startswith(prefix) and len(word) >= len(prefix) + 4:
                 yield (*key[:at], prefix, word[len(prefix) :], *key[at + 1 :])

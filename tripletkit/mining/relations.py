@@ -44,11 +44,11 @@ def mentioned_in(texts: Sequence[str], terms: Sequence[Values]) -> tuple[Numbers
 
     Written apart or together is one ("data set", "dataset"), which the tagger cannot say: "a cyclic" is not "acyclic".
     """
-    ways = [(i, way) for i, term in enumerate(terms) for form in forms_of(term) for way in singular_and_plural(form)]
-    matcher = Matcher(Form(str(i), way, canonical=True) for i, way in ways)
+    forms = [(i, form) for i, term in enumerate(terms) for form in forms_of(term)]
+    matcher = Matcher(Form(str(i), way, canonical=True) for i, form in forms for way in singular_and_plural(form))
     together: dict[str, set[int]] = defaultdict(set)
-    for i, way in ways:
-        for spelling in (spelling for spelling in spellings(way) if not spelling.literal):
+    for i, form in forms:
+        for spelling in (spelling for spelling in spellings(form) if not spelling.literal):
             together["".join(spelling.key)].add(i)
 
     def mentioned(text: str) -> Iterator[int]:

@@ -86,7 +86,8 @@ class _HeldForm:
             and not _doubled(text, first - 1, first)
         ):
             start = first
-        if self.after and _signs(text[end:last]) == self.after and not _doubled(text, last, last - 1):
+        closes = self.after[:1] == ")" and "(" in self.form.text and "(" not in text[start:end]  # another's bracket
+        if self.after and not closes and _signs(text[end:last]) == self.after and not _doubled(text, last, last - 1):
             end = last
         return start, end
 
