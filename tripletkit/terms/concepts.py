@@ -25,6 +25,7 @@ from rapidfuzz import fuzz, process
 from tripletkit.ids import stable_id
 from tripletkit.language import term_words as english
 from tripletkit.language.normalise import is_acronym, term_key, tokens
+from tripletkit.language.spellings import spellings
 from tripletkit.near_duplicates import DisjointSets
 from tripletkit.rules import Rules, default_folder
 from tripletkit.terms.book_text import Corpus
@@ -259,10 +260,15 @@ def objection(concept: Concept, corpus: Corpus, rules: Rules) -> str | None:
     if all(token.end - token.start == 1 for token in tokens(concept.term)):  # a formula read as text
         return "symbol"
     occurrences = sum(map(corpus.count, concept.forms))
-    if not (occurrences or concept.locators or defined):
+    if not (occurrences or concept.locators or defined or _other_spellings(concept, corpus)):
         return "not found in the text"
     everywhere = corpus.pages_with(concept.forms, occurrences) > EVERYWHERE * corpus.pages
     return "on more than half of the pages" if corpus.pages >= FEW_PAGES and everywhere and not defined else None
+
+
+def _other_spellings(concept: Concept, corpus: Corpus) -> bool:
+    """Whether the text has a form in another spelling: "type 1 error" for "Type I error"."""
+    return any(corpus.count(spelling.text) for form in concept.forms for spelling in spellings(form))
 
 
 class Alias(NamedTuple):
