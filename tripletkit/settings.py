@@ -106,7 +106,10 @@ class TagSettings(Section):
     """Which passages are searched for terms."""
 
     kinds: tuple[PassageKind, ...] = setting(get_args(TaggedKind), "kinds of passage that are tagged", min_length=1)
-    nlp: str | None = setting(None, "spaCy pipeline, such as en_core_web_sm, to leave out words used as verbs")
+    nlp: str = setting(
+        "auto",
+        "spaCy pipeline that finds words used as verbs; auto: a small English one if installed; none: rules only",
+    )
 
 
 class SplitSettings(Section):

@@ -139,6 +139,17 @@ def test_filters_by_where_a_term_stands() -> None:
     assert judged("solution", source="glossary") is None  # this book defines it
 
 
+@pytest.mark.parametrize("text", ["A type 1 error.", "A Type I error."])
+def test_a_term_that_the_text_spells_otherwise_is_in_the_text(text: str) -> None:
+    assert judged("Type I error", Corpus([text]), source="index_head") is None
+    assert judged("Type II error", Corpus([text]), source="index_head") == "not found in the text"
+
+
+def test_a_greek_letter_is_a_symbol_and_its_name_a_term() -> None:
+    assert judged("α β") == "symbol"
+    assert judged("alpha") is None
+
+
 # --- Which names may be one concept ---------------------------------------------------------------------------------
 
 INDEX = "# Index\n\nalgorithm, 3\nbinary tree, 5\nlogit, 11\nneural net, 13\nneural network, 15\nqueue, 17\nzero, 19"

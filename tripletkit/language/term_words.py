@@ -157,3 +157,7 @@ JOINED_PREFIXES = (
 BRACKETED_ENDINGS = r"s|es|ies|al|ly"
 #: The word before an infinitive.
 INFINITIVE = "to"
+#: Before a word, it makes another concept of it: "non-strict" is not "strict".
+NEGATION = re.compile(r"(?<!\w)non[-‐‑]\Z", re.I)
+#: An adjective, participle or gerund: the word after one is no verb ("variable" and "table" are nouns).
+ADJECTIVE_OR_GERUND = re.compile(r"(?:al|ic|ive|ous|less|[^it]able|ible|ful|ese|ing|ed|est)$")
