@@ -19,6 +19,9 @@ from tripletkit.rules import Rules
 from tripletkit.terms.book_text import Book, Labels, Span, plausible_locators
 from tripletkit.terms.columns import Leftover, lines_to_rows
 
+#: Dots between a definition and its pages; page numbers at its end, where a glossary has them throughout.
+_LEADERS = re.compile(r"(?:\s[.·…]){2,}\s*$|\s*(?:[.·…]\s?){4,}$")
+_PAGES_LAST = re.compile(r"(?P<text>.*?)(?:\s[.·…])*[\s,]+(?P<list>\d[\d,;\s–-]*)$")
 #: Kinds of line that stand between a definition's lines and are no part of it.
 _NOT_TEXT = ("footnote", "caption")
 
@@ -61,8 +64,9 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
             reason = f"no glossary entries recognised in {len(rows)} lines"
             left.append(Leftover(section.title or rows[0].text, section.page, reason))
             continue
+        listed = _end_in_pages([" ".join(draft.lines) for draft in reading.drafts], book.labels)
         for draft in reading.drafts:
-            entry = _definition(draft, book)
+            entry = _definition(draft, book, listed=listed)
             if entry is None:
                 left.append(Leftover(" ".join(draft.term), draft.page, "glossary entry without a term or definition"))
             else:
@@ -122,14 +126,25 @@ def _heading_label(line: Line, kind: str, role: str, rules: Rules, page_size: fl
     return None
 
 
-def _definition(draft: Draft, book: Book) -> Definition | None:
-    printed = book.join(draft.term)
-    term, plural = _bare_term(printed)
+def _end_in_pages(texts: Sequence[str], labels: Labels) -> bool:
+    """Whether a glossary puts page numbers after its definitions: most of these end in some."""
+    ends = [match["list"] for text in texts if (match := _PAGES_LAST.match(text))]
+    return len([end for end in ends if plausible_locators(end.strip(), labels)]) > 0.6 * len(texts)
+
+
+def _definition(draft: Draft, book: Book, *, listed: bool) -> Definition | None:
+    """The entry, None without a term or text. ``listed``: the page numbers at a definition's end are none of its own."""
+    term, plural = _bare_term(book.join(draft.term))
     text = book.join(draft.lines).lstrip(" :–—-")
     text = english.PART_OF_SPEECH_FIRST.sub("", text) or text
-    if not term or not any(c.isalpha() for c in term) or not text or len(term) > 100:
+    last = _PAGES_LAST.match(text) if listed else None
+    if last is not None and (spans := plausible_locators(last["list"].strip(), book.labels)):
+        text = last["text"]
+    else:
+        text, spans = split_page_list(text, book.labels)
+    text = _LEADERS.sub("", text)
+    if not any(map(str.isalpha, term)) or not any(map(str.isalpha, text)) or len(term) > 100:
         return None
-    text, spans = split_page_list(text, book.labels)
     reference = english.ONLY_REFERS.match(text)
     see = reference["target"].strip() if reference and not reference["also"] else ""
     forms = [*plural, *_synonyms(text, term)]
