@@ -27,6 +27,8 @@ MOST_STRAY = 0.5
 SHARE_AT_EDGE = 0.25
 #: A longer term is a sentence.
 MOST_WORDS, MOST_LETTERS = 9, 90
+#: Longer definitions, in rows, are sections of text.
+MOST_ROWS = 20
 #: Rows of this many text sizes are headings.
 BIG = 1.12
 #: Baselines that are further apart (in text sizes) are not those of neighbouring lines.
@@ -83,7 +85,8 @@ def read_entries(lines: Sequence[Line], usual: str = "") -> Reading | None:
     readings = (shape(held) for held in _ways_to_begin(rows) for shape in SHAPES)
     found = [one for one in readings if one and usual in ("", one.shape) and _is_plausible(one, rows, fewest)]
     # Of two that fit alike, the earlier shape. What it leaves speaks against it.
-    return max(found, key=lambda one: round(one.fit * (1 - len(one.after) / len(rows)), 1), default=None)
+    left = {id(one): (len(one.before) + len(one.after)) / len(rows) for one in found}
+    return max(found, key=lambda one: round(one.fit * (1 - left[id(one)]), 1), default=None)
 
 
 def is_glossary(lines: Iterable[Line]) -> bool:
@@ -169,8 +172,8 @@ def own_lines(rows: Rows) -> Reading | None:
         return None
     between = (median(set_in) + edge) / 2
     reading = _read("terms over their definitions", rows, lambda row: (row.text, "") if row.x0 < between else None)
-    # Each of them must have a definition of its own.
-    return reading if reading and all(any(draft.lines) for draft in reading.drafts) else None
+    # Nearly each of them must have a definition of its own.
+    return reading if reading and sum(any(d.lines) for d in reading.drafts) >= 0.9 * len(reading.drafts) else None
 
 
 def headings(rows: Rows) -> Reading | None:
@@ -349,7 +352,8 @@ def _is_plausible(reading: Reading, rows: Sequence[Line], fewest: int) -> bool:
     defined = sum(bool(_WORD.search(" ".join(draft.lines))) for draft in reading.drafts)
     enough = defined >= fewest and defined >= 0.6 * len(terms)
     least = 0.3 * len(rows) < len(rows) - len(reading.before) - len(reading.after)
-    if not (enough and least) or reading.fit < 1 - MOST_STRAY or len(reading.before) > 0.5 * len(rows):
+    short = median(len(draft.lines) for draft in reading.drafts) <= MOST_ROWS
+    if not (enough and least and short) or reading.fit < 1 - MOST_STRAY or len(reading.before) > 0.5 * len(rows):
         return False
     numbered = sum(bool(english.STATEMENT_NUMBER.match(term)) for term in terms)
     good = sum(map(_may_be_term, terms))

@@ -22,6 +22,7 @@ from tripletkit.terms.columns import Leftover, lines_to_rows
 #: Dots between a definition and its pages; page numbers at its end, where a glossary has them throughout.
 _LEADERS = re.compile(r"(?:\s[.·…]){2,}\s*$|\s*(?:[.·…]\s?){4,}$")
 _PAGES_LAST = re.compile(r"(?P<text>.*?)(?:\s[.·…])*[\s,]+(?P<list>\d[\d,;\s–-]*)$")
+_DOTTED = re.compile(r"\d+(?:\.\d+)+(?=\.?\s)")
 #: Kinds of line that stand between a definition's lines and are no part of it.
 _NOT_TEXT = ("footnote", "caption")
 
@@ -80,6 +81,7 @@ def glossary_sections(book: Book, rules: Rules) -> list[GlossarySection]:
     """Every glossary in page order: whole pages at the book's back, and sections that close a chapter, without headings."""
     sections: list[GlossarySection] = []
     opened: Line | None = None
+    closed = -1  # the page on which a glossary ended
     for page, lines in enumerate(book.pages):
         role = book.roles[page]
         if role in ("toc", "index", "bibliography", "blank", "unread"):
@@ -93,9 +95,9 @@ def glossary_sections(book: Book, rules: Rules) -> list[GlossarySection]:
             if label == "glossary" and (opened is None or _ends(opened, line, rules) or _depth(line.text, rules)):
                 opened = line
                 sections.append(GlossarySection(line.text, page + 1, {}))
-            elif label is not None and opened is not None and _ends(opened, line, rules):
-                opened = None
-            elif kind not in _NOT_TEXT and (opened is not None or role == "glossary") and sections:
+            elif opened is not None and (_is_next(opened, line) or (label is not None and _ends(opened, line, rules))):
+                opened, closed = None, page
+            elif kind not in _NOT_TEXT and (opened is not None or (role == "glossary" and closed < page)) and sections:
                 sections[-1].pages.setdefault(page + 1, []).append(line)
     return [section for section in sections if section.pages]
 
@@ -104,6 +106,15 @@ def _ends(opened: Line, line: Line, rules: Rules) -> bool:
     """Whether a heading closes the section of another: one of its rank or higher does, a letter or a lower one does not."""
     depth = _depth(line.text, rules)
     return len(line.text) > 3 and (line.size >= 0.95 * opened.size or 0 < depth <= _depth(opened.text, rules))
+
+
+def _is_next(opened: Line, line: Line) -> bool:
+    """Whether a line has the number that comes after a section's: 1.4 or 1.3.2 after 1.3.1."""
+    own, other = (_DOTTED.match(one.text) for one in (opened, line))
+    if own is None or other is None or len(line.text) > 80:
+        return False
+    number, after = (tuple(map(int, match.group().split("."))) for match in (own, other))
+    return any(after == (*number[:at], number[at] + 1) for at in range(1, len(number)))
 
 
 def _depth(title: str, rules: Rules) -> int:
