@@ -27,7 +27,7 @@ MOST_STRAY = 0.5
 SHARE_AT_EDGE = 0.25
 #: A longer term is a sentence.
 MOST_WORDS, MOST_LETTERS = 9, 90
-#: Longer definitions, in rows, are sections of text.
+#: Definitions that are longer on average, in rows, are sections of text.
 MOST_ROWS = 20
 #: Rows of this many text sizes are headings.
 BIG = 1.12
@@ -352,7 +352,7 @@ def _is_plausible(reading: Reading, rows: Sequence[Line], fewest: int) -> bool:
     defined = sum(bool(_WORD.search(" ".join(draft.lines))) for draft in reading.drafts)
     enough = defined >= fewest and defined >= 0.6 * len(terms)
     least = 0.3 * len(rows) < len(rows) - len(reading.before) - len(reading.after)
-    short = median(len(draft.lines) for draft in reading.drafts) <= MOST_ROWS
+    short = sum(len(draft.lines) for draft in reading.drafts) <= MOST_ROWS * len(reading.drafts)
     if not (enough and least and short) or reading.fit < 1 - MOST_STRAY or len(reading.before) > 0.5 * len(rows):
         return False
     numbered = sum(bool(english.STATEMENT_NUMBER.match(term)) for term in terms)
