@@ -92,7 +92,13 @@ def sections() -> list[Row]:
     return [line for title in titles for line in (row(0, f"{title} It is said that", "r", above=6), *prose(4))]
 
 
-TEXTS = {"prose": prose(8), "numbered statements": statements(), "questions": questions(), "code": code(), "sections": sections()}
+TEXTS = {
+    "prose": prose(8),
+    "numbered statements": statements(),
+    "questions": questions(),
+    "code": code(),
+    "sections": sections(),
+}
 
 
 @pytest.mark.parametrize("title", ["Glossary", "Definitions", "4 Terminology", "Key Words"])
