@@ -15,7 +15,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, pairwise
-from operator import itemgetter
 from typing import NamedTuple
 
 from tripletkit.language.layout_words import ENDING_LETTERS, ends_sentence
@@ -30,6 +29,8 @@ LINEWISE = frozenset({"code", "table", "figure"})
 MOST_PAGES_BETWEEN = 3
 #: A second half is looked for in so many paragraphs before it: labels in a figure look like prose at first.
 OPEN_HALVES = 6
+#: Greater than the number of any page.
+_NO_PAGE = 1 << 40
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _TAIL = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐]$")
@@ -137,7 +138,10 @@ class Paragraph:
 
     def places_of(self, start: int, end: int) -> Sequence[Place]:
         """The places of the lines that hold the characters from ``start`` to before ``end``."""
-        first, after = (bisect_right(self.places, offset, key=itemgetter(0)) for offset in (start, end - 1))
+        if len(self.places) == 1:
+            return self.places
+        # Tuples are compared, without a call of Python: this is done for every sentence.
+        first, after = (bisect_right(self.places, Place(offset, _NO_PAGE)) for offset in (start, end - 1))
         return self.places[max(first - 1, 0) : after]
 
 
@@ -160,10 +164,10 @@ def lines_to_paragraphs(
             halves.clear()
             last = None
             continue
+        continued = _continued(i, lines, kinds, last, halves, metrics=metrics, abbreviations=abbreviations)
         # "Exercise 1.3" goes on with nothing, however the text above ends.
-        opens = line.text[:1].isupper() and rules.starts("exercises", line.text) is not None
-        open_ = () if opens else halves
-        continued = _continued(i, lines, kinds, last, open_, metrics=metrics, abbreviations=abbreviations)
+        if continued is not None and line.text[:1].isupper() and rules.starts("exercises", line.text):
+            continued = None
         if continued is None or continued.path != paths[i]:
             continued = Paragraph(kinds[i], paths[i], "", [])
             done.append(continued)
