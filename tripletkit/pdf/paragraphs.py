@@ -391,16 +391,16 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], metrics: TextMetrics, a
     tokens = p.text.split()
     words = list(filter(_wordlike, tokens))
     small = sum(map(str.islower, words))
-    # Lines from edge to edge are prose, whatever formulas stand in them or, displayed, below them.
-    if small >= 8 and len(words) >= 0.3 * len(tokens) and sum(_wide(lines[i]) for i in p.lines) >= 2:
-        return True
     if len(words) == len(tokens) and p.text.endswith(":") and p.text[0].isupper():  # "For example:"
         return True
-    if len(words) < 0.45 * len(tokens) or small < 2:
-        return False
     usual = abs(lines[p.lines[0]].size - metrics.size) <= 0.06 * metrics.size
     if usual and small >= 5 and len(words) >= 0.8 * len(tokens):
         return True
+    # Lines from edge to edge are prose, whatever formulas stand in them or, displayed, below them.
+    if small >= 8 and len(words) >= 0.3 * len(tokens) and sum(_wide(lines[i]) for i in p.lines) >= 2:
+        return True
+    if len(words) < 0.45 * len(tokens) or small < 2:
+        return False
     if len(words) >= 3 and (ends_sentence(p.text, abbreviations) or p.text.endswith(":")):
         return True
     return len(words) >= max(8, 0.6 * len(tokens)) and any(not _short(lines[i]) for i in p.lines)
