@@ -184,15 +184,19 @@ class Context:
             or text[match.end : match.end + 1] in _HYPHENS
         ):
             return False
-        return self._may_be_third_person(before, after) if surface.endswith("s") else self._may_be_base_form(before)
+        return (
+            self._may_be_third_person(before, after) if surface.endswith("s") else self._may_be_base_form(before, after)
+        )
 
     def _may_be_third_person(self, before: str, after: str) -> bool:
         """Whether a word in s may be a verb: "the firm exits the", but not "two exits", "small exits" or "exits."."""
         settled = before in self._role["before_plural"] or ADJECTIVE_OR_GERUND.search(before) is not None
         return after != "" and not settled and not _is_plural(before)
 
-    def _may_be_base_form(self, before: str) -> bool:
-        """Whether another word may be a verb: "firms exit", "to exit", but not "market exit"."""
+    def _may_be_base_form(self, before: str, after: str) -> bool:
+        """Whether another word may be a verb: "firms exit", "to exit", "and exit the", but not "market exit", "and exit"."""
+        if before in self._role["coordination"]:
+            return after.lower() in self._role["determiner"]
         return _is_plural(before) or before in self._before_verb or before.endswith("ly")
 
     def objection(self, text: str, match: Match) -> str | None:
