@@ -59,7 +59,7 @@ def test_a_see_reference_joins_its_target_under_any_wording() -> None:
     (concept,) = merged(
         TermCandidate(["ADT"], "index", refers=("types, abstract",)), TermCandidate(["abstract types"], "index")
     )
-    assert (concept.term, concept.forms) == ("abstract types", ["abstract types", "ADT"])
+    assert (concept.term, concept.forms) == ("abstract types", ["abstract types", "ADT", "types, abstract"])
 
 
 def test_a_target_that_is_no_entry_names_the_concept() -> None:

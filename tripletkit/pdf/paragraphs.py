@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -306,6 +306,30 @@ def _append(paragraph: Paragraph, i: int, line: Line, vocabulary: Vocabulary) ->
         paragraph.text = f"{before}\n{text}" if linewise else join_lines(before, text, vocabulary)
         paragraph.places.append(Place.of(line, len(paragraph.text) - len(text)))
     paragraph.lines.append(i)
+
+
+def margin_notes(
+    margin: Sequence[Line], lines: Sequence[Line], paths: Sequence[tuple[str, ...]], vocabulary: Vocabulary
+) -> list[Paragraph]:
+    """Notes in the margin, each with the section of the text beside its first line; numbers of lines are none.
+
+    ``lines`` are the text, with their ``paths``.
+    """
+    sections: dict[int, list[tuple[float, tuple[str, ...]]]] = defaultdict(list)
+    for line, path in zip(lines, paths, strict=True):
+        sections[line.page].append((line.baseline, path))
+    notes: list[Paragraph] = []
+    before: Line | None = None
+    for i, line in enumerate(margin):
+        if not any(map(str.isalpha, line.text)):
+            continue
+        near = before is not None and before.page == line.page and abs(before.x0 - line.x0) < 4 * line.size
+        if before is None or not near or not 0 < line.baseline - before.baseline < 1.6 * line.size:
+            beside = min(sections[line.page], key=lambda at: abs(at[0] - line.baseline), default=(0.0, ()))
+            notes.append(Paragraph("margin", beside[1], "", []))
+        _append(notes[-1], i, line, vocabulary)
+        before = line
+    return notes
 
 
 def without_notes(line: Line) -> str:

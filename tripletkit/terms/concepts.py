@@ -108,6 +108,7 @@ def _join_references(
             target = find_target(name, candidate.kind, by_key)
             if target is not None:
                 groups.join(target, at)
+                candidate.forms.append(name)
             elif english.MANY_TARGETS.search(name):
                 dangling.append((candidate.forms[0], name, "see names no single entry"))
             else:
