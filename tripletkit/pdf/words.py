@@ -14,10 +14,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
+from typing import NamedTuple
 
 import pypdfium2.raw as raw
 
+from tripletkit.pdf.glyph_names import UNREAD_SIGN, font_names, sign_text
 from tripletkit.pdf.glyphs import NOTHING, Glyphs, Run, grounds
 from tripletkit.pdf.raised import as_signs, compose, height, is_note
 
@@ -40,14 +42,30 @@ _COMBINING = dict(
         strict=True,
     )
 )
+#: Negates the sign that it is drawn through.
+SLASH = "\u0338"
 _ACCENT, _DOTLESS = re.compile(rf"[{''.join(_COMBINING)}\u0300-\u0338]"), {"ı": "i", "ȷ": "j"}
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LETTERS = re.compile(r"[A-Za-z]{4,}[.,;:?!\x02\ufffe]?")
+#: The first code of a private area that no font uses for text.
+_PRIVATE = 0x100000
 #: Words without one of these hold no raised or lowered number and no footnote's mark.
 _MAY_RISE = re.compile("[0-9*∗†‡§]+")
 _MARK, _NOTE_TEXT = (
     re.compile(r"\d{1,3}|[*∗†‡§]{1,2}"),
-    re.compile(r"[^\W\d_]{2}|[^\W\d_A-Z]|[AI]\s|[A-Z][.\d]|[“\"‘'(]"),
+    re.compile(r"[^\W\d_]{2}|[^\W\d_A-Z]|[AI]\s|[A-Z][.\d(]|[“\"‘'(]"),
 )
+
+
+class Signs(NamedTuple):
+    """How many characters of a page have no meaning."""
+
+    lost: int  # in no word, or □
+    unread: int = 0  # that stand as □
+    unnamed: int = 0  # whose name the font's own file does not tell
+
+
+NO_SIGNS = Signs(0)
 
 
 @dataclass(slots=True)
@@ -85,25 +103,36 @@ def word_text(text: str) -> str:
 
 
 def page_words(
-    text: raw.FPDF_TEXTPAGE, page: raw.FPDF_PAGE, visible: tuple[float, float, float, float], top: float
-) -> tuple[list[Word], int]:
-    """Words in file order, and how many characters without a meaning were left out.
+    text: raw.FPDF_TEXTPAGE,
+    page: raw.FPDF_PAGE,
+    visible: tuple[float, float, float, float],
+    top: float,
+    names: Mapping[str, Mapping[int, str]],
+) -> tuple[list[Word], Signs]:
+    """Words in file order, and what became of characters without a meaning.
 
     ``visible`` holds the left, bottom, right and top edge of what is seen, in the PDF's own coordinates; words are
-    measured from its left edge and from ``top``.
+    measured from its left edge and from ``top``. ``names``: of glyphs, by font and code, beside those of the fonts' files.
     """
     glyphs, left = Glyphs(text), visible[0]
-    string = _with_accents(glyphs.string(), glyphs)
-    lost = len(_MEANINGLESS.findall(string))
-    string, parts = _parts(string, glyphs)
+    read = glyphs.string()
+    signs, longer = Signs(len(_MEANINGLESS.findall(read))), dict[int, str]()
+    string, parts = _parts(_with_accents(read, glyphs), glyphs)
+    if parts:
+        runs = glyphs.runs([part[4] for part in parts])
+    if parts and (glyphs.unmapped or signs.lost):
+        read, signs, longer = _with_names(read, parts, glyphs, names)
+        string, parts = _parts(_with_accents(read, glyphs), glyphs)
+        runs = glyphs.runs([part[4] for part in parts])
     if not parts:
-        return [], lost
+        return [], signs
     # Columns of the page, as words are many.
-    starts, ends, spaces, notes, bases = zip(*parts, strict=True)
+    starts, ends, spaces, notes, _ = zip(*parts, strict=True)
     texts = [string[start:end] for start, end in zip(starts, ends, strict=True)]
     texts = [text if text.isascii() and text.isprintable() else word_text(text) for text in texts]
+    texts = [text.translate(longer) for text in texts] if longer else texts
     x0, x1, low, high = _boxes(glyphs, starts, [end - 1 for end in ends])
-    baselines, sizes, styles, hows = zip(*glyphs.runs(bases), strict=True)
+    baselines, sizes, styles, hows = zip(*runs, strict=True)
     if min(sizes) <= 0:
         sizes = tuple(s if s > 0 else max(b - a, 1.0) for s, a, b in zip(sizes, low, high, strict=True))
     sides = ([x - left for x in x0], [x - left for x in x1], [top - y for y in high], [top - y for y in low])
@@ -119,7 +148,32 @@ def page_words(
     # Where one of them is no number, the sum is none; min and max would not show it.
     if not _within_bounds(extremes) or not math.isfinite(sum(map(sum, (x0, x1, low, high, sizes, baselines)))):
         words = list(filter(is_on_a_page, words))
-    return words if all(texts) else [word for word in words if word.text], lost
+    return words if all(texts) else [word for word in words if word.text], signs
+
+
+def _with_names(
+    read: str, parts: Sequence[_Part], glyphs: Glyphs, names: Mapping[str, Mapping[int, str]]
+) -> tuple[str, Signs, dict[int, str]]:
+    """The page's characters, those without Unicode as their glyphs' names say; what stands for more than one; counts."""
+    asked = {match.start() for match in _MEANINGLESS.finditer(read)}
+    # In a longer word of letters none is another sign.
+    odd = ((start, end) for start, end, *_ in parts if not _LETTERS.fullmatch(read, start, end))
+    asked.update(chain.from_iterable(range(start, end) for start, end in odd))
+    chars, longer = list(read), dict[int, str]()
+    unread = unnamed = 0
+    for index, font, program in glyphs.without_unicode(sorted(asked)):
+        sign, beside = read[index], read[max(index - 1, 0) : index] + read[index + 1 : index + 2]
+        name = names.get(font, {}).get(ord(sign)) or font_names(program).get(ord(sign))
+        text = sign_text(sign, name, in_word=any(map(str.isalpha, beside)))
+        unnamed += name is None and not sign.isprintable()
+        unread += text is None
+        text = text or UNREAD_SIGN
+        if len(text) > 1:  # a sign of its own in one place, until words are cut
+            longer[_PRIVATE + len(longer)] = text
+            text = chr(_PRIVATE + len(longer) - 1)
+        chars[index] = text
+    string = "".join(chars)
+    return string, Signs(len(_MEANINGLESS.findall(string)) + unread, unread, unnamed), longer
 
 
 def is_on_a_page(word: Word) -> bool:
@@ -176,13 +230,14 @@ def _with_accents(string: str, glyphs: Glyphs) -> str:
         alone = match[0] > "~" and not string[max(at - 1, 0) : at + 2].replace(match[0], "").strip()
         reach = 150 if alone else 2
         beside = [i for i in range(max(at - reach, 0), min(at + reach + 1, len(string))) if i != at]
-        (x0, x1, low, _), *others = zip(*glyphs.boxes([at, *beside]), strict=True)
+        (x0, x1, low, high), *others = zip(*glyphs.boxes([at, *beside]), strict=True)
         boxes = dict(zip(beside, others, strict=True))
         mark = _COMBINING.get(match[0], match[0])
         for letter in sorted(beside, key=lambda i: (abs(i - at) > 2, i < at, abs(i - at))):
             left, right, bottom, top = boxes[letter]
-            fits = left < (x0 + x1) / 2 < right and 2 * bottom - top < low < 2 * top - bottom
-            if fits and (chars[letter].isalpha() or mark == "\u0338"):
+            y = (low + high) / 2 if mark == SLASH else low
+            fits = left < (x0 + x1) / 2 < right and 2 * bottom - top < y < 2 * top - bottom
+            if fits and (chars[letter].isalpha() or mark == SLASH):
                 _compose_at(chars, at, letter, mark, boxes)
                 break
     return "".join(chars)
