@@ -40,6 +40,12 @@ def test_a_sign_that_nothing_names_stands_as_a_box_and_is_counted(tmp_path: Path
     assert part.why.endswith("on pages 1")
 
 
+def test_the_mark_of_a_proofs_end_is_no_text(tmp_path: Path) -> None:
+    book = book_with_codes(tmp_path, "This proves \x1bp and all. \x1b", ["/square"])
+    assert [line.text for line in book.lines[0]] == ["This proves □p and all."]
+    assert book.parts == ()
+
+
 def test_names_of_a_type_1_font() -> None:
     program = b"%!PS-AdobeFont-1.0: CMSY10\n/Encoding 256 array\ndup 48 /prime put\ndup 104/angbracketleft put\n"
     assert font_names(program) == {48: "prime", 104: "angbracketleft"}

@@ -35,6 +35,11 @@ _TEX_NAMES = {
     "turnstileleft": "⊢",
     "turnstileright": "⊣",
     "minusplus": "∓",
+    "epsilon1": "ϵ",
+    "lessmuch": "≪",
+    "greatermuch": "≫",
+    "vextendsingle": "|",
+    "vextenddouble": "‖",
     "unionmulti": "⊎",
     "unionsq": "⊔",
     "intersectionsq": "⊓",
@@ -50,6 +55,8 @@ _TEX_NAMES = {
     "fi": "fi",
     "fl": "fl",
 }
+#: The end of a proof or of an example, at a line's end.
+END_MARKS = frozenset("□■◊")
 #: TeX's extension font: the same sign in several sizes.
 _SIZES = re.compile(r"(?:big|Big|bigg|Bigg|display|text)$")
 #: Type 1 fonts list their own codes: ``dup 48 /prime put``.

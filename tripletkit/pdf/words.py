@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pypdfium2.raw as raw
 
-from tripletkit.pdf.glyph_names import UNREAD_SIGN, font_names, sign_text
+from tripletkit.pdf.glyph_names import END_MARKS, UNREAD_SIGN, font_names, sign_text
 from tripletkit.pdf.glyphs import NOTHING, Glyphs, Run, grounds
 from tripletkit.pdf.raised import as_signs, compose, height, is_note
 
@@ -171,9 +171,16 @@ def _with_names(
         if len(text) > 1:  # a sign of its own in one place, until words are cut
             longer[_PRIVATE + len(longer)] = text
             text = chr(_PRIVATE + len(longer) - 1)
-        chars[index] = text
-    string = "".join(chars)
+        # A proof's end is no text.
+        chars[index] = NOTHING if text in END_MARKS and name and _is_last(read, index) else text
+    string = "".join(chars).replace("↦→", f"↦{NOTHING}")  # TeX sets its arrow in two parts
     return string, Signs(len(_MEANINGLESS.findall(string)) + unread, unread, unnamed), longer
+
+
+def _is_last(string: str, index: int) -> bool:
+    """Whether the character stands alone at a line's end."""
+    after = string[index + 1 : index + 2]
+    return not string[max(index - 1, 0) : index].strip() and (not after or after in "\r\n")
 
 
 def is_on_a_page(word: Word) -> bool:
