@@ -12,7 +12,8 @@ from functools import lru_cache
 
 #: What stands for a sign that no way can read.
 UNREAD_SIGN = "□"
-#: Names of TeX's symbol fonts that Adobe's glyph list lacks, and the commonest that it has.
+#: Names of TeX's symbol fonts that Adobe's glyph list lacks, and the commonest that it has: pdfminer has that list, and
+#: takes as long to import as to read twenty pages.
 _TEX_NAMES = {
     "prime": "′",
     "negationslash": "\u0338",
@@ -49,6 +50,23 @@ _TEX_NAMES = {
     "backslash": "\\",
     "visiblespace": "␣",
     "dotlessj": "ȷ",
+    "summation": "∑",
+    "product": "∏",
+    "integral": "∫",
+    "union": "⋃",
+    "intersection": "⋂",
+    "radical": "√",
+    "parenleft": "(",
+    "parenright": ")",
+    "bracketleft": "[",
+    "bracketright": "]",
+    "braceleft": "{",
+    "braceright": "}",
+    "f_f": "ff",
+    "f_i": "fi",
+    "f_l": "fl",
+    "f_f_i": "ffi",
+    "f_f_l": "ffl",
     "ff": "ff",
     "ffi": "ffi",
     "ffl": "ffl",
@@ -81,7 +99,6 @@ def named_text(name: str) -> str | None:
     base = _SIZES.sub("", name)
     if base in _TEX_NAMES:
         return _TEX_NAMES[base]
-    # Importing it takes a tenth of a second, and few books need it.
     from pdfminer.encodingdb import name2unicode
 
     for known in dict.fromkeys((name, base)):

@@ -184,9 +184,11 @@ class Glyphs:
         """The text object of each character; None for what PDFium adds, such as a space between words."""
         return list(map(_get_object, repeat(self._text), indexes))
 
-    def runs(self, indexes: Sequence[int]) -> list[Run]:
-        """What each of these characters shares with those of its text object; of turned text, what is its own."""
-        objects = self.objects(indexes)
+    def meet(self, indexes: Sequence[int]) -> set[int | None]:
+        """Ask for the text objects of these characters, if they are new, and return them."""
+        return self._met(self.objects(indexes), indexes)
+
+    def _met(self, objects: Sequence[int | None], indexes: Sequence[int]) -> set[int | None]:
         held = dict(zip(objects, indexes, strict=True))
         new = {obj: index for obj, index in held.items() if obj not in self._runs} if self._runs else held
         if new:
@@ -195,6 +197,12 @@ class Glyphs:
             self._runs.update(zip(new, found, strict=True))
             self._runs[None] = None
             self._alone.update(obj for obj in new if self._runs[obj] is None)
+        return set(held)
+
+    def runs(self, indexes: Sequence[int]) -> list[Run]:
+        """What each of these characters shares with those of its text object; of turned text, what is its own."""
+        objects = self.objects(indexes)
+        held = self._met(objects, indexes)
         runs = list(map(self._runs.__getitem__, objects))
         if not self._alone.isdisjoint(held):
             alone = [i for i, run in enumerate(runs) if run is None]
@@ -256,8 +264,9 @@ def _font_program(font: int) -> bytes:
     held, size = ctypes.cast(font, raw.FPDF_FONT), ctypes.c_size_t()
     if raw.FPDFFont_GetIsEmbedded(held) != 1 or not raw.FPDFFont_GetFontData(held, None, 0, size):
         return b""
-    program = (ctypes.c_uint8 * size.value)()
-    return bytes(program) if raw.FPDFFont_GetFontData(held, program, size.value, size) else b""
+    program = array("B", bytes(size.value))
+    place = ctypes.cast(program.buffer_info()[0], ctypes.POINTER(ctypes.c_uint8))
+    return program.tobytes() if raw.FPDFFont_GetFontData(held, place, size.value, size) else b""
 
 
 def _hidden(objects: Sequence[Any]) -> list[str]:

@@ -46,7 +46,10 @@ _COMBINING = dict(
 SLASH = "\u0338"
 _ACCENT, _DOTLESS = re.compile(rf"[{''.join(_COMBINING)}\u0300-\u0338]"), {"ı": "i", "ȷ": "j"}
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_LETTERS = re.compile(r"[A-Za-z]{4,}[.,;:?!\x02\ufffe]?")
+#: A number behind a letter may be of another font, as TeX's primes are.
+_INNER = re.compile(r"(?<=[^\W\d_])\d")
+#: Words that may hold other signs than their codes say: all but longer words of letters.
+_ODD = re.compile(r"(?<!\S)(?![A-Za-z]{4,}[.,;:?!\x02\ufffe]?(?!\S))\S+")
 #: The first code of a private area that no font uses for text.
 _PRIVATE = 0x100000
 #: Words without one of these hold no raised or lowered number and no footnote's mark.
@@ -115,24 +118,27 @@ def page_words(
     measured from its left edge and from ``top``. ``names``: of glyphs, by font and code, beside those of the fonts' files.
     """
     glyphs, left = Glyphs(text), visible[0]
-    read = glyphs.string()
+    read = string = glyphs.string()
     signs, longer = Signs(len(_MEANINGLESS.findall(read))), dict[int, str]()
-    string, parts = _parts(_with_accents(read, glyphs), glyphs)
-    if parts:
-        runs = glyphs.runs([part[4] for part in parts])
-    if parts and (glyphs.unmapped or signs.lost):
-        read, signs, longer = _with_names(read, parts, glyphs, names)
-        string, parts = _parts(_with_accents(read, glyphs), glyphs)
-        runs = glyphs.runs([part[4] for part in parts])
+    spans = _spans(read)
+    starts = [start for start, _ in spans]
+    known = dict(zip(starts, glyphs.runs(starts), strict=True)) if spans else {}
+    glyphs.meet([match.start() for match in _INNER.finditer(read)])
+    if glyphs.unmapped or signs.lost:
+        string, signs, longer = _with_names(read, glyphs, names)
+    string = _with_accents(string, glyphs)
+    string, parts = _parts(string, spans if string == read else _spans(string), glyphs)
     if not parts:
         return [], signs
     # Columns of the page, as words are many.
-    starts, ends, spaces, notes, _ = zip(*parts, strict=True)
-    texts = [string[start:end] for start, end in zip(starts, ends, strict=True)]
+    first, ends, spaces, notes, bases = zip(*parts, strict=True)
+    new = [base for base in bases if base not in known]
+    known |= zip(new, glyphs.runs(new), strict=True) if new else ()
+    texts = [string[start:end] for start, end in zip(first, ends, strict=True)]
     texts = [text if text.isascii() and text.isprintable() else word_text(text) for text in texts]
     texts = [text.translate(longer) for text in texts] if longer else texts
-    x0, x1, low, high = _boxes(glyphs, starts, [end - 1 for end in ends])
-    baselines, sizes, styles, hows = zip(*runs, strict=True)
+    x0, x1, low, high = _boxes(glyphs, first, [end - 1 for end in ends])
+    baselines, sizes, styles, hows = zip(*map(known.__getitem__, bases), strict=True)
     if min(sizes) <= 0:
         sizes = tuple(s if s > 0 else max(b - a, 1.0) for s, a, b in zip(sizes, low, high, strict=True))
     sides = ([x - left for x in x0], [x - left for x in x1], [top - y for y in high], [top - y for y in low])
@@ -151,14 +157,10 @@ def page_words(
     return words if all(texts) else [word for word in words if word.text], signs
 
 
-def _with_names(
-    read: str, parts: Sequence[_Part], glyphs: Glyphs, names: Mapping[str, Mapping[int, str]]
-) -> tuple[str, Signs, dict[int, str]]:
+def _with_names(read: str, glyphs: Glyphs, names: Mapping[str, Mapping[int, str]]) -> tuple[str, Signs, dict[int, str]]:
     """The page's characters, those without Unicode as their glyphs' names say; what stands for more than one; counts."""
     asked = {match.start() for match in _MEANINGLESS.finditer(read)}
-    # In a longer word of letters none is another sign.
-    odd = ((start, end) for start, end, *_ in parts if not _LETTERS.fullmatch(read, start, end))
-    asked.update(chain.from_iterable(range(start, end) for start, end in odd))
+    asked.update(chain.from_iterable(range(*match.span()) for match in _ODD.finditer(read)))
     chars, longer = list(read), dict[int, str]()
     unread = unnamed = 0
     for index, font, program in glyphs.without_unicode(sorted(asked)):
@@ -273,9 +275,12 @@ def _compose_at(
         chars[at + 1] = NOTHING
 
 
-def _parts(string: str, glyphs: Glyphs) -> tuple[str, list[_Part]]:
+def _spans(string: str) -> list[tuple[int, int]]:
+    return [match.span() for match in _WORD.finditer(string)]
+
+
+def _parts(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> tuple[str, list[_Part]]:
     """The page's characters with raised and lowered signs in Unicode, and their words, marks of notes apart."""
-    spans = [match.span() for match in _WORD.finditer(string)]
     has_cut = any(mark in string for mark in HYPHEN_MARKS)  # quicker than to search
     cut = {0, *(match.end() for match in _CUT.finditer(string))} if has_cut else {0}
     parts = [(start, end, start not in cut, False, start) for start, end in spans]
