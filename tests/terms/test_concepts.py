@@ -34,14 +34,6 @@ def test_a_reference_names_an_acronym_or_an_entry_of_another_index(name: str, ta
     assert len(merged(TermCandidate(["source"], "index", refers=(name,)), target)) == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "target"),
-    [("Pca", TermCandidate(["PCA"], "index")), ("e number", TermCandidate(["e number"], "index", kind="symbols"))],
-)
-def test_a_reference_names_an_acronym_or_an_entry_of_another_index(name: str, target: TermCandidate) -> None:
-    assert len(merged(TermCandidate(["source"], "index", refers=(name,)), target)) == 1
-
-
 def test_plural_case_and_acronym_become_one_row_with_all_pages() -> None:
     page = {"label": "1", "page": 1, "range_end": None}
     (concept,) = merged(

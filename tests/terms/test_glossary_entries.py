@@ -80,32 +80,6 @@ def test_a_section_that_does_not_show_its_own_style_has_that_of_the_others() -> 
     assert [entry.term for entry in found] == ["ab", "bc", "cd", "de", "ef", "fg", "gh", "hi"]
 
 
-def test_run_in_bold_without_indent_or_full_stops() -> None:
-    assert pairs(
-        "# Glossary\n*Algorithm* a list of steps\nthat may come to an end\n\n*Bias* an error of the mean\n\n"
-        "*Cohort* people of one year"
-    ) == [
-        ("Algorithm", "a list of steps that may come to an end"),
-        ("Bias", "an error of the mean"),
-        ("Cohort", "people of one year"),
-    ]
-
-
-def test_a_letter_in_italics_is_part_of_a_bold_term_and_a_stray_bracket_is_not() -> None:
-    assert pairs("# Glossary\n*bias)* an error\n*lower* /p/ *value* a share\n*mean* a sum") == [
-        ("bias", "an error"),
-        ("lower p value", "a share"),
-        ("mean", "a sum"),
-    ]
-
-
-def test_a_section_that_does_not_show_its_own_style_has_that_of_the_others() -> None:
-    dense = "\n".join(f"*{word}* a thing." for word in ("ab", "bc", "cd", "de", "ef"))
-    long = "\n".join(f"*{word}* a thing\n" + "which is told at length\n" * 7 + "and ends." for word in ("fg", "gh", "hi"))
-    found = parsed(f"# Key Terms\n{dense}\n# Key Terms\n{long}", role="body")
-    assert [entry.term for entry in found] == ["ab", "bc", "cd", "de", "ef", "fg", "gh", "hi"]
-
-
 def test_terms_on_their_own_line_bold_or_not() -> None:
     bold = (
         "# Glossary\n*algorithm*\n    a list of steps\n    that ends\n*bias*\n    an error\n"

@@ -77,10 +77,6 @@ def test_roman_numerals_after_a_space_alone_stay_with_the_term() -> None:
     assert split_locators("Henry vi", KNOWN, strict=False) == ("Henry vi", ())
 
 
-def test_roman_numerals_after_a_space_alone_stay_with_the_term() -> None:
-    assert split_locators("Henry vi", KNOWN, strict=False) == ("Henry vi", ())
-
-
 def test_dot_leaders() -> None:
     assert said("alpha . . . . . 12\nbeta. . . . . 34, 36\ngamma ray . . 99\nno room for dots34") == [
         "alpha 12",
@@ -172,7 +168,9 @@ def test_full_subentries_do_not_make_their_indent_one_of_second_lines() -> None:
 
 
 def test_a_see_reference_goes_on_in_a_second_line() -> None:
-    second_lines = "".join(f"{word} name that needs a second\n        line, 12\n" for word in ("alpha", "beta", "delta"))
+    second_lines = "".join(
+        f"{word} name that needs a second\n        line, 12\n" for word in ("alpha", "beta", "delta")
+    )
     found = entries(f"{second_lines}very long name. See balanced\n        search trees\nzeta, 14")
     assert [(e.term, e.see) for e in found[3:]] == [("very long name", ("balanced search trees",)), ("zeta", ())]
 
@@ -212,11 +210,6 @@ def test_see_after_a_space_alone_refers_in_italics_or_where_its_target_cites_no_
     assert {e.term: e.see for e in found if e.see} == {"Bayes": ("probability",), "data type": ("interface",)}
 
 
-def test_see_after_a_space_alone_refers_in_italics_or_where_its_target_cites_no_page() -> None:
-    found = entries("abacus, 4\nBayes /See/ probability\nbeta, 9\ndata type see interface\ngamma, 12")
-    assert {e.term: e.see for e in found if e.see} == {"Bayes": ("probability",), "data type": ("interface",)}
-
-
 def test_see_inside_a_term_is_no_reference() -> None:
     assert said("see-saw principle, 14\nwhat you see is what you get, 15") == [
         "see-saw principle 14",
@@ -236,12 +229,6 @@ def test_letters_groups_and_notes_are_dropped_with_a_reason() -> None:
         "A": "heading of a letter",
         "B": "heading of a letter",
     }
-
-
-def test_a_line_in_big_letters_is_a_heading() -> None:
-    columns = "abacus, 12\nbeta, 14\n# Functions\ncosine, 15\nsine, 16"
-    assert said(columns) == ["abacus 12", "beta 14", "cosine 15", "sine 16"]
-    assert reasons(columns) == {"Functions": "heading"}
 
 
 def test_a_line_in_big_letters_is_a_heading() -> None:
@@ -304,7 +291,6 @@ def test_a_long_entry_that_crosses_the_gutter_stays_in_its_column() -> None:
         ("adjusted R2 (R2 adj )", "adjusted R2 (R2 adj)"),
         ("B + -tree", "B+-tree"),
         ("B ∗ -trees", "B∗-trees"),
-        ("scope (of a name", "scope (of a name)"),
         ("scope (of a name", "scope (of a name)"),
         ("a + b", "a + b"),
         ("Jordan, C.", "Jordan, C."),
