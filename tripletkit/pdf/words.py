@@ -112,10 +112,10 @@ def page_words(
     top: float,
     names: Mapping[str, Mapping[int, str]],
 ) -> tuple[list[Word], Signs]:
-    """Words in file order, and what became of characters without a meaning.
+    """Words in file order, measured from the left edge and ``top``; and what became of characters without a meaning.
 
-    ``visible`` holds the left, bottom, right and top edge of what is seen, in the PDF's own coordinates; words are
-    measured from its left edge and from ``top``. ``names``: of glyphs, by font and code, beside those of the fonts' files.
+    ``visible`` holds the left, bottom, right and top edge of what is seen, in the PDF's own coordinates. ``names``: of
+    glyphs, by font and code, beside those of the fonts' files.
     """
     glyphs, left = Glyphs(text), visible[0]
     read = string = glyphs.string()
@@ -132,8 +132,8 @@ def page_words(
         return [], signs
     # Columns of the page, as words are many.
     first, ends, spaces, notes, bases = zip(*parts, strict=True)
-    new = [base for base in bases if base not in known]
-    known |= zip(new, glyphs.runs(new), strict=True) if new else ()
+    if new := [base for base in bases if base not in known]:
+        known |= zip(new, glyphs.runs(new), strict=True)
     texts = [string[start:end] for start, end in zip(first, ends, strict=True)]
     texts = [text if text.isascii() and text.isprintable() else word_text(text) for text in texts]
     texts = [text.translate(longer) for text in texts] if longer else texts
@@ -150,9 +150,7 @@ def page_words(
         hows = tuple(how or ("" if inside else "outside") for how, inside in zip(hows, seen, strict=True))
     if any(hows):
         _set_aside(words, hows, page, left, top)
-    extremes = (*edges, max(sizes), min(baselines), max(baselines))
-    # Where one of them is no number, the sum is none; min and max would not show it.
-    if not _within_bounds(extremes) or not math.isfinite(sum(map(sum, (x0, x1, low, high, sizes, baselines)))):
+    if not all(map(_within_bounds, (edges, sizes, baselines))) or not math.isfinite(sum(map(sum, (x0, x1, low, high)))):
         words = list(filter(is_on_a_page, words))
     return words if all(texts) else [word for word in words if word.text], signs
 
@@ -191,6 +189,7 @@ def is_on_a_page(word: Word) -> bool:
 
 
 def _within_bounds(values: Sequence[float]) -> bool:
+    # Where one of them is no number, the sum is none; min and max would not show it.
     return min(values) > -FAR_PT and max(values) < FAR_PT and math.isfinite(sum(values))
 
 
