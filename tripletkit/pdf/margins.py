@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from tripletkit.pdf.kinds import text_size
 from tripletkit.pdf.lines import Line, part_of
-from tripletkit.pdf.reader import Word
+from tripletkit.pdf.words import Word
 
 #: A book shows its text's edges by so many lines.
 ENOUGH_LINES = 20
