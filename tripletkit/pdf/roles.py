@@ -83,7 +83,7 @@ def page_roles(
     _settle_glossaries(roles, pages)
     _settle_contents(roles, pages, {h.page for h in headings if h.label == "toc"})
     _settle_bibliographies(roles, pages)
-    _settle_front(roles, headings, labels, rules)
+    _settle_front(roles, headings, labels, {n for n, lines in enumerate(pages) if _lists(lines)}, rules)
     return roles
 
 
@@ -235,6 +235,10 @@ def _named_share(lines: Sequence[Line]) -> float:
     return sum(map(bool, named)) / max(len(lines), 1)
 
 
+def _lists(lines: Sequence[Line]) -> bool:
+    return _named_share(lines) >= CONTENTS_SHARE
+
+
 def _names_page(text: str) -> bool:
     return _NUMBER_END.search(text, max(len(text) - 8, 0)) is not None
 
@@ -251,8 +255,13 @@ def _is_prose(lines: Sequence[Line]) -> bool:
     return entries <= 0.15 * len(lines) and full >= 0.5 * len(lines)
 
 
-def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], rules: Rules) -> None:
-    """What stands before the page where the text proper begins is front matter, and nothing after it is."""
+def _settle_front(
+    roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], listing: Set[int], rules: Rules
+) -> None:
+    """What stands before the page where the text proper begins is front matter, and nothing after it is.
+
+    ``listing``: the pages that list others, as the contents of a part do.
+    """
     last = int(FRONT_SHARE * len(roles))
     # The first numbered heading outside the contents, or an introduction, else the first that is no front matter.
     outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
@@ -277,5 +286,6 @@ def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Seq
             roles[page] = "front"
     # A preface's span may run on where the first chapter's title was not seen as a heading.
     for page in range(first, len(roles)):
-        if roles[page] in ("front", "toc") and page < FRONT_SHARE * len(roles) and first > 0:
+        over = roles[page] == "front" or (roles[page] == "toc" and page not in listing)
+        if over and page < FRONT_SHARE * len(roles) and first > 0:
             roles[page] = "body"
