@@ -60,10 +60,12 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
     found: list[Definition] = []
     left: list[Leftover] = []
     sections = glossary_sections(book, rules)
-    sections += untitled_sections(book, {page for section in sections for page in section.pages})
     # One section is often too short to show the book's columns: all pages that hold any are looked at together.
     around = {page: book.pages[page - 1] for section in sections for page in section.pages}
     rows_of = [lines_to_rows(section.pages, around) for section in sections]
+    untitled = untitled_sections(book, around.keys())
+    sections += untitled
+    rows_of += [lines_to_rows(section.pages) for section in untitled]
     readings = [read_entries(rows) for rows in rows_of]
     shapes = Counter(reading.shape for reading in readings if reading is not None)
     usual = next((shape for shape, _ in shapes.most_common(1)), "")
