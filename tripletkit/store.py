@@ -38,6 +38,7 @@ class Manifest:
     counts: dict[str, int] = field(default_factory=dict)
     summary: str = ""
     seconds: float = 0.0
+    peak_memory_mb: int = 0  # of the largest process; 0 if it is not known
     made: str = ""  # UTC, ISO 8601
     failed: str = ""  # why what was made is not good enough
 

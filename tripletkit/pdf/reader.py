@@ -18,12 +18,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from tripletkit.errors import SourceError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 #: PDFium marks a hyphen at a line's end, which it undoes, with one of these.
 HYPHEN_MARKS = "\x02\ufffe"
@@ -31,6 +34,8 @@ HYPHEN_MARKS = "\x02\ufffe"
 FRAME_WIDTH, FRAME_PT, FRAME_SEGMENTS = 0.4, 20.0, 20
 #: TeX draws underscores, in points at most so long.
 STROKE_PT = 10.0
+#: A page may be five metres wide; its picture is not.
+LONGEST_SIDE_PX = 4000
 #: No printed page number has more characters; a damaged one may be a roman number of a million letters.
 LONGEST_LABEL = 40
 #: A word ends behind each of PDFium's hyphen marks: what follows stands on the next line.
@@ -175,6 +180,21 @@ def read_page(document: pdfium.PdfDocument, number: int, label: str = "") -> Raw
     textpage.close()
     page.close()
     return RawPage(number, label, width, height, words, images, lost, *drawn)
+
+
+def render_page(document: pdfium.PdfDocument, number: int, scale: float) -> tuple[Image.Image, tuple[float, float]]:
+    """Page ``number`` (1-based) as an RGB picture, and its size in points. Raises SourceError if PDFium cannot draw it.
+
+    A picture has ``scale`` pixels a point, or fewer, so that none of its sides has more than LONGEST_SIDE_PX.
+    """
+    try:
+        page = document[number - 1]
+        size: tuple[float, float] = page.get_size()
+        image: Image.Image = page.render(scale=min(scale, LONGEST_SIDE_PX / max(*size, 1))).to_pil().convert("RGB")
+        page.close()
+    except (pdfium.PdfiumError, ValueError) as error:
+        raise SourceError(f"PDFium cannot draw it ({error})") from error
+    return image, size
 
 
 def read_labels(document: pdfium.PdfDocument) -> tuple[list[str], int]:
