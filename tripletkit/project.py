@@ -223,7 +223,7 @@ class Project:
         By default it is ``report.html`` in the output folder. Raises TableError for a folder in which nothing was made,
         ConfigError without matplotlib.
         """
-        from tripletkit.html.run_report import write_report
+        from tripletkit.reporting.run_report import write_report
 
         path = Path(to) if to else self.store.place(REPORT_PAGE)
         write_report([self.settings.output, *map(Path, others)], path)
@@ -237,14 +237,14 @@ class Project:
 
     def draw_page(self, book: Path, page: int) -> Image:
         """A picture of a page (counted from 1) with its lines coloured by kind and numbered in reading order."""
-        from tripletkit.html.book import draw_page
+        from tripletkit.reporting.book import draw_page
         from tripletkit.rules import load_rules
 
         return draw_page(book, page, load_rules(self.settings.rules), self.settings.extract)
 
     def write_book_page(self, book: Path, to: Path) -> None:
         """Write all pages of a book, with their lines coloured by kind, as one page of HTML."""
-        from tripletkit.html.book import book_page
+        from tripletkit.reporting.book import book_page
         from tripletkit.rules import load_rules
 
         write_atomically(to, book_page(book, load_rules(self.settings.rules), self.settings.extract).encode())

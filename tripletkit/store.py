@@ -165,9 +165,11 @@ def sha256_if_there(path: Path) -> str:
 
 
 def folder_sha256(folder: Path) -> str:
-    """One hash of a folder's files, by name and content, without hidden files and Markdown."""
+    """One hash of a folder's files, by name and content, without hidden files and a card's Markdown and pictures."""
     digest = hashlib.sha256()
-    kept = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".md")
+    kept = (
+        p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix not in (".md", ".png")
+    )
     for path in sorted(kept):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()

@@ -5,6 +5,7 @@ Text is text and not mathematics: terms of a book may contain dollar signs.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -51,6 +52,7 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "figure.dpi": 72,
     "svg.fonttype": "none",
+    "svg.hashsalt": "tripletkit",  # names within an SVG follow from their content, and are no draw
 }
 
 
@@ -72,7 +74,7 @@ class Picture:
         return self._saved("png", dpi=200)
 
     def _saved(self, kind: str, **how: Any) -> bytes:  # noqa: ANN401 - matplotlib's
-        with _styled(self.name):
+        with _styled():
             from matplotlib.figure import Figure
 
             figure, file = Figure(figsize=(WIDTH, self.height)), BytesIO()
@@ -83,24 +85,24 @@ class Picture:
 
 
 @contextmanager
-def _styled(name: str) -> Iterator[None]:
+def _styled() -> Iterator[None]:
     check_matplotlib()
     import matplotlib as mpl
 
-    # Names within an SVG follow from the salt: two pictures on a page must not share one.
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's browser has other fonts
         yield
 
 
+def has_matplotlib() -> bool:
+    """Whether pictures can be drawn; it comes with the extra ``report``."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
 def check_matplotlib() -> None:
     """Raise ConfigError, which says how to install it, if matplotlib is not there."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(
-            f"pictures need matplotlib, which is not installed ({error})", "pip install 'tripletkit[report]'"
-        ) from None
+    if not has_matplotlib():
+        raise ConfigError("pictures need matplotlib, which is not installed", "pip install 'tripletkit[report]'")
 
 
 def hover(text: str) -> str:

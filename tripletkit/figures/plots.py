@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from tripletkit.figures.drawing import BLUE, GREEN, INK, MUTED, PINK, RED, Picture, hover
 
@@ -93,6 +94,12 @@ def _reasons(axes: Axes, y: float, step: Step, before: float, after: float) -> f
         axes.text(_REASONS_X + 0.02, middle, f"{count:,}  {reason}", va="center", fontsize=6.8)
         right = left
     return end
+
+
+def cosines_by_rule(triplets: pl.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Per rule of the table ``triplets``: cos_ap and cos_an."""
+    groups = triplets.sort("rule", "triplet_id").group_by("rule", maintain_order=True)
+    return {rule: (of["cos_ap"].to_numpy(), of["cos_an"].to_numpy()) for (rule,), of in groups}
 
 
 def cosines(rules: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Picture:

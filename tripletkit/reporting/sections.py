@@ -16,8 +16,8 @@ from tripletkit.figures import plots
 from tripletkit.figures.drawing import Picture
 from tripletkit.figures.forest import forest
 from tripletkit.figures.plots import PageCounts, Step, most_frequent
-from tripletkit.html.page import Grid, Part
-from tripletkit.html.run import Run, flattened
+from tripletkit.reporting.page import Grid, Part
+from tripletkit.reporting.run import Run, flattened
 from tripletkit.mining.relations import cited_pages
 from tripletkit.publishing.cards import public_settings
 from tripletkit.schemas import section_titles
@@ -205,11 +205,7 @@ def _quoter(run: Run) -> Callable[[str, str], str]:
 
 
 def _cosines(run: Run) -> Part:
-    triplets = run.table("triplets")
-    rules = {
-        rule: (of["cos_ap"].to_numpy(), of["cos_an"].to_numpy())
-        for (rule,), of in triplets.sort("rule").group_by("rule", maintain_order=True)
-    }
+    rules = plots.cosines_by_rule(run.table("triplets"))
     return Part(pictures=[plots.cosines(rules)]) if rules else Part(note="There is no triplet.")
 
 

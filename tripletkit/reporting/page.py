@@ -37,7 +37,7 @@ class Part:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("tripletkit.html"),
+        loader=PackageLoader("tripletkit.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

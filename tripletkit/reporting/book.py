@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tripletkit.errors import SourceError
-from tripletkit.html.page import render
+from tripletkit.reporting.page import render
 from tripletkit.pdf.inspect import COLOURS, OTHER, PageView, ViewTask, draw_view
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.workers import Bounds, Failure, PassageLimits, WorkerFunction, read_books
