@@ -163,14 +163,23 @@ def test_no_passages_say_what_the_pages_were_taken_for_and_how_to_overrule_it(
     assert "glossary 2 (1–2)" in capsys.readouterr().out
 
 
-def test_several_books_have_the_pages_kept_out_counted_and_listed(
-    book: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_few_books_have_the_pages_kept_out_counted_and_listed(
+    book: Path,
+    tiny_encoder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     other = write_book(tmp_path / "second.pdf", title="Second")
     assert extract_code(book, other, "--encoder", tiny_encoder, "--output", tmp_path / "out") == 0
     told = capsys.readouterr().out
     assert "; pages in no passage: front 2, toc 2, index 2" in told
     assert "second.pdf: pages in no passage: front 1 (1), toc 1 (2), index 1 (21)" in told
+    monkeypatch.setattr("tripletkit.stages.extract.FEW_BOOKS", 1)
+    assert extract_code(book, other, "--encoder", tiny_encoder, "--output", tmp_path / "out", "--force") == 0
+    told = capsys.readouterr().out
+    assert "; pages in no passage: front 2, toc 2, index 2" in told
+    assert "second.pdf" not in told
 
 
 def extract_code(*arguments: object) -> int:

@@ -19,9 +19,19 @@ PART_TITLE = re.compile(
 ENTRY_NUMBER = re.compile(
     r"(?:(?:chapter|section|appendix|unit|lesson|module)\s+)?(\d+|[A-Z])((?:\.\d+)*)[.:]?\s", re.IGNORECASE
 )
-#: How a chapter's heading starts. Group 1: its number or letter.
+#: How a chapter's heading starts. Group 1: its number, also in words, or its letter.
 CHAPTER_HEADING = re.compile(
-    r"(?:chapter|appendix|unit|lesson|module|lecture|week)\s+(\d+|[ivxlc]+|[a-z])\b", re.IGNORECASE
+    r"(?:chapter|appendix|unit|lesson|module|lecture|week)\s+"
+    r"(\d+|[ivxlc]+|[a-z]|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b",
+    re.IGNORECASE,
+)
+#: The title of a first chapter that has no number.
+OPENING_TITLE = re.compile(r"(?:general )?introduction\b|prologue$|overview$", re.IGNORECASE)
+#: The whole title of a note or an example, in letters like a heading's: it opens no section.
+NOTE_TITLE = re.compile(
+    r"(?:(?:important|side|safety) )?(?:notes?|tips?|hints?|warnings?|cautions?|important|attention|danger|see also)[.:!]?"
+    r"|(?:example|equation|procedure|theorem|lemma|definition|proposition|corollary|remark)\s+[a-z]?\d+(?:[.-]\d+)*\b.*",
+    re.IGNORECASE,
 )
 #: An appendix's letter, with or without the word, before its title.
 APPENDIX_LETTER = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")

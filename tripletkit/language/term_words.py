@@ -111,6 +111,7 @@ PLAIN_NOUN_END = re.compile(r"(?:applications?|proofs?|uses?|examples?|methods?|
 ACTION_END = re.compile(r"(?:tions?|sions?|ments?|ities|ity|ness|ances?|ences?|analysis)$", re.I)
 #: A plural's ending, if there is one.
 PLURAL_ENDING = r"(?:e?s)?"
+PLURAL_ENDINGS = ("s", "es")
 #: Endings that no noun has, but for those in rules/nouns.txt.
 ADVERB_ENDING = "ly"
 NO_NOUN_END = re.compile(r"(?:ly|ed|ous|ive|ible|able|ical|ful|less|est)$")

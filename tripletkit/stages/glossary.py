@@ -114,5 +114,5 @@ STAGE = Stage(
     settings=("glossary",),
     inputs=frozenset({Input.RULES, Input.USER_TERMS}),
     files_out=(PROPOSALS,),
-    version=4,
+    version=5,
 )

@@ -92,7 +92,7 @@ def harvest_passages(
     """
     held = list(texts)
     corpus = Corpus(held)
-    known = [TermCandidate([name], "definition") for name in defined_terms(held, rules)]
+    known = [TermCandidate([name], "definition") for name in defined_terms(held, corpus, rules)]
     scores = c_values(held, rules)[:automatic] if automatic else []
     more = {"heading": headings, "automatic": [scored.term for scored in scores] if automatic else None}
     terms, dropped, sought = _harvest(book_id, known, held, more, corpus=corpus, rules=rules)
