@@ -166,7 +166,9 @@ def test_the_folder_holds_no_text_of_the_books(tmp_path: Path) -> None:
     store = trained(tmp_path, unlicensed(ALPHA))
     score(store)
     card_of(store, i_have_the_right=True)
-    said = "\n".join(path.read_text(errors="replace") for path in (tmp_path / "encoder").rglob("*") if path.is_file()).lower()
+    said = "\n".join(
+        path.read_text(errors="replace") for path in (tmp_path / "encoder").rglob("*") if path.is_file()
+    ).lower()
     assert [secret for secret in ALPHA.secrets if secret.lower() in said] == []
     assert "someone" not in said
     assert "widget" not in said

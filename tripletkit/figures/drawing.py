@@ -111,7 +111,9 @@ def hover(text: str) -> str:
 
 
 _HOVER = "hover:"
-_LINK = re.compile(rf'<a xlink:href="{_HOVER}([^"]*)"[^>]*>')
+_LINK = re.compile(
+    rf"""<a xlink:href=(["']){_HOVER}(.*?)\1[^>]*>"""
+)  # in apostrophes where the text has quotation marks
 _FILE_ONLY = re.compile(r'<metadata>.*?</metadata>|<style[^>]*>.*?</style>|(?<=<g) id="[^"]*"', re.DOTALL)
 
 
@@ -119,7 +121,7 @@ def _for_a_page(svg: str, alt: str) -> str:
     """Without the file's head, its own style and the names that every picture would share; sizes are left to the page."""
     head, body = svg[svg.index("<svg") :].split(">", 1)
     body = _FILE_ONLY.sub("", body)
-    body = _LINK.sub(r"<g><title>\1</title>", body).replace("</a>", "</g>")
+    body = _LINK.sub(r"<g><title>\2</title>", body).replace("</a>", "</g>")
     for colour, name in _VARIABLES.items():
         body = body.replace(colour, f"var(--{name})")
     box = re.search(r'viewBox="[^"]*"', head)

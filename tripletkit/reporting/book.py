@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tripletkit.errors import SourceError
-from tripletkit.reporting.page import render
 from tripletkit.pdf.inspect import COLOURS, OTHER, PageView, ViewTask, draw_view
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.workers import Bounds, Failure, PassageLimits, WorkerFunction, read_books
+from tripletkit.reporting.page import render
 from tripletkit.rules import Rules
 from tripletkit.settings import ExtractSettings
 from tripletkit.stages.extract import UNBOUNDED_PASSAGE, problem_of

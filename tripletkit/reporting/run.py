@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from tripletkit.errors import TableError
 from tripletkit.evaluation.report import EvaluationReport, read_report
 from tripletkit.pipeline import STAGES
 from tripletkit.publishing.cards import public_settings
@@ -36,7 +37,10 @@ class Run:
     @cached_property
     def scores(self) -> EvaluationReport:
         """Raises TableError if nothing was evaluated yet."""
-        return read_report(self.store.place("scores.json"))
+        path = self.store.place("scores.json")
+        if not path.is_file():
+            raise TableError(f"{path}: not there yet", "Make it with `tripletkit evaluate` (same --output).")
+        return read_report(path)
 
     @cached_property
     def titles(self) -> dict[str, str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from tripletkit.errors import TripletkitError
 from tripletkit.evaluation.report import LEADING_METRIC, TASKS, EvaluationReport
 from tripletkit.figures.drawing import check_matplotlib
+from tripletkit.pipeline import STAGES
 from tripletkit.reporting.page import Grid, Part, render
 from tripletkit.reporting.run import Run
 from tripletkit.reporting.sections import SECTIONS, Section, in_words, long_grid
-from tripletkit.pipeline import STAGES
 from tripletkit.store import Store, write_atomically
 from tripletkit.summaries import report_rows
 

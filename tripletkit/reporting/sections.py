@@ -16,10 +16,10 @@ from tripletkit.figures import plots
 from tripletkit.figures.drawing import Picture
 from tripletkit.figures.forest import forest
 from tripletkit.figures.plots import PageCounts, Step, most_frequent
-from tripletkit.reporting.page import Grid, Part
-from tripletkit.reporting.run import Run, flattened
 from tripletkit.mining.relations import cited_pages
 from tripletkit.publishing.cards import public_settings
+from tripletkit.reporting.page import Grid, Part
+from tripletkit.reporting.run import Run, flattened
 from tripletkit.schemas import section_titles
 from tripletkit.settings import Settings
 from tripletkit.store import ENCODER
@@ -78,26 +78,22 @@ def _pages(run: Run) -> Sequence[Step]:
 
 
 def _passages(run: Run) -> Sequence[Step]:
-    passages, repeated = run.table("passages"), run.store.dropped("extract")["repeated text"]
+    passages, repeated = run.table("passages").height, run.store.dropped("extract")["repeated text"]
     steps = [
-        Step("passages cut", passages.height + repeated),
-        Step("passages with a text of their own", passages.height, most_frequent({"repeated text": repeated})),
+        Step("passages cut", passages + repeated),
+        Step("passages with a text of their own", passages, most_frequent({"repeated text": repeated})),
     ]
     if run.store.has("splits"):
-        steps.append(
-            _step("passages in a split", run.table("splits").height, steps[-1].count, run.store.dropped("split"))
-        )
-    if made := run.manifests.get("mine"):
-        counts = made.counts
-        steps.append(
-            _step(
-                "passages that may be anchors", counts["passages"], steps[-1].count, {}, "of a kind that is not mined"
-            )
-        )
-        without = {"no kept term is mentioned": counts["passages"] - counts["with_positive"]}
-        steps.append(Step("passages with a positive", counts["with_positive"], most_frequent(without)))
-        left = {"no candidate passed the guards": counts["with_positive"] - counts["with_triplet"]}
-        steps.append(Step("passages with a triplet", counts["with_triplet"], most_frequent(left)))
+        placed, left_out = run.table("splits").height, run.store.dropped("split")
+        steps.append(_step("passages in a split", placed, passages, left_out))
+    counts = run.manifests["mine"].counts if "mine" in run.manifests else {}
+    for name, label, reason in (
+        ("passages", "passages that may be anchors", "of a kind that is not mined"),
+        ("with_positive", "passages with a positive", "no kept term is mentioned"),
+        ("with_triplet", "passages with a triplet", "no candidate passed the guards"),
+    ):
+        if name in counts:
+            steps.append(_step(label, counts[name], steps[-1].count, {}, reason))
     return steps
 
 
@@ -352,7 +348,8 @@ def _fingerprints(run: Run) -> Iterator[tuple[str, str]]:
         if stage == "train":
             yield "fine-tuned encoder", made.outputs.get(ENCODER, "")[:16]
     yield from ((f"code of {stage}", made.key.get("code", "")) for stage, made in run.manifests.items())
-    yield from ((f"book {title}", book_id) for book_id, title in run.titles.items())
+    if run.store.has("books"):
+        yield from ((f"book {title}", book_id) for book_id, title in run.titles.items())
 
 
 def _files(run: Run) -> Iterator[tuple[str, str, str]]:
