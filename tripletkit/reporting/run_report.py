@@ -79,9 +79,9 @@ def _comparison(runs: Sequence[Run]) -> Iterator[Grid]:
     yield Grid("Scores", ("score", *heads), list(_compared_scores(runs)))
     yield long_grid("Counts", ("count", *heads), [(name, *values) for name, values in counts.items()])
     names = dict.fromkeys(name for run in runs for name in run.settings)
-    values = {name: [in_words(run.settings.get(name)) for run in runs] for name in names}
+    values = {name: [in_words(run.settings[name]) if name in run.settings else None for run in runs] for name in names}
     differing = [(name, *of) for name, of in values.items() if any(a != b for a, b in pairwise(of))]
-    yield Grid("Settings that differ", ("setting", *heads), differing or [("none", *["–"] * len(runs))])
+    yield Grid("Settings that differ", ("setting", *heads), differing or [("none", *[None] * len(runs))])
 
 
 def _compared_scores(runs: Sequence[Run]) -> Iterator[tuple[object, ...]]:

@@ -72,7 +72,7 @@ def _band(make: Callable[[Run], Sequence[Step]], run: Run) -> Sequence[Step]:
 
 def _pages(run: Run) -> Sequence[Step]:
     roles = Counter(run.table("pages")["role"].to_list())
-    others = {f"role {role}": n for role, n in roles.items() if role != "body"}
+    others = {f"of role {role}": n for role, n in roles.items() if role != "body"}
     body = Step("pages of the body, read for passages", roles["body"], most_frequent(others))
     return [Step("pages", roles.total()), body] if roles else ()
 
@@ -127,12 +127,13 @@ def _step(label: str, count: int, before: int, reasons: Mapping[str, int], other
 
 
 def _scores(run: Run) -> Part:
-    report, labels = run.scores, run.scores.labels
-    columns = [(task, metric) for task in TASKS if task in report.resampling for metric in TABLE_METRICS]
-    heads = [f"{task} ({report.resampling[task].queries:,}), {metric}" for task, metric in columns]
+    report = run.scores
+    rankers, labels = report.row_labels(report.labels), report.labels
     rows = [
-        (label, *(report.rankers[of].scores[task][metric] for task, metric in columns))
-        for of, label in report.row_labels(labels).items()
+        (f"{task} ({of.queries:,}), {metric}", *(report.rankers[name].scores[task][metric] for name in rankers))
+        for task, of in report.resampling.items()
+        if task in TASKS
+        for metric in TABLE_METRICS
     ]
     lines = [
         f"{report.split or 'all passages'}: {report.terms:,} terms, {report.passages:,} passages, gold labels by {report.gold}"
@@ -145,7 +146,7 @@ def _scores(run: Run) -> Part:
     return Part(
         lines=lines,
         pictures=[forest(report)] if len(report.rankers) > 1 else [],
-        tables=[Grid("Scores of every ranker, by task (queries) and metric", ("ranker", *heads), rows)],
+        tables=[Grid("Scores of every ranker", ("task (queries), metric", *rankers.values()), rows)],
     )
 
 
@@ -324,7 +325,7 @@ def _settings(run: Run) -> Part:
                 else []
             ),
             Grid("All settings", ("setting", "value"), every, folded=True),
-            Grid("Fingerprints", ("of", "value"), list(dict(_fingerprints(run)).items())),
+            Grid("Fingerprints", ("of", "value"), list(dict.fromkeys(_fingerprints(run)))),
             Grid("Files that the stages made", ("stage", "file", "sha256"), list(_files(run)), folded=True),
         ],
     )
