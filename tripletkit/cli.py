@@ -195,7 +195,8 @@ Page = Annotated[int | None, typer.Option("--page", "-p", min=1, help="Physical 
 Picture = Annotated[Path | None, _option("--to", "File to write [default: BOOK-PAGE.png or BOOK.html].")]
 Html = Annotated[bool, _option("--html", "Write one page of HTML, which needs no network.")]
 HtmlTo = Annotated[
-    Path | None, _option("--to", "Page to write [default: report.html in the output folder, or here for several].")
+    Path | None,
+    _option("--to", "The same, into this file [default: report.html in the output folder; for several folders, here]."),
 ]
 Folders = Annotated[list[Path] | None, typer.Argument(help="Output folders to show side by side [default: --output].")]
 Encoders = Annotated[
@@ -344,17 +345,14 @@ def report(call: Call, folders: Folders = None, html: Html = False, to: HtmlTo =
     """Print what each stage and round made. With --html, write it as one page with pictures, to open or print."""
     from tripletkit.summaries import report_lines
 
-    if to is not None and not html:
-        raise ConfigError(f"--to {to}: the printed report is in no file", "Add --html.")
-    others = (folders or [])[1:]
     projects = [call.project(output=folder) for folder in folders or ()] or [call.project()]
-    if html:
-        path = projects[0].write_report(to or ("report.html" if others else None), others=others)
+    if html or to:
+        path = projects[0].write_report(to, others=(folders or [])[1:])
         call.show([{"report": str(path)}], [str(path)])
         return
     for project in projects:
         rows = project.report()
-        call.show(rows, [*([f"{project.settings.output}:"] if others else []), *report_lines(rows)])
+        call.show(rows, [*[f"{project.settings.output}:"][: len(projects) - 1], *report_lines(rows)])
 
 
 @command(app)

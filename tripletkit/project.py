@@ -220,12 +220,12 @@ class Project:
     def write_report(self, to: str | Path | None = None, *, others: Sequence[str | Path] = ()) -> Path:
         """Write the report as one page of HTML, side by side with those of ``others``; returns its path.
 
-        By default it is ``report.html`` in the output folder. Raises TableError for a folder in which nothing was made,
-        ConfigError without matplotlib.
+        By default it is ``report.html`` in the output folder, with ``others`` in the working directory. Raises TableError for
+        a folder in which nothing was made, ConfigError without matplotlib.
         """
         from tripletkit.reporting.run_report import write_report
 
-        path = Path(to) if to else self.store.place(REPORT_PAGE)
+        path = Path(to or (REPORT_PAGE if others else self.store.place(REPORT_PAGE)))
         write_report([self.settings.output, *map(Path, others)], path)
         return path
 

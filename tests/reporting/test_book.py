@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.browser import browser_page, grave_faults, open_file
 from tests.pdfs import Text, write_pdf
 from tripletkit.cli import main
 from tripletkit.pdf import inspect
-from tripletkit.pdf.reader import open_pdf
+from tripletkit.pdf.reader import open_pdf, render_page
 from tripletkit.pdf.workers import WorkerFunction
 from tripletkit.reporting import book as book_module
 
@@ -20,14 +21,13 @@ EVIL = "<script>alert(1)</script>"
 
 def crashing_page_views(task: inspect.ViewTask) -> list[inspect.PageView] | str:
     """As read_page_views, where drawing page 2 ends the process."""
-    draw = inspect.render_page
 
-    def crash(document: object, number: int, scale: float) -> object:
+    def crash(document: Any, number: int, scale: float) -> object:  # noqa: ANN401
         if number == 2:
             os.abort()
-        return draw(document, number, scale)  # type: ignore[arg-type]
+        return render_page(document, number, scale)
 
-    inspect.render_page = crash  # type: ignore[assignment]
+    vars(inspect)["render_page"] = crash
     return inspect.read_page_views(task)
 
 
@@ -96,7 +96,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path, capsys: pytest.Capt
 def test_a_page_of_miles_is_drawn_small(tmp_path: Path) -> None:
     file = write_pdf(tmp_path / "wide.pdf", [[Text(60, 80, "far away")]], width=14_400, height=14_400)
     with open_pdf(file) as document:
-        image, size = inspect.render_page(document, 1, 2.0)
+        image, size = render_page(document, 1, 2.0)
     assert size == (14_400, 14_400)
     assert max(image.size) <= 4000
 

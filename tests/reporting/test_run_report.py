@@ -135,8 +135,6 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     report("--html", "--output", tmp_path / "nothing", code=1)
     assert "nothing was made here yet" in capsys.readouterr().err
-    report("--to", "x.html", "--output", tmp_path, code=1)
-    assert "Add --html." in capsys.readouterr().err
     monkeypatch.setattr(drawing, "has_matplotlib", lambda: False)
     finished(tmp_path, ALPHA)
     report("--html", "--output", tmp_path, code=1)
