@@ -24,6 +24,11 @@ CODE = "\n".join(f"river_{n} = open(sea, {n})  # as it is" if n % 3 else "close 
 CONTENTS = "\n".join(f"{n} A chapter of the book {n * 9}" for n in range(1, 13))
 
 
+def entries(letters: str) -> str:
+    """A glossary's."""
+    return "\n".join(f"*{a}{b}c* a thing of which the text says\n    more in its place" for a in letters for b in "aei")
+
+
 def book(**titled: str) -> list[list[Line]]:
     """Front, contents, ten pages of text, then one page for each text given."""
     texts = [
@@ -44,9 +49,25 @@ def roles_of(
 
 def test_titles_tell() -> None:
     roles = roles_of(
-        book(glossary=f"# Glossary\n{PROSE}", more=PROSE, index=f"# Index\n{INDEX}", end=f"# Colophon\n{PROSE}"),
+        book(
+            glossary=f"# Glossary\n{entries('abcde')}",
+            more=entries("fghij"),
+            index=f"# Index\n{INDEX}",
+            end=f"# Colophon\n{PROSE}",
+        ),
     )
     assert roles == ["front", "toc", *["body"] * 10, "glossary", "glossary", "index", "front"]
+
+
+def test_a_section_under_a_glossarys_title_that_is_none_is_text() -> None:
+    for title in ("Glossary", "Definitions"):
+        roles = roles_of(book(glossary=f"# {title}\n{PROSE}", more=PROSE, index=f"# Index\n{INDEX}"))
+        assert roles[-3:] == ["body", "body", "index"]
+
+
+def test_a_book_that_is_a_glossary_stays_text() -> None:
+    texts = ["A Book\nby Somebody", f"# Glossary\n{entries('abc')}", *(entries(letter) for letter in "defgh")]
+    assert roles_of([page(number, text) for number, text in enumerate(texts, 1)])[1:] == ["body"] * 6
 
 
 def test_contents_end_where_prose_begins() -> None:
@@ -151,7 +172,10 @@ def test_index_share_asks_for_order_and_short_lines() -> None:
         ("List of Exercises", "toc"),
         ("Index of a subgroup", None),
         ("Indexing", None),
-        ("Definitions", None),
+        ("Definitions", "glossary"),
+        ("GnuCash Glossary", "glossary"),
+        ("3.3 Terms and definitions", "glossary"),
+        ("Defining Terms", None),
     ],
 )
 def test_title_labels(title: str, label: str | None) -> None:

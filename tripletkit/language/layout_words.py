@@ -46,6 +46,17 @@ INDEX_ENTRY_TAIL = re.compile(r"[\divx][nft]{0,2}[.,;]?$")
 NEVER_LAST = frozenset("abcdeghjklmopqrsuwyz-")
 #: Capitals that are words: a big first letter may be one of them, apart from the word that follows.
 ONE_LETTER_WORDS = frozenset("AIO")
+#: A statement of mathematics and its number, which begins a definition that is no glossary's: "Definition 3.1".
+STATEMENT_NUMBER = re.compile(
+    r"(?:definition|theorem|lemma|corollary|proposition|axiom|remark|example|exercise|notation|claim|conjecture|figure|table"
+    r"|step|section|chapter|question|problem|rule|note|part|level|phase|option)s?\s*\(?(?:[A-Z]|\d+)(?:[.–-]\d+)*\b",
+    re.IGNORECASE,
+)
+#: "abacus, n. a device", "abacus (noun) a device", "to abate (v.) to become less".
+TERM_AND_PART_OF_SPEECH = re.compile(
+    r"(?P<term>[^.:;]{2,60}?)(?:,\s(?:n|v|vb|adj|adv|pl)\.|\s?[(\[](?:n|v|vb|adj|adv|noun|verb|adjective|adverb)\.?[)\]])"
+    r"(?=[\s:;,]|$)[\s:;,–—-]*(?P<rest>.*)$"
+)
 #: Words of a page that are longer than this on average, in characters, are several words glued together.
 LONGEST_MEAN_WORD = 14
 #: Words that differ only in so many last letters are forms of one word.

@@ -22,6 +22,7 @@ from tripletkit.language.layout_words import (
     OPENING_TITLE,
     SEE,
 )
+from tripletkit.pdf.glossary_shapes import is_glossary
 from tripletkit.pdf.headings import styled_headings
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.reader import Bookmark
@@ -79,9 +80,10 @@ def page_roles(
     shares = [index_share(lines) for lines in pages]
     roles = _spanned(pages, headings)
     _settle_index(roles, shares, [len(lines) for lines in pages])
+    _settle_glossaries(roles, pages)
     _settle_contents(roles, pages, {h.page for h in headings if h.label == "toc"})
     _settle_bibliographies(roles, pages)
-    _settle_front(roles, headings, labels, rules)
+    _settle_front(roles, headings, labels, {n for n, lines in enumerate(pages) if _lists(lines)}, rules)
     return roles
 
 
@@ -182,8 +184,15 @@ def _settle_index(roles: list[str], shares: Sequence[float], lengths: Sequence[i
         if max(shares[first:last]) < 0.25:  # a section named so: Index of refraction
             roles[first:last] = ["body"] * (last - first)
     for page in range(int(UNTITLED_FROM * len(roles)), len(roles)):
-        if shares[page] >= INDEX_SHARE and lengths[page] >= 15 and roles[page] != "toc":
+        if shares[page] >= INDEX_SHARE and lengths[page] >= 15 and roles[page] not in ("toc", "glossary"):
             roles[page] = "index"
+
+
+def _settle_glossaries(roles: list[str], pages: Sequence[Sequence[Line]]) -> None:
+    """Pages under a glossary's title that are not set like one are text; so is a glossary that is the book itself."""
+    for first, last in _runs(roles, "glossary"):
+        if last - first > 0.5 * len(roles) or not is_glossary(chain.from_iterable(pages[first:last])):
+            roles[first:last] = ["body"] * (last - first)
 
 
 def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
@@ -226,6 +235,10 @@ def _named_share(lines: Sequence[Line]) -> float:
     return sum(map(bool, named)) / max(len(lines), 1)
 
 
+def _lists(lines: Sequence[Line]) -> bool:
+    return _named_share(lines) >= CONTENTS_SHARE
+
+
 def _names_page(text: str) -> bool:
     return _NUMBER_END.search(text, max(len(text) - 8, 0)) is not None
 
@@ -242,8 +255,13 @@ def _is_prose(lines: Sequence[Line]) -> bool:
     return entries <= 0.15 * len(lines) and full >= 0.5 * len(lines)
 
 
-def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], rules: Rules) -> None:
-    """What stands before the page where the text proper begins is front matter, and nothing after it is."""
+def _settle_front(
+    roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], listing: Set[int], rules: Rules
+) -> None:
+    """What stands before the page where the text proper begins is front matter, and nothing after it is.
+
+    ``listing``: the pages that list others, as the contents of a part do.
+    """
     last = int(FRONT_SHARE * len(roles))
     # The first numbered heading outside the contents, or an introduction, else the first that is no front matter.
     outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
@@ -254,7 +272,9 @@ def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Seq
         if rules.starts("headings", h.text)
         or (h.page > contents and labels[h.page].isdigit() and OPENING_TITLE.match(h.text))
     )
-    unlabelled = (h.page for h in outside if 0 < contents < h.page and not h.label)
+    # A chapter called Terminology is text, as any that its title says nothing of.
+    plain = (h for h in outside if not h.label or (h.label == "glossary" and roles[h.page] == "body"))
+    unlabelled = (h.page for h in plain if 0 < contents < h.page)
     start = next(chain(numbered, unlabelled), last + 1)
     # Roman numbers are for front matter: the text begins with page 1, or behind contents that stand after it.
     one = next((page for page, label in enumerate(labels[: last + 1]) if label == "1"), 0)
@@ -266,5 +286,6 @@ def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Seq
             roles[page] = "front"
     # A preface's span may run on where the first chapter's title was not seen as a heading.
     for page in range(first, len(roles)):
-        if roles[page] in ("front", "toc") and page < FRONT_SHARE * len(roles) and first > 0:
+        over = roles[page] == "front" or (roles[page] == "toc" and page not in listing)
+        if over and page < FRONT_SHARE * len(roles) and first > 0:
             roles[page] = "body"

@@ -172,9 +172,10 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
     for page, label, role in own.select("page", "label", "role").iter_rows():
         printed[page - 1], roles[page - 1] = label, role
     rows = lines.filter(pl.col("book_id") == book_id).sort("page", "line")
-    for kind, *values in rows.select("kind", *_GEOMETRY).iter_rows():
+    for kind, gap_word, *values in rows.select("kind", "gap_word", *_GEOMETRY).iter_rows():
         if kind != "furniture" and 0 < values[0] <= size:
             by_page[values[0] - 1].append(Line(*values))
+            by_page[values[0] - 1][-1].gap_word = gap_word
             kinds[values[0] - 1].append(kind)
     texts = [line.text for page in by_page for line in page]
     # The second half of a word that the line before cuts is left out: "ately" is no word of the book.

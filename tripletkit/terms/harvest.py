@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -37,12 +37,16 @@ _SOUGHT = {
 
 @dataclass(frozen=True)
 class Harvest:
-    """Rows as schemas.TERMS and schemas.DROPPED have them, what was looked for, in sentences, and automatic terms' scores."""
+    """Rows as schemas.TERMS and schemas.DROPPED have them, what was looked for, in sentences, and automatic terms' scores.
+
+    ``shapes`` says how the glossaries are printed.
+    """
 
     terms: list[Row]
     dropped: list[Row]
     sought: list[str]
     scores: tuple[Scored, ...] = ()
+    shapes: tuple[str, ...] = ()
 
 
 def harvest_book(
@@ -75,7 +79,8 @@ def harvest_book(
     }
     terms, dropped, sought = _harvest(book_id, known, body, more, corpus=corpus, rules=rules)
     left = [dropped_row(one.text, book_id, one.reason, f"page {one.page}") for one in (*index_left, *glossary_left)]
-    return Harvest(terms, [*left, *dropped], [*_sought(book, entries, definitions), *sought], tuple(scores))
+    shapes = tuple(dict.fromkeys(definition.shape for definition in definitions))
+    return Harvest(terms, [*left, *dropped], [*_sought(book, entries, definitions), *sought], tuple(scores), shapes)
 
 
 def harvest_passages(
@@ -150,7 +155,7 @@ def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequen
     rows += [concepts.term_row(*held, None) for held in zip(new, concepts.concept_ids(new, None), strict=True)]
     joined = len(given) - len(alone)
     sought = [*found.sought, f"user's file: {len(given)} terms, {joined} of them known to {len(book_ids)} book(s)"]
-    return Harvest(sorted(rows, key=lambda row: str(row["term_id"])), found.dropped, sought, found.scores)
+    return replace(found, terms=sorted(rows, key=lambda row: str(row["term_id"])), sought=sought)
 
 
 def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[TermCandidate]:
@@ -172,7 +177,7 @@ def _sought(book: Book, entries: Sequence[IndexEntry], definitions: Sequence[Def
         f"index: {len(entries)} entries on {where}" + (f" ({', '.join(kinds)})" if len(kinds) > 1 else "")
         if entries
         else "index: none found (no page titled so, and none whose lines end in page numbers in alphabetical order)",
-        f"glossary: {len(definitions)} definitions"
+        f"glossary: {len(definitions)} definitions ({', '.join(sorted({d.shape for d in definitions}))})"
         if definitions
         else "glossary: none found (no heading such as Glossary or Key Terms with entries under it)",
     ]
