@@ -46,8 +46,11 @@ def finished(folder: Path, *books: Book) -> Store:
     }
     report.model_copy(update={"term_scores": by_term}).write(path)
     counts = {"passages": 15, "with_positive": 14, "with_triplet": 8, "triplets": 30}
+    failed = "the fine-tuned encoder is not better"
     mined = {"encoder": "f00d", "settings": {"mine": {"negatives": 7}, "seed": 0}}
-    store.write_manifest(Manifest("mine", mined, {}, counts, "30 triplets", 1.5, 321, "2026-01-02T03:04:05+00:00"))
+    store.write_manifest(
+        Manifest("mine", mined, {}, counts, "30 triplets", 1.5, 321, "2026-01-02T03:04:05+00:00", failed)
+    )
     return store
 
 
@@ -63,7 +66,8 @@ def test_every_section_says_what_is_in_the_tables(tmp_path: Path) -> None:
     page = (tmp_path / "one/report.html").read_text()
     said = (
         "<h1>tripletkit report: 2 books</h1>",
-        "2 of 9 stages are done",
+        "2 of 9 stages are done, the last at 2026-01-02 03:04 UTC.",
+        "mine: the fine-tuned encoder is not better",
         "15 passages that may be anchors, then 14 passages with a positive (without 1: no kept term is mentioned)",
         '<td>said in the passage</td><td class="number">3</td>',
         "Where you search passages by term, vectors alone: 0.500 → 0.612",

@@ -39,7 +39,7 @@ def report_page(runs: Sequence[Run]) -> str:
     return render(
         "report.html.jinja",
         title=title,
-        lines=list(map(_made, runs)),
+        lines=[line for run in runs for line in _made(run)],
         names=[run.name for run in runs],
         sections=sections,
     )
@@ -61,9 +61,12 @@ def _title(run: Run) -> str:
     return titles[0] if len(titles) == 1 else f"{len(titles)} books"
 
 
-def _made(run: Run) -> str:
+def _made(run: Run) -> Iterator[str]:
+    """How far the folder is, and why what was made is not good enough, where a stage says so."""
     last = max((made.made for made in run.manifests.values()), default="")
-    return f"{run.name}: {len(run.manifests)} of {len(STAGES)} stages are done, the last at {last.replace('T', ' ')[:16]} UTC."
+    at = f", the last at {last.replace('T', ' ')[:16]} UTC" if last else ""
+    yield f"{run.name}: {len(run.manifests)} of {len(STAGES)} stages are done{at}."
+    yield from (f"{run.name}, {stage}: {made.failed}" for stage, made in run.manifests.items() if made.failed)
 
 
 def _comparison(runs: Sequence[Run]) -> Iterator[Grid]:

@@ -11,7 +11,15 @@ from typing import NamedTuple
 import polars as pl
 
 from tripletkit.errors import SourceError, TripletkitError
-from tripletkit.evaluation.report import LEADING_METRIC, TABLE_METRICS, TASKS, TermScore
+from tripletkit.evaluation.report import (
+    FINE_TUNED,
+    LEADING_METRIC,
+    PASSAGE_TO_TERM,
+    TABLE_METRICS,
+    TASKS,
+    TERM_TO_PASSAGE,
+    TermScore,
+)
 from tripletkit.figures import plots
 from tripletkit.figures.drawing import Picture
 from tripletkit.figures.forest import forest
@@ -217,7 +225,16 @@ def _training(run: Run) -> Part:
             f"{path}: not a training log ({error})", "Make it again with `tripletkit train --force`"
         ) from None
     known = [row for row in rows if "step" in row and row.keys() & plots.CURVES.keys()]
-    return Part(lines=[made.summary], pictures=[plots.training(known)] if known else [])
+    return Part(lines=[made.summary], pictures=[plots.training(known)] if known else [], tables=list(_rounds(run)))
+
+
+def _rounds(run: Run) -> Iterator[Grid]:
+    """Each round of mining and training, if there were several."""
+    rounds = [row for row in report_rows(run.store) if "round" in row]
+    scores = [row["scores"].get(FINE_TUNED, (None, None)) for row in rounds]
+    rows = [(row["round"], row["triplets"], *of, row["kept"]) for row, of in zip(rounds, scores, strict=True)]
+    heads = ("round", "triplets", f"validation, {TERM_TO_PASSAGE} nDCG@10", f"{PASSAGE_TO_TERM} MAP", "kept")
+    yield from [Grid("Rounds", heads, rows)] if rows else []
 
 
 def _coverage(run: Run) -> Part:
