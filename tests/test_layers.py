@@ -12,7 +12,7 @@ import tripletkit
 PACKAGE = Path(tripletkit.__file__).parent
 #: Heavy or awkward libraries, and the modules that may import them.
 OWNERS = {
-    "pypdfium2": {"pdf/reader.py"},
+    "pypdfium2": {"pdf/glyphs.py", "pdf/reader.py", "pdf/words.py"},
     "matplotlib": {"figures/drawing.py", "figures/plots.py"},
     "jinja2": {"reporting/page.py"},
     "pdfplumber": {"pdf/pages.py"},

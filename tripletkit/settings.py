@@ -59,6 +59,9 @@ class ExtractSettings(Section):
     roles: dict[str, PageRole | dict[str, PageRole]] = setting(
         {}, "page roles that override the detected ones, by physical pages, or by book: see the FAQ"
     )
+    raised_signs: Literal["unicode", "caret"] = setting(
+        "unicode", "raised and lowered numbers: unicode (10¹², x₁), or caret (10^12, x_1) for tokenizers that fold them"
+    )
     book_seconds: float = setting(600, "time limit for reading one book", gt=0)
     page_seconds: float = setting(60, "time limit for reading one page; a page over it is left out", gt=0)
     book_memory_mb: int = setting(4096, "memory limit for reading one book (not on Windows)", ge=256)

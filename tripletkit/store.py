@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +26,8 @@ MAKERS |= {"terms": "glossary", "mentions": "tag", "splits": "split", "triplets"
 ENCODER, VALIDATION = "encoder", "validation.json"
 #: The same encoder as a MultiVectorEncoder folder, with `train.multi_vector`.
 MULTI_VECTOR = "encoder-multi-vector"
+#: Files of these kinds show what a folder holds, and are no part of it.
+_OF_CARDS = (".md", ".png")
 
 
 @dataclass(frozen=True)
@@ -166,10 +168,15 @@ def sha256_if_there(path: Path) -> str:
 
 def folder_sha256(folder: Path) -> str:
     """One hash of a folder's files, by name and content, without hidden files and a card's Markdown and pictures."""
-    digest = hashlib.sha256()
-    kept = (
-        p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix not in (".md", ".png")
-    )
-    for path in sorted(kept):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
-    return digest.hexdigest()
+    return hash_of_files(files_sha256(folder))
+
+
+def files_sha256(folder: Path) -> dict[str, str]:
+    """The hash of each of a folder's files by its path in it, in order, without hidden files, Markdown and pictures."""
+    kept = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix not in _OF_CARDS)
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(kept)}
+
+
+def hash_of_files(files: Mapping[str, str]) -> str:
+    """One hash of a folder's files by their names and hashes."""
+    return hashlib.sha256("".join(f"{name}\0{sha}\n" for name, sha in files.items()).encode()).hexdigest()

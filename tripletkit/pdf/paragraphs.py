@@ -18,10 +18,17 @@ from itertools import chain, pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
-from tripletkit.language.layout_words import ENDING_LETTERS, ends_sentence
+from tripletkit.language.layout_words import (
+    CHAIN_WORDS,
+    COMPOUND_ENDS,
+    ENDING_LETTERS,
+    NUMBER_ENDINGS,
+    NUMBER_WORDS,
+    ends_sentence,
+)
+from tripletkit.pdf.glyphs import Frame
 from tripletkit.pdf.kinds import TextMetrics
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.reader import Frame
 from tripletkit.rules import Rules
 
 #: Kinds whose line breaks are kept.
@@ -53,18 +60,25 @@ class Vocabulary:
         if right[0].isupper():
             return True
         last, head = first.rsplit("-", 1)[-1], second.split("-", 1)[0]
+        joined, compound = self.words[last + head], self.words[f"{last}-{head}"]
+        if joined or compound:
+            return compound > joined
+        # No syllable stands for itself: "x-rays", "two-thirds", "state-of-the-art", "user-defined".
+        in_chain = "-" in first and (last in CHAIN_WORDS or (self.words[last] > 0 and self.words[head] > 0))
+        if len(last) == 1 or in_chain or (last in NUMBER_WORDS and head not in NUMBER_ENDINGS) or head in COMPOUND_ENDS:
+            return True
         if len(last + head) >= 6 and len(head) > ENDING_LETTERS and (last + head)[:-ENDING_LETTERS] in self.stems:
             return False
         # "self-", "non-", "well-": what the book often writes before a hyphen, and words that stand by themselves.
         before_hyphen = self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4)
-        return before_hyphen and self.words[head] >= 2 and len(head) >= 3
+        return before_hyphen and self.words[head] >= (2 if len(head) < 5 else 1) and len(head) >= 3
 
 
 def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
-    """The vocabulary of the lines ``texts``, without words that a line's end cuts."""
+    """The vocabulary of the lines ``texts``, in order, without words that a line's end cuts: neither half is a word."""
     words: Counter[str] = Counter()
     # Each different text between spaces is looked at once.
-    whole = (text[: tail.start()] if (tail := _cut_word(text)) else text for text in texts)
+    whole = (_whole_words(above, text) for above, text in pairwise(chain([""], texts)))
     for text, times in Counter(chain.from_iterable(map(str.split, whole))).items():
         for token in _TOKEN.findall(text):
             words[token.lower().replace("‐", "-")] += times
@@ -79,6 +93,12 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
         if "-" in word:
             prefixes[word.split("-", 1)[0]] += times
     return Vocabulary(words, stems, prefixes)
+
+
+def _whole_words(above: str, text: str) -> str:
+    """``text`` without the second half of a word that ``above`` cuts, and without the first half of one that it cuts."""
+    text = text.partition(" ")[2] if above.endswith(("-", "‐")) else text
+    return text[: tail.start()] if (tail := _cut_word(text)) else text
 
 
 def _cut_word(text: str) -> re.Match[str] | None:

@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -178,9 +177,7 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
             by_page[values[0] - 1][-1].gap_word = gap_word
             kinds[values[0] - 1].append(kind)
     texts = [line.text for page in by_page for line in page]
-    # The second half of a word that the line before cuts is left out: "ately" is no word of the book.
-    whole = (text.partition(" ")[2] if above.endswith(("-", "‐")) else text for above, text in pairwise(["", *texts]))
-    return Book(book_id, by_page, kinds, roles, Labels(printed), book_vocabulary(whole))
+    return Book(book_id, by_page, kinds, roles, Labels(printed), book_vocabulary(texts))
 
 
 def repair_accents(text: str) -> str:

@@ -134,28 +134,63 @@ def _harvest(
 
 
 def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequence[str]) -> Harvest:
-    """The harvest with a user's terms: known ones join their row in every book, others get a row without a book."""
+    """The harvest with a user's terms: known ones join their row in every book, others get a row without a book.
+
+    A row of ``dropped`` names the line of each term that joins another, and each definition that gives way.
+    """
     rows = [dict(row) for row in found.terms]
     by_key: dict[Key, list[Row]] = {}
     for row in rows:
         for form in texts_in(row["forms"]):
             by_key.setdefault(form_key(form), []).append(row)
-    alone: list[TermCandidate] = []
+    alone: list[UserTerm] = []
+    dropped: list[Row] = []
     for term in given:
-        forms = [*own_forms(term.term), *term.forms]
+        forms = _forms_of(term)
         known = {id(row): row for form in forms for row in by_key.get(form_key(form), [])}
         for row in known.values():
+            lost = row["definition"] if term.definition else None
+            dropped += _joined(term, str(row["term"]), lost=lost, kept=term.definition)
             row["forms"] = list(dict.fromkeys([*texts_in(row["forms"]), *forms]))
             row["sources"] = sorted({*texts_in(row["sources"]), "user"})
             row["definition"] = term.definition or row["definition"]
             row["kept"], row["reason"] = True, None
         if not known:
-            alone.append(TermCandidate(forms, "user", term.definition))
-    new, _, _ = concepts.merge(alone, lambda form: 1)
-    rows += [concepts.term_row(*held, None) for held in zip(new, concepts.concept_ids(new, None), strict=True)]
+            alone.append(term)
+    new, repeated = _own_rows(alone)
     joined = len(given) - len(alone)
     sought = [*found.sought, f"user's file: {len(given)} terms, {joined} of them known to {len(book_ids)} book(s)"]
-    return replace(found, terms=sorted(rows, key=lambda row: str(row["term_id"])), sought=sought)
+    terms = sorted([*rows, *new], key=lambda row: str(row["term_id"]))
+    return replace(found, terms=terms, dropped=[*found.dropped, *dropped, *repeated], sought=sought)
+
+
+def _forms_of(term: UserTerm) -> list[str]:
+    """What a user's term is called, as it is given first."""
+    return list(dict.fromkeys([term.term, *own_forms(term.term), *term.forms]))
+
+
+def _joined(term: UserTerm, name: str, *, lost: object, kept: object) -> list[Row]:
+    """Rows of ``dropped`` for a user's term that joins the term ``name``, and for the definition that gives way."""
+    rows = [] if name == term.term else [dropped_row(term.term, name, "given term joined to another", term.place)]
+    if lost and lost != kept:
+        rows.append(dropped_row(name, term.place, "another definition was kept", str(lost)))
+    return rows
+
+
+def _own_rows(given: Sequence[UserTerm]) -> tuple[list[Row], list[Row]]:
+    """Rows of ``terms`` for a user's terms that no book has, and of ``dropped`` for those that are given again."""
+    candidates = [TermCandidate(_forms_of(term), "user", term.definition) for term in given]
+    merged, _, _ = concepts.merge(candidates, lambda form: 1)
+    dropped: list[Row] = []
+    for concept in merged:
+        first, *others = (given[at] for at in sorted(concept.members))
+        concept.term = first.term  # as the user writes it
+        concept.forms = list(dict.fromkeys([first.term, *concept.forms]))
+        concept.definition = next((term.definition for term in (first, *others) if term.definition), None)
+        for term in others:
+            dropped += _joined(term, first.term, lost=term.definition, kept=concept.definition)
+    ids = concepts.concept_ids(merged, None)
+    return [concepts.term_row(*held, None) for held in zip(merged, ids, strict=True)], dropped
 
 
 def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[TermCandidate]:
