@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from tests.publishing.trained import score, trained
 from tripletkit.cli import main
 from tripletkit.evaluation.report import TermScore, read_report
 from tripletkit.figures import drawing
+from tripletkit.reporting import sections
 from tripletkit.store import Manifest, Store
+from tripletkit.summaries import report_rows
 
 EVIL = Book(
     "<script>x()</script>", '<script>document.title="taken"</script><img src=x onerror="alert(1)">', "CC0", ALPHA.splits
@@ -143,6 +146,19 @@ def test_what_cannot_be_done_is_said(
     finished(tmp_path, ALPHA)
     report("--html", "--output", tmp_path, code=1)
     assert "pip install 'tripletkit[report]'" in capsys.readouterr().err
+
+
+def test_rounds_are_listed_where_there_were_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = [
+        {"round": 1, "triplets": 30, "scores": {"fine-tuned": (0.61, 0.5)}, "kept": True},
+        {"round": 2, "triplets": 28, "scores": {}, "kept": False},
+    ]
+    rows = report_rows(finished(tmp_path, ALPHA))
+    monkeypatch.setattr(sections, "report_rows", lambda _: [*rows, *rounds])
+    report("--html", "--output", tmp_path)
+    listed = (tmp_path / "report.html").read_text().split("<caption>Rounds</caption>")[1].split("</table>")[0]
+    cells = [re.findall(r"<t[hd][^>]*>([^<]*)", row) for row in listed.split("<tbody>")[1].strip().splitlines()]
+    assert [row for row in cells if row] == [["1", "30", "0.610", "0.500", "yes"], ["2", "28", "–", "–", "no"]]
 
 
 @pytest.mark.slow
