@@ -51,7 +51,7 @@ OWNERS = {
     },
     "datasets": {"publishing/dataset_folder.py", "training/trainer.py", "project.py"},
     "peft": {"training/model.py"},
-    "spacy": {"tagging/mentions.py"},
+    "spacy": {"tagging/part_of_speech.py"},
     "bm25s": {"language/lexical.py"},
     "Stemmer": {"language/lexical.py"},
     "huggingface_hub": {

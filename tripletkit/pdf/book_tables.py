@@ -33,10 +33,16 @@ from tripletkit.pdf.headings import (
     heading_lines,
     section_paths,
 )
-from tripletkit.pdf.kinds import line_kinds, text_metrics, text_size, with_column_edges
+from tripletkit.pdf.kinds import line_kinds, open_lone_frames, text_metrics, text_size, with_column_edges
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import NOT_SAMPLED, UNSUPPORTED, Part, RawBook, read_book
-from tripletkit.pdf.paragraphs import Paragraph, book_vocabulary, lines_to_paragraphs, settle_paragraphs
+from tripletkit.pdf.paragraphs import (
+    Paragraph,
+    book_vocabulary,
+    lines_to_paragraphs,
+    margin_notes,
+    settle_paragraphs,
+)
 from tripletkit.pdf.passages import Passage, paragraphs_to_passages
 from tripletkit.pdf.raised import with_carets
 from tripletkit.pdf.reader import Bookmark
@@ -291,7 +297,10 @@ def mark_book(book: RawBook, rules: Rules, roles: SetRoles = ()) -> MarkedBook:
     """Labels, roles, line kinds and paragraphs of a book. ``roles`` are set: first page, last page (from 1), role."""
     facts = page_facts(book, rules, roles)
     kinds = [
-        ["furniture" if (n, i) in facts.furniture else "prose" for i in range(len(lines))]
+        [
+            "furniture" if (n, i) in facts.furniture else "margin" if line.margin else "prose"
+            for i, line in enumerate(lines)
+        ]
         for n, lines in enumerate(book.lines)
     ]
     places = _text_places(book, facts, "body")
@@ -303,8 +312,8 @@ def mark_book(book: RawBook, rules: Rules, roles: SetRoles = ()) -> MarkedBook:
 
 def page_facts(book: RawBook, rules: Rules, set_roles: SetRoles = ()) -> PageFacts:
     """Text size, furniture, labels and roles of the pages, found before single lines are classified."""
-    # Asides stand behind the text of their page: indexes stay the same.
-    pages = [[line for line in lines if not line.aside] for lines in book.lines]
+    # Asides and what stands in the margin come behind the text of their page: indexes stay the same.
+    pages = [[line for line in lines if not (line.aside or line.margin)] for lines in book.lines]
     size = text_size(pages)
     rows = find_furniture(pages, [page.height for page in book.pages], size)
     furniture = {(row.page, i) for page in rows for row in page for i in row.lines}
@@ -328,8 +337,8 @@ def _text_places(book: RawBook, facts: PageFacts, role: str) -> list[tuple[int, 
         (n, i)
         for n, page in enumerate(book.pages)
         if facts.roles[n] == role and page.complaint is None
-        for i in range(len(page.lines))
-        if (n, i) not in facts.furniture
+        for i, line in enumerate(page.lines)
+        if (n, i) not in facts.furniture and not line.margin
     ]
 
 
@@ -338,6 +347,7 @@ def _mark_body(
 ) -> tuple[list[str], list[Paragraph]]:
     """One kind per line of the body, and its paragraphs with their sections."""
     lines = with_column_edges([book.lines[n][i] for n, i in places], facts.text_size)
+    open_lone_frames(lines)
     metrics = text_metrics(lines, facts.text_size)
     vocabulary = book_vocabulary(line.text for line in lines)
     entries = _entries(book, facts, lines, rules)
@@ -349,7 +359,9 @@ def _mark_body(
     for paragraph in paragraphs:
         for i in paragraph.lines:
             kinds[i] = paragraph.kind if kinds[i] == "prose" else kinds[i]
-    return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines)]
+    margin = [line for n, _ in dict.fromkeys((n, 0) for n, _ in places) for line in book.lines[n] if line.margin]
+    notes = margin_notes(margin, lines, paths, vocabulary)
+    return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines), *notes]
 
 
 def _section_roles(paths: Sequence[SectionPath], lines: Sequence[Line], rules: Rules) -> dict[SectionPath, str | None]:

@@ -28,7 +28,7 @@ _BULLET = re.compile(r"[•◦▪▸►‣●○■□◆◇✓✔➢➤∙⋆�
 #: These are signs and words of running text too.
 _SOFT_BULLET = re.compile(r"[o–—-]\s")
 _ENUMERATOR = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|(?:\d{1,2}|[A-Z])[.)]\s", 0)
-_NOTE = re.compile(r"\d{1,3}[.)]?\s+(?=[^\W\d_]{2}|[“\"‘'(])")
+_NOTE = re.compile(r"\d{1,3}[.)]?\s+(?=[^\W\d_]{2}|[“\"‘'(])|\d{1,2}(?=[A-Z][a-z])")
 _CAPTION_TAIL = re.compile(r"\s*[:.–—|]|\s*$|\s+(?=[A-Z(])")
 
 
@@ -103,6 +103,15 @@ def _usual_edges(
         if edges is not None:
             found[places[key]][edges[0], round(edges[1])] += 1
     return {place: min(counts, key=lambda e: (-counts[e], e)) for place, counts in found.items()}
+
+
+def open_lone_frames(lines: Sequence[Line]) -> None:
+    """A rectangle round one line, which goes on with the line above or below, is a highlight and no box."""
+    for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
+        alone = line.frame and (before.frame, before.page) != (line.frame, line.page)
+        if alone and (after.frame, after.page) != (line.frame, line.page):
+            low = after.text[:1].islower() and _same_block(line, after) and _wide(line)
+            line.frame = 0 if low else line.frame
 
 
 def line_kinds(lines: Sequence[Line], headings: set[int], metrics: TextMetrics, rules: Rules) -> list[str]:
@@ -240,6 +249,8 @@ def _settle_neighbours(lines: Sequence[Line], kinds: list[str]) -> None:
     for i in range(1, len(lines) - 1):
         before, line = lines[i - 1], lines[i]
         around = kinds[i - 1] if kinds[i - 1] == kinds[i + 1] else ""
+        if kinds[i - 1 : i + 1] == ["prose", "code"] and kinds[i + 1] != "code" and _is_last(before, line):
+            kinds[i] = "prose"
         if around == "prose" and _wide(before):
             lone_code = kinds[i] == "code" and _wide(line)
             lone_formula = kinds[i] == "equation" and _same_block(before, line) and line.x0 <= line.col_x0 + 2
@@ -248,6 +259,12 @@ def _settle_neighbours(lines: Sequence[Line], kinds: list[str]) -> None:
             in_code = around == "code" and _same_block(before, line) and _same_block(line, lines[i + 1])
             in_table = around == "table" and len(line.text) < 60
             kinds[i] = around if in_code or in_table else kinds[i]
+
+
+def _is_last(before: Line, line: Line) -> bool:
+    """Whether a line of code is a name that ends the paragraph above: "... are simple calls to / accumulate."."""
+    near = 0 < line.baseline - before.baseline < 1.45 * before.size and line.column == before.column
+    return near and _wide(before) and abs(line.x0 - before.x0) <= 2
 
 
 def _wide(line: Line) -> bool:

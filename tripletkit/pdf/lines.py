@@ -7,7 +7,7 @@ cells row by row.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, islice, pairwise
 from operator import attrgetter
@@ -23,6 +23,8 @@ from tripletkit.pdf.words import Word
 FRAGMENT_GAP = 1.6
 #: A wider gap (in font sizes) may part columns of a table: spaces of justified text are hardly ever so wide.
 TABLE_GAP = 0.9
+#: A wider gap than this (in font sizes) may part a line from what stands beside it in the margin.
+MARGIN_GAP = 0.7
 #: Narrowest gutter between columns, in points.
 GUTTER_PT = 7.0
 #: A fragment over this share of the text's width spans the columns; up to this share of a page's fragments may.
@@ -53,12 +55,14 @@ class Line:
     frame: int = 0  # which of the page's frames it stands in, counted from 1
     gap_word: int = 0  # word of text.split() after the first gap of TABLE_GAP; 0: none
     aside: bool = False  # no part of the text: turned, invisible or outside of the visible page
+    margin: bool = False  # stands in the margin, beside the text
+    apart: tuple[tuple[list[Word], list[Word]], ...] = ()  # words apart at an end of the line, and the others
 
     def between(self, col_x0: float, col_x1: float) -> Line:
         """The same line in a column with these edges. Spelt out, as dataclasses.replace takes ten times as long."""
         box = self.x0, self.x1, self.top, self.bottom, self.baseline, self.size
         words, rest = (self.page, self.column, self.text, self.styles), (self.notes, self.gaps, self.frame)
-        return Line(*words, *box, col_x0, col_x1, *rest, self.gap_word, self.aside)
+        return Line(*words, *box, col_x0, col_x1, *rest, self.gap_word, self.aside, self.margin)
 
 
 @dataclass(slots=True)
@@ -244,7 +248,7 @@ def _band_lines(page: int, band: Sequence[_Fragment], gutters: Sequence[float]) 
     for column in sorted(columns):
         held = columns[column]
         col_x0, col_x1 = min(f.x0 for f in held), max(f.x1 for f in held)
-        lines.extend(_line(page, column, row, col_x0, col_x1) for row in _rows(held))
+        lines += [_line(page, column, row, col_x0, col_x1) for row in _rows(held)]
     return lines
 
 
@@ -278,15 +282,36 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
     if not same:  # the median by characters
         size = median(chain.from_iterable([word.size] * len(word.text) for word in words))
     line = Line(page, column, text, styles, *box, round(size, 2), col_x0, col_x1, notes, gaps)
-    line.gap_word = _gap_word(words, size)
+    # In most lines there are none.
+    if cuts := [i for i, (a, b) in enumerate(pairwise(words), 1) if b.x0 - a.x1 > MARGIN_GAP * size]:
+        line.gap_word = _gap_word(words, cuts, size)
+        line.apart = tuple(_ends_apart(line, words, cuts)) if len(cuts) <= 3 else ()  # others are rows of a table
     return line
 
 
-def _gap_word(words: Sequence[Word], size: float) -> int:
-    """Which word of the line's text stands after its first wide gap; 0 if there is none."""
-    wide = TABLE_GAP * size
-    at = next((i for i, (a, b) in enumerate(pairwise(words), 1) if b.x0 - a.x1 > wide), 0)
+def _gap_word(words: Sequence[Word], cuts: Sequence[int], size: float) -> int:
+    """Which word of the line's text stands after its first gap of TABLE_GAP; 0 if there is none."""
+    at = next((i for i in cuts if words[i].x0 - words[i - 1].x1 > TABLE_GAP * size), 0)
     return len(_joined(words[:at])[1]) if at else 0
+
+
+def _ends_apart(line: Line, words: list[Word], cuts: Sequence[int]) -> Iterator[tuple[list[Word], list[Word]]]:
+    """The narrow pieces at the ends of a line that wide gaps part from it, each with the rest of the line."""
+    most = 0.35 * (line.col_x1 - line.col_x0)
+    for end, rest in ((words[: cuts[0]], words[cuts[0] :]), (words[cuts[-1] :], words[: cuts[-1]])):
+        if end[-1].x1 - end[0].x0 < most:
+            yield end, rest
+
+
+def part_of(line: Line, words: list[Word]) -> Line:
+    """Some words of a line as a line of their own."""
+    biggest = max(words, key=lambda word: word.size)
+    left, right = min(word.x0 for word in words), max(word.x1 for word in words)
+    top, bottom = min(word.top for word in words), max(word.bottom for word in words)
+    held = _Fragment(words, left, right, top, bottom, biggest.baseline, biggest.size)
+    part = _line(line.page, line.column, [held], line.col_x0, line.col_x1)
+    part.frame, part.apart = line.frame, ()
+    return part
 
 
 def _joined(words: Sequence[Word]) -> tuple[str, str, tuple[int, ...]]:

@@ -16,6 +16,7 @@ from tripletkit.errors import ConfigError, SourceError
 from tripletkit.language.layout_words import LONGEST_MEAN_WORD
 from tripletkit.pdf.glyphs import style_of
 from tripletkit.pdf.lines import Line, page_lines
+from tripletkit.pdf.margins import with_margins
 from tripletkit.pdf.reader import (
     Bookmark,
     RawPage,
@@ -162,7 +163,10 @@ class _Reading:
                 if found and page.complaint is None and not page.unread:
                     pages[number - 1] = replace(page, again=True)
         outline, lost = self._guarded("outline", self._outline, list[Bookmark]())
-        return RawBook(read_metadata(self.document, "Title"), pages, outline, (*parts, *more, *lost))
+        lines = [page.lines for page in pages]
+        apart, faults = self._guarded("margins", lambda: (with_margins(lines), list[Part]()), lines)
+        pages = [replace(page, lines=held) for page, held in zip(pages, apart, strict=True)]
+        return RawBook(read_metadata(self.document, "Title"), pages, outline, (*parts, *more, *lost, *faults))
 
     def _page(self, number: int, label: str, words: Mapping[int, list[Word]]) -> ReadPage:
         step = f"page {number}"
