@@ -143,5 +143,5 @@ STAGE = Stage(
     inputs=frozenset({Input.ENCODER, Input.COMPARED_ENCODERS, Input.WORD_RULES, Input.USER_PAIRS}),
     files_in=("encoder",),
     files_out=("scores.json",),
-    version=4,
+    version=5,
 )
