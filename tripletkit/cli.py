@@ -199,8 +199,10 @@ Encoders = Annotated[
 ]
 Push = Annotated[str | None, _option("--push-to-hub --push", "Upload to this repository on the Hub.", "OWNER/NAME")]
 FineTuned = Annotated[bool, _option("--fine-tuned", "Publish the fine-tuned encoder with its card, not the dataset.")]
-_REVIEW = "Print N random triplets to judge, as lines for OUTPUT/review.jsonl; change nothing."
-ReviewSample = Annotated[int | None, typer.Option("--review-sample", min=1, metavar="N", help=_REVIEW)]
+_REVIEW = "Write random triplets to judge in another tool; change nothing. `review --import` reads the verdicts."
+ReviewFormat = Annotated[Literal["jsonl", "argilla", "labelstudio"] | None, _option("--review-format", _REVIEW)]
+_SAMPLE = "How many triplets --review-format writes."
+ReviewSample = Annotated[int, typer.Option("--review-sample", min=1, metavar="N", help=_SAMPLE)]
 Public = Annotated[bool, _option("--public/--private", "Visibility of the repository if it is new.")]
 Revision = Annotated[str, _option("--revision", "Branch to upload to.")]
 Tag = Annotated[str | None, _option("--tag", "Tag for the upload, such as v1.")]
@@ -266,13 +268,14 @@ def publish(
     tag: Tag = None,
     dry_run: DryRun = False,
     fine_tuned: FineTuned = False,
-    review_sample: ReviewSample = None,
+    review_format: ReviewFormat = None,
+    review_sample: ReviewSample = 200,
 ) -> None:
     """Write the dataset with its card; upload it. With --fine-tuned, the trained encoder instead."""
     project = call.project()
-    if review_sample is not None:
-        lines = project.review_sample(review_sample)
-        call.show(map(json.loads, lines), lines)
+    if review_format is not None:
+        files = project.write_review_sample(review_format, review_sample)
+        call.show([{"format": review_format, "files": list(map(str, files))}], map(str, files))
         return
     _check_publish_options(call, push_to_hub, dry_run=dry_run, fine_tuned=fine_tuned)
     if not fine_tuned:

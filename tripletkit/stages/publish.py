@@ -15,13 +15,14 @@ import polars as pl
 import tripletkit
 from tripletkit.errors import SourceError, TableError
 from tripletkit.pdf.reader import open_pdf, read_metadata
-from tripletkit.publishing.card_statistics import REVIEW, dataset_title, read_review
+from tripletkit.publishing.card_statistics import dataset_title
 from tripletkit.publishing.cards import SCORES, read_scores
 from tripletkit.publishing.configs import Tables
 from tripletkit.publishing.dataset_folder import CardDetails, write_dataset
 from tripletkit.publishing.model_card import books_trained_on, encoder_problem, write_model_card
 from tripletkit.publishing.retrieval_sets import retrieval_sets
 from tripletkit.publishing.rights import refuse_without_rights
+from tripletkit.reviews import rates
 from tripletkit.settings import PublishSettings
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, Store
@@ -29,6 +30,8 @@ from tripletkit.store import ENCODER, Store
 READS = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "teacher")
 #: The tables that an encoder's card is made from.
 ENCODER_TABLES = ("books", "passages", "terms", "splits", "triplets")
+#: By these a triplet is the same one in every round.
+TRIPLET = ("passage_id", "positive_id", "negative_id")
 #: What programs write into a PDF in the place of an author.
 NO_AUTHOR = frozenset({"", "admin", "administrator", "author", "owner", "unknown", "user", "windows user"})
 
@@ -65,7 +68,7 @@ def card_details(job: Job, authors: Mapping[str, str]) -> CardDetails:
         libraries={name: importlib.metadata.version(name) for name in ("pypdfium2", "sentence-transformers", "torch")},
         have_the_right=settings.publish.i_have_the_right,
         authors=authors,
-        review=read_review(job.folder / REVIEW, set(job.table("triplets")["triplet_id"])),
+        review=rates(job.reviews.on_triplets, frozenset(job.table("triplets").select(*TRIPLET).iter_rows())),
         scores=read_scores(Store(job.folder)),
         margin=settings.train.margin,
     )
@@ -134,9 +137,9 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("publish", "mine", "seed"),
-    inputs=frozenset({Input.ENCODER, Input.RULES}),
+    inputs=frozenset({Input.ENCODER, Input.RULES, Input.REVIEW_RATES}),
     also_reads=("dropped",),
-    files_in=(SCORES, REVIEW),
+    files_in=(SCORES,),
     files_out=("dataset",),
     version=4,
 )
