@@ -149,7 +149,10 @@ class Runner:
         return self._fresh(stage, self._key(stage)) is not None
 
     def touched_by_reviews(self, before: str) -> list[str]:
-        """The stages before ``before`` that only verdicts, directly or through other tables, put out of date."""
+        """The stages before ``before`` that verdicts, directly or through other tables, put out of date, and nothing else did.
+
+        Raises TableError where verdicts concern a stage that other settings or another version put out of date as well.
+        """
         touched, changed = list[str](), set[str]()
         for stage in map(find_stage, (name for name in STAGES[: STAGES.index(before)] if name in _BY_REVIEW)):
             made, key = self.store.manifest(stage.name), self._key(stage)
@@ -158,6 +161,9 @@ class Runner:
             if _without_reviews(made.key, changed) == _without_reviews(key, changed):
                 touched.append(stage.name)
                 changed |= {f"{name}.parquet" for name in stage.writes}
+            elif any(made.key.get(name) != key.get(name) for name in _REVIEW_KEYS):
+                problem = f"verdicts of `tripletkit review` concern {stage.name}, which other settings or another version made"
+                raise TableError(problem, f"Run `tripletkit {stage.name}` with the options that you want, then try again.")
         return touched
 
     def still_there(self, stage: str, made: Manifest) -> bool:
@@ -262,8 +268,10 @@ def _without_reviews(key: dict[str, Any], changed: set[str]) -> dict[str, Any]:
 _BY_REVIEW = frozenset(("glossary", "tag", "split", "mine"))
 #: What verdicts add to the key of a stage.
 _REVIEW_KEYS = frozenset(
-    ("joins", "kept_or_dropped", "splits", "not_meant", "not_prose", "on_triplets")
-    + ("known_positives", "bad_positives", "allowed_negatives", "allowed_positives")
+    (
+        *("joins", "kept_or_dropped", "splits", "not_meant", "not_prose", "on_triplets"),
+        *("known_positives", "bad_positives", "allowed_negatives", "allowed_positives"),
+    )
 )
 
 
