@@ -148,6 +148,17 @@ def test_a_book_too_small_to_teach_is_named(mined: Path) -> None:
         STAGE.run(replace(of, tables={**of.tables, "mentions": of.tables["mentions"].head(0)}))
 
 
+def test_a_large_book_is_scored_in_parts(mined: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tripletkit.stages.teach.MOST", 5)
+    rows = teach(mined).tables["teacher"].join(Store(mined).read("passages"), on="passage_id", how="left")
+    order = Store(mined).read("passages").filter(pl.col("passage_id").is_in(rows["passage_id"].to_list()))
+    place = {one: number for number, one in enumerate(order.sort("page_first", "passage_id")["passage_id"])}
+    sizes = rows.group_by("list").agg(pl.col("passage_id").replace_strict(place).alias("places"))["places"].to_list()
+    assert len(place) > 10
+    assert max(len(set(one)) for one in sizes) == 5
+    assert {min(one) // 5 for one in sizes} == {max(one) // 5 for one in sizes} == set(range(-(-len(place) // 5)))
+
+
 def test_the_stage_runs_again_for_other_lists_but_not_for_another_learning_rate(
     mined: Path, tiny_encoder: Path
 ) -> None:

@@ -28,6 +28,8 @@ from tripletkit.teaching.teachers import Teacher, check_teacher, load_teacher, u
 
 #: A list compares terms and passages, so a book needs some of both.
 FEWEST = 2
+#: A book of more passages is scored and drawn from in parts of this many: its scores, passages x terms, are held in memory.
+MOST = 2000
 
 
 def run(job: Job) -> StageResult:
@@ -92,7 +94,7 @@ class _Book:
 
 
 def _books(job: Job) -> tuple[dict[str, _Book], list[Row]]:
-    """The books that can teach, and the reason for each other one."""
+    """The books, or parts of MOST passages, that can teach, and the reason for each other one."""
     names = ("train",) if job.settings.train.text == "train" else ("train", "validation", "test")
     every, splits, kinds = job.table("passages"), job.table("splits"), job.settings.mine.kinds
     passages = pl.concat([anchor_passages(every, splits, kinds=kinds, split=name) for name in names])
@@ -100,17 +102,19 @@ def _books(job: Job) -> tuple[dict[str, _Book], list[Row]]:
     terms, mentions, lines = job.table("terms").filter("kept"), job.table("mentions"), job.table("lines")
     books, dropped = dict[str, _Book](), list[Row]()
     for book_id in passages["book_id"].unique().sort().to_list():
-        own = passages.filter(book_id=book_id).sort("page_first", "passage_id")
-        said = mentions.join(own.select("passage_id"), on="passage_id", how="semi")
-        its = terms.filter((pl.col("book_id") == book_id) | pl.col("book_id").is_null())
-        its = its.join(said.select("term_id").unique(), on="term_id", how="semi")
-        if own.height < FEWEST or its.height < FEWEST:
-            detail = f"{own.height} passages, {its.height} terms"
-            dropped.append({"stage": "teach", "item": book_id, "reason": "too small to teach", "detail": detail})
-            continue
-        trains = [split_of.get(passage_id) == "train" for passage_id in own["passage_id"]]
-        of_book = lines.filter(book_id=book_id)
-        books[book_id] = _Book(own.to_dicts(), its.to_dicts(), said, of_book, trains, held_out)
+        of_book = passages.filter(book_id=book_id).sort("page_first", "passage_id")
+        available = terms.filter((pl.col("book_id") == book_id) | pl.col("book_id").is_null())
+        book_lines = lines.filter(book_id=book_id)
+        for number, own in enumerate(of_book.iter_slices(MOST)):
+            said = mentions.join(own.select("passage_id"), on="passage_id", how="semi")
+            its = available.join(said.select("term_id").unique(), on="term_id", how="semi")
+            if own.height < FEWEST or its.height < FEWEST:
+                detail = f"{own.height} passages, {its.height} terms"
+                dropped.append({"stage": "teach", "item": book_id, "reason": "too small to teach", "detail": detail})
+                continue
+            trains = [split_of.get(passage_id) == "train" for passage_id in own["passage_id"]]
+            name = f"{book_id} {number}" if number else book_id
+            books[name] = _Book(own.to_dicts(), its.to_dicts(), said, book_lines, trains, held_out)
     return books, dropped
 
 
