@@ -207,6 +207,8 @@ Public = Annotated[bool, _option("--public/--private", "Visibility of the reposi
 Revision = Annotated[str, _option("--revision", "Branch to upload to.")]
 Tag = Annotated[str | None, _option("--tag", "Tag for the upload, such as v1.")]
 DryRun = Annotated[bool, _option("--dry-run", "Print what would be uploaded and where; upload nothing.")]
+TermName = Annotated[str, typer.Argument(help="A term: its name, one of its forms, or its id.")]
+PassageId = Annotated[str, typer.Argument(help="A passage's id, or the beginning of it.")]
 Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or OWNER/NAME on the Hub.")]
 FillTo = Annotated[Path, _option("--to", "Folder for the dataset with its text.")]
 
@@ -335,6 +337,16 @@ def run(call: Call) -> None:
     from tripletkit.pipeline import STAGES
 
     call.run(*STAGES)
+
+
+@command(app)
+def why(call: Call, term: TermName, passage_id: PassageId) -> None:
+    """Say why a term is a positive or a negative of a passage. Or which guard rejects it, and what would change that."""
+    from tripletkit.review.folder import OutputFolder
+    from tripletkit.review.why import explain
+
+    found = explain(OutputFolder(call.project().settings), term, passage_id)
+    call.show([found.to_dict()], found.lines())
 
 
 @command(app)

@@ -163,7 +163,9 @@ class Runner:
                 changed |= {f"{name}.parquet" for name in stage.writes}
             elif any(made.key.get(name) != key.get(name) for name in _REVIEW_KEYS):
                 problem = f"verdicts of `tripletkit review` concern {stage.name}, which other settings or another version made"
-                raise TableError(problem, f"Run `tripletkit {stage.name}` with the options that you want, then try again.")
+                raise TableError(
+                    problem, f"Run `tripletkit {stage.name}` with the options that you want, then try again."
+                )
         return touched
 
     def still_there(self, stage: str, made: Manifest) -> bool:
