@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import getpass
 import json
 import logging
 import sys
@@ -207,6 +208,18 @@ Public = Annotated[bool, _option("--public/--private", "Visibility of the reposi
 Revision = Annotated[str, _option("--revision", "Branch to upload to.")]
 Tag = Annotated[str | None, _option("--tag", "Tag for the upload, such as v1.")]
 DryRun = Annotated[bool, _option("--dry-run", "Print what would be uploaded and where; upload nothing.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on this machine; 0: any that is free.")]
+NoOpen = Annotated[bool, _option("--no-open", "Open no browser; print the address only.")]
+Reviewer = Annotated[
+    str | None, _option("--reviewer", "Name under which verdicts are kept [default: the user's].", "NAME")
+]
+Import = Annotated[
+    Path | None,
+    _option(
+        "--import", "Add the verdicts of a file: an export, or filled in with --review-format; no browser.", "FILE"
+    ),
+]
+Export = Annotated[Path | None, _option("--export", "Write all verdicts as JSON lines; no browser.", "FILE")]
 TermName = Annotated[str, typer.Argument(help="A term: its name, one of its forms, or its id.")]
 PassageId = Annotated[str, typer.Argument(help="A passage's id, or the beginning of it.")]
 Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or OWNER/NAME on the Hub.")]
@@ -337,6 +350,30 @@ def run(call: Call) -> None:
     from tripletkit.pipeline import STAGES
 
     call.run(*STAGES)
+
+
+@command(app)
+def review(
+    call: Call,
+    port: Port = 0,
+    no_open: NoOpen = False,
+    reviewer: Reviewer = None,
+    import_: Import = None,
+    export: Export = None,
+) -> None:
+    """Look at triplets, terms and passages in the browser and judge them. Verdicts act when stages run next."""
+    project, who = call.project(), reviewer or getpass.getuser()
+    if import_ is not None:
+        held, new = project.import_reviews(import_, who)
+        call.show([{"read": held, "added": new}], [f"{import_}: {held:,} verdicts, {new:,} of them new"])
+    if export is not None:
+        count = project.export_reviews(export)
+        call.show([{"exported": count, "file": str(export)}], [f"{export}: {count:,} rows"])
+    if import_ is None and export is None:
+        told = "Stop with Ctrl-C; verdicts are kept at once and take effect with `tripletkit mine`."
+        project.review(
+            port=port, reviewer=who, browser=not no_open, say=lambda at: call.show([{"address": at}], [at, told])
+        )
 
 
 @command(app)

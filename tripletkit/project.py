@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -257,6 +258,18 @@ class Project:
         triplets = self.store.read("triplets") if self.store.has("triplets") else None
         rows = read_verdicts(Path(path), reviewer, triplets)
         return len(rows), ReviewFile(self.store.folder).add(rows)
+
+    def review(self, *, port: int = 0, reviewer: str = "", browser: bool = True, say: Callable[[str], None]) -> None:
+        """Serve the pages of the review on this machine until Ctrl-C. ``say`` is given their address.
+
+        Raises ConfigError where the extra `review` is not installed or the port is in use, TableError without triplets.
+        """
+        if missing := [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]:
+            raise ConfigError(f"review: {missing[0]} is not installed", "pip install 'tripletkit[review]'")
+        from tripletkit.review.folder import OutputFolder
+        from tripletkit.review.server import serve
+
+        serve(OutputFolder(self.settings), port=port, reviewer=reviewer, browser=browser, say=say)
 
     def export_reviews(self, path: str | Path) -> int:
         """Write the table `reviews`, all rows, as JSON lines; returns how many."""

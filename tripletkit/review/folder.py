@@ -24,6 +24,8 @@ from tripletkit.store import ENCODER, MAKERS, Store
 from tripletkit.terms.forms import form_key
 
 Row = dict[str, Any]
+#: What `remember` holds at most; a queue of 100,000 triplets takes 15 MB.
+MOST_HELD = 16
 Made = TypeVar("Made")
 
 
@@ -56,10 +58,15 @@ class OutputFolder:
         stamp = tuple(map(self._stamp, files))
         with self._lock:
             known = self._held.get(what)
-            if known is None or known[0] != stamp:
-                self._held[what] = known = (stamp, make())
-            made: Made = known[1]
-            return made
+        if known is None or known[0] != stamp:
+            known = (stamp, make())  # perhaps twice at once, which does no harm
+        with self._lock:
+            self._held.pop(what, None)
+            self._held[what] = known  # the last used stands last
+            while len(self._held) > MOST_HELD:
+                del self._held[next(iter(self._held))]
+        made: Made = known[1]
+        return made
 
     def _stamp(self, file: str) -> tuple[int, int]:
         path = self.store.place(file)
