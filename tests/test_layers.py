@@ -50,6 +50,8 @@ OWNERS = {
     "datasets": {"publishing/dataset_folder.py", "training/trainer.py", "project.py"},
     "peft": {"training/model.py"},
     "spacy": {"tagging/mentions.py"},
+    "fastapi": {"review/web.py"},
+    "uvicorn": {"review/server.py"},
     "bm25s": {"language/lexical.py"},
     "Stemmer": {"language/lexical.py"},
     "huggingface_hub": {
@@ -66,7 +68,7 @@ OWNERS = {
 LAYERS = [
     {"errors", "__init__"},
     {"hub_answers", "ids", "settings", "schemas", "rules", "progress"},
-    {"store", "language", "near_duplicates", "user_rows", "books"},
+    {"store", "language", "near_duplicates", "user_rows", "books", "reviews", "review_exchange"},
     {"pdf", "tagging", "encoding", "publishing", "terms", "mining", "teaching", "training", "evaluation"},
     {"own_passages"},
     {"stage"},
@@ -74,6 +76,7 @@ LAYERS = [
     {"pipeline"},
     {"rounds"},
     {"summaries"},
+    {"review"},
     {"project"},
     {"cli"},
     {"__main__"},

@@ -308,8 +308,8 @@ class Rates:
     @property
     def shares(self) -> dict[str, tuple[int, float, float, float]]:
         """By verdict: its count, its share, and the 95 % Wilson interval of the share."""
-        total = self.triplets
-        return {name: (n, n / total, *wilson(n, total)) for name, n in self.counts.items()} if total else {}
+        total, counts = self.triplets, {name: self.counts.get(name, 0) for name in VERDICTS["triplet"]}
+        return {name: (n, n / total, *wilson(n, total)) for name, n in counts.items()} if total else {}
 
 
 def rates(rows: Sequence[Review], present: frozenset[tuple[str, ...]] | None = None) -> Rates | None:
@@ -325,9 +325,7 @@ def rates(rows: Sequence[Review], present: frozenset[tuple[str, ...]] | None = N
         return None
     counts = Counter(last.values())
     gone = 0 if present is None else len(last.keys() - present)
-    return Rates(
-        {verdict: counts[verdict] for verdict in VERDICTS["triplet"]}, len({row.who for row in held}), bool(blind), gone
-    )
+    return Rates(dict(counts), len({row.who for row in held}), bool(blind), gone)
 
 
 def agreement(rows: Iterable[Review]) -> tuple[int, float, float] | None:
