@@ -18,7 +18,12 @@ TABLES = small_tables(unlicensed(ALPHA), unlicensed(BETA))
 
 @pytest.fixture
 def redacted(tmp_path: Path) -> Path:
-    facts = replace(DETAILS, scores=SCORES, review=Rates({"good": 180, "false negative": 5, "trivial": 15}), authors={ALPHA.book_id: "Ann Author"})
+    facts = replace(
+        DETAILS,
+        scores=SCORES,
+        review=Rates({"good": 180, "false negative": 5, "trivial": 15}),
+        authors={ALPHA.book_id: "Ann Author"},
+    )
     write_dataset(TABLES, tmp_path / "redacted", details=facts, redact=True)
     return tmp_path / "redacted"
 

@@ -77,7 +77,8 @@ def known_terms(triplets: pl.DataFrame, pool: Pool) -> list[frozenset[str]]:
         lists = [pool.related[terms[term_id]]] if term_id in terms else []
         if passage_id in passages and passage_id not in known:
             at = passages[passage_id]
-            lists += [pool.mentioned[at], pool.cited[at], pool.implied[at]] + [pool.known[at]] * (at in pool.known)
+            lists += [pool.mentioned[at], pool.cited[at], pool.implied[at]]
+            lists += [pool.known[at]] if at in pool.known else []
         known[passage_id] |= {name, *(pool.names[t] for held in lists for t in held.tolist())}
     whole = {passage_id: frozenset(names) for passage_id, names in known.items()}
     return [whole[passage_id] for passage_id in triplets["passage_id"]]
