@@ -114,12 +114,14 @@ class OutputFolder:
         """The term of this id, name or form, of the book or of the user. Raises ConfigError if there is none."""
         if name in self.terms:
             return self.terms[name]
-        key = form_key(name)
-        near = [
-            row for row in self.terms.values() if any(form_key(form) == key for form in (row["term"], *row["forms"]))
-        ]
+        key, folded = form_key(name), name.casefold()
+
+        def called(row: Row) -> bool:
+            return any(form.casefold() == folded or form_key(form) == key for form in (row["term"], *row["forms"]))
+
+        near = [row for row in self.terms.values() if called(row)]
         own = [row for row in near if row["book_id"] in (book_id, None)] or near
-        exact = [row for row in own if row["term"].casefold() == name.casefold()] or own
+        exact = [row for row in own if row["term"].casefold() == folded] or own
         if not exact:
             raise ConfigError(
                 f"no term is called {name!r}", "`tripletkit glossary --list` prints all terms and their forms."
@@ -143,6 +145,12 @@ class OutputFolder:
         title = self.books.get(passage["book_id"], {}).get("title", passage["book_id"])
         return ", ".join(part for part in (title, pages, passage["section"]) if part)
 
+    @property
+    def encoder(self) -> str:
+        """The fingerprint of the encoder that mined; "" without triplets."""
+        made = lambda: self.scan("triplets").select("encoder").head(1).collect()["encoder"].to_list()  # noqa: E731
+        return next(iter(self.remember("encoder", ["triplets.parquet"], made)), "")
+
     @cached_property
     def vectors(self) -> KnownVectors:
         """Vectors that mining left in the cache."""
@@ -157,9 +165,9 @@ class KnownVectors:
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
         self._places: dict[str, EncoderFolder | None] = {}
 
-    def cosine(self, encoder: str, one: tuple[str, Task], other: tuple[str, Task]) -> float | None:
-        """The cosine of two texts, each with what it is encoded as, by the encoder of this fingerprint; None if not known."""
-        place = self._place(encoder)
+    def cosine(self, one: tuple[str, Task], other: tuple[str, Task]) -> float | None:
+        """The cosine of two texts, each with what it is encoded as, by the encoder that mined; None if not known."""
+        place = self._place(self._folder.encoder)
         if place is None:
             return None
         pair = [self._vectors.get(text_key(place.role(task) + text)) for text, task in (one, other)]

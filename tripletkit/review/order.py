@@ -8,10 +8,10 @@ from typing import Literal
 
 import polars as pl
 
-from tripletkit.review.folder import OutputFolder
+from tripletkit.review.folder import OutputFolder, Row
 from tripletkit.review.why import mine_settings
 from tripletkit.reviews import Review
-from tripletkit.terms.concepts import Alias, propose_aliases
+from tripletkit.terms.concepts import propose_aliases
 
 #: By these a triplet is known, whatever its round.
 KEY = ("passage_id", "positive_id", "negative_id")
@@ -170,15 +170,17 @@ def rejections(folder: OutputFolder, stage: str = "", reason: str = "", passage:
     return rows.sort(order, nulls_last=True)
 
 
-def proposals(folder: OutputFolder) -> Sequence[tuple[str, Alias]]:
-    """Pairs of kept terms of one book, or of the user, that may be one: book and names, the likeliest first."""
+def proposals(folder: OutputFolder) -> Sequence[tuple[Row, Row, float]]:
+    """Pairs of kept terms of one book and the user that may be one, the likeliest first: a term, its other name, similarity."""
     return folder.remember("proposals", ["terms.parquet"], lambda: _proposals(folder))
 
 
-def _proposals(folder: OutputFolder) -> Sequence[tuple[str, Alias]]:
-    by_book: dict[str, list[str]] = {}
-    for row in folder.terms.values():
-        if row["kept"]:
-            by_book.setdefault(row["book_id"] or "", []).append(row["term"])
-    found = [(book, alias) for book, names in by_book.items() for alias in propose_aliases(names)]
-    return sorted(found, key=lambda pair: -pair[1].score)
+def _proposals(folder: OutputFolder) -> Sequence[tuple[Row, Row, float]]:
+    kept = [row for row in folder.terms.values() if row["kept"]]
+    found: dict[tuple[str, str], tuple[Row, Row, float]] = {}
+    for book_id in dict.fromkeys(row["book_id"] for row in kept):
+        named = {row["term"]: row for row in kept if row["book_id"] in (book_id, None)}
+        for alias in propose_aliases(named):
+            one, other = named[alias.form], named[alias.canonical]
+            found.setdefault((one["term_id"], other["term_id"]), (one, other, alias.score))
+    return sorted(found.values(), key=lambda pair: -pair[2])

@@ -285,14 +285,12 @@ def term_page(folder: OutputFolder, term_id: str) -> Values:
 
 def _open_proposals(folder: OutputFolder) -> list[Values]:
     """Proposed pairs on which nobody has decided."""
-    ids = {(row["book_id"] or "", row["term"]): row["term_id"] for row in folder.terms.values() if row["kept"]}
-    decided = folder.decisions
-    found = []
-    for book, alias in proposals(folder):
-        one, other = ids.get((book, alias.form)), ids.get((book, alias.canonical))
-        if one and other and ("terms", *sorted((one, other))) not in decided.last:
-            found.append({"one": folder.terms[one], "other": folder.terms[other], "score": alias.score})
-    return found
+    decided = folder.decisions.last
+    return [
+        {"one": one, "other": other, "score": score}
+        for one, other, score in proposals(folder)
+        if ("terms", *sorted((one["term_id"], other["term_id"]))) not in decided
+    ]
 
 
 def proposals_page(folder: OutputFolder, start: int) -> Values:

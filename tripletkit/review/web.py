@@ -57,7 +57,7 @@ class Guard:
         """Why the request is refused, or None."""
         hosts = {f"{host}:{self.port}" for host in ("127.0.0.1", "localhost")}
         headers = request.headers
-        if request.client is not None and request.client.host not in ("127.0.0.1", "::1", "testclient"):
+        if request.client is not None and request.client.host not in ("127.0.0.1", "::1"):
             return "only this machine may look"
         if headers.get("host") not in hosts:
             return "this address is not ours"

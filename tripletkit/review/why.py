@@ -86,7 +86,9 @@ def explain_rows(folder: OutputFolder, passage: Row, term: Row) -> Explanation:
     """The same for rows of the tables passages and terms."""
     with normalised_by(load_rules(folder.settings.rules)):
         of = _Pair(folder, passage, term)
-        findings = [*of.not_mined()] or [*of.as_positive(), *of.as_negative()]
+        findings = [*of.not_mined()] or [*of.as_positive()]
+        if not {"positive", "rejected"} & {finding.role for finding in findings}:
+            findings += of.as_negative()
     split = folder.splits.get(passage["passage_id"])
     return Explanation(passage, folder.where(passage), split, term, tuple(findings))
 
@@ -202,11 +204,17 @@ class _Pair:
             if row["negative_id"] == self.key[1]:
                 seen.add(row["positive_id"])
                 yield self._negative(row)
-        others = dict.fromkeys(row["positive_id"] for row in self.triplets)
+        # A pair for which no negative was left has no triplet.
+        left = [row["related"] for row in self.dropped if row["reason"] == NO_NEGATIVE]
+        others = dict.fromkeys([*(row["positive_id"] for row in self.triplets), *left])
         for positive_id in others:
             if positive_id not in seen | {self.key[1]} and positive_id in self.folder.terms:
                 positive = self.folder.terms[positive_id]
                 yield next(self.guards(positive), None) or self._unused(positive)
+        if not others:
+            yield Finding(
+                "unused", "the passage has no positive, so it is no anchor", "more terms; mine.weak_positives"
+            )
 
     def _negative(self, row: Row) -> Finding:
         bound = float(highest_cosine(row["cos_ap"], self.settings.relative_margin))
@@ -339,10 +347,9 @@ class _Pair:
         return ""
 
     def _near_synonym(self, positive: Row) -> str:
-        if positive["term_id"] == self.term["term_id"] or not self.triplets:
+        if positive["term_id"] == self.term["term_id"]:
             return ""
-        encoder = self.triplets[0]["encoder"]
-        cosine = self.folder.vectors.cosine(encoder, (positive["term"], "query"), (self.term["term"], "query"))
+        cosine = self.folder.vectors.cosine((positive["term"], "query"), (self.term["term"], "query"))
         threshold = self.settings.synonym_threshold
         return (
             f"their cosine {cosine:.3f} is {threshold:g} or more" if cosine is not None and cosine >= threshold else ""
@@ -368,17 +375,18 @@ class _Pair:
         return next((row["detail"] for row in told if row["detail"].startswith(f"positive {positive['term']!r} ")), "")
 
     def _of_positive(self, positive: Row) -> Any:  # noqa: ANN401 - a float32 of numpy, or None
-        rows = (row for row in self.triplets if row["positive_id"] == positive["term_id"] and not row["masked"])
-        row = next(rows, None)
-        return None if row is None else row["cos_ap"]
+        known = (
+            row["cos_ap"] for row in self.triplets if row["positive_id"] == positive["term_id"] and not row["masked"]
+        )
+        return next(known, None) or self._by_vectors(positive)
 
     def _cosine(self) -> float | None:
         """The cosine of the passage and the term; None where it is not known."""
-        known = next((row["cos_an"] for row in self.triplets if row["negative_id"] == self.key[1]), None)
-        if known is not None or not self.triplets:
-            return known
-        encoder, text = self.triplets[0]["encoder"], self.passage["text"]
-        return self.folder.vectors.cosine(encoder, (text, "document"), (self.term["term"], "query"))
+        known = (row["cos_an"] for row in self.triplets if row["negative_id"] == self.key[1] and not row["masked"])
+        return next(known, None) or self._by_vectors(self.term)
+
+    def _by_vectors(self, term: Row) -> float | None:
+        return self.folder.vectors.cosine((self.passage["text"], "document"), (term["term"], "query"))
 
     def _who(self, fact: str) -> str:
         """Who said so, and when."""
