@@ -45,6 +45,7 @@ def _bound(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen()  # so that a browser may ask before the server is ready
     except OSError as error:
         listener.close()
         raise ConfigError(

@@ -233,7 +233,7 @@ def terms_page(folder: OutputFolder, q: str, book: str, kept: str, start: int) -
     shown = [_listed(folder, row) for row in rows[max(start, 0) : start + ROWS]]
     more = {"more": len(rows) > start + ROWS, "start": start, "step": ROWS, "total": len(rows)}
     chosen = {"q": q, "book": book, "kept": kept, "books": _choices(folder)["books"]}
-    return {"rows": shown, **more, **chosen, "proposals": len(_open_proposals(folder))}
+    return {"rows": shown, **more, **chosen}
 
 
 def _listed(folder: OutputFolder, row: Row) -> Values:
