@@ -11,6 +11,7 @@ import uvicorn
 
 from tripletkit.errors import ConfigError
 from tripletkit.review.folder import OutputFolder
+from tripletkit.review.order import Filters, judged, triplet_order
 from tripletkit.review.web import create_app
 
 HOST = "127.0.0.1"
@@ -20,8 +21,9 @@ PATIENCE_S = 3
 
 def serve(folder: OutputFolder, *, port: int, reviewer: str, browser: bool, say: Callable[[str], None]) -> None:
     """Serve until Ctrl-C. ``port`` 0 takes a free one; ``say`` gets the address. Raises ConfigError for a port in use."""
-    folder.scan("triplets")  # a missing table is reported before anything opens
-    folder.reviews  # noqa: B018 - so is a line that cannot be used
+    # Before anything opens: what is missing, or cannot be used, is reported, and the first page needs no wait.
+    triplet_order(folder, Filters())
+    judged(folder.reviews, reviewer, blind=False)
     with _bound(port) as listener:
         app = create_app(folder, port=listener.getsockname()[1], reviewer=reviewer)
         address = f"http://{HOST}:{listener.getsockname()[1]}{app.state.base}/"
