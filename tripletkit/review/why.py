@@ -146,7 +146,8 @@ class _Pair:
         """What shows that the passage is about the term."""
         spans = [(row["start"], row["end"]) for row in self.mentions if row["term_id"] == self.key[1]]
         surfaces = dict.fromkeys(self.passage["text"][start:end] for start, end in spans)
-        yield f"mentioned {len(spans)} times ({', '.join(map(repr, surfaces))})" if spans else "not mentioned"
+        times = "once" if len(spans) == 1 else f"{len(spans)} times"
+        yield f"mentioned {times} ({', '.join(map(repr, surfaces))})" if spans else "not mentioned"
         if pages := self._cited(0):
             yield f"the index cites it on {pages}"
         if is_defined(self.passage["text"], spans):
