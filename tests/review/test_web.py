@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ from httpx import Response
 from PIL import Image
 
 from tests.review.conftest import FILE
+from tripletkit.cli import main
 from tripletkit.errors import ConfigError
 from tripletkit.review import server
 from tripletkit.review.folder import OutputFolder
@@ -362,3 +364,16 @@ def test_a_port_in_use_is_an_error(folder: OutputFolder) -> None:
         port = listener.getsockname()[1]
         with pytest.raises(ConfigError, match=f"--port {port}: cannot listen there"):
             server.serve(folder, port=port, reviewer="", browser=False, say=lambda _: None)
+
+
+def test_without_the_extra_the_error_says_how_to_install_it(
+    output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "uvicorn" else find(name, *more)
+    )
+    with pytest.raises(SystemExit) as end:
+        main(["review", "--output", str(output), "--no-open"])
+    assert end.value.code == 1
+    assert "uvicorn is not installed\n  pip install 'tripletkit[review]'" in capsys.readouterr().err

@@ -210,7 +210,8 @@ def test_the_card_tells_the_shares_and_the_sample_is_written_for_other_tools(
     assert "4 verdicts, 4 of them new" in run("review", "--import", str(filled), "--reviewer", "bea")
     assert "4 verdicts, 0 of them new" in run("review", "--import", str(filled), "--reviewer", "bea")
     assert stages_of(run("teach", "--teacher", "none")) == ["mine"]  # which comes first
-    run("publish", "--license", "CC-BY-4.0")
+    (output / "review.jsonl").write_text("{}")
+    assert "review.jsonl is no longer read: `tripletkit review --import " in run("publish", "--license", "CC-BY-4.0")
     card = (output / "dataset/README.md").read_text()
     assert "Reviewed by hand: 4 triplets, drawn at random and judged without seeing scores, by 1 reviewer:" in card
     assert "| good | 2 | 50.0% | 15.0% to 85.0% |" in card

@@ -60,12 +60,13 @@ def draw(task: PageTask) -> bytes:
 
 def _joined(boxes: tuple[Box, ...]) -> list[Box]:
     """One box for lines that follow one another in a column."""
-    joined = list[Box]()
+    joined, line = list[Box](), (0.0, 0.0, 0.0, 0.0)
     for box in boxes:
-        last = joined[-1] if joined else None
-        height = box[3] - box[1]
-        if last and box[1] >= last[1] and box[1] - last[3] < 1.2 * height and box[0] < last[2] and last[0] < box[2]:
+        last, height = joined[-1] if joined else None, max(box[3] - box[1], line[3] - line[1])
+        near = last and box[1] >= last[1] and box[1] - last[3] < 1.2 * height
+        if last and near and box[0] < last[2] and last[0] < box[2]:
             joined[-1] = (min(last[0], box[0]), last[1], max(last[2], box[2]), max(last[3], box[3]))
         else:
             joined.append(box)
+        line = box
     return joined

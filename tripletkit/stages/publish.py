@@ -6,7 +6,7 @@ The scores of an encoder that was trained on the triplets go onto the dataset's 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -22,7 +22,7 @@ from tripletkit.publishing.dataset_folder import CardDetails, write_dataset
 from tripletkit.publishing.model_card import books_trained_on, encoder_problem, write_model_card
 from tripletkit.publishing.retrieval_sets import retrieval_sets
 from tripletkit.publishing.rights import refuse_without_rights
-from tripletkit.reviews import rates
+from tripletkit.reviews import REVIEWS, rates
 from tripletkit.settings import PublishSettings
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, Store
@@ -50,7 +50,13 @@ def run(job: Job) -> StageResult:
     if made is not None and not encoder_problem(store, made):
         write_model_card(store, made, tables, authors=authors, have_the_right=settings.i_have_the_right)
     counts = {"files": len(report.files), "triplets": sum(report.rows.get("triplet", {}).values())}
-    return StageResult(counts=counts, summary=report.summary, notes=report.notes)
+    return StageResult(counts=counts, summary=report.summary, notes=(*report.notes, *_old_review(job.folder)))
+
+
+def _old_review(folder: Path) -> Iterator[str]:
+    """A note where verdicts lie in the file of an earlier version."""
+    if (old := folder / "review.jsonl").is_file():
+        yield f"{old} is no longer read: `tripletkit review --import {old}` adds its verdicts to {REVIEWS}; then remove it"
 
 
 def card_details(job: Job, authors: Mapping[str, str]) -> CardDetails:
