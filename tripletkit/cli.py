@@ -363,17 +363,13 @@ def review(
 ) -> None:
     """Look at triplets, terms and passages in the browser and judge them. Verdicts act when stages run next."""
     project, who = call.project(), reviewer or getpass.getuser()
-    if import_ is not None:
-        held, new = project.import_reviews(import_, who)
-        call.show([{"read": held, "added": new}], [f"{import_}: {held:,} verdicts, {new:,} of them new"])
-    if export is not None:
-        count = project.export_reviews(export)
-        call.show([{"exported": count, "file": str(export)}], [f"{export}: {count:,} rows"])
-    if import_ is None and export is None:
-        told = "Stop with Ctrl-C; verdicts are kept at once and take effect with `tripletkit mine`."
-        project.review(
-            port=port, reviewer=who, browser=not no_open, say=lambda at: call.show([{"address": at}], [at, told])
-        )
+    if import_ is not None or export is not None:
+        _exchange(call, project, who, import_, export)
+        return
+    told = "Stop with Ctrl-C; verdicts are kept at once and take effect with `tripletkit mine`."
+    project.review(
+        port=port, reviewer=who, browser=not no_open, say=lambda at: call.show([{"address": at}], [at, told])
+    )
 
 
 @command(app)
@@ -434,6 +430,16 @@ def _check_publish_options(call: Call, push_to_hub: str | None, *, dry_run: bool
         raise ConfigError(problem, "Add --push-to-hub OWNER/NAME.")
     if fine_tuned and (call.given["publish.to"] is not None or call.given["publish.redact"]):
         raise ConfigError("--to and --redact are for the dataset, not for the encoder", "Leave them out.")
+
+
+def _exchange(call: Call, project: Project, who: str, import_: Path | None, export: Path | None) -> None:
+    """Add the verdicts of a file, then write all that there are."""
+    if import_ is not None:
+        held, new = project.import_reviews(import_, who)
+        call.show([{"read": held, "added": new}], [f"{import_}: {held:,} verdicts, {new:,} of them new"])
+    if export is not None:
+        count = project.export_reviews(export)
+        call.show([{"exported": count, "file": str(export)}], [f"{export}: {count:,} rows"])
 
 
 def _push(call: Call, project: Project, to: str, kind: Kind, *, dry_run: bool, **options: Any) -> None:  # noqa: ANN401
