@@ -12,7 +12,7 @@ import tripletkit
 PACKAGE = Path(tripletkit.__file__).parent
 #: Heavy or awkward libraries, and the modules that may import them.
 OWNERS = {
-    "pypdfium2": {"pdf/reader.py", "pdf/inspect.py"},
+    "pypdfium2": {"pdf/glyphs.py", "pdf/reader.py", "pdf/words.py", "pdf/inspect.py"},
     "pdfplumber": {"pdf/pages.py"},
     "sentence_transformers": {
         "encoding/cross_encoder.py",
@@ -49,9 +49,9 @@ OWNERS = {
     },
     "datasets": {"publishing/dataset_folder.py", "training/trainer.py", "project.py"},
     "peft": {"training/model.py"},
-    "spacy": {"tagging/mentions.py"},
     "fastapi": {"review/web.py"},
     "uvicorn": {"review/server.py"},
+    "spacy": {"tagging/part_of_speech.py"},
     "bm25s": {"language/lexical.py"},
     "Stemmer": {"language/lexical.py"},
     "huggingface_hub": {
@@ -88,6 +88,10 @@ ALLOWED = {
     ("pdf", "encoding.tokens"): "the length of a passage is counted by the encoder's tokenizer",
     ("terms", "language"): "two spellings are one term by their normalised words",
     ("terms", "pdf.lines"): "indexes and glossaries are read from a book's lines",
+    (
+        "terms",
+        "pdf.glossary_shapes",
+    ): "extraction asks whether a section is a glossary, harvesting what its entries are",
     ("terms", "pdf.roles"): "which pages hold an index or a glossary is found once, when a book is read",
     ("terms", "pdf.paragraphs"): "words that a line's end cuts are joined in one way",
     ("terms", "pdf.workers"): "harvest_terms reads a PDF by itself",

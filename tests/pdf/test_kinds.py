@@ -1,5 +1,5 @@
 from tests.pdf.make import LEFT, RIGHT, block, line
-from tripletkit.pdf.kinds import TextMetrics, line_kinds, text_metrics, text_size, with_column_edges
+from tripletkit.pdf.kinds import TextMetrics, line_kinds, open_lone_frames, text_metrics, text_size, with_column_edges
 from tripletkit.pdf.lines import Line
 from tripletkit.rules import load_rules
 
@@ -54,6 +54,59 @@ def test_list_items_and_their_further_lines() -> None:
         line("Text again, from edge to edge.", y=190),
     ]
     assert kinds_of(*lines) == ["list", "list", "list", "prose"]
+
+
+def test_a_name_that_ends_a_paragraph_is_no_code() -> None:
+    lines = block(["Both of them can be shown to be simple calls to"], y=140, short_last=False)
+    lines += [line("accumulate.", y=152, x1=LEFT + 60, style="m"), *block(["And so on, as it is."], y=170)]
+    assert kinds_of(*lines) == ["prose", "prose", "prose"]
+    lines[1] = line("accumulate()", y=158, x0=LEFT + 20, x1=LEFT + 80, style="m")
+    assert kinds_of(*lines) == ["prose", "code", "prose"]
+
+
+def test_a_dash_or_an_o_in_running_text_is_no_bullet() -> None:
+    lines = block(["Rivers carry sand and mud", "– as some say – down to the sea, el", "o la mar, and that is all."])
+    assert kinds_of(*lines) == ["prose"] * 3
+    items = ["There are two:", "- rivers, which are long", "- seas", "- lakes"]
+    assert kinds_of(*block(items, y=140)) == ["prose", "list", "list", "list"]
+    items = ["We find rivers and seas here.", "o rivers", "o seas"]
+    assert kinds_of(*block(items, y=140)) == ["prose", "list", "list"]
+
+
+def test_a_mark_apart_from_its_note_starts_a_footnote() -> None:
+    lines = [
+        *block([f"Line {n} of the text goes on over the whole of the page" for n in range(12)], y=100),
+        line("3", y=496, x0=LEFT + 4, x1=LEFT + 7, size=5.5),
+        line("Some say that it is mud and not sand.", y=500, x0=LEFT + 13, size=8.0),
+    ]
+    assert kinds_of(*lines)[-2:] == ["footnote", "footnote"]
+
+
+def test_a_mark_may_touch_its_note() -> None:
+    lines = [
+        *block([f"Line {n} of the text goes on over the whole of the page" for n in range(12)], y=100),
+        line("1For how to find, unpack and build rivers see the last of the", y=500, x0=LEFT + 13, size=8.0),
+        line("books that are named below.", y=510, x1=RIGHT - 150, size=8.0),
+    ]
+    assert kinds_of(*lines)[-2:] == ["footnote", "footnote"]
+
+
+def test_a_highlight_round_one_line_is_no_box() -> None:
+    lines = block(
+        ["Rivers are long, and the most general of them is", "wide as well, as can be seen.", "Seas are deep."]
+    )
+    lines[0].frame = lines[2].frame = 1
+    lines[2].page = 2
+    open_lone_frames([*PROSE, *lines, *PROSE])
+    assert [held.frame for held in lines] == [0, 0, 1]
+
+
+def test_a_caption_goes_on_behind_a_hyphen_in_smaller_letters() -> None:
+    lines = [
+        line("Figure 1.5: The process that is made in com-", y=140, size=10),
+        line("puting a river.", y=152, x1=LEFT + 70, size=9.3),
+    ]
+    assert kinds_of(*lines) == ["caption", "caption"]
 
 
 def test_rows_of_a_table_and_labels_in_a_figure() -> None:

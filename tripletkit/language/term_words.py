@@ -16,7 +16,9 @@ import re
 #: "p. 12", "pp. 12".
 PAGE_PREFIX = r"(?:pp?\.\s?)?"
 #: What may follow a page number: "84n", "85n3", "86ff.", "88t", "fig. 3".
-PAGE_NOTE = r"(?:\s?(?:nn?|ff?|t|b|e|fig|tab)\b\.?(?:\s?\d{1,3}(?:[–-]\d{1,3})?)?|n\d{1,3}|\*|†)?"
+PAGE_NOTE = r"(?:\s?(?:nn?|ff?|t|b|e|fig|tab)\b\.?(?:\s?\d{1,3}(?:[–-]\d{1,3})?)?|n\d{1,3}|\*|†|\spassim)?"
+#: A place other than a page: "§4.4", "Table 4.1".
+OTHER_PLACE = r"(?:§+\s?|(?:Tables?|Tab\.|Fig(?:ure)?s?\.?|Chapters?|Sections?)\s)[A-Z]?\d+(?:\.\d+)*"
 #: The same where it stands at a line's end.
 PAGE_NOTE_AT_END = r"(?:n+\d{0,3}|ff?\.?|t|\*)?(?:\s?passim)?"
 #: "12 to 15", "12 and 15", "12 passim".
@@ -57,7 +59,9 @@ INDEX_REMARK = re.compile(
     re.I,
 )
 #: Titles of indexes by what they list.
-NAME_INDEX = re.compile(r"\b(names?|authors?|persons?|people|citations?)\b", re.I)
+NAME_INDEX = re.compile(
+    r"\b(names?|authors?|persons?|people|citations?|nominum|nomi|nombres|(?:namen|personen)\w*)\b", re.I
+)
 SUBJECT_INDEX = re.compile(r"subject|topic", re.I)
 SYMBOL_INDEX = re.compile(r"\b(symbols?|notations?)\b", re.I)
 #: A subentry that is about its head itself: "entropy / definition of".
@@ -67,7 +71,18 @@ ABOUT_ITS_HEAD = re.compile(
 
 # --- Entries of a glossary -------------------------------------------------------------------------------------------
 
-PART_OF_SPEECH = re.compile(r"\s*[(\[](?:n|v|vb|adj|adv|noun|verb|adjective|pl|plural)\.?[)\]]$", re.I)
+_PART_OF_SPEECH = r"(?:n|v|vb|adj|adv|noun|verb|adjective|adverb|pl|plural)"
+#: A part of speech behind a term, "Configuration (n)" or "abacus, n.", and before a definition, "n. a device".
+PART_OF_SPEECH = re.compile(rf"\s*[(\[]{_PART_OF_SPEECH}\.?[)\]]$|,?\s{_PART_OF_SPEECH}\.?$(?<=\.)", re.I)
+PART_OF_SPEECH_FIRST = re.compile(rf"^(?:[(\[]{_PART_OF_SPEECH}\.?[)\]]|{_PART_OF_SPEECH}\.(?=\s))[\s:;,–—-]*", re.I)
+#: "matrix (pl. matrices)", "datum (plural: data)".
+PLURAL_IN_BRACKETS = re.compile(r"\s*[(\[](?:pl\.|plural:?)\s+(?P<plural>[^()\[\]]{2,40})[)\]]$", re.I)
+#: Pages at the end of a definition: "A set. 12, 15", "a set; pp. 12, 15".
+PAGE_LIST = re.compile(
+    r"(?:(?P<end>[.)!?”\]])(?P<dots>\s*\.)?\s+|[\s,;(\[]+(?=p\.|pp\.|pages?\b))(?:(?:pp?\.|pages?:?)\s*)?"
+    r"(?P<list>[\divxlc][\divxlc,;\s–-]*)[)\].]?$",
+    re.I,
+)
 #: Another name in a definition: "also called X", "(or X)".
 OTHER_NAME = re.compile(
     r"(?:^|[(.;,]\s*)(?:also|sometimes|often)?\s*(?:called|known as|referred to as|termed|abbreviated(?: as)?)\s+"
@@ -111,6 +126,7 @@ PLAIN_NOUN_END = re.compile(r"(?:applications?|proofs?|uses?|examples?|methods?|
 ACTION_END = re.compile(r"(?:tions?|sions?|ments?|ities|ity|ness|ances?|ences?|analysis)$", re.I)
 #: A plural's ending, if there is one.
 PLURAL_ENDING = r"(?:e?s)?"
+PLURAL_ENDINGS = ("s", "es")
 #: Endings that no noun has, but for those in rules/nouns.txt.
 ADVERB_ENDING = "ly"
 NO_NOUN_END = re.compile(r"(?:ly|ed|ous|ive|ible|able|ical|ful|less|est)$")
@@ -141,3 +157,7 @@ JOINED_PREFIXES = (
 BRACKETED_ENDINGS = r"s|es|ies|al|ly"
 #: The word before an infinitive.
 INFINITIVE = "to"
+#: Before a word, it makes another concept of it: "non-strict" is not "strict".
+NEGATION = re.compile(r"(?<!\w)non[-‐‑]\Z", re.I)
+#: An adjective, participle or gerund: the word after one is no verb ("variable" and "table" are nouns).
+ADJECTIVE_OR_GERUND = re.compile(r"(?:al|ic|ive|ous|less|[^it]able|ible|ful|ese|ing|ed|est)$")

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
-from operator import itemgetter
+from itertools import chain, pairwise
 from typing import NamedTuple
 
-from tripletkit.language.layout_words import ENDING_LETTERS, ends_sentence
+from tripletkit.language.layout_words import (
+    CHAIN_WORDS,
+    COMPOUND_ENDS,
+    ENDING_LETTERS,
+    NUMBER_ENDINGS,
+    NUMBER_WORDS,
+    ends_sentence,
+)
+from tripletkit.pdf.glyphs import Frame
 from tripletkit.pdf.kinds import TextMetrics
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.reader import Frame
 from tripletkit.rules import Rules
 
 #: Kinds whose line breaks are kept.
@@ -30,6 +36,8 @@ LINEWISE = frozenset({"code", "table", "figure"})
 MOST_PAGES_BETWEEN = 3
 #: A second half is looked for in so many paragraphs before it: labels in a figure look like prose at first.
 OPEN_HALVES = 6
+#: Greater than the number of any page.
+_NO_PAGE = 1 << 40
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _TAIL = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐]$")
@@ -53,18 +61,25 @@ class Vocabulary:
         if right[0].isupper():
             return True
         last, head = first.rsplit("-", 1)[-1], second.split("-", 1)[0]
+        joined, compound = self.words[last + head], self.words[f"{last}-{head}"]
+        if joined or compound:
+            return compound > joined
+        # No syllable stands for itself: "x-rays", "two-thirds", "state-of-the-art", "user-defined".
+        in_chain = "-" in first and (last in CHAIN_WORDS or (self.words[last] > 0 and self.words[head] > 0))
+        if len(last) == 1 or in_chain or (last in NUMBER_WORDS and head not in NUMBER_ENDINGS) or head in COMPOUND_ENDS:
+            return True
         if len(last + head) >= 6 and len(head) > ENDING_LETTERS and (last + head)[:-ENDING_LETTERS] in self.stems:
             return False
         # "self-", "non-", "well-": what the book often writes before a hyphen, and words that stand by themselves.
         before_hyphen = self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4)
-        return before_hyphen and self.words[head] >= 2 and len(head) >= 3
+        return before_hyphen and self.words[head] >= (2 if len(head) < 5 else 1) and len(head) >= 3
 
 
 def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
-    """The vocabulary of the lines ``texts``, without words that a line's end cuts."""
+    """The vocabulary of the lines ``texts``, in order, without words that a line's end cuts: neither half is a word."""
     words: Counter[str] = Counter()
     # Each different text between spaces is looked at once.
-    whole = (text[: tail.start()] if (tail := _cut_word(text)) else text for text in texts)
+    whole = (_whole_words(above, text) for above, text in pairwise(chain([""], texts)))
     for text, times in Counter(chain.from_iterable(map(str.split, whole))).items():
         for token in _TOKEN.findall(text):
             words[token.lower().replace("‐", "-")] += times
@@ -79,6 +94,12 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
         if "-" in word:
             prefixes[word.split("-", 1)[0]] += times
     return Vocabulary(words, stems, prefixes)
+
+
+def _whole_words(above: str, text: str) -> str:
+    """``text`` without the second half of a word that ``above`` cuts, and without the first half of one that it cuts."""
+    text = text.partition(" ")[2] if above.endswith(("-", "‐")) else text
+    return text[: tail.start()] if (tail := _cut_word(text)) else text
 
 
 def _cut_word(text: str) -> re.Match[str] | None:
@@ -137,7 +158,10 @@ class Paragraph:
 
     def places_of(self, start: int, end: int) -> Sequence[Place]:
         """The places of the lines that hold the characters from ``start`` to before ``end``."""
-        first, after = (bisect_right(self.places, offset, key=itemgetter(0)) for offset in (start, end - 1))
+        if len(self.places) == 1:
+            return self.places
+        # Tuples are compared, without a call of Python: this is done for every sentence.
+        first, after = (bisect_right(self.places, Place(offset, _NO_PAGE)) for offset in (start, end - 1))
         return self.places[max(first - 1, 0) : after]
 
 
@@ -148,9 +172,10 @@ def lines_to_paragraphs(
     *,
     metrics: TextMetrics,
     vocabulary: Vocabulary,
-    abbreviations: AbstractSet[str],
+    rules: Rules,
 ) -> list[Paragraph]:
     """Paragraphs in the order of their first lines. Headings are left out; every other line is in exactly one."""
+    abbreviations = rules.words("abbreviations")
     done: list[Paragraph] = []
     halves: deque[Paragraph] = deque(maxlen=OPEN_HALVES)
     last: Paragraph | None = None
@@ -160,6 +185,9 @@ def lines_to_paragraphs(
             last = None
             continue
         continued = _continued(i, lines, kinds, last, halves, metrics=metrics, abbreviations=abbreviations)
+        # "Exercise 1.3" goes on with nothing, however the text above ends.
+        if continued is not None and line.text[:1].isupper() and rules.starts("exercises", line.text):
+            continued = None
         if continued is None or continued.path != paths[i]:
             continued = Paragraph(kinds[i], paths[i], "", [])
             done.append(continued)
@@ -184,13 +212,42 @@ def _continued(
     kind, line = kinds[i], lines[i]
     if kind == "prose":
         adjoins = last is not None and last.kind == "prose" and last.lines[-1] == i - 1
-        if last is not None and adjoins and not starts_paragraph(lines[i - 1], line, last.text, metrics, abbreviations):
-            return last
-        waiting = (half for half in reversed(halves) if half is not last)
-        return next((half for half in waiting if _resumes(half, lines[half.lines[-1]], line, abbreviations)), None)
+        if last is None or not adjoins or starts_paragraph(lines[i - 1], line, last.text, metrics, abbreviations):
+            return _unfinished(line, last, halves, lines, abbreviations)
+        return None if last.text[-1:] not in ",;" and _is_headword(i, lines, metrics) else last
     if kind == "equation" and last is not None and last.kind == "prose" and not ends_sentence(last.text, abbreviations):
         return last
     return last if last is not None and last.kind == kind and _goes_on(lines[i - 1], line, kind) else None
+
+
+def _unfinished(
+    line: Line,
+    last: Paragraph | None,
+    halves: Sequence[Paragraph],
+    lines: Sequence[Line],
+    abbreviations: AbstractSet[str],
+) -> Paragraph | None:
+    """The paragraph before ``line`` that it goes on with; no finished one in such letters stands between the two."""
+    for half in reversed(halves):
+        end = lines[half.lines[-1]]
+        if half is not last and _resumes(half, end, line, abbreviations):
+            return half
+        alike = _same_frame(end, line) and abs(end.size - line.size) <= 0.15 * end.size
+        if alike and ends_sentence(half.text, abbreviations):
+            return None
+    return None
+
+
+def _is_headword(i: int, lines: Sequence[Line], metrics: TextMetrics) -> bool:
+    """Whether a line in small letters stands alone behind a gap, above the sentence that explains it."""
+    if i + 1 == len(lines) or not lines[i].text[:1].islower():
+        return False
+    before, line, after = lines[i - 1 : i + 2]
+    if not (before.page, before.column) == (line.page, line.column) == (after.page, after.column):
+        return False
+    apart = line.baseline - before.baseline > 1.45 * metrics.leading and after.baseline > line.baseline
+    alone = _short(before) and _short(line) and _HEADWORD.fullmatch(line.text) is not None
+    return apart and alone and after.text[:1].isupper()
 
 
 def starts_paragraph(
@@ -223,6 +280,10 @@ def _short(line: Line) -> bool:
     return line.x1 < line.col_x0 + 0.85 * (line.col_x1 - line.col_x0)
 
 
+def _wide(line: Line) -> bool:
+    return not line.gaps and line.x0 <= line.col_x0 + 2 and line.x1 >= line.col_x1 - 0.05 * (line.col_x1 - line.col_x0)
+
+
 def _resumes(half: Paragraph, end: Line, line: Line, abbreviations: AbstractSet[str]) -> bool:
     """Whether prose after an interruption is the second half of an unfinished paragraph."""
     if line.page - end.page > MOST_PAGES_BETWEEN or abs(end.size - line.size) > 0.15 * end.size:
@@ -251,6 +312,30 @@ def _append(paragraph: Paragraph, i: int, line: Line, vocabulary: Vocabulary) ->
     paragraph.lines.append(i)
 
 
+def margin_notes(
+    margin: Sequence[Line], lines: Sequence[Line], paths: Sequence[tuple[str, ...]], vocabulary: Vocabulary
+) -> list[Paragraph]:
+    """Notes in the margin, each with the section of the text beside its first line; numbers of lines are none.
+
+    ``lines`` are the text, with their ``paths``.
+    """
+    sections: dict[int, list[tuple[float, tuple[str, ...]]]] = defaultdict(list)
+    for line, path in zip(lines, paths, strict=True):
+        sections[line.page].append((line.baseline, path))
+    notes: list[Paragraph] = []
+    before: Line | None = None
+    for i, line in enumerate(margin):
+        if not any(map(str.isalpha, line.text)):
+            continue
+        near = before is not None and before.page == line.page and abs(before.x0 - line.x0) < 4 * line.size
+        if before is None or not near or not 0 < line.baseline - before.baseline < 1.6 * line.size:
+            beside = min(sections[line.page], key=lambda at: abs(at[0] - line.baseline), default=(0.0, ()))
+            notes.append(Paragraph("margin", beside[1], "", []))
+        _append(notes[-1], i, line, vocabulary)
+        before = line
+    return notes
+
+
 def without_notes(line: Line) -> str:
     """The line's text without the marks of footnotes."""
     if not line.notes:
@@ -274,8 +359,10 @@ def settle_paragraphs(
     abbreviations = rules.words("abbreviations")
     # Where most of the text stands in frames, they are decoration.
     boxes = sum(len(line.text) for line in lines if line.frame) <= 0.5 * sum(len(line.text) for line in lines)
-    for p in paragraphs:
-        if p.kind == "prose" and not _reads_as_prose(p, lines, metrics, abbreviations):
+    prose = [p.kind == "prose" and _reads_as_prose(p, lines, metrics, abbreviations) for p in paragraphs]
+    headwords = set(_headwords(paragraphs, prose, lines))
+    for n, p in enumerate(paragraphs):
+        if p.kind == "prose" and not prose[n] and n not in headwords:
             p.kind = "equation" if _FORMULA.search(p.text) else "figure"
             p.kind = "table" if any(lines[i].gaps for i in p.lines) else p.kind
         role = roles[p.path] if p.kind in ("prose", "list", "equation") else None
@@ -290,6 +377,26 @@ def settle_paragraphs(
             p.kind = "box"
 
 
+def _headwords(paragraphs: Sequence[Paragraph], prose: Sequence[bool], lines: Sequence[Line]) -> Iterator[int]:
+    """The places of paragraphs that are a word or a few above their explanation, in running text."""
+    for n, (p, after) in enumerate(pairwise(paragraphs)):
+        if p.kind != "prose" or prose[n] or not prose[n + 1] or not _heads(p, after, lines):
+            continue
+        before = paragraphs[n - 1] if n and paragraphs[n - 1].lines[-1] == p.lines[0] - 1 else None
+        if before is None or (prose[n - 1] and before.text[-1] not in ",;"):
+            yield n
+
+
+def _heads(p: Paragraph, after: Paragraph, lines: Sequence[Line]) -> bool:
+    """Whether a paragraph is a word or a few, in letters of the same size, directly above the next."""
+    line, below = lines[p.lines[-1]], lines[after.lines[0]]
+    if len(p.lines) > 1 or after.lines[0] != p.lines[0] + 1 or _HEADWORD.fullmatch(p.text) is None:
+        return False
+    same = (line.page, line.column) == (below.page, below.column) and abs(line.size - below.size) < 0.5
+    return same and -2 <= below.x0 - line.x0 <= 4 * line.size and 0 < below.baseline - line.baseline < 2.5 * line.size
+
+
+_HEADWORD = re.compile(r"[^\W\d_][\w'’ /-]*(?: \([\w ]+\))?:?")
 _YEAR, _FORMULA = re.compile(r"\b(1[5-9]|20)\d\d\b"), re.compile(r"[=<>≤≥∈∀∃¬∧∨→↔⊢⊨∑∫√]")
 _WORDLIKE = re.compile(r"[(\[“‘\"']*[^\W\d_]{2,}(?:[-–’'‐][^\W\d_]+)*[)\]”’\"'.,;:!?]*")
 
@@ -304,11 +411,16 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], metrics: TextMetrics, a
     tokens = p.text.split()
     words = list(filter(_wordlike, tokens))
     small = sum(map(str.islower, words))
-    if len(words) < 0.45 * len(tokens) or small < 2:
-        return False
+    if len(words) == len(tokens) and p.text.endswith(":") and p.text[0].isupper():  # "For example:"
+        return True
     usual = abs(lines[p.lines[0]].size - metrics.size) <= 0.06 * metrics.size
     if usual and small >= 5 and len(words) >= 0.8 * len(tokens):
         return True
+    # Lines from edge to edge are prose, whatever formulas stand in them or, displayed, below them.
+    if small >= 8 and len(words) >= 0.3 * len(tokens) and sum(_wide(lines[i]) for i in p.lines) >= 2:
+        return True
+    if len(words) < 0.45 * len(tokens) or small < 2:
+        return False
     if len(words) >= 3 and (ends_sentence(p.text, abbreviations) or p.text.endswith(":")):
         return True
     return len(words) >= max(8, 0.6 * len(tokens)) and any(not _short(lines[i]) for i in p.lines)

@@ -93,7 +93,8 @@ class _Cutter:
         # "Proof." and "Solution." belong to what follows.
         title = start == 0 and end - start < 20
         whole = p.kind != "prose" or ((text.endswith(":") or ends_sentence(text, self.abbreviations)) and not title)
-        return _Piece(text, p.places_of(start, end), tokens, glue, whole, not text[0].islower())
+        headword = len(p.places) == 1 and end - start == len(p.text) and not whole
+        return _Piece(text, p.places_of(start, end), tokens, glue, whole, headword or not text[0].islower())
 
     def _broken(self, p: Paragraph, start: int, end: int, glue: str) -> Iterator[_Piece]:
         """A sentence over the limit, cut between words; a word over the limit, cut between characters."""
@@ -161,5 +162,7 @@ def _passages(
             yield from _passages(half, text, count_tokens([text])[0], head, most, count_tokens)
         return
     first, last = min(piece.places[0].page for piece in run), max(piece.places[-1].page for piece in run)
-    places = tuple(dict.fromkeys(place for piece in run for place in piece.places))
-    yield Passage(head.kind, head.path, text, first, last, count, places)
+    places: list[Place] = []
+    for piece in run:  # two sentences may share a line
+        places += piece.places[1:] if places and places[-1] is piece.places[0] else piece.places
+    yield Passage(head.kind, head.path, text, first, last, count, tuple(places))

@@ -50,7 +50,7 @@ OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
 
-VERSION = 6
+VERSION = 11
 #: The longest passage for an encoder that reads texts of any length.
 UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
@@ -67,6 +67,8 @@ _CURES = {
 }
 #: The reason in `dropped` for a book that was read and has no passage.
 EMPTY_BOOK = "book without passages"
+#: Of more books than this, the summary counts the pages in no passage, and does not list them.
+FEW_BOOKS = 10
 #: Roles of pages whose text is in no passage.
 _NO_PASSAGES = ("front", "toc", "glossary", "index", "bibliography")
 
@@ -149,7 +151,8 @@ def find_problem(encoders: ToCheck) -> tuple[str, str] | None:
 
 def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
     """One task per distinct PDF, and an error message for each book that is not a file."""
-    place, backend, limits = job.locate(), job.settings.extract.backend, _limits(job)
+    place, limits = job.locate(), _limits(job)
+    backend, signs = job.settings.extract.backend, job.settings.extract.raised_signs
     tasks: dict[str, BookTask] = {}
     refused: dict[Path, str] = {}
     for path in job.books:
@@ -166,10 +169,10 @@ def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
         roles = job.settings.extract.roles_of(path.name)
         # Pages over these limits are left out.
         limited = job.settings.extract.page_seconds, job.settings.extract.book_memory_mb
-        settings = repr((limits, backend, roles, limited))
+        settings = repr((limits, backend, signs, roles, limited))
         values = (sha, place.tokenizer_fingerprint, settings, job.rules.fingerprint, str(VERSION))
         part = job.folder / "cache" / "books" / stable_id("part", *values)
-        tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend, roles)
+        tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend, roles, signs)
     return list(tasks.values()), refused
 
 
@@ -303,7 +306,7 @@ def _notes(tables: dict[str, pl.DataFrame], dropped: list[Row]) -> Iterator[str]
         if row["reason"] == EMPTY_BOOK:
             hint = 'If a role is wrong, set it, for example: --set \'extract.roles={"1-20"="body"}\''
             yield f"{row['item']}: no passages, though it has text: {row['detail']}\n  {hint}"
-    for book_id, path in books if len(books) > 1 else ():
+    for book_id, path in books if 1 < len(books) <= FEW_BOOKS else ():
         if held := _role_ranges(tables["pages"].filter(book_id=book_id), _NO_PASSAGES):
             yield f"          {Path(path).name}: pages in no passage: {held}"
 

@@ -50,7 +50,8 @@ def run(job: Job) -> StageResult:
         for book_id, title in books.sort("book_id").select("book_id", "title").iter_rows():
             own, more_terms = _harvest(job, book_id, settings)
             sought = [*found.sought, *(f"{title}: {line}" for line in own.sought)]
-            found = Harvest(found.terms + own.terms, found.dropped + own.dropped, sought)
+            shapes = tuple(dict.fromkeys(found.shapes + own.shapes))
+            found = Harvest(found.terms + own.terms, found.dropped + own.dropped, sought, shapes=shapes)
             proposals.append(_proposals(title, own))
             sources = {source for row in own.terms for source in texts_in(row["sources"])}
             if not (settings.terms or sources - {"acronym", "definition"}):
@@ -64,7 +65,7 @@ def run(job: Job) -> StageResult:
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
     held, joined = with_decisions(found.terms, job.reviews)
     terms = _with_surfaces(make_table(TERMS, held), passages, job.rules)
-    return _result(terms, dropped + joined, tuple(notes))
+    return _result(terms, dropped + joined, tuple(notes), found.shapes)
 
 
 def _harvest(job: Job, book_id: str, settings: GlossarySettings) -> tuple[Harvest, str]:
@@ -97,13 +98,14 @@ def _proposals(title: str, found: Harvest) -> str:
     return "\n".join([f"# {' '.join(title.split())}", *lines, *scores, ""])
 
 
-def _result(terms: pl.DataFrame, dropped: list[Row], notes: tuple[str, ...]) -> StageResult:
+def _result(terms: pl.DataFrame, dropped: list[Row], notes: tuple[str, ...], shapes: tuple[str, ...]) -> StageResult:
     left_out = terms.filter(~pl.col("kept")).select("term_id", "term", "reason")
     dropped = dropped + [dropped_row(term_id, term, reason, None) for term_id, term, reason in left_out.iter_rows()]
     sources = terms.explode("sources")["sources"].value_counts(sort=True, name="n")
     by_source = ", ".join(f"{name} {count:,}" for name, count in sorted(sources.iter_rows()))
     kept, definitions = int(terms["kept"].sum()), terms["definition"].count()
     summary = f"{terms.height:,} terms ({by_source}; {definitions:,} with a definition), {kept:,} kept"
+    summary += f"; glossaries read by: {', '.join(shapes)}" if shapes else ""
     counts = {"terms": terms.height, "kept": kept, "definitions": definitions}
     return StageResult({"terms": terms}, dropped, counts, summary, notes)
 
@@ -116,5 +118,5 @@ STAGE = Stage(
     settings=("glossary",),
     inputs=frozenset({Input.RULES, Input.USER_TERMS, Input.REVIEWED_TERMS}),
     files_out=(PROPOSALS,),
-    version=4,
+    version=9,
 )

@@ -219,5 +219,5 @@ STAGE = Stage(
     run=run,
     settings=("split", "seed"),
     inputs=frozenset({Input.WORD_RULES, Input.REVIEWED_PASSAGES}),  # near-duplicates are compared by normalised words
-    version=3,
+    version=4,
 )

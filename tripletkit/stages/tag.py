@@ -8,7 +8,7 @@ import polars as pl
 
 from tripletkit.schemas import MENTIONS, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
-from tripletkit.tagging.mentions import load_parser
+from tripletkit.tagging.part_of_speech import VerbFinder, verb_finder
 from tripletkit.tagging.tag_texts import mention_rows, tag_passages
 
 
@@ -17,11 +17,11 @@ def run(job: Job) -> StageResult:
     settings = job.settings.tag
     terms = job.table("terms").filter("kept")
     passages = job.table("passages").filter(pl.col("kind").is_in(settings.kinds))
-    parser = load_parser(settings.nlp) if settings.nlp else None
+    verbs = verb_finder(settings.nlp)
     rows: list[Row] = []
     rejected: Counter[tuple[str, str]] = Counter()
     with job.progress.bar("tagging", passages.height, "passages") as advance:
-        for passage_id, text, tagged in tag_passages(passages, terms, job.rules, parser):
+        for passage_id, text, tagged in tag_passages(passages, terms, job.rules, verbs):
             for row in mention_rows(passage_id, text, tagged):
                 if (passage_id, row["term_id"]) in job.reviews.not_meant:
                     rejected[str(row["term_id"]), "not meant there, by review"] += 1
@@ -40,17 +40,25 @@ def run(job: Job) -> StageResult:
     }
     summary = (
         f"{mentions.height:,} mentions of {mentioned:,} of {terms.height:,} terms in {with_term:,} of "
-        f"{passages.height:,} passages, {rejected.total():,} matches rejected"
+        f"{passages.height:,} passages, {rejected.total():,} matches rejected; verbs found {_by(verbs)}"
     )
     return StageResult({"mentions": mentions}, _dropped(terms, mentions, rejected), counts, summary)
+
+
+def _by(verbs: VerbFinder | None) -> str:
+    return f"by rules and {verbs.pipeline.name}" if verbs else "by rules alone"
 
 
 def _dropped(terms: pl.DataFrame, mentions: pl.DataFrame, rejected: Counter[tuple[str, str]]) -> list[Row]:
     """The terms that no passage mentions, and by term how many matches were rejected, by reason."""
     name = dict(terms.select("term_id", "term").iter_rows())
-    mentioned = set(mentions["term_id"])
-    unseen = ("not mentioned in any passage", "none of its forms occurs in a tagged passage")
-    out = [(term_id, *unseen) for term_id in name if term_id not in mentioned]
+    mentioned, matched = set(mentions["term_id"]), {term_id for term_id, _ in rejected}
+    absent, unfit = "none of its forms occurs in a tagged passage", "each match of its forms was rejected"
+    out = [
+        (term_id, "not mentioned in any passage", unfit if term_id in matched else absent)
+        for term_id in name
+        if term_id not in mentioned
+    ]
     out += [(term_id, reason, f"{n} matches rejected") for (term_id, reason), n in sorted(rejected.items())]
     return [
         {"stage": "tag", "item": term_id, "related": name[term_id], "reason": reason, "detail": detail}
@@ -64,6 +72,6 @@ STAGE = Stage(
     writes=("mentions",),
     run=run,
     settings=("tag",),
-    inputs=frozenset({Input.RULES, Input.REVIEWED_MENTIONS}),
-    version=4,
+    inputs=frozenset({Input.RULES, Input.PIPELINE, Input.REVIEWED_MENTIONS}),
+    version=5,
 )

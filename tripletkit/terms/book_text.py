@@ -10,30 +10,45 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from operator import itemgetter
 
+import numpy as np
 import polars as pl
 
+from tripletkit.language.definitions import PLURAL
 from tripletkit.language.normalise import is_acronym, normaliser
-from tripletkit.language.term_words import PAGE_AND, PAGE_NOTE, PAGE_PREFIX, PAGE_TAIL, PAGE_TO, PLURAL_ENDING
+from tripletkit.language.term_words import (
+    OTHER_PLACE,
+    PAGE_AND,
+    PAGE_NOTE,
+    PAGE_PREFIX,
+    PAGE_TAIL,
+    PAGE_TO,
+    PLURAL_ENDING,
+    PLURAL_ENDINGS,
+)
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.paragraphs import Vocabulary, book_vocabulary, join_lines
+from tripletkit.terms.phrase_index import PhraseIndex
 
 _GEOMETRY = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
 _MARKS = "\u0300-\u0326\u0329-\u036f"  # drawn before their letter
 _AFTER = "\u0327\u0328"  # cedilla and ogonek, drawn after it
+_COMBINING = re.compile("[\u0300-\u036f]")
 _ACCENT = re.compile(rf" ?([{_MARKS}]) ?([^\W\d_])")
 _CEDILLA = re.compile(rf"([^\W\d_]) ?([{_AFTER}]) ?")
 # Words on both sides of a pause do not form a phrase. The placeholder is not a word of any language.
 _PAUSE = re.compile(r"[.,;:!?()\[\]“”—]+(?=\s|$)|(?<=\s)[(\[“—]+")
 _STOP = " zqz "
+_STOP_KEY = (_STOP.strip(),)
 _SENTENCE_ENDS = (".", "!", "?", ":")
+_WORD = re.compile(r"[^\W\d_]+")
 _WORD_END = re.compile(rf"{PLURAL_ENDING}(?!\w)")
 # Page locators as an index prints them: "84n", "xii", "586–9", "12, 45–48 passim".
 _NUMBER = r"(?:[A-Z]{1,2}[-.])?\d{1,4}(?:\.\d{1,3})*"
 _ROMAN = r"(?:[ivxlc]{1,8}|[IVXLC]{2,8})"
 _ONE = rf"{PAGE_PREFIX}(?:{_NUMBER}|{_ROMAN}){PAGE_NOTE}"
-_RANGE = rf"{_ONE}(?:\s?(?:[–—−-]+|{PAGE_TO})\s?{_ONE})?"
+_RANGE = rf"(?:{_ONE}(?:\s?(?:[–—−-]+|{PAGE_TO})\s?{_ONE})?|{OTHER_PLACE})"
 _NEXT = rf"\s?(?:[,;]|,?\s{PAGE_AND})\s?"
 LOCATOR_LIST = re.compile(rf"{_RANGE}(?:{_NEXT}{_RANGE})*(?:,?\s{PAGE_TAIL})?[.,;]?")
 _SPLIT = re.compile(_NEXT)
@@ -46,10 +61,11 @@ _ROMAN_NUMERAL = re.compile(r"(?=[ivxlc])(c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3}
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Printed pages from ``first`` to ``last``; ``last`` is "" for a single page."""
+    """Printed pages from ``first`` to ``last``; ``last`` is "" for a single page. ``main``: set in bold among others."""
 
     first: str
     last: str = ""
+    main: bool = False
 
 
 def parse_locators(text: str, known: Labels) -> tuple[Span, ...]:
@@ -63,6 +79,16 @@ def parse_locators(text: str, known: Labels) -> tuple[Span, ...]:
                 last = first[: len(first) - len(last)] + last
             spans.append(Span(first, last))
     return tuple(spans)
+
+
+def some_locators(text: str, known: Labels) -> tuple[Span, ...]:
+    """The spans that may begin on a page of this book, if the text is a list of locators whose first one may."""
+    spans = parse_locators(text, known) if LOCATOR_LIST.fullmatch(text) else ()
+    return (
+        tuple(span for span in spans if known.plausible(span.first))
+        if spans and known.plausible(spans[0].first)
+        else ()
+    )
 
 
 def plausible_locators(text: str, known: Labels) -> tuple[Span, ...]:
@@ -96,13 +122,14 @@ class Labels:
         return not self._roman and len(locator) > 1 and bool(_ROMAN_NUMERAL.fullmatch(locator))
 
     def expand(self, spans: Iterable[Span]) -> list[dict[str, object]]:
-        """One locator for each page that the spans cite: its printed label, physical page and the range's end."""
+        """One locator for each page that the spans cite: its printed label, physical page, the range's end, ``main``."""
         found: dict[tuple[str, int | None], dict[str, object]] = {}
         for span in spans:
             end = span.last or None
             for label in self._labels(span):
                 for page in self.pages.get(label) or [None]:  # type: ignore[list-item]
-                    found.setdefault((label, page), {"label": label, "page": page, "range_end": end})
+                    locator = found.setdefault((label, page), {"label": label, "page": page, "range_end": end})
+                    locator["main"] = bool(locator.get("main")) or span.main
         return list(found.values())
 
     def _labels(self, span: Span) -> list[str]:
@@ -160,19 +187,18 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
     for page, label, role in own.select("page", "label", "role").iter_rows():
         printed[page - 1], roles[page - 1] = label, role
     rows = lines.filter(pl.col("book_id") == book_id).sort("page", "line")
-    for kind, *values in rows.select("kind", *_GEOMETRY).iter_rows():
-        if kind != "furniture" and 0 < values[0] <= size:
+    for kind, gap_word, *values in rows.select("kind", "gap_word", *_GEOMETRY).iter_rows():
+        if kind not in ("furniture", "margin") and 0 < values[0] <= size:
             by_page[values[0] - 1].append(Line(*values))
+            by_page[values[0] - 1][-1].gap_word = gap_word
             kinds[values[0] - 1].append(kind)
     texts = [line.text for page in by_page for line in page]
-    # The second half of a word that the line before cuts is left out: "ately" is no word of the book.
-    whole = (text.partition(" ")[2] if above.endswith(("-", "‐")) else text for above, text in pairwise(["", *texts]))
-    return Book(book_id, by_page, kinds, roles, Labels(printed), book_vocabulary(whole))
+    return Book(book_id, by_page, kinds, roles, Labels(printed), book_vocabulary(texts))
 
 
 def repair_accents(text: str) -> str:
     """A combining mark that stands before its letter, or apart from it, joined to it: "H ̈older" → "Hölder"."""
-    if not any("\u0300" <= c <= "\u036f" for c in text):
+    if not _COMBINING.search(text):
         return text
     text = _ACCENT.sub(lambda m: {"ı": "i", "ȷ": "j"}.get(m.group(2), m.group(2)) + m.group(1), text)
     return unicodedata.normalize("NFC", _CEDILLA.sub(r"\1\2", text))
@@ -182,28 +208,34 @@ class Corpus:
     """Counts phrases in running ``texts`` (pages or passages) and finds which words are written in lower case."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        held = list(texts)
+        self._texts = list(texts)
         self._key = normaliser().term_key
-        self._text = "\n".join(held)
-        self.pages = len(held)
-        self._pages = [f" {' '.join(self._key(_PAUSE.sub(_STOP, text)))} " for text in held]
-        self._keys = "|".join(self._pages)
-        self._lower = {word for text in held for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
-        self._counts: dict[str, int] = {}
+        self.pages = len(self._texts)
+        self._index = PhraseIndex(map(self._words, self._texts))
+        self._lower = {word for text in self._texts for word in _WORD.findall(text) if word.islower()}
+
+    def _words(self, text: str) -> tuple[str, ...]:
+        return self._key(_PAUSE.sub(_STOP, text))
 
     def count(self, phrase: str) -> int:
         """How often the phrase occurs, ignoring case, number and hyphens."""
-        key = " ".join(self._key(phrase))
-        if key not in self._counts:
-            self._counts[key] = self._keys.count(f" {key} ") if key else 0
-        return self._counts[key]
+        return len(self._index.places(self._key(phrase)))
 
     def pages_with(self, forms: Iterable[str], occurrences: int) -> int:
         """Pages on which any of the forms occurs; a small number of ``occurrences`` is answer enough."""
         if occurrences <= self.pages / 2:
             return min(occurrences, self.pages)
-        keys = [f" {key} " for form in forms if (key := " ".join(self._key(form)))]
-        return sum(any(key in page for key in keys) for page in self._pages)
+        return len(self._texts_with(map(self._key, forms)))
+
+    def texts_with(self, phrase: str) -> list[str]:
+        """The texts that hold the phrase in the singular or the plural, in order; a few that do not may be among them."""
+        # Its plurals are words of their own where the normaliser keeps them apart: "economic", "economics".
+        spellings = (self._words(f"{phrase}{ending}") for ending in ("", *PLURAL_ENDINGS))
+        keys = {words[:-1] if words[-1:] == _STOP_KEY else words for words in spellings}
+        return [self._texts[at] for at in self._texts_with(keys)]
+
+    def _texts_with(self, keys: Iterable[Sequence[str]]) -> list[int]:
+        return self._index.texts_of(np.concatenate([self._index.places(key) for key in keys]))
 
     def uncapitalised(self, phrase: str) -> str:
         """The phrase with a small first letter, if the text writes its first word so."""
@@ -213,21 +245,35 @@ class Corpus:
         return phrase
 
     def as_written(self, phrase: str) -> str:
-        """The phrase in lower case if the text mostly writes it so inside sentences; if absent, ``uncapitalised``."""
+        """The phrase in the case in which the text mostly writes it inside sentences; if absent, ``uncapitalised``.
+
+        "Poisson Process" may be "Poisson process": only words that the text knows in lower case are tried in it.
+        """
         small = phrase.lower()
         if small == phrase or is_acronym(phrase):
             return phrase
-        lower, given = self._written(small), self._written(phrase)
-        if not lower and not given and re.match(r"[^\W\d_]{3}", phrase) and phrase[1:] == small[1:]:
+        wordings = dict.fromkeys((phrase, small, _WORD.sub(self._small_word, phrase)))
+        best, count = max(((one, self._written(one)) for one in wordings), key=itemgetter(1))
+        if not count and re.match(r"[^\W\d_]{3}", phrase) and phrase[1:] == small[1:]:
             return self.uncapitalised(phrase)
-        return small if lower > given else phrase
+        return best
+
+    def _small_word(self, word: re.Match[str]) -> str:
+        small = word.group().lower()
+        known = small in self._lower or PLURAL.sub("", small) in self._lower
+        return small if known and word.group().istitle() else word.group()
 
     def _written(self, phrase: str) -> int:
         """How often the phrase occurs as it is, singular or plural, where it does not begin a sentence."""
-        count, at = 0, self._text.find(f" {phrase}")
-        while at >= 0:  # ten times as fast as one pattern over the whole text
-            end = at + len(phrase) + 1
-            counts = self._text[at - 1 : at] not in _SENTENCE_ENDS and _WORD_END.match(self._text, end) is not None
-            count += counts
-            at = self._text.find(f" {phrase}", end if counts else at + 1)
-        return count
+        stem = PLURAL.sub("", phrase)
+        return sum(_count_written(text, stem) for text in self.texts_with(stem))
+
+
+def _count_written(text: str, phrase: str) -> int:
+    count, at = 0, text.find(f" {phrase}")
+    while at >= 0:  # ten times as fast as one pattern over the text
+        end = at + len(phrase) + 1
+        counts = text[at - 1 : at] not in _SENTENCE_ENDS and _WORD_END.match(text, end) is not None
+        count += counts
+        at = text.find(f" {phrase}", end if counts else at + 1)
+    return count

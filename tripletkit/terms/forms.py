@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 from tripletkit.language import term_words as english
 from tripletkit.language.normalise import acronym_singular, is_acronym, telling_signs, term_key
+from tripletkit.language.spellings import one_text, spelled_umlauts
 
 Key = tuple[str, ...]
+#: No long form is longer, in characters.
+REACH = 400
 _BRACKETED = re.compile(r"\(([^()]{2,60})\)")
 _SHORT = re.compile(r"[^\W\d_][\w./&+-]{0,8}[^\W_]s?")
 _POSSESSIVE = re.compile(r"(?<=\w)['’]s$")
@@ -28,11 +31,20 @@ class Pair(NamedTuple):
 
 
 def form_key(form: str) -> Key:
-    """The key of a form: its words, signs that carry meaning ("B*-tree") and an acronym's capitals."""
+    """The key of a form: its words, signs that carry meaning ("B*-tree") and an acronym's capitals.
+
+    "Type I" and "type 1" have one key, as have "U.S." and "US", "naïve" and "naive", "α-helix" and "alpha helix".
+    """
+    form = one_text(form)
     words, signs = term_key(form), telling_signs(form)
     acronym = ("=",) if is_acronym(form) else ()
     plain = unicodedata.normalize("NFKC", form)
     return (*words, *((f"sign {signs}",) if signs else ()), *acronym) if words or signs else (f"text {plain}",)
+
+
+def form_keys(form: str) -> list[Key]:
+    """The keys of a form, the first by which it is known; a second with umlauts spelled out ("Schroedinger")."""
+    return list(dict.fromkeys((form_key(form), form_key(spelled_umlauts(form)))))
 
 
 def own_forms(term: str) -> list[str]:
@@ -73,8 +85,9 @@ def own_pair(term: str) -> Pair | None:
 
 def find_pairs(texts: Iterable[str]) -> Counter[Pair]:
     """Every pair introduced in the texts, with how often it is."""
-    found = ((text[: match.start()], match.group(1)) for text in texts for match in _BRACKETED.finditer(text))
-    return Counter(pair for before, inside in found if (pair := _pair_at(before.rstrip(), inside)) is not None)
+    found = ((text, match.start(), match.group(1)) for text in texts for match in _BRACKETED.finditer(text))
+    near = ((text[max(0, start - REACH) : start].rstrip(), inside) for text, start, inside in found)
+    return Counter(pair for before, inside in near if (pair := _pair_at(before, inside)) is not None)
 
 
 def _pair_at(before: str, inside: str) -> Pair | None:
