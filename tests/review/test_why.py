@@ -74,15 +74,19 @@ def test_each_negative_is_one_and_no_guard_has_anything_against_it(folder: Outpu
 
 
 def test_a_positive_is_told_with_what_shows_it(folder: OutputFolder) -> None:
-    cited = folder.find_term("loam", None)
-    page = cited["locators"][0]["page"]
-    triplets = folder.scan("triplets").filter(positive_id=cited["term_id"]).collect()["passage_id"].unique()
-    passage = next(p for p in map(folder.passage, triplets) if p["page_first"] <= page <= p["page_last"])
-    found = explain(folder, "LOAM", passage["passage_id"][:-2])  # a form, and the beginning of an id
+    rows = folder.scan("triplets").collect().to_dicts()
+    pairs = [(folder.passage(row["passage_id"]), folder.terms[row["positive_id"]]) for row in rows]
+    passage, term, page = next(
+        (passage, term, at["page"])
+        for passage, term in pairs
+        for at in term["locators"]
+        if passage["page_first"] <= at["page"] <= passage["page_last"]
+    )
+    found = explain(folder, term["term"].upper(), passage["passage_id"][:-2])  # in capitals, and the beginning of an id
     assert roles(found) == ["positive"]
     told = found.findings[0].text
     assert f"the index cites it on {folder.label(passage['book_id'], page)}" in told
-    assert re.search(r"of \d+ triplets: mentioned (once|\d+ times) \('loam'", told)
+    assert re.search(rf"of \d+ triplets: mentioned (once|\d+ times) \('{term['term']}'", told)
     assert "".join(found.lines()).startswith(f"passage   {passage['passage_id']}: ")
 
 

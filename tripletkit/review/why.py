@@ -24,6 +24,7 @@ from tripletkit.reviews import FALSE_NEGATIVE, Decisions, Review
 from tripletkit.rules import load_rules
 from tripletkit.schemas import SECTION_MARK
 from tripletkit.settings import MineSettings
+from tripletkit.tagging.matcher import Match
 from tripletkit.tagging.mentions import Context, Tagger
 from tripletkit.tagging.tag_texts import form_matcher
 
@@ -191,10 +192,15 @@ class _Pair:
         matcher = form_matcher([(self.term["term_id"], self.term["term"], self.term["forms"])])
         [tagged] = Tagger(matcher, Context(load_rules(self.folder.settings.rules))).tag([self.passage["text"]])
         for one in islice(tagged.rejected, 3):
-            at = one.match
-            where = self.passage["text"][max(0, at.start - 30) : at.end + 30].replace("\n", " ")
             files = "idioms.txt and verb_neighbours.txt of a --rules folder"
-            yield Finding("rejected", f"its words are no mention: {one.reason}, in “…{where}…”", files)
+            yield Finding("rejected", f"its words are no mention: {one.reason}, in {self._around(one.match)}", files)
+        for match in islice(tagged.mentions, 3):  # by its neighbours it is one, so something else rejected it
+            text = f"its words are no mention: a verb by the part-of-speech pipeline, or a form of another term, in {self._around(match)}"
+            yield Finding("rejected", text, "tag.nlp")
+
+    def _around(self, match: Match) -> str:
+        text = self.passage["text"][max(0, match.start - 30) : match.end + 30].replace("\n", " ")
+        return f"“…{text}…”"
 
     # As a negative.
 
