@@ -47,7 +47,7 @@ SLASH = "\u0338"
 _ACCENT, _DOTLESS = re.compile(rf"[{''.join(_COMBINING)}\u0300-\u0338]"), {"ı": "i", "ȷ": "j"}
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: A number behind a letter may be of another font, as TeX's primes are.
-_INNER = re.compile(r"(?<=[^\W\d_])\d")
+_INNER = re.compile(r"\d(?<=[^\W\d_]\d)")
 #: Words that may hold other signs than their codes say: all but longer words of letters.
 _ODD = re.compile(r"(?<!\S)(?![A-Za-z]{4,}[.,;:?!\x02\ufffe]?(?!\S))\S+")
 #: The first code of a private area that no font uses for text.
@@ -295,13 +295,12 @@ def _parts(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> tup
 def _mixed(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> Iterator[tuple[int, list[Run]]]:
     """Words with a number in which sizes or baselines differ: their indexes, and the run of each character."""
     starts = [start for start, _ in spans]
+    found = [match.span() for match in _MAY_RISE.finditer(string)]
+    owners = [bisect_right(starts, first) - 1 for first, _ in found]
     # Most words are one text object: asked at the ends of the word and of its numbers.
-    edges: list[tuple[int, set[int]]] = []
-    for match in _MAY_RISE.finditer(string):
-        i = bisect_right(starts, match.start()) - 1
-        edges.append((i, {spans[i][0], match.start(), match.end() - 1, spans[i][1] - 1}))
-    objects = iter(glyphs.objects([place for _, places in edges if len(places) > 1 for place in places]))
-    mixed = sorted({i for i, places in edges if len(places) > 1 and len(set(islice(objects, len(places)))) > 1})
+    edges = [(spans[i][0], first, end - 1, spans[i][1] - 1) for i, (first, end) in zip(owners, found, strict=True)]
+    objects = zip(*map(glyphs.objects, zip(*edges, strict=True)), strict=True)
+    mixed = sorted({i for i, (a, b, c, d) in zip(owners, objects, strict=True) if not a == b == c == d})
     runs = iter(glyphs.runs([place for i in mixed for place in range(*spans[i])]))
     for i in mixed:
         held = list(islice(runs, spans[i][1] - spans[i][0]))
