@@ -192,8 +192,14 @@ ShowPassage = Annotated[
     str | None, _option("--show", "Print a passage with its terms marked; change nothing.", "PASSAGE_ID")
 ]
 Book = Annotated[Path, typer.Argument(help="A PDF file.")]
-Page = Annotated[int, typer.Option("--page", "-p", min=1, help="Physical page, counted from 1.")]
-Picture = Annotated[Path | None, _option("--to", "PNG file to write [default: BOOK-PAGE.png].")]
+Page = Annotated[int | None, typer.Option("--page", "-p", min=1, help="Physical page, counted from 1.")]
+Picture = Annotated[Path | None, _option("--to", "File to write [default: BOOK-PAGE.png or BOOK.html].")]
+Html = Annotated[bool, _option("--html", "Write one page of HTML, which needs no network.")]
+HtmlTo = Annotated[
+    Path | None,
+    _option("--to", "The same, into this file [default: report.html in the output folder; for several folders, here]."),
+]
+Folders = Annotated[list[Path] | None, typer.Argument(help="Output folders to show side by side [default: --output].")]
 Encoders = Annotated[
     list[str] | None,
     _option("--encoder", "Folder, Hub id or 'embedded'. Give two or more to compare the others with the first."),
@@ -383,19 +389,31 @@ def why(call: Call, term: TermName, passage_id: PassageId) -> None:
 
 
 @command(app)
-def report(call: Call) -> None:
-    """Print what each stage and round made. Rows that were dropped are counted by reason."""
+def report(call: Call, folders: Folders = None, html: Html = False, to: HtmlTo = None) -> None:
+    """Print what each stage and round made. With --html, write it as one page with pictures, to open or print."""
     from tripletkit.summaries import report_lines
 
-    rows = call.project().report()
-    call.show(rows, report_lines(rows))
+    projects = [call.project(output=folder) for folder in folders or ()] or [call.project()]
+    if html or to:
+        path = projects[0].write_report(to, others=(folders or [])[1:])
+        call.show([{"report": str(path)}], [str(path)])
+        return
+    for project in projects:
+        rows = project.report()
+        call.show(rows, [*[f"{project.settings.output}:"][: len(projects) - 1], *report_lines(rows)])
 
 
 @command(app)
-def inspect(call: Call, book: Book, page: Page, to: Picture = None) -> None:
-    """Draw a page as it was understood. Lines are coloured by kind and numbered in reading order."""
-    target = to or Path(f"{book.stem}-{page}.png")
-    call.project().draw_page(book, page).save(target)
+def inspect(call: Call, book: Book, page: Page = None, html: Html = False, to: Picture = None) -> None:
+    """Draw a page as it was understood. Lines are coloured by kind; with --html, all pages in one file."""
+    if (page is None) != html:
+        given = f"--page {page} and --html" if html else "neither --page nor --html"
+        raise ConfigError(f"inspect: {given}", "Give --page N for the picture of a page, or --html for all pages.")
+    target = to or Path(f"{book.stem}.html" if page is None else f"{book.stem}-{page}.png")
+    if page is None:
+        call.project().write_book_page(book, target)
+    else:
+        call.project().draw_page(book, page).save(target)
     call.show([{"book": str(book), "page": page, "picture": str(target)}], [str(target)])
 
 

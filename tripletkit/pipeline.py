@@ -16,6 +16,7 @@ from tripletkit.books import REFUSED, find_books
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
 from tripletkit.language.normalise import normalised_by
+from tripletkit.memory import PeakMemory
 from tripletkit.pdf.workers import UNREAD_PAGE
 from tripletkit.progress import Progress, is_first_process
 from tripletkit.reviews import Decisions
@@ -124,7 +125,7 @@ class Runner:
 
     def run_stage(self, stage: Stage) -> StageReport:
         """Run one stage unless it is up to date. Its manifest is removed first and written last: a killed stage runs again."""
-        started = time.monotonic()
+        started, memory = time.monotonic(), PeakMemory()
         # Before any hashing or encoding, so that a missing or stale table is reported at once.
         self.store.check_current(stage.reads)
         for name in stage.reads:
@@ -142,7 +143,7 @@ class Runner:
             result = stage.run(self._job(stage, tables))
         seconds = time.monotonic() - started
         if is_first_process():  # non-zero ranks do not write
-            self._keep(stage, result, key, seconds)
+            self._keep(stage, result, key, (seconds, memory.megabytes()))
         return self._report(stage, result, seconds)
 
     def fresh(self, stage: Stage) -> bool:
@@ -208,7 +209,7 @@ class Runner:
             return None
         return made if all(self.store.has_current_columns(name) for name in stage.writes) else None
 
-    def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], seconds: float) -> None:
+    def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], cost: tuple[float, int]) -> None:
         make_table(DROPPED, list(result.dropped))  # checked before anything is written
         for name in stage.writes:
             self.store.write(name, result.tables[name])
@@ -220,7 +221,8 @@ class Runner:
                 outputs={file: self.store.sha(file) for file in self._files(stage)},
                 counts=result.counts,
                 summary=result.summary,
-                seconds=round(seconds, 2),
+                seconds=round(cost[0], 2),
+                peak_memory_mb=cost[1],
                 made=datetime.now(UTC).isoformat(timespec="seconds"),
                 failed=str(result.failed) if result.failed else "",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Passages given as Python objects are written to this file in the output folder, and read from there.
 OWN_PASSAGES = "own-passages.jsonl"
+#: Where the report in HTML is written, in the output folder.
+REPORT_PAGE = "report.html"
 
 
 class Project:
@@ -222,6 +224,18 @@ class Project:
 
         return report_rows(self.store)
 
+    def write_report(self, to: str | Path | None = None, *, others: Sequence[str | Path] = ()) -> Path:
+        """Write the report as one page of HTML, side by side with those of ``others``; returns its path.
+
+        By default it is ``report.html`` in the output folder, with ``others`` in the working directory. Raises TableError for
+        a folder in which nothing was made, ConfigError without matplotlib.
+        """
+        from tripletkit.reporting.run_report import write_report
+
+        path = Path(to or (REPORT_PAGE if others else self.store.place(REPORT_PAGE)))
+        write_report([self.settings.output, *map(Path, others)], path)
+        return path
+
     def checks(self) -> list[Check]:
         """Checks of the machine, the encoder, the books, the settings and the output folder, as `tripletkit doctor` prints."""
         from tripletkit.summaries import examine
@@ -230,10 +244,17 @@ class Project:
 
     def draw_page(self, book: Path, page: int) -> Image:
         """A picture of a page (counted from 1) with its lines coloured by kind and numbered in reading order."""
-        from tripletkit.pdf.inspect import draw_page
+        from tripletkit.reporting.book import draw_page
         from tripletkit.rules import load_rules
 
-        return draw_page(book, page, rules=load_rules(self.settings.rules))
+        return draw_page(book, page, load_rules(self.settings.rules), self.settings.extract)
+
+    def write_book_page(self, book: Path, to: Path) -> None:
+        """Write all pages of a book, with their lines coloured by kind, as one page of HTML."""
+        from tripletkit.reporting.book import book_page
+        from tripletkit.rules import load_rules
+
+        write_atomically(to, book_page(book, load_rules(self.settings.rules), self.settings.extract).encode())
 
     def write_review_sample(self, form: Format = "jsonl", number: int = 200) -> list[Path]:
         """Write ``number`` random triplets for review in another tool: jsonl, argilla or labelstudio. Returns the files.

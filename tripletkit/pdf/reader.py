@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -21,6 +22,11 @@ from tripletkit.errors import SourceError
 from tripletkit.pdf.glyphs import Frame, drawn_shapes
 from tripletkit.pdf.words import NO_SIGNS, Signs, Word, clean, page_words
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+#: A page may be five metres wide; its picture is not.
+LONGEST_SIDE_PX = 4000
 #: No printed page number has more characters; a damaged one may be a roman number of a million letters.
 LONGEST_LABEL = 40
 
@@ -118,6 +124,21 @@ def read_page(
     textpage.close()
     page.close()
     return RawPage(number, label, width, height, words, images, signs, *drawn)
+
+
+def render_page(document: pdfium.PdfDocument, number: int, scale: float) -> tuple[Image.Image, tuple[float, float]]:
+    """Page ``number`` (1-based) as an RGB picture, and its size in points. Raises SourceError if PDFium cannot draw it.
+
+    A picture has ``scale`` pixels a point, or fewer, so that none of its sides has more than LONGEST_SIDE_PX.
+    """
+    try:
+        page = document[number - 1]
+        size: tuple[float, float] = page.get_size()
+        image: Image.Image = page.render(scale=min(scale, LONGEST_SIDE_PX / max(*size, 1))).to_pil().convert("RGB")
+        page.close()
+    except (pdfium.PdfiumError, ValueError) as error:
+        raise SourceError(f"PDFium cannot draw it ({error})") from error
+    return image, size
 
 
 def read_labels(document: pdfium.PdfDocument) -> tuple[list[str], int]:

@@ -22,10 +22,12 @@ from pydantic import TypeAdapter
 
 from tripletkit.errors import HubError
 from tripletkit.evaluation.report import EvaluationReport
+from tripletkit.figures.drawing import Picture
+from tripletkit.figures.plots import cosines, cosines_by_rule
 from tripletkit.near_duplicates import SHINGLE_WORDS
 from tripletkit.publishing import configs
 from tripletkit.publishing.card_statistics import QUANTILES, CardStatistics, card_statistics
-from tripletkit.publishing.cards import CARD, license_head, public_settings, render_card
+from tripletkit.publishing.cards import CARD, license_head, public_settings, render_card, write_pictures
 from tripletkit.publishing.configs import SPLIT_NAMES, Configuration, Tables
 from tripletkit.publishing.retrieval_sets import (
     RetrievalSets,
@@ -111,6 +113,7 @@ class DatasetCardContent:
     license: DatasetLicense
     notes: tuple[str, ...] = ()  # what was left out, in sentences
     redacted: bool = False
+    pictures: tuple[Picture, ...] = ()  # as written to the folder
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,8 @@ def write_dataset(
     notes = tuple(note for one in made for note in one.notes)
     with _draft_of(folder) as draft:
         published = tuple(_write(one, draft, max_shard_bytes) for one in made if one.frame.height)
-        content = DatasetCardContent(details, card_statistics(checked), published, license_, notes, redact)
+        pictures = write_pictures(draft, [cosines(cosines_by_rule(checked["triplets"]))])
+        content = DatasetCardContent(details, card_statistics(checked), published, license_, notes, redact, pictures)
         (draft / CARD).write_bytes(make_dataset_card(content).encode())
         (draft / MANIFEST).write_bytes(_manifest(checked, content).encode())
         paths = [path for path in sorted(draft.rglob("*")) if path.is_file()]

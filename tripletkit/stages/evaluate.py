@@ -145,5 +145,5 @@ STAGE = Stage(
     ),
     files_in=("encoder",),
     files_out=("scores.json",),
-    version=4,
+    version=5,
 )
