@@ -133,6 +133,8 @@ class _Tagger:
 
     def verbs(self, windows: Sequence[Place]) -> list[bool]:
         """Whether the word at each place is a verb."""
+        import numpy as np  # which changes the filters of warnings: not for the command line's start
+
         docs = [self._nlp.make_doc(text) for text, _ in windows]
         for name, component in self._nlp.pipeline:
             if name == "tagger":
@@ -141,11 +143,10 @@ class _Tagger:
         found = []
         for (_, start), doc, scores in zip(windows, docs, self._model.predict(docs), strict=True):
             at = next((token.i for token in doc if token.idx <= start < token.idx + len(token)), None)
-            found.append(at is not None and self._is_verb(doc, at, scores))
+            found.append(at is not None and self._is_verb(doc, at, np.asarray(scores)))
         return found
 
     def _is_verb(self, doc: Any, at: int, scores: np.ndarray[Any, np.dtype[Any]]) -> bool:  # noqa: ANN401 - spaCy has no types
-        # To import it takes a tenth of a second, and other stages import this module.
         import numpy as np
 
         odds = np.exp(scores[at] - scores[at].max())
