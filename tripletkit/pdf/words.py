@@ -319,7 +319,8 @@ def _raised_parts(
     """The parts of a word, as in ``environments).9`` and ``9Some``. Other raised or lowered groups go to ``signs``."""
     start, end = span
     base, size, *_ = max(runs, key=lambda run: run[1])
-    heights = [height(run[1], run[0] - base, size) for run in runs]
+    levels = {run: height(run[1], run[0] - base, size) for run in set(runs)}
+    heights = [levels[run] for run in runs]
     main = start + heights.index(0)
     first = place = start
     for level, group in groupby(heights):
