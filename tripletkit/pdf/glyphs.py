@@ -12,7 +12,9 @@ import re
 import sys
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import repeat
+from operator import mul
 from typing import Any, NamedTuple, cast
 
 import pypdfium2.raw as raw
@@ -55,6 +57,7 @@ class Frame(NamedTuple):
 Run = tuple[float, float, str, str]
 
 
+@lru_cache(maxsize=1024)
 def style_of(font: str, weight: int) -> str:
     """Style letter from a font's name and weight: the flags of TeX fonts lie, so names decide."""
     name = font.split("+", 1)[-1]
@@ -221,8 +224,8 @@ class Glyphs:
         sides: list[Sequence[float]] = [matrices[i::6] for i in range(6)]
         a, b, c, d, _, f = sides
         known, pointers = self._styles, list(map(_pointer, objects))
-        scaled = zip(map(_get_size, repeat(self._text), indexes), map(math.hypot, c, d), strict=True)
-        sizes = [round(size * scale, 2) for size, scale in scaled]
+        set_ = map(_get_size, repeat(self._text), indexes)
+        sizes = list(map(_hundredths, map(mul, set_, map(math.hypot, c, d))))
         if min(sizes) < 0:  # letters upside down, and the matrix turns them back
             signs = [-1.0 if size < 0 else 1.0 for size in sizes]
             sizes, a, b = ([s * x for s, x in zip(signs, of, strict=True)] for of in (sizes, a, b))
@@ -249,6 +252,11 @@ class Glyphs:
             return "r"
         style = self._styles[font] = style_of(_font_name(font), _get_weight(self._text, index))
         return style
+
+
+@lru_cache(maxsize=1 << 12)
+def _hundredths(size: float) -> float:
+    return round(size, 2)  # a book has few sizes, and to round is slow
 
 
 def _font_name(font: int) -> str:

@@ -6,6 +6,7 @@ cells row by row.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,7 @@ class _Fragment:
     bottom: float
     baseline: float
     size: float
+    widest: float = math.inf  # no gap between its words is wider
 
 
 def page_lines(page: RawPage) -> list[Line]:
@@ -147,12 +149,16 @@ def words_to_fragments(words: Iterable[Word]) -> list[_Fragment]:
             # Sub- and superscripts: smaller, close by, and overlapping the line's height.
             or not (-0.2 * size <= shift <= 0.2 * size or (gap <= 0.5 * size and -0.6 * size <= shift <= 0.6 * size))
         ):
-            last = _Fragment([word], word.x0, word.x1, word.top, word.bottom, word.baseline, word.size)
+            last = _Fragment([word], word.x0, word.x1, word.top, word.bottom, word.baseline, word.size, 0.0)
             fragments.append(last)
             continue
         last.words.append(word)
+        if gap > last.widest:
+            last.widest = gap
         if word.x1 > last.x1:
             last.x1 = word.x1
+        else:  # the next gap is measured from a word before it
+            last.widest = math.inf
         if word.top < last.top:
             last.top = word.top
         if word.bottom > last.bottom:
@@ -286,7 +292,8 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
         size = median(chain.from_iterable([word.size] * len(word.text) for word in words))
     line = Line(page, column, text, styles, *box, round(size, 2), col_x0, col_x1, notes, gaps)
     # In most lines there are none.
-    if cuts := [i for i, (a, b) in enumerate(pairwise(words), 1) if b.x0 - a.x1 > MARGIN_GAP * size]:
+    may_have = len(row) > 1 or first.widest > MARGIN_GAP * size
+    if may_have and (cuts := [i for i, (a, b) in enumerate(pairwise(words), 1) if b.x0 - a.x1 > MARGIN_GAP * size]):
         line.gap_word = _gap_word(words, cuts, size)
         line.apart = tuple(_ends_apart(line, words, cuts)) if len(cuts) <= 3 else ()  # others are rows of a table
     return line

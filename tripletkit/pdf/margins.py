@@ -102,25 +102,24 @@ class _Text(NamedTuple):
     baseline: float
     x0: float
     x1: float
-    chars: int
     size: float
 
 
 def _texts(lines: Sequence[Line], size: float) -> Iterator[_Text]:
     for line in lines:
-        if _is_code(line) or abs(line.size - size) > 0.12 * size:
+        if abs(line.size - size) > 0.12 * size or _is_code(line):
             continue
         if len(line.text) <= LONGEST_NUMBER and _NUMBER.fullmatch(line.text):
             continue
         x0, x1 = line.x0, line.x1
         for end, rest in line.apart:
             x0, x1 = (max(x0, rest[0].x0), x1) if end[0].x0 < rest[0].x0 else (x0, min(x1, rest[-1].x1))
-        yield _Text(line.baseline, x0, x1, len(line.text), line.size)
+        yield _Text(line.baseline, x0, x1, line.size)
 
 
 def _text_edges(pages: Sequence[Sequence[Line]], size: float) -> _Edges | None:
     """The edges of the text on these pages, over all its columns; None where there is too little of it."""
-    texts = [text for lines in pages for text in _texts(lines, size) if text.chars > 30]
+    texts = list(_texts([line for lines in pages for line in lines if len(line.text) > 30], size))
     if len(texts) < ENOUGH_LINES:
         return None
     lefts = Counter(round(text.x0 / STEP_PT) for text in texts)

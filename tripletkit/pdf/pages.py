@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.language.layout_words import LONGEST_MEAN_WORD
@@ -58,6 +58,8 @@ WITHOUT_WORD_SPACES = re.compile(
 UNSUPPORTED = (
     "not English/Latin script, but one without spaces between words (Chinese, Japanese, Thai …): not supported yet"
 )
+#: So many nodes lead at most from the root of a file's pages to one of them: a damaged tree can loop.
+DEEPEST_TREE = 50
 #: Why a page was not read that no sample wanted.
 NOT_SAMPLED = "not in the sample"
 #: Characters without a Unicode meaning.
@@ -213,10 +215,17 @@ class _Reading:
     def _names_of(self, numbers: Iterable[int]) -> dict[int, GlyphNames]:
         """The names of glyphs on these pages, by font and code, as far as the file names them."""
         begin_step("pdfplumber")
-        with _plumber_pages(self.path, skip="pdfplumber" in self.skip) as pages:
-            held = numbers if len(pages) == len(self.document) else ()
-            found = {number: _differences(pages[number - 1]) for number in held}
-        return {number: names for number, names in found.items() if names}
+        if "pdfplumber" in self.skip:
+            return {}
+        # pdfplumber reads all pages before it gives one, which takes as long as PDFium does for a hundred pages.
+        from pdfminer.pdfdocument import PDFDocument
+        from pdfminer.pdfparser import PDFParser
+
+        found: dict[int, GlyphNames] = {}
+        with suppress(Exception), self.path.open("rb") as file:  # of any kind, for a damaged file
+            root = PDFDocument(PDFParser(file)).catalog["Pages"]
+            found = {number: _differences(_page_fonts(root, number - 1)) for number in numbers}
+        return {number: names for number, names in found.items() if any(names.values())}
 
     def _words_of(self, numbers: Iterable[int]) -> tuple[dict[int, list[Word]], list[Part]]:
         """The words of these pages by pdfplumber, if it counts the same pages."""
@@ -242,13 +251,33 @@ def _signs_not_read(pages: Sequence[ReadPage]) -> list[Part]:
     ]
 
 
-def _differences(page: PlumberPage) -> GlyphNames:
+def _page_fonts(root: Any, index: int) -> Any:  # noqa: ANN401 - pdfminer's objects
+    """The fonts of a page, counted from 0, in a tree of pages; None if it is not found."""
+    from pdfminer.pdftypes import resolve1
+
+    node, resources = resolve1(root), None
+    for _ in range(DEEPEST_TREE):
+        resources = node.get("Resources", resources)
+        if "Kids" not in node:
+            return resolve1(resources).get("Font")
+        for kid in map(resolve1, resolve1(node["Kids"])):
+            count = resolve1(kid.get("Count", 0)) if "Kids" in kid else 1
+            if index < count:
+                node = kid
+                break
+            index -= count
+        else:
+            break
+    return None
+
+
+def _differences(fonts: Any) -> GlyphNames:  # noqa: ANN401 - pdfminer's objects
     """The names that a page's fonts give to codes in the PDF itself (/Differences), by font and code."""
     from pdfminer.pdftypes import resolve_all
 
     found: dict[str, dict[int, str]] = {}
     with suppress(Exception):  # of any kind, for a damaged page
-        for font in resolve_all(page.page_obj.resources.get("Font")).values():
+        for font in resolve_all(fonts).values():
             encoding = font.get("Encoding")
             code, names = 0, found.setdefault(font["BaseFont"].name, {})
             for item in encoding.get("Differences", ()) if isinstance(encoding, dict) else ():

@@ -11,11 +11,11 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, groupby, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pypdfium2.raw as raw
 
@@ -47,7 +47,7 @@ SLASH = "\u0338"
 _ACCENT, _DOTLESS = re.compile(rf"[{''.join(_COMBINING)}\u0300-\u0338]"), {"ı": "i", "ȷ": "j"}
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: A number behind a letter may be of another font, as TeX's primes are.
-_INNER = re.compile(r"(?<=[^\W\d_])\d")
+_INNER = re.compile(r"\d(?<=[^\W\d_]\d)")
 #: Words that may hold other signs than their codes say: all but longer words of letters.
 _ODD = re.compile(r"(?<!\S)(?![A-Za-z]{4,}[.,;:?!\x02\ufffe]?(?!\S))\S+")
 #: The first code of a private area that no font uses for text.
@@ -122,35 +122,34 @@ def page_words(
     signs, longer = Signs(len(_MEANINGLESS.findall(read))), dict[int, str]()
     spans = _spans(read)
     starts = [start for start, _ in spans]
-    known = dict(zip(starts, glyphs.runs(starts), strict=True)) if spans else {}
+    runs = glyphs.runs(starts) if spans else []
     glyphs.meet([match.start() for match in _INNER.finditer(read)])
     if glyphs.unmapped or signs.lost:
         string, signs, longer = _with_names(read, glyphs, names)
     string = _with_accents(string, glyphs)
-    string, parts = _parts(string, spans if string == read else _spans(string), glyphs)
-    if not parts:
+    if not (spans := spans if string == read else _spans(string)):
         return [], signs
-    # Columns of the page, as words are many.
-    first, ends, spaces, notes, bases = zip(*parts, strict=True)
-    if new := [base for base in bases if base not in known]:
-        known |= zip(new, glyphs.runs(new), strict=True)
+    string, (first, ends, spaces, notes, bases) = _parts(string, spans, glyphs)
+    runs = runs if bases == starts else glyphs.runs(bases)
     texts = [string[start:end] for start, end in zip(first, ends, strict=True)]
     texts = [text if text.isascii() and text.isprintable() else word_text(text) for text in texts]
     texts = [text.translate(longer) for text in texts] if longer else texts
     x0, x1, low, high = _boxes(glyphs, first, [end - 1 for end in ends])
-    baselines, sizes, styles, hows = zip(*map(known.__getitem__, bases), strict=True)
+    baselines, sizes, styles, hows = zip(*runs, strict=True)
     if min(sizes) <= 0:
         sizes = tuple(s if s > 0 else max(b - a, 1.0) for s, a, b in zip(sizes, low, high, strict=True))
-    sides = ([x - left for x in x0], [x - left for x in x1], [top - y for y in high], [top - y for y in low])
-    levels = [top - y for y in baselines]
-    words = list(map(Word, texts, *sides, levels, sizes, styles, spaces, notes))
+    sides = ([x - left for x in x0], [x - left for x in x1]) if left else (x0, x1)
+    heights = ([top - y for y in of] for of in (high, low, baselines))
+    words = list(map(Word, texts, *sides, *heights, sizes, styles, spaces, notes))
     edges = min(x0), min(low), max(x1), max(high)
     if edges[0] < visible[0] or edges[1] < visible[1] or edges[2] > visible[2] or edges[3] > visible[3]:
         seen = map(partial(_is_seen, visible), x0, x1, low, high)
         hows = tuple(how or ("" if inside else "outside") for how, inside in zip(hows, seen, strict=True))
     if any(hows):
         _set_aside(words, hows, page, left, top)
-    if not all(map(_within_bounds, (edges, sizes, baselines))) or not math.isfinite(sum(map(sum, (x0, x1, low, high)))):
+    if not all(map(_within_bounds, (edges, set(sizes), set(baselines)))) or not math.isfinite(
+        sum(map(sum, (x0, x1, low, high)))
+    ):
         words = list(filter(is_on_a_page, words))
     return words if all(texts) else [word for word in words if word.text], signs
 
@@ -188,7 +187,7 @@ def is_on_a_page(word: Word) -> bool:
     return _within_bounds((word.x0, word.x1, word.top, word.bottom, word.baseline, word.size))
 
 
-def _within_bounds(values: Sequence[float]) -> bool:
+def _within_bounds(values: Collection[float]) -> bool:
     # Where one of them is no number, the sum is none; min and max would not show it.
     return min(values) > -FAR_PT and max(values) < FAR_PT and math.isfinite(sum(values))
 
@@ -278,30 +277,35 @@ def _spans(string: str) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(string)]
 
 
-def _parts(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> tuple[str, list[_Part]]:
-    """The page's characters with raised and lowered signs in Unicode, and their words, marks of notes apart."""
+def _parts(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> tuple[str, list[list[Any]]]:
+    """The page's characters with raised and lowered signs in Unicode, and columns of its words, marks of notes apart."""
     has_cut = any(mark in string for mark in HYPHEN_MARKS)  # quicker than to search
     cut = {0, *(match.end() for match in _CUT.finditer(string))} if has_cut else {0}
-    parts = [(start, end, start not in cut, False, start) for start, end in spans]
+    starts, ends = map(list, zip(*spans, strict=True))
+    spaces = [start not in cut for start in starts]
+    # Columns of the page, as words are many: those of _Part.
+    columns: list[list[Any]] = [starts, ends, spaces, [False] * len(spans), starts.copy()]
     signs: list[tuple[int, str]] = []
-    mixed = [(i, list(_raised_parts(string, parts[i], runs, signs))) for i, runs in _mixed(string, spans, glyphs)]
+    mixed = [
+        (i, list(_raised_parts(string, spans[i], spaces[i], runs, signs))) for i, runs in _mixed(string, spans, glyphs)
+    ]
     for i, held in reversed(mixed):
-        parts[i : i + 1] = held
+        for column, values in zip(columns, zip(*held, strict=True), strict=True):
+            column[i : i + 1] = values
     for place, text in reversed(signs):
         string = string[:place] + text + string[place + len(text) :]
-    return string, parts
+    return string, columns
 
 
 def _mixed(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> Iterator[tuple[int, list[Run]]]:
     """Words with a number in which sizes or baselines differ: their indexes, and the run of each character."""
     starts = [start for start, _ in spans]
+    found = [match.span() for match in _MAY_RISE.finditer(string)]
+    owners = [bisect_right(starts, first) - 1 for first, _ in found]
     # Most words are one text object: asked at the ends of the word and of its numbers.
-    edges: list[tuple[int, set[int]]] = []
-    for match in _MAY_RISE.finditer(string):
-        i = bisect_right(starts, match.start()) - 1
-        edges.append((i, {spans[i][0], match.start(), match.end() - 1, spans[i][1] - 1}))
-    objects = iter(glyphs.objects([place for _, places in edges if len(places) > 1 for place in places]))
-    mixed = sorted({i for i, places in edges if len(places) > 1 and len(set(islice(objects, len(places)))) > 1})
+    edges = [(spans[i][0], first, end - 1, spans[i][1] - 1) for i, (first, end) in zip(owners, found, strict=True)]
+    objects = zip(*map(glyphs.objects, zip(*edges, strict=True)), strict=True)
+    mixed = sorted({i for i, (a, b, c, d) in zip(owners, objects, strict=True) if not a == b == c == d})
     runs = iter(glyphs.runs([place for i in mixed for place in range(*spans[i])]))
     for i in mixed:
         held = list(islice(runs, spans[i][1] - spans[i][0]))
@@ -309,11 +313,14 @@ def _mixed(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> Ite
             yield i, held
 
 
-def _raised_parts(string: str, whole: _Part, runs: Sequence[Run], signs: list[tuple[int, str]]) -> Iterator[_Part]:
+def _raised_parts(
+    string: str, span: tuple[int, int], space: bool, runs: Sequence[Run], signs: list[tuple[int, str]]
+) -> Iterator[_Part]:
     """The parts of a word, as in ``environments).9`` and ``9Some``. Other raised or lowered groups go to ``signs``."""
-    start, end, space, _, _ = whole
+    start, end = span
     base, size, *_ = max(runs, key=lambda run: run[1])
-    heights = [height(run[1], run[0] - base, size) for run in runs]
+    levels = {run: height(run[1], run[0] - base, size) for run in set(runs)}
+    heights = [levels[run] for run in runs]
     main = start + heights.index(0)
     first = place = start
     for level, group in groupby(heights):
