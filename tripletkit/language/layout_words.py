@@ -80,8 +80,8 @@ WORD_ENDINGS = frozenset(
 )
 #: Prefixes that are mostly written without a hyphen.
 CLOSED_PREFIXES = frozenset(["dis", "mis", "out", "over", "re", "sub", "un", "under"])
-#: Words behind a hyphen that stands for a later word: "pre- and post-war".
-SUSPENDING_WORDS = frozenset(["and", "or"])
+#: What follows a hyphen that stands for a later word: "pre- and post-war".
+SUSPENDED = re.compile(r"(?:and|or) \w")
 COMPOUND_ENDS = frozenset(
     [
         "aware",

@@ -24,7 +24,7 @@ from tripletkit.language.layout_words import (
     ENDING_LETTERS,
     NUMBER_ENDINGS,
     NUMBER_WORDS,
-    SUSPENDING_WORDS,
+    SUSPENDED,
     WORD_ENDINGS,
     ends_sentence,
 )
@@ -168,7 +168,7 @@ def join_lines(before: str, after: str, vocabulary: Vocabulary) -> str:
         cut = before.endswith(("-", "‐")) and re.match(r"\w", before[-2:]) and after[:1].isalnum()
         return f"{before}{'' if cut else ' '}{after}" if before and after else before or after
     head = _TOKEN.match(after)
-    if head is None or (head.group() in SUSPENDING_WORDS and not vocabulary.is_one_word(tail.group(1), head.group())):
+    if head is None or (SUSPENDED.match(after) and not vocabulary.is_one_word(tail.group(1), head.group())):
         # "x-" + "and y-axes": the hyphen stands for what follows.
         return f"{before} {after}" if head or not after[:1].isalnum() else before + after
     return before + after if vocabulary.keeps_hyphen(tail.group(1), head.group()) else before[:-1] + after
