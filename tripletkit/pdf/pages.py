@@ -20,6 +20,7 @@ from tripletkit.pdf.margins import with_margins
 from tripletkit.pdf.reader import (
     Bookmark,
     RawPage,
+    count_page_objects,
     open_pdf,
     read_labels,
     read_metadata,
@@ -169,11 +170,15 @@ class _Reading:
                 page = self._page(number, labels[number - 1], {number: found})
                 if found and page.complaint is None and not page.unread:
                     pages[number - 1] = replace(page, again=True)
+        beyond, uncounted = self._guarded("page count", lambda: self._beyond(count), list[ReadPage]())
+        pages += beyond
         outline, lost = self._guarded("outline", self._outline, list[Bookmark]())
         lines = [page.lines for page in pages]
         apart, faults = self._guarded("margins", lambda: (with_margins(lines), list[Part]()), lines)
         pages = [replace(page, lines=held) for page, held in zip(pages, apart, strict=True)]
-        return RawBook(read_metadata(self.document, "Title"), pages, outline, (*parts, *more, *lost, *faults))
+        return RawBook(
+            read_metadata(self.document, "Title"), pages, outline, (*parts, *more, *uncounted, *lost, *faults)
+        )
 
     def _page(
         self, number: int, label: str, words: Mapping[int, list[Word]], names: GlyphNames = MappingProxyType({})
@@ -209,6 +214,20 @@ class _Reading:
     def _outline(self) -> tuple[list[Bookmark], list[Part]]:
         found, lost = read_outline(self.document)
         return found, [Part("bookmark without a page", title, "it leads to no page") for title in lost]
+
+    def _beyond(self, count: int) -> tuple[list[ReadPage], list[Part]]:
+        """The pages behind the first ``count``, if the file has more than it says: PDFium goes by what it says."""
+        if "pdfplumber" in self.skip or count_page_objects(self.path) <= count:
+            return [], []
+        begin_step("pdfplumber")
+        with _plumber_pages(self.path) as pages:
+            held = list(enumerate(pages[count:], count + 1))
+            most = 0 if self.sample else MOST_READ_AGAIN
+            read = [_page_by_pdfplumber(number, page, self.skip) for number, page in held[:most]]
+        why = f"the file says that it has {count} pages, so PDFium reads no more"
+        left = [_empty(number, "", NOT_SAMPLED if self.sample else why) for number, _ in held[most:]]
+        part = Part("read by pdfplumber", f"pages {count + 1} to {count + len(read)}", why)
+        return read + left, [part] * bool(read)
 
     def _names_of(self, numbers: Iterable[int]) -> dict[int, GlyphNames]:
         """The names of glyphs on these pages, by font and code, as far as the file names them."""
