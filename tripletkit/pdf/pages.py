@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -262,17 +263,22 @@ def _signs_not_read(pages: Sequence[ReadPage]) -> list[Part]:
 
 
 def _differences(page: PlumberPage) -> GlyphNames:
-    """The names that a page's fonts give to codes in the PDF itself (/Differences), by font and code."""
+    """The names that a page's fonts give to codes in the PDF itself (/Differences), by font and code.
+
+    PDFium may leave out the letters before a font's name ("EPQKLX+Palatino"), so each is there by both. Where fonts of one
+    name differ in a code, it has no name.
+    """
     from pdfminer.pdftypes import resolve_all
 
-    found: dict[str, dict[int, str]] = {}
+    found: dict[str, dict[int, str]] = defaultdict(dict)
     with suppress(Exception):  # of any kind, for a damaged page
         for font in resolve_all(page.page_obj.resources.get("Font")).values():
-            encoding = font.get("Encoding")
-            code, names = 0, found.setdefault(font["BaseFont"].name, {})
+            encoding, whole = font.get("Encoding"), font["BaseFont"].name
+            code = 0
             for item in encoding.get("Differences", ()) if isinstance(encoding, dict) else ():
                 code, name = (item, None) if isinstance(item, int) else (code + 1, str(item.name))
-                names |= {code - 1: name} if name else {}
+                for names in (found[whole], found[whole.rpartition("+")[2]]) if name else ():
+                    names[code - 1] = name or "" if names.get(code - 1, name) == name else ""
     return found
 
 
