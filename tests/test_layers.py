@@ -55,6 +55,7 @@ OWNERS = {
     "uvicorn": {"review/server.py"},
     "spacy": {"tagging/part_of_speech.py"},
     "bm25s": {"language/lexical.py"},
+    "msgpack": {"language/word_frequencies.py"},
     "Stemmer": {"language/lexical.py"},
     "huggingface_hub": {
         "encoding/quiet.py",

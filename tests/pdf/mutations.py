@@ -27,6 +27,11 @@ def _up(objects: list[bytes], place: int) -> bytes:
     return _REFERENCE.sub(b"1 0 R", objects[place])
 
 
+def _flipped(objects: list[bytes], place: int) -> bytes:
+    """One bit of every fiftieth byte is wrong, as after a bad copy."""
+    return bytes(byte ^ 4 if i % 50 == 49 else byte for i, byte in enumerate(objects[place]))
+
+
 MUTATIONS: dict[str, Callable[[list[bytes], int], bytes]] = {
     "null": lambda objects, place: b"null",
     "truncated": lambda objects, place: objects[place][: len(objects[place]) // 2],
@@ -37,6 +42,9 @@ MUTATIONS: dict[str, Callable[[list[bytes], int], bytes]] = {
     "numbers": lambda objects, place: _NUMBER.sub(b"-7", objects[place][:4000]),
     "name": lambda objects, place: b"/Wrong",
     "empty": lambda objects, place: b"<<>>",
+    "array": lambda objects, place: b"[]",
+    "huge": lambda objects, place: _NUMBER.sub(b"99999999999", objects[place][:4000]),
+    "flipped": _flipped,
 }
 
 

@@ -1,19 +1,24 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pikepdf
 import pytest
+from pdfminer.psparser import PSLiteral
+from pdfplumber.page import Page
 
 from tests.pdfs import Text, write_pdf
 from tripletkit.pdf.glyph_names import font_names, named_text, sign_text
-from tripletkit.pdf.pages import RawBook, read_book
+from tripletkit.pdf.pages import RawBook, _differences, read_book
 
 
-def book_with_codes(folder: Path, text: str, names: list[str]) -> RawBook:
+def book_with_codes(folder: Path, text: str, names: list[str], font_name: str = "/Helvetica") -> RawBook:
     """A page with this text, and one without: codes from 27 on have these names, and no Unicode."""
     plain = write_pdf(folder / "plain.pdf", [[Text(50, 100, text)], [Text(50, 100, "All of it can be read.")]])
     with pikepdf.open(plain) as pdf:
         differences = pikepdf.Array([27, *map(pikepdf.Name, names)])
         font = pdf.pages[0].Resources.Font.r
+        font.BaseFont = pikepdf.Name(font_name)
         font.Encoding = pikepdf.Dictionary(BaseEncoding=pikepdf.Name.WinAnsiEncoding, Differences=differences)
         pdf.save(folder / "book.pdf")
     return read_book(folder / "book.pdf")
@@ -30,6 +35,20 @@ def test_ligatures_are_read_by_their_names(tmp_path: Path, printed: str, read: s
     book = book_with_codes(tmp_path, printed, ["/f_i", "/f_f_i", "/uniFB00"])
     assert [[line.text for line in page.lines] for page in book.pages] == [[read], ["All of it can be read."]]
     assert book.parts == ()
+
+
+def test_a_font_of_which_a_part_is_in_the_file(tmp_path: Path) -> None:
+    book = book_with_codes(tmp_path, "a \x1bnger", ["/f_i"], "/EPQKLX+Helvetica")
+    assert book.lines[0][0].text == "a finger"
+    font = {
+        "BaseFont": PSLiteral("EPQKLX+Libertine"),
+        "Encoding": {"Differences": [27, PSLiteral("f_i"), PSLiteral("f_l")]},
+    }
+    other = {"BaseFont": PSLiteral("XKLPQE+Libertine"), "Encoding": {"Differences": [28, PSLiteral("ffl")]}}
+    page = SimpleNamespace(page_obj=SimpleNamespace(resources={"Font": {"F1": font, "F2": other}}))
+    names = _differences(cast(Page, page))
+    assert names["EPQKLX+Libertine"] == {27: "f_i", 28: "f_l"}
+    assert names["Libertine"] == {27: "f_i", 28: ""}  # PDFium's name for both
 
 
 def test_a_sign_that_nothing_names_stands_as_a_box_and_is_counted(tmp_path: Path) -> None:

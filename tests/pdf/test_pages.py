@@ -18,7 +18,7 @@ from tripletkit.pdf.book_tables import extract_book
 from tripletkit.pdf.kinds import text_metrics
 from tripletkit.pdf.lines import Line, page_lines
 from tripletkit.pdf.pages import UNSUPPORTED, complaint, read_book
-from tripletkit.pdf.reader import RawPage, open_pdf, security_handler
+from tripletkit.pdf.reader import RawPage, count_page_objects, open_pdf, security_handler
 from tripletkit.pdf.workers import FAULT_START, BookTables, PassageLimits
 from tripletkit.rules import load_rules
 
@@ -66,6 +66,33 @@ def test_a_page_that_cannot_be_loaded_is_dropped_and_the_others_are_read(six: Pa
     assert reasons(tables)["page not read"] == "b page 4: PDFium cannot load it"
     if backend == "pdfplumber":  # it does not count the page: its numbers would be those of other pages
         assert "it finds 5 pages, PDFium 6" in reasons(tables)["pdfplumber not used"]
+
+
+def test_pages_behind_the_number_that_the_file_gives_are_read(six: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    six.write_bytes(six.read_bytes().replace(b"/Count 6", b"/Count 3"))
+    why = "the file says that it has 3 pages, so PDFium reads no more"
+    tables = extract(six)
+    assert pages_told(tables) == {1, 2, 3, 4, 5, 6}
+    assert reasons(tables) == {"read by pdfplumber": f"b pages 4 to 6: {why}"}
+    monkeypatch.setattr(pages, "MOST_READ_AGAIN", 2)
+    tables = extract(six)
+    assert pages_told(tables) == {1, 2, 3, 4, 5}
+    assert reasons(tables)["page not read"] == f"b page 6: {why}"
+
+
+def test_pages_in_compressed_objects_are_counted(six: Path) -> None:
+    with pikepdf.open(six, allow_overwriting_input=True) as document:
+        document.save(six, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    assert b"/Kids" not in six.read_bytes()
+    assert count_page_objects(six) == 6
+
+
+def test_pages_of_an_earlier_version_are_no_pages(six: Path) -> None:
+    six.write_bytes(b"%PDF-1.7\n7 0 obj\n<</Type/Page>>\nendobj\n" + six.read_bytes())
+    tables = extract(six)
+    assert pages_told(tables) == {1, 2, 3, 4, 5, 6}
+    assert tables.dropped == []
+    assert count_page_objects(six) == 7
 
 
 def test_lines_without_a_common_left_edge(tmp_path: Path) -> None:

@@ -225,6 +225,8 @@ BOOK = book_vocabulary(
         "the regularized model regularizes",
         "a success or failure, success and failure, one success, many a failure",
         "a double-blind trial",
+        "they co-operate, a co-ordinator",
+        "it is co-ordinated, a pre-war state, the pre-eminent one",
     ]
 )
 
@@ -247,6 +249,28 @@ BOOK = book_vocabulary(
         ("a user-", "defined type", "a user-defined type"),
         ("the self-regu-", "lating one", "the self-regulating one"),
         ("one-", "self", "oneself"),
+        ("the client-", "server model", "the client-server model"),
+        ("the input-", "output table", "the input-output table"),
+        ("an object-", "oriented one", "an object-oriented one"),
+        ("the eye-", "to-head distance", "the eye-to-head distance"),
+        ("leave-", "one-out", "leave-one-out"),
+        ("an ill-", "conditioned matrix", "an ill-conditioned matrix"),
+        ("the long-", "term rate", "the long-term rate"),
+        ("is proportion-", "ately small", "is proportionately small"),
+        ("the re-", "sult is", "the result is"),
+        ("the in-", "stability of", "the instability of"),
+        ("by prompt-", "ing them", "by prompting them"),
+        ("it is un-", "like it", "it is unlike it"),
+        ("they co-", "operate", "they co-operate"),  # as the book writes it
+        ("the co-", "operation of", "the co-operation of"),  # a form of a word in the book
+        ("a co-", "worker", "a coworker"),
+        ("an INTRODUC-", "TION", "an INTRODUCTION"),
+        ("the TCP-", "IP stack", "the TCP-IP stack"),
+        ("in pre-", "and post-war years", "in pre- and post-war years"),
+        ("the x-", "and y-axes", "the x- and y-axes"),
+        ("by logical-", "and (see below)", "by logical-and (see below)"),
+        ("an err-", "or is", "an error is"),
+        ("five thous-", "and people", "five thousand people"),
         ("an end", "of line", "an end of line"),
         ("a dash -", "here", "a dash - here"),
         ("", "start", "start"),

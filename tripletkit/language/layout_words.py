@@ -69,11 +69,19 @@ LONGEST_MEAN_WORD = 14
 #: Words that differ only in so many last letters are forms of one word.
 ENDING_LETTERS = 3
 #: Words inside of a compound of several, and numbers and last words that stand behind or before a hyphen that stays.
-CHAIN_WORDS = frozenset(["a", "and", "at", "by", "for", "in", "of", "on", "or", "the", "to", "up"])
+CHAIN_WORDS = frozenset(["a", "and", "as", "at", "by", "for", "in", "of", "on", "or", "than", "the", "to", "up"])
 NUMBER_WORDS = frozenset(
     ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "twenty", "thirty", "half"]
 )
 NUMBER_ENDINGS = frozenset(["een", "fold", "ness", "self", "teen", "ties", "tieth", "ty", "way"])
+#: Ends of a word that are words too.
+WORD_ENDINGS = frozenset(
+    ["able", "ally", "ible", "ing", "ings", "less", "ment", "ments", "ness", "ship", "ward", "wise"]
+)
+#: Prefixes that are mostly written without a hyphen.
+CLOSED_PREFIXES = frozenset(["dis", "mis", "out", "over", "re", "sub", "un", "under"])
+#: What follows a hyphen that stands for a later word: "pre- and post-war".
+SUSPENDED = re.compile(r"(?:and|or) \w")
 COMPOUND_ENDS = frozenset(
     [
         "aware",
@@ -87,6 +95,8 @@ COMPOUND_ENDS = frozenset(
         "oriented",
         "related",
         "specific",
+        "term",
+        "time",
     ]
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from tripletkit.pdf.margins import with_margins
 from tripletkit.pdf.reader import (
     Bookmark,
     RawPage,
+    count_page_objects,
     open_pdf,
     read_labels,
     read_metadata,
@@ -171,11 +173,15 @@ class _Reading:
                 page = self._page(number, labels[number - 1], {number: found})
                 if found and page.complaint is None and not page.unread:
                     pages[number - 1] = replace(page, again=True)
+        beyond, uncounted = self._guarded("page count", lambda: self._beyond(count), list[ReadPage]())
+        pages += beyond
         outline, lost = self._guarded("outline", self._outline, list[Bookmark]())
         lines = [page.lines for page in pages]
         apart, faults = self._guarded("margins", lambda: (with_margins(lines), list[Part]()), lines)
         pages = [replace(page, lines=held) for page, held in zip(pages, apart, strict=True)]
-        return RawBook(read_metadata(self.document, "Title"), pages, outline, (*parts, *more, *lost, *faults))
+        return RawBook(
+            read_metadata(self.document, "Title"), pages, outline, (*parts, *more, *uncounted, *lost, *faults)
+        )
 
     def _page(
         self, number: int, label: str, words: Mapping[int, list[Word]], names: GlyphNames = MappingProxyType({})
@@ -211,6 +217,20 @@ class _Reading:
     def _outline(self) -> tuple[list[Bookmark], list[Part]]:
         found, lost = read_outline(self.document)
         return found, [Part("bookmark without a page", title, "it leads to no page") for title in lost]
+
+    def _beyond(self, count: int) -> tuple[list[ReadPage], list[Part]]:
+        """The pages behind the first ``count``, if the file has more than it says: PDFium goes by what it says."""
+        if "pdfplumber" in self.skip or count_page_objects(self.path) <= count:
+            return [], []
+        begin_step("pdfplumber")
+        with _plumber_pages(self.path) as pages:
+            held = list(enumerate(pages[count:], count + 1))
+            most = 0 if self.sample else MOST_READ_AGAIN
+            read = [_page_by_pdfplumber(number, page, self.skip) for number, page in held[:most]]
+        why = f"the file says that it has {count} pages, so PDFium reads no more"
+        left = [_empty(number, "", NOT_SAMPLED if self.sample else why) for number, _ in held[most:]]
+        part = Part("read by pdfplumber", f"pages {count + 1} to {count + len(read)}", why)
+        return read + left, [part] * bool(read)
 
     def _names_of(self, numbers: Iterable[int]) -> dict[int, GlyphNames]:
         """The names of glyphs on these pages, by font and code, as far as the file names them."""
@@ -272,17 +292,22 @@ def _page_fonts(root: Any, index: int) -> Any:  # noqa: ANN401 - pdfminer's obje
 
 
 def _differences(fonts: Any) -> GlyphNames:  # noqa: ANN401 - pdfminer's objects
-    """The names that a page's fonts give to codes in the PDF itself (/Differences), by font and code."""
+    """The names that a page's fonts give to codes in the PDF itself (/Differences), by font and code.
+
+    PDFium may leave out the letters before a font's name ("EPQKLX+Palatino"), so each is there by both. Where fonts of one
+    name differ in a code, it has no name.
+    """
     from pdfminer.pdftypes import resolve_all
 
-    found: dict[str, dict[int, str]] = {}
+    found: dict[str, dict[int, str]] = defaultdict(dict)
     with suppress(Exception):  # of any kind, for a damaged page
         for font in resolve_all(fonts).values():
-            encoding = font.get("Encoding")
-            code, names = 0, found.setdefault(font["BaseFont"].name, {})
+            encoding, whole = font.get("Encoding"), font["BaseFont"].name
+            code = 0
             for item in encoding.get("Differences", ()) if isinstance(encoding, dict) else ():
                 code, name = (item, None) if isinstance(item, int) else (code + 1, str(item.name))
-                names |= {code - 1: name} if name else {}
+                for names in (found[whole], found[whole.rpartition("+")[2]]) if name else ():
+                    names[code - 1] = name or "" if names.get(code - 1, name) == name else ""
     return found
 
 

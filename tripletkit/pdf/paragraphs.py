@@ -19,12 +19,16 @@ from typing import NamedTuple
 
 from tripletkit.language.layout_words import (
     CHAIN_WORDS,
+    CLOSED_PREFIXES,
     COMPOUND_ENDS,
     ENDING_LETTERS,
     NUMBER_ENDINGS,
     NUMBER_WORDS,
+    SUSPENDED,
+    WORD_ENDINGS,
     ends_sentence,
 )
+from tripletkit.language.word_frequencies import COMMON_FROM, frequency
 from tripletkit.pdf.glyphs import Frame
 from tripletkit.pdf.kinds import TextMetrics
 from tripletkit.pdf.lines import Line
@@ -36,6 +40,12 @@ LINEWISE = frozenset({"code", "table", "figure"})
 MOST_PAGES_BETWEEN = 3
 #: A second half is looked for in so many paragraphs before it: labels in a figure look like prose at first.
 OPEN_HALVES = 6
+#: Halves of a compound are words at least so frequent on the Zipf scale ("finite-differencing"); syllables are rarer.
+WORD_FREQUENCY = 2.5
+#: As much for a first half of three letters: "ill-", "sea-", "key-", but not "sup-".
+SHORT_WORD_FREQUENCY = 4.5
+#: A word that may as well be a compound written as one ("longterm", "nonwhite") is at least so frequent if it is a word.
+FREQUENT_WORD = 3.0
 #: Greater than the number of any page.
 _NO_PAGE = 1 << 40
 
@@ -53,26 +63,74 @@ class Vocabulary:
     prefixes: Counter[str]
 
     def keeps_hyphen(self, left: str, right: str) -> bool:
-        """Whether ``left-right``, cut after its hyphen, is a compound and not one word."""
+        """Whether ``left-right``, cut after its hyphen, is a compound and not one word.
+
+        The book itself says so, else the frequencies of English words, else the shape of its halves.
+        """
         first, second = left.lower(), right.lower()
-        joined, compound = self.words[first + second], self.words[f"{first}-{second}"]
-        if joined or compound:
-            return compound > joined
+        if (told := self._tells(first, second)) is not None:
+            return told
         if right[0].isupper():
-            return True
+            return not left.isupper() or frequency(first + second) == 0
         last, head = first.rsplit("-", 1)[-1], second.split("-", 1)[0]
-        joined, compound = self.words[last + head], self.words[f"{last}-{head}"]
-        if joined or compound:
-            return compound > joined
-        # No syllable stands for itself: "x-rays", "two-thirds", "state-of-the-art", "user-defined".
-        in_chain = "-" in first and (last in CHAIN_WORDS or (self.words[last] > 0 and self.words[head] > 0))
-        if len(last) == 1 or in_chain or (last in NUMBER_WORDS and head not in NUMBER_ENDINGS) or head in COMPOUND_ENDS:
+        told = self._tells(last, head)
+        if told is None and not _stands_for_itself(last, head):
+            told = self._forms_tell(last, head)
+        if told is not None:
+            return told
+        if self._in_chain(first, second, last, head):
             return True
-        if len(last + head) >= 6 and len(head) > ENDING_LETTERS and (last + head)[:-ENDING_LETTERS] in self.stems:
+        return frequency(last + head) < self._least_frequency(last, head) and self._looks_compound(last, head)
+
+    def is_one_word(self, left: str, right: str) -> bool:
+        """Whether the book, or any English text, writes the two as one word."""
+        told = self._tells(left.lower(), right.lower())
+        return frequency(left + right) >= COMMON_FROM if told is None else not told
+
+    def _tells(self, left: str, right: str) -> bool | None:
+        """Whether the book writes ``left-right`` more often than ``leftright``, None if it writes neither."""
+        joined, compound = self.words[left + right], self.words[f"{left}-{right}"]
+        return compound > joined if joined or compound else None
+
+    def _forms_tell(self, last: str, head: str) -> bool | None:
+        """As ``_tells``, by other forms of the word: "co-operation" for "co-operate"."""
+        if len(head) > ENDING_LETTERS and (last + head)[:-ENDING_LETTERS] in self.stems:
+            return False
+        return True if len(head) >= 2 * ENDING_LETTERS and f"{last}-{head}"[:-ENDING_LETTERS] in self.stems else None
+
+    def _in_chain(self, first: str, second: str, last: str, head: str) -> bool:
+        """Whether a compound of three words or more is cut: "state-of-/the-art", "leave-/one-out"."""
+        if not (self._is_word(last) and self._is_word(head)):
+            return first.count("-") > 1
+        linked = ("-" in first and last in CHAIN_WORDS) or ("-" in second and head in CHAIN_WORDS)
+        return linked or ("-" in first and frequency(last + head) < COMMON_FROM)
+
+    def _is_word(self, text: str) -> bool:
+        return self.words[text] > 0 or frequency(text) >= WORD_FREQUENCY
+
+    def _least_frequency(self, last: str, head: str) -> float:
+        """The frequency from which the two as one word are a word: on the web, many compounds are written as one."""
+        usual = last in CLOSED_PREFIXES or (self.prefixes[last] < 2 and not _stands_for_itself(last, head))
+        return COMMON_FROM if usual else FREQUENT_WORD
+
+    def _looks_compound(self, last: str, head: str) -> bool:
+        if _stands_for_itself(last, head):
+            return True
+        if len(head) < 3 or head in WORD_ENDINGS:
             return False
         # "self-", "non-", "well-": what the book often writes before a hyphen, and words that stand by themselves.
-        before_hyphen = self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4)
-        return before_hyphen and self.words[head] >= (2 if len(head) < 5 else 1) and len(head) >= 3
+        in_book = self.words[head] >= (2 if len(head) < 5 else 1)
+        if in_book and (self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4)):
+            return True
+        if last in CLOSED_PREFIXES or len(last) < 3:
+            return False
+        least = WORD_FREQUENCY if len(last) > 3 else SHORT_WORD_FREQUENCY
+        return frequency(last) >= least and frequency(head) >= WORD_FREQUENCY
+
+
+def _stands_for_itself(last: str, head: str) -> bool:
+    """Whether a half is no syllable: "x-rays", "two-thirds", "user-defined"."""
+    return len(last) == 1 or (last in NUMBER_WORDS and head not in NUMBER_ENDINGS) or head in COMPOUND_ENDS
 
 
 def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
@@ -83,12 +141,7 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
     for text, times in Counter(chain.from_iterable(map(str.split, whole))).items():
         for token in _TOKEN.findall(text):
             words[token.lower().replace("‐", "-")] += times
-    stems = frozenset(
-        word[:end]
-        for word, times in words.items()
-        if "-" not in word
-        for end in range(max(3, len(word) - ENDING_LETTERS), len(word) + 1)
-    )
+    stems = frozenset(word[:end] for word in words for end in range(max(3, len(word) - ENDING_LETTERS), len(word) + 1))
     prefixes: Counter[str] = Counter()
     for word, times in words.items():
         if "-" in word:
@@ -115,8 +168,9 @@ def join_lines(before: str, after: str, vocabulary: Vocabulary) -> str:
         cut = before.endswith(("-", "‐")) and re.match(r"\w", before[-2:]) and after[:1].isalnum()
         return f"{before}{'' if cut else ' '}{after}" if before and after else before or after
     head = _TOKEN.match(after)
-    if head is None:
-        return f"{before} {after}" if not after[:1].isalnum() else before + after
+    if head is None or (SUSPENDED.match(after) and not vocabulary.is_one_word(tail.group(1), head.group())):
+        # "x-" + "and y-axes": the hyphen stands for what follows.
+        return f"{before} {after}" if head or not after[:1].isalnum() else before + after
     return before + after if vocabulary.keeps_hyphen(tail.group(1), head.group()) else before[:-1] + after
 
 

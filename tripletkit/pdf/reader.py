@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 LONGEST_SIDE_PX = 4000
 #: No printed page number has more characters; a damaged one may be a roman number of a million letters.
 LONGEST_LABEL = 40
+#: Bytes of an object stream that are looked at: a damaged one may unpack to a million times its size.
+MOST_UNPACKED = 1 << 24
 
 
 @dataclass(slots=True)
@@ -98,6 +102,32 @@ def security_handler(data: bytes) -> str | None:
     start = re.search(rb"(?<!\d)%s\s+\d+\s+obj" % place[1], data) if place[1] else place
     name = re.compile(rb"/Filter\s*/([^\s/<>\[\]()]+)").search(data, start.end()) if start else None
     return name[1].decode("latin-1") if name else ""
+
+
+_PAGE_OBJECT = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
+_PAGE_OR_OBJECTS = re.compile(rb"/Type\s*/(?:(Page)(?![A-Za-z])|ObjStm\b)")
+_STREAM = re.compile(rb"\bstream\r?\n")
+
+
+def count_page_objects(path: Path) -> int:
+    """How many page objects a PDF holds, old versions of them too; fewer if it is encrypted.
+
+    A search of its bytes, a few milliseconds a book.
+    """
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        return sum(1 if found[1] else _compressed_pages(data, found.end()) for found in _PAGE_OR_OBJECTS.finditer(data))
+
+
+def _compressed_pages(data: mmap, start: int) -> int:
+    """How many pages the object stream has whose dictionary holds the place ``start``."""
+    if (stream := _STREAM.search(data, start, start + 1000)) is None:
+        return 0
+    try:
+        # An end mark in the data is an end too early, and pages that are not counted.
+        packed = data[stream.end() : data.find(b"endstream", stream.end())]
+        return len(_PAGE_OBJECT.findall(zlib.decompressobj().decompress(packed, MOST_UNPACKED)))
+    except zlib.error:
+        return 0
 
 
 def read_page(
