@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 
+from tripletkit.language.layout_words import SEE, SEE_ALSO
+
 # --- Page references of an index -------------------------------------------------------------------------------------
 
 #: "p. 12", "pp. 12".
@@ -26,22 +28,30 @@ PAGE_TO, PAGE_AND, PAGE_TAIL = r"to", r"(?:and|&)", r"(?:passim|ff\.?|et seq\.?)
 
 # --- References and remarks of an index ------------------------------------------------------------------------------
 
+_UNDER = r"(?:under|sous|unter)"
+#: French "v." and German "s." are references behind punctuation, in small letters and not before a number: no initials.
+_SHORT_SEE = r"(?:(?<=[,.;:(]\s)|(?<=\())(?-i:[sv]\.)(?!\s*\d)"
 #: A reference at the end of an entry: "…, see also X".
 REFERENCE = re.compile(
-    r"(?P<before>^|[\s,.;:(\[]+)(?P<word>see(?P<also>\s+also)?(?:\s+under)?|cf\.)\s+(?P<target>\S.*?)[)\]]?$", re.I
+    rf"(?P<before>^|[\s,.;:(\[]+)(?P<word>(?:{SEE}|{_SHORT_SEE})(?P<also>\s+{SEE_ALSO})?(?:\s+{_UNDER})?|cf\.|vgl\.)"
+    r"\s+(?P<target>\S.*?)[)\]]?$",
+    re.I,
 )
 #: How a reference begins that means "see also".
-COMPARE = "cf"
-SEE = re.compile(r"\bsee( also)?( under)?\b", re.I)
-SEE_AT_END = re.compile(r"\bsee( also)?( under)?$", re.I)
+COMPARE = ("cf", "vgl")
+_SEE_ALSO = rf"(?:\b{SEE}|{_SHORT_SEE})( {SEE_ALSO})?"
+SEE_REFERENCE = re.compile(rf"{_SEE_ALSO}( {_UNDER})?(?!\w)", re.I)
+SEE_AT_END = re.compile(rf"{_SEE_ALSO}( {_UNDER})?$", re.I)
 #: Where the reference of an entry with run-in subentries begins.
-REFERENCE_START = re.compile(r"[.,;(]?\s*\bsee( also)?\b", re.I)
+REFERENCE_START = re.compile(rf"[.,;(]?\s*{_SEE_ALSO}(?!\w)", re.I)
 #: Between two targets of one reference.
-NEXT_TARGET = re.compile(r";\s*(?:see also\s+)?", re.I)
+NEXT_TARGET = re.compile(rf";\s*(?:{SEE}\s+{SEE_ALSO}\s+)?", re.I)
 #: A reference to many entries, none of which is meant alone: "see individual species".
 MANY_TARGETS = re.compile(r"\b(individual|specific|particular|under|entries|names? of)\b", re.I)
 #: A line that ends so goes on.
-OPEN_END = re.compile(r"(?:[,–—-]|\bsee|\balso|\bunder|\band|\bof|\bthe|\bin|\bfor|\bto|\bwith|\bby)$", re.I)
+OPEN_END = re.compile(
+    rf"(?:[,–—-]|\b{SEE}|\b{SEE_ALSO}|\b{_UNDER}|\band|\bof|\bthe|\bin|\bfor|\bto|\bwith|\bby)$", re.I
+)
 #: The heading over entries that begin with no letter.
 SIGN_GROUP = re.compile(
     r"(?:symbols?|numbers|numerals|numerics?|digits|signs|punctuation|special (?:characters|symbols)|non-?alphabetic\w*"
@@ -90,7 +100,7 @@ OTHER_NAME = re.compile(
     re.I,
 )
 #: A definition that only refers to another entry.
-ONLY_REFERS = re.compile(r"^\(?(see(?P<also> also)?)\s+(?P<target>[^.()]{2,60})[.)]*$", re.I)
+ONLY_REFERS = re.compile(rf"^\(?({SEE}(?P<also> {SEE_ALSO})?)\s+(?P<target>[^.()]{{2,60}})[.)]*$", re.I)
 ARTICLE_AT_START = re.compile(r"^(?:an?|the)\s")
 #: A second name in brackets behind a term: "budget constraint (or budget line)".
 OR_OTHER_NAME = re.compile(

@@ -20,7 +20,7 @@ from tripletkit.language.layout_words import (
     INDEX_ENTRY_TAIL,
     NEVER_LAST,
     OPENING_TITLE,
-    SEE,
+    SEE_WORDS,
 )
 from tripletkit.pdf.glossary_shapes import is_glossary
 from tripletkit.pdf.headings import styled_headings
@@ -150,7 +150,8 @@ def index_share(lines: Sequence[Line]) -> float:
 
 
 def _is_entry(text: str) -> bool:
-    may_be = SEE in text or (text[-1] not in NEVER_LAST and INDEX_ENTRY_TAIL.search(text, len(text) - 4) is not None)
+    may_be = text[-1] not in NEVER_LAST and INDEX_ENTRY_TAIL.search(text, len(text) - 4) is not None
+    may_be = may_be or any(word in text for word in SEE_WORDS)
     return may_be and _ENTRY_START.match(text) is not None and INDEX_ENTRY.search(text) is not None
 
 
