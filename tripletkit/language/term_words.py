@@ -46,6 +46,8 @@ SEE_AT_END = re.compile(rf"{_SEE_ALSO}( {_UNDER})?$", re.I)
 REFERENCE_START = re.compile(rf"[.,;(]?\s*{_SEE_ALSO}(?!\w)", re.I)
 #: Between two targets of one reference.
 NEXT_TARGET = re.compile(rf";\s*(?:{SEE}\s+{SEE_ALSO}\s+)?", re.I)
+#: The same where the reference lists them: "see machine units, display units, or program units".
+LISTED_TARGETS = re.compile(r"\s*[,;]\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+", re.I)
 #: A reference to many entries, none of which is meant alone: "see individual species".
 MANY_TARGETS = re.compile(r"\b(individual|specific|particular|under|entries|names? of)\b", re.I)
 #: A line that ends so goes on.

@@ -116,5 +116,5 @@ STAGE = Stage(
     settings=("glossary",),
     inputs=frozenset({Input.RULES, Input.USER_TERMS}),
     files_out=(PROPOSALS,),
-    version=9,
+    version=10,
 )
