@@ -252,7 +252,10 @@ def test_only_the_first_word_in_capitals_or_another_number_is_no_name() -> None:
 
 
 def test_a_reference_that_lists_entries_is_near_each_and_no_name() -> None:
-    body, index = "Units and odds.", "machine units, 3\nodds, 3\nprobability and odds. See odds and machine units\nunits, 3"
+    body, index = (
+        "Units and odds.",
+        "machine units, 3\nodds, 3\nprobability and odds. See odds and machine units\nunits, 3",
+    )
     found = harvested({3: page(3, body), 400: page(400, index)}, {400: "index"}).terms
     ids = {str(row["term"]): row["term_id"] for row in found}
     near = {str(row["term"]): row["see_also"] for row in found}

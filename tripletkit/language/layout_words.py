@@ -39,6 +39,8 @@ APPENDIX_LETTER = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")
 SEE_WORDS = ("see", "voir", "siehe")
 #: The same as a pattern, and that of "see also". "Voir dire" is a term of law.
 SEE, SEE_ALSO = r"(?:see|voir(?!\s+dire\b)|siehe)", r"(?:also|aussi|auch)"
+#: The heading over an entry's references in a glossary whose terms are headings.
+SEE_ALSO_TITLE = re.compile(rf"{SEE} {SEE_ALSO}[.:]?", re.IGNORECASE)
 #: An index entry: it ends in page numbers, perhaps with n (note), f or ff (following) or t (table), or in a reference.
 INDEX_ENTRY = re.compile(
     r"[^\W\d_]{2}.*\W(?:\d{1,4}|l?[ivx]{2,7})(?:\s?[–—-]\s?(?:\d+|l?[ivx]+))?[nft]{0,2}[.,;]?$"

@@ -95,9 +95,11 @@ PAGE_LIST = re.compile(
     r"(?P<list>[\divxlc][\divxlc,;\s–-]*)[)\].]?$",
     re.I,
 )
-#: Another name in a definition: "also called X", "(or X)".
+#: Another name in a definition: "also called X", "(or X)". Behind a comma, a mere "called X" names a thing that the
+#: definition speaks of: "a unit of time, called beat".
 OTHER_NAME = re.compile(
-    r"(?:^|[(.;,]\s*)(?:also|sometimes|often)?\s*(?:called|known as|referred to as|termed|abbreviated(?: as)?)\s+"
+    r"(?:(?:^|[(.;]\s*)(?:(?:also|sometimes|often)\s+)?|,\s*(?:also|sometimes|often)\s+|,\s*(?=abbreviated))"
+    r"(?:called|known as|referred to as|termed|abbreviated(?: as)?)\s+"
     r"(?:an?\s|the\s)?([^().,;:]{2,50})(?=[).,;]|$)|^\((?:or|also)\s+([^()]{2,50})\)",
     re.I,
 )
