@@ -161,6 +161,8 @@ GENERAL_NOUN = re.compile(
 TURNING_PREFIX = re.compile(
     r"(?:non|un|in|im|ir|dis|anti|over|under|pre|post|sub|super|micro|macro|hyper|hypo|endo|exo|intra|inter|co|bi|multi|uni|min|max|up|down|semi)"
 )
+#: A second power in words: "chi-squared", "chi-square".
+SQUARED, SQUARE = "squared", "square"
 #: Beginnings that are written together, with a hyphen or apart: "nonlinear", "non-linear".
 JOINED_PREFIXES = (
     "anti", "auto", "bi", "co", "counter", "cyber", "hyper", "inter", "intra", "macro", "meta", "micro", "mini", "mono",

@@ -102,5 +102,5 @@ STAGE = Stage(
     run=run,
     settings=("mine", "seed", "precision"),
     inputs=frozenset({Input.ENCODER, Input.WORD_RULES}),
-    version=7,
+    version=8,
 )

@@ -69,5 +69,5 @@ STAGE = Stage(
     run=run,
     settings=("tag",),
     inputs=frozenset({Input.RULES, Input.PIPELINE}),
-    version=5,
+    version=6,
 )
