@@ -84,8 +84,10 @@ ABOUT_ITS_HEAD = re.compile(
 # --- Entries of a glossary -------------------------------------------------------------------------------------------
 
 _PART_OF_SPEECH = r"(?:n|v|vb|adj|adv|noun|verb|adjective|adverb|pl|plural)"
-#: A part of speech behind a term, "Configuration (n)" or "abacus, n.", and before a definition, "n. a device".
-PART_OF_SPEECH = re.compile(rf"\s*[(\[]{_PART_OF_SPEECH}\.?[)\]]$|,?\s{_PART_OF_SPEECH}\.?$(?<=\.)", re.I)
+#: A part of speech behind a term, "Configuration (n)" or "abacus, n.", and before a definition, "n. a device". "(N)" is a sign.
+PART_OF_SPEECH = re.compile(
+    rf"\s*[(\[](?-i:(?![A-Z][)\]])){_PART_OF_SPEECH}\.?[)\]]$|,?\s{_PART_OF_SPEECH}\.?$(?<=\.)", re.I
+)
 PART_OF_SPEECH_FIRST = re.compile(rf"^(?:[(\[]{_PART_OF_SPEECH}\.?[)\]]|{_PART_OF_SPEECH}\.(?=\s))[\s:;,–—-]*", re.I)
 #: "matrix (pl. matrices)", "datum (plural: data)".
 PLURAL_IN_BRACKETS = re.compile(r"\s*[(\[](?:pl\.|plural:?)\s+(?P<plural>[^()\[\]]{2,40})[)\]]$", re.I)
