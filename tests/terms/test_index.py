@@ -322,6 +322,16 @@ def test_see_and_see_also_inline_and_on_their_own_line() -> None:
     }
 
 
+def test_numbers_behind_a_monospaced_name_that_fills_the_column() -> None:
+    dots = " . . . . . "
+    assert said(f"`addtolist`{dots}60\n`dotypeblockofframes` 155\n`drawmargins`{dots}146\nOlympics 1984{dots}7") == [
+        "addtolist 60",
+        "dotypeblockofframes 155",
+        "drawmargins 146",
+        "Olympics 1984 7",
+    ]
+
+
 def test_french_and_german_references() -> None:
     found = {
         e.term: (e.see, e.see_also, len(e.locators))
