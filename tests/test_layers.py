@@ -14,7 +14,7 @@ PACKAGE = Path(tripletkit.__file__).parent
 OWNERS = {
     "pypdfium2": {"pdf/glyphs.py", "pdf/reader.py", "pdf/words.py"},
     "matplotlib": {"figures/drawing.py", "figures/plots.py"},
-    "jinja2": {"reporting/page.py"},
+    "jinja2": {"reporting/page.py", "review/web.py"},
     "pdfplumber": {"pdf/pages.py"},
     "sentence_transformers": {
         "encoding/cross_encoder.py",
@@ -51,6 +51,8 @@ OWNERS = {
     },
     "datasets": {"publishing/dataset_folder.py", "training/trainer.py", "project.py"},
     "peft": {"training/model.py"},
+    "fastapi": {"review/web.py"},
+    "uvicorn": {"review/server.py"},
     "spacy": {"tagging/part_of_speech.py"},
     "bm25s": {"language/lexical.py"},
     "Stemmer": {"language/lexical.py"},
@@ -68,7 +70,7 @@ OWNERS = {
 LAYERS = [
     {"errors", "__init__"},
     {"hub_answers", "ids", "settings", "schemas", "rules", "progress", "memory"},
-    {"store", "language", "near_duplicates", "user_rows", "books"},
+    {"store", "language", "near_duplicates", "user_rows", "books", "reviews", "review_exchange"},
     {"pdf", "tagging", "encoding", "publishing", "terms", "mining", "teaching", "training", "evaluation", "figures"},
     {"own_passages"},
     {"stage"},
@@ -76,7 +78,7 @@ LAYERS = [
     {"pipeline"},
     {"rounds"},
     {"summaries"},
-    {"reporting"},
+    {"reporting", "review"},
     {"project"},
     {"cli"},
     {"__main__"},

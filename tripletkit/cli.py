@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import getpass
 import json
 import logging
 import sys
@@ -205,12 +206,28 @@ Encoders = Annotated[
 ]
 Push = Annotated[str | None, _option("--push-to-hub --push", "Upload to this repository on the Hub.", "OWNER/NAME")]
 FineTuned = Annotated[bool, _option("--fine-tuned", "Publish the fine-tuned encoder with its card, not the dataset.")]
-_REVIEW = "Print N random triplets to judge, as lines for OUTPUT/review.jsonl; change nothing."
-ReviewSample = Annotated[int | None, typer.Option("--review-sample", min=1, metavar="N", help=_REVIEW)]
+_REVIEW = "Write random triplets to judge in another tool; change nothing. `review --import` reads the verdicts."
+ReviewFormat = Annotated[Literal["jsonl", "argilla", "labelstudio"] | None, _option("--review-format", _REVIEW)]
+_SAMPLE = "How many triplets --review-format writes."
+ReviewSample = Annotated[int, typer.Option("--review-sample", min=1, metavar="N", help=_SAMPLE)]
 Public = Annotated[bool, _option("--public/--private", "Visibility of the repository if it is new.")]
 Revision = Annotated[str, _option("--revision", "Branch to upload to.")]
 Tag = Annotated[str | None, _option("--tag", "Tag for the upload, such as v1.")]
 DryRun = Annotated[bool, _option("--dry-run", "Print what would be uploaded and where; upload nothing.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on this machine; 0: any that is free.")]
+NoOpen = Annotated[bool, _option("--no-open", "Open no browser; print the address only.")]
+Reviewer = Annotated[
+    str | None, _option("--reviewer", "Name under which verdicts are kept [default: the user's].", "NAME")
+]
+Import = Annotated[
+    Path | None,
+    _option(
+        "--import", "Add the verdicts of a file: an export, or filled in with --review-format; no browser.", "FILE"
+    ),
+]
+Export = Annotated[Path | None, _option("--export", "Write all verdicts as JSON lines; no browser.", "FILE")]
+TermName = Annotated[str, typer.Argument(help="A term: its name, one of its forms, or its id.")]
+PassageId = Annotated[str, typer.Argument(help="A passage's id, or the beginning of it.")]
 Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or OWNER/NAME on the Hub.")]
 FillTo = Annotated[Path, _option("--to", "Folder for the dataset with its text.")]
 
@@ -272,13 +289,14 @@ def publish(
     tag: Tag = None,
     dry_run: DryRun = False,
     fine_tuned: FineTuned = False,
-    review_sample: ReviewSample = None,
+    review_format: ReviewFormat = None,
+    review_sample: ReviewSample = 200,
 ) -> None:
     """Write the dataset with its card; upload it. With --fine-tuned, the trained encoder instead."""
     project = call.project()
-    if review_sample is not None:
-        lines = project.review_sample(review_sample)
-        call.show(map(json.loads, lines), lines)
+    if review_format is not None:
+        files = project.write_review_sample(review_format, review_sample)
+        call.show([{"format": review_format, "files": list(map(str, files))}], map(str, files))
         return
     _check_publish_options(call, push_to_hub, dry_run=dry_run, fine_tuned=fine_tuned)
     if not fine_tuned:
@@ -341,6 +359,36 @@ def run(call: Call) -> None:
 
 
 @command(app)
+def review(
+    call: Call,
+    port: Port = 0,
+    no_open: NoOpen = False,
+    reviewer: Reviewer = None,
+    import_: Import = None,
+    export: Export = None,
+) -> None:
+    """Look at triplets, terms and passages in the browser and judge them. Verdicts act when stages run next."""
+    project, who = call.project(), reviewer or getpass.getuser()
+    if import_ is not None or export is not None:
+        _exchange(call, project, who, import_, export)
+        return
+    told = "Stop with Ctrl-C; verdicts are kept at once and take effect with `tripletkit mine`."
+    project.review(
+        port=port, reviewer=who, browser=not no_open, say=lambda at: call.show([{"address": at}], [at, told])
+    )
+
+
+@command(app)
+def why(call: Call, term: TermName, passage_id: PassageId) -> None:
+    """Say why a term is a positive or a negative of a passage. Or which guard rejects it, and what would change that."""
+    from tripletkit.review.folder import OutputFolder
+    from tripletkit.review.why import explain
+
+    found = explain(OutputFolder(call.project().settings), term, passage_id)
+    call.show([found.to_dict()], found.lines())
+
+
+@command(app)
 def report(call: Call, folders: Folders = None, html: Html = False, to: HtmlTo = None) -> None:
     """Print what each stage and round made. With --html, write it as one page with pictures, to open or print."""
     from tripletkit.summaries import report_lines
@@ -400,6 +448,16 @@ def _check_publish_options(call: Call, push_to_hub: str | None, *, dry_run: bool
         raise ConfigError(problem, "Add --push-to-hub OWNER/NAME.")
     if fine_tuned and (call.given["publish.to"] is not None or call.given["publish.redact"]):
         raise ConfigError("--to and --redact are for the dataset, not for the encoder", "Leave them out.")
+
+
+def _exchange(call: Call, project: Project, who: str, import_: Path | None, export: Path | None) -> None:
+    """Add the verdicts of a file, then write all that there are."""
+    if import_ is not None:
+        held, new = project.import_reviews(import_, who)
+        call.show([{"read": held, "added": new}], [f"{import_}: {held:,} verdicts, {new:,} of them new"])
+    if export is not None:
+        count = project.export_reviews(export)
+        call.show([{"exported": count, "file": str(export)}], [f"{export}: {count:,} rows"])
 
 
 def _push(call: Call, project: Project, to: str, kind: Kind, *, dry_run: bool, **options: Any) -> None:  # noqa: ANN401

@@ -19,6 +19,7 @@ from tripletkit.language.normalise import normalised_by
 from tripletkit.memory import PeakMemory
 from tripletkit.pdf.workers import UNREAD_PAGE
 from tripletkit.progress import Progress, is_first_process
+from tripletkit.reviews import Decisions
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
@@ -67,6 +68,11 @@ class Tools:
         if name == "auto" and made is not None and not self.force:
             name = str(made.key.get("encoder_name", name))
         return resolve_encoder(name, self.settings.prompts)
+
+    @cached_property
+    def reviews(self) -> Decisions:
+        """What people decided about triplets, terms and passages of this output folder."""
+        return Decisions.read(self.settings.output)
 
     @cached_property
     def teacher(self) -> EncoderFolder | None:
@@ -144,6 +150,26 @@ class Runner:
         """Whether nothing that the stage depends on has changed since it ran, and all that it made is there."""
         return self._fresh(stage, self._key(stage)) is not None
 
+    def touched_by_reviews(self, before: str) -> list[str]:
+        """The stages before ``before`` that verdicts, directly or through other tables, put out of date, and nothing else did.
+
+        Raises TableError where verdicts concern a stage that other settings or another version put out of date as well.
+        """
+        touched, changed = list[str](), set[str]()
+        for stage in map(find_stage, (name for name in STAGES[: STAGES.index(before)] if name in _BY_REVIEW)):
+            made, key = self.store.manifest(stage.name), self._key(stage)
+            if made is None or (made.key == key and not changed & key["inputs"].keys()):
+                continue
+            if _without_reviews(made.key, changed) == _without_reviews(key, changed):
+                touched.append(stage.name)
+                changed |= {f"{name}.parquet" for name in stage.writes}
+            elif any(made.key.get(name) != key.get(name) for name in _REVIEW_KEYS):
+                problem = f"verdicts of `tripletkit review` concern {stage.name}, which other settings or another version made"
+                raise TableError(
+                    problem, f"Run `tripletkit {stage.name}` with the options that you want, then try again."
+                )
+        return touched
+
     def still_there(self, stage: str, made: Manifest) -> bool:
         """Whether all that the stage made is there. Raises TableError for a file that was changed since."""
         for file, sha in made.outputs.items():
@@ -174,6 +200,7 @@ class Runner:
             locate=self._encoder(stage).locate,
             encoder=tools.encoder,
             round=self.round,
+            reviews=tools.reviews,
         )
 
     def _fresh(self, stage: Stage, key: dict[str, Any]) -> Manifest | None:
@@ -236,6 +263,23 @@ class Runner:
         return [*files, *stage.files_out, *more]
 
 
+def _without_reviews(key: dict[str, Any], changed: set[str]) -> dict[str, Any]:
+    """A stage's key without what people decided, and without tables that are made again."""
+    inputs = {file: sha for file, sha in key.get("inputs", {}).items() if file not in changed}
+    return {name: of for name, of in key.items() if name not in _REVIEW_KEYS} | {"inputs": inputs}
+
+
+#: The stages that are quick to run again where a verdict changed: none of them trains, and vectors are cached.
+_BY_REVIEW = frozenset(("glossary", "tag", "split", "mine"))
+#: What verdicts add to the key of a stage.
+_REVIEW_KEYS = frozenset(
+    (
+        *("joins", "kept_or_dropped", "splits", "not_meant", "not_prose", "on_triplets"),
+        *("known_positives", "bad_positives", "allowed_negatives", "allowed_positives"),
+    )
+)
+
+
 def _setting(settings: dict[str, Any], name: str) -> object:
     """The values of a section, or the value of one setting, as in "train.teacher"."""
     section, _, one = name.partition(".")
@@ -269,6 +313,14 @@ _INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
     Input.TEACHER: lambda of: {"teacher": of.teacher.fingerprint} if of.teacher else {},
     Input.USER_TERMS: lambda of: {"user_terms": sha256_if_there(at)} if (at := of.settings.glossary.terms) else {},
     Input.USER_PAIRS: lambda of: _user_pairs(of.settings),
+    Input.REVIEWED_TERMS: lambda of: of.reviews.key("joins", "kept_or_dropped", "splits"),
+    Input.REVIEWED_MENTIONS: lambda of: of.reviews.key("not_meant"),
+    Input.REVIEWED_PASSAGES: lambda of: of.reviews.key("not_prose"),
+    Input.REVIEWED_PAIRS: lambda of: of.reviews.key(
+        "known_positives", "bad_positives", "allowed_negatives", "allowed_positives"
+    ),
+    Input.KNOWN_POSITIVES: lambda of: of.reviews.key("known_positives"),
+    Input.REVIEW_RATES: lambda of: of.reviews.key("on_triplets"),
     Input.BLEND_CHECK: lambda of: (
         {"max_general_drop": of.settings.evaluate.max_general_drop, **_user_pairs(of.settings)}
         if of.settings.train.blend == "auto"

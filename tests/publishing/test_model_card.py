@@ -197,13 +197,6 @@ def test_command_refuses_dataset_options_for_an_encoder(tmp_path: Path, capsys: 
     assert f"{tmp_path / 'encoder'}: wrote its card, README.md" in capsys.readouterr().out
 
 
-def test_command_prints_triplets_to_review(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    trained(tmp_path)
-    assert publish("--output", str(tmp_path), "--review-sample", "5") == 0
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [set(line) for line in lines] == [{"triplet_id", "anchor", "positive", "negative", "verdict"}] * 5
-
-
 def test_card_says_what_a_batch_counts() -> None:
     assert describe_loss({"loss": "triplet", "distance": "cosine", "margin": 0.15, "in_batch_negatives": True}) == (
         "TripletLoss (cosine distance, margin 0.15) with in-batch negatives"

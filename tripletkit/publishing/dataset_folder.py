@@ -26,7 +26,7 @@ from tripletkit.figures.drawing import Picture
 from tripletkit.figures.plots import cosines, cosines_by_rule
 from tripletkit.near_duplicates import SHINGLE_WORDS
 from tripletkit.publishing import configs
-from tripletkit.publishing.card_statistics import QUANTILES, CardStatistics, Review, card_statistics
+from tripletkit.publishing.card_statistics import QUANTILES, CardStatistics, card_statistics
 from tripletkit.publishing.cards import CARD, license_head, public_settings, render_card, write_pictures
 from tripletkit.publishing.configs import SPLIT_NAMES, Configuration, Tables
 from tripletkit.publishing.retrieval_sets import (
@@ -35,6 +35,7 @@ from tripletkit.publishing.retrieval_sets import (
     retrieval_configurations,
 )
 from tripletkit.publishing.rights import DatasetLicense, combine_licenses, refuse_without_rights
+from tripletkit.reviews import Rates
 
 MANIFEST = "tripletkit.json"
 #: Raised when ``fill`` can no longer read what an earlier version wrote.
@@ -59,7 +60,7 @@ class CardDetails:
     rules: str = ""  # fingerprint of the rules folder
     libraries: Mapping[str, str] = field(default_factory=dict)  # name: version
     authors: Mapping[str, str] = field(default_factory=dict)  # book_id: authors, as the licence wants them named
-    review: Review | None = None  # of a sample, by hand
+    review: Rates | None = None  # by hand
     scores: EvaluationReport | None = None  # of an encoder trained on these triplets
     margin: float = 0.15  # of the loss in the example; cosine distance
     have_the_right: bool = False  # the publisher answers for books whose licence does not allow it

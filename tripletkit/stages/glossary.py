@@ -17,6 +17,7 @@ from tripletkit.store import write_atomically
 from tripletkit.tagging.mentions import surfaces_of, with_surfaces
 from tripletkit.tagging.tag_texts import tag_passages
 from tripletkit.terms.concepts import Row, dropped_row, propose_aliases, texts_in, unknown_aliases
+from tripletkit.terms.decided import with_decisions
 from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages, merge_user_terms
 from tripletkit.terms.text_terms import heading_terms
 from tripletkit.user_rows import read_user_terms
@@ -62,8 +63,9 @@ def run(job: Job) -> StageResult:
         raise SourceError("no terms were found: " + "; ".join(found.sought), f"Give {more_terms}.")
     write_atomically(job.folder / PROPOSALS, "\n".join(proposals).encode())
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
-    terms = _with_surfaces(make_table(TERMS, found.terms), passages, job.rules)
-    return _result(terms, dropped, tuple(notes), found.shapes)
+    held, joined = with_decisions(found.terms, job.reviews)
+    terms = _with_surfaces(make_table(TERMS, held), passages, job.rules)
+    return _result(terms, dropped + joined, tuple(notes), found.shapes)
 
 
 def _harvest(job: Job, book_id: str, settings: GlossarySettings) -> tuple[Harvest, str]:
@@ -114,7 +116,7 @@ STAGE = Stage(
     writes=("terms",),
     run=run,
     settings=("glossary",),
-    inputs=frozenset({Input.RULES, Input.USER_TERMS}),
+    inputs=frozenset({Input.RULES, Input.USER_TERMS, Input.REVIEWED_TERMS}),
     files_out=(PROPOSALS,),
     version=10,
 )

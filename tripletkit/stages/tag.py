@@ -22,7 +22,11 @@ def run(job: Job) -> StageResult:
     rejected: Counter[tuple[str, str]] = Counter()
     with job.progress.bar("tagging", passages.height, "passages") as advance:
         for passage_id, text, tagged in tag_passages(passages, terms, job.rules, verbs):
-            rows += mention_rows(passage_id, text, tagged)
+            for row in mention_rows(passage_id, text, tagged):
+                if (passage_id, row["term_id"]) in job.reviews.not_meant:
+                    rejected[str(row["term_id"]), "not meant there, by review"] += 1
+                else:
+                    rows.append(row)
             rejected.update((rejection.match.form.term_id, rejection.reason) for rejection in tagged.rejected)
             advance(1)
     mentions = make_table(MENTIONS, rows)
@@ -68,6 +72,6 @@ STAGE = Stage(
     writes=("mentions",),
     run=run,
     settings=("tag",),
-    inputs=frozenset({Input.RULES, Input.PIPELINE}),
+    inputs=frozenset({Input.RULES, Input.PIPELINE, Input.REVIEWED_MENTIONS}),
     version=6,
 )
