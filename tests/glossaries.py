@@ -200,6 +200,16 @@ def headings(entries: dict[str, str], serif: bool) -> list[Row]:
     return rows
 
 
+def sections_with_references(entries: dict[str, str], serif: bool) -> list[Row]:
+    """The term as a section's numbered heading; big signs of a figure in it, and references under a heading at its end."""
+    rows = []
+    for number, (term, text) in enumerate(entries.items(), 1):
+        rows += [row(0, f"4.{number} {term}", "b", size=14, above=8), *headings({"": text}, serif)[1:]]
+        rows += [row(30, "h  h h", size=18, above=8)] if number % 2 else []
+        rows += [row(0, "See also", "b", size=13, above=8), row(0, f"Section 4.{number + 1}, page {number}.")]
+    return rows
+
+
 def numbered(entries: dict[str, str], serif: bool) -> list[Row]:
     """As standards have it: a number, the term under it, and the definition under that."""
     rows = []

@@ -19,7 +19,7 @@ from tripletkit.errors import RulesError
 
 KINDS = {
     "abbreviations": "words",  # a full stop after one of these ends no sentence
-    "titles": "labelled",  # headings that announce what follows: glossary, index, bibliography, summary, exercise, toc, front
+    "titles": "labelled",  # headings that announce what follows: glossary, index, bibliography, summary, exercise, toc, front, changes
     "headings": "patterns",  # a heading's own number, at its start
     "captions": "patterns",  # how a caption starts
     "exercises": "patterns",  # how an exercise starts

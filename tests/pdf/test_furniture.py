@@ -99,6 +99,32 @@ def test_watermark_in_the_middle_of_pages() -> None:
     assert furniture_texts(pages) == ["DRAFT COPY"] * 8
 
 
+@pytest.mark.parametrize(
+    ("rows", "size", "text"),
+    [(5, SIZE, True), (3, SIZE, False), (5, 0.8 * SIZE, False)],
+    ids=["a paragraph", "three rows", "a notice in small letters"],
+)
+def test_a_paragraph_that_all_pages_say_is_text(rows: int, size: float, text: bool) -> None:
+    said = [
+        "All pages say that a normal",
+        "distribution has a mean, that",
+        "graphs are directed or not,",
+        "that trees are",
+        "balanced",
+    ]
+    pages = [
+        [*(line(t, page=n, y=20 + 12 * i, size=size) for i, t in enumerate(said[:rows])), *text_of(n)]
+        for n in range(1, 9)
+    ]
+    assert furniture_texts(pages) == ([] if text else said[:rows] * 8)
+
+
+def test_a_table_of_the_document_on_every_page_goes() -> None:
+    head = ["Document: 4711", "Revision: 3", "Date: 2020-01-01", "Author: A. Smith", "Status: final"]
+    pages = [[*(line(t, page=n, y=20 + 12 * i) for i, t in enumerate(head)), *text_of(n)] for n in range(1, 9)]
+    assert furniture_texts(pages) == head * 8
+
+
 def test_no_pages_no_furniture() -> None:
     assert find_furniture([], [], SIZE) == []
     assert find_furniture([[], []], [HEIGHT, HEIGHT], SIZE) == [[], []]

@@ -39,6 +39,7 @@ SHAPES: dict[str, tuple[Shape, str]] = {
     "numbered as in standards": (glossaries.numbered, "bold terms"),
     "capitals": (glossaries.capitals, "terms in capitals"),
     "headings": (glossaries.headings, "terms as headings"),
+    "numbered headings, references": (glossaries.sections_with_references, "terms as headings"),
 }
 
 

@@ -311,3 +311,14 @@ def wide_line(number: int, width: float) -> str:
             return line
         line = longer
     return line
+
+
+@pytest.mark.parametrize(("sign", "columns"), [(1, 2), (-1, 1)], ids=["columns of an index", "cells of a table"])
+def test_index_columns_that_the_file_holds_row_by_row(sign: int, columns: int) -> None:
+    names = [f"{letter}{end}" for letter in "abcdefghi" for end in ("lpha", "lpha of all that there is")]
+    words = []
+    for at, (one, other) in enumerate(zip(names, names[::sign], strict=True)):
+        y = 80 + 12 * at
+        words += [*row(f"{one} {at + 3}", 20, y), *row(f"{other} {at + 5}", 210, y)]
+    lines = page_lines(RawPage(1, "", 400, 600, words, 0))
+    assert len({line.column for line in lines if line.column >= 0}) == columns

@@ -129,6 +129,20 @@ def test_an_index_is_known_without_a_title_or_under_a_lying_one() -> None:
     assert roles_of(book(index=f"Bibliography\n\n{INDEX}"))[-1] == "index"
 
 
+@pytest.mark.parametrize("title", ["4 Change History", "Command summary", "List of Changes"])
+def test_lists_that_look_like_an_index_and_are_called_otherwise_are_body(title: str) -> None:
+    assert roles_of(book(plain=f"# {title}\n{INDEX}", more=INDEX))[-2:] == ["body", "body"]
+
+
+def test_a_summary_that_explains_what_it_lists_is_no_index() -> None:
+    explained = [
+        line if n % 4 else f"{line}\nIt says in a sentence what the thing is."
+        for n, line in enumerate(INDEX.split("\n"))
+    ]
+    assert roles_of(book(plain="\n".join(explained)))[-1] == "body"
+    assert roles_of(book(plain=INDEX))[-1] == "index"
+
+
 def test_a_section_that_is_only_called_index_is_body() -> None:
     assert roles_of(book(physics=f"# Index of Functions\n{PROSE}"))[-1] == "body"
 

@@ -149,6 +149,21 @@ def test_references_and_synonyms() -> None:
     assert (model.see, surplus.forms) == ("theory", ("excess supply",))
 
 
+def test_a_capital_in_brackets_is_a_sign_and_no_part_of_speech() -> None:
+    found = parsed(
+        "# Glossary\n*Separation (N)* A distance.\n*Setup (n)* The state of a machine.\n*Zone* A part of it."
+    )
+    assert [entry.term for entry in found] == ["Separation (N)", "Setup", "Zone"]
+
+
+def test_what_a_definition_calls_by_the_way_is_no_other_name() -> None:
+    sonata, movement, stress = parsed(
+        "# Glossary\n*sonata* a piece of three or four parts, called movements.\n*movement* a part of a longer piece\n"
+        "*stress* a force on an area, also known as load, sometimes called burden"
+    )
+    assert (sonata.forms, movement.forms, stress.forms) == ((), (), ("load", "burden"))
+
+
 def test_page_lists_after_the_last_full_stop() -> None:
     known = Labels([str(n) for n in range(1, 601)])
     assert split_page_list("Fraction of true positives.. 314, 545", known) == (

@@ -239,6 +239,30 @@ def test_terms_turned_round_are_shown_as_the_text_says_them() -> None:
     assert {row["reason"] for term, row in rows.items() if term not in kept} == {"person name"}
 
 
+def test_only_the_first_word_in_capitals_or_another_number_is_no_name() -> None:
+    body = "Greedy algorithms come first, then sparse\nmatrices. Donald Knuth wrote. Alan Turing, too."
+    index = "Algorithms, Greedy, 3\nKnuth, Donald, 3\nMatrix, Sparse, 3\nTuring, Alan, 3"
+    found = harvested({3: page(3, body), 400: page(400, index)}, {400: "index"}).terms
+    assert {str(row["term"]): row["reason"] for row in found} == {
+        "Greedy algorithms": None,
+        "Knuth, Donald": "person name",
+        "sparse matrix": None,
+        "Turing, Alan": "person name",
+    }
+
+
+def test_a_reference_that_lists_entries_is_near_each_and_no_name() -> None:
+    body, index = (
+        "Units and odds.",
+        "machine units, 3\nodds, 3\nprobability and odds. See odds and machine units\nunits, 3",
+    )
+    found = harvested({3: page(3, body), 400: page(400, index)}, {400: "index"}).terms
+    ids = {str(row["term"]): row["term_id"] for row in found}
+    near = {str(row["term"]): row["see_also"] for row in found}
+    assert set(near) == {"machine units", "odds", "probability and odds", "units"}
+    assert near["probability and odds"] == sorted([str(ids["odds"]), str(ids["machine units"])])
+
+
 def test_two_printed_entries_that_are_one_keep_both_names() -> None:
     index = "Bond, 3\nbonds, 4, 5\ncode, 6"
     found = harvested({3: page(3, "A bond."), 400: page(400, index)}, {400: "index"}).terms

@@ -322,6 +322,47 @@ def test_see_and_see_also_inline_and_on_their_own_line() -> None:
     }
 
 
+def test_numbers_behind_a_monospaced_name_that_fills_the_column() -> None:
+    dots = " . . . . . "
+    assert said(f"`addtolist`{dots}60\n`dotypeblockofframes` 155\n`drawmargins`{dots}146\nOlympics 1984{dots}7") == [
+        "addtolist 60",
+        "dotypeblockofframes 155",
+        "drawmargins 146",
+        "Olympics 1984 7",
+    ]
+
+
+def test_french_and_german_references() -> None:
+    found = {
+        e.term: (e.see, e.see_also, len(e.locators))
+        for e in entries(
+            "accents, 5. Voir aussi langues\naigu. Voir accents\nBalken, siehe Noten\nbémol, v. altération\n"
+            "Bogen, 4, s. auch Noten\nBund (s. Griff)\nclef, 7 (v. aussi portée)\nDauer, vgl. Noten"
+        )
+    }
+    assert found == {
+        "accents": ((), ("langues",), 1),
+        "aigu": (("accents",), (), 0),
+        "Balken": (("Noten",), (), 0),
+        "bémol": (("altération",), (), 0),
+        "Bogen": ((), ("Noten",), 1),
+        "Bund": (("Griff",), (), 0),
+        "clef": ((), ("portée",), 1),
+        "Dauer": ((), ("Noten",), 0),
+    }
+
+
+def test_initials_and_cases_of_law_are_no_references() -> None:
+    assert said("Bach, J. S., 5\nRoe v. Wade, 7\nSmith, S., 9\nUnited States, 3\n    v. Lopez, 12\nvoir dire, 14") == [
+        "Bach, J. S. 5",
+        "Roe v. Wade 7",
+        "Smith, S. 9",
+        "United States 3",
+        "United States / v. Lopez 12",
+        "voir dire 14",
+    ]
+
+
 def test_see_after_a_space_alone_refers_in_italics_or_where_its_target_cites_no_page() -> None:
     found = entries("abacus, 4\nBayes /See/ probability\nbeta, 9\ndata type see interface\ngamma, 12")
     assert {e.term: e.see for e in found if e.see} == {"Bayes": ("probability",), "data type": ("interface",)}

@@ -35,11 +35,16 @@ NOTE_TITLE = re.compile(
 )
 #: An appendix's letter, with or without the word, before its title.
 APPENDIX_LETTER = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")
-#: The word of a see-reference. No index entry without it lacks a page number.
-SEE = "see"
+#: The words of a see-reference, in English, French and German. No index entry without one lacks a page number.
+SEE_WORDS = ("see", "voir", "siehe")
+#: The same as a pattern, and that of "see also". "Voir dire" is a term of law.
+SEE, SEE_ALSO = r"(?:see|voir(?!\s+dire\b)|siehe)", r"(?:also|aussi|auch)"
+#: The heading over an entry's references in a glossary whose terms are headings.
+SEE_ALSO_TITLE = re.compile(rf"{SEE} {SEE_ALSO}[.:]?", re.IGNORECASE)
 #: An index entry: it ends in page numbers, perhaps with n (note), f or ff (following) or t (table), or in a reference.
 INDEX_ENTRY = re.compile(
-    r"[^\W\d_]{2}.*\W(?:\d{1,4}|l?[ivx]{2,7})(?:\s?[–—-]\s?(?:\d+|l?[ivx]+))?[nft]{0,2}[.,;]?$|\bsee( also)? .{2,}$"
+    r"[^\W\d_]{2}.*\W(?:\d{1,4}|l?[ivx]{2,7})(?:\s?[–—-]\s?(?:\d+|l?[ivx]+))?[nft]{0,2}[.,;]?$"
+    rf"|\b{SEE}( {SEE_ALSO})? .{{2,}}$"
 )
 #: What every match of INDEX_ENTRY that is no reference ends in, and the letters that none ends in: cheap to ask first.
 INDEX_ENTRY_TAIL = re.compile(r"[\divx][nft]{0,2}[.,;]?$")

@@ -1,8 +1,8 @@
 """The ways in which one term may be written: what the trie of the tagger holds, and by what two terms are one.
 
 A word's key (``normalise``) takes care of case, number, accents and Greek letters. Here is what depends on the whole term:
-what is written together or apart, umlauts spelled out, roman and arabic numbers, full stops in acronyms, and plurals that
-two words share. A second language brings its own ``JOINED_PREFIXES``.
+what is written together or apart, umlauts spelled out, roman and arabic numbers, full stops in acronyms, squares in words
+or signs, and plurals that two words share. A second language brings its own ``JOINED_PREFIXES``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tripletkit.language.normalise import Normaliser, Token, normaliser
-from tripletkit.language.term_words import JOINED_PREFIXES
+from tripletkit.language.normalise import Normaliser, Token, greek_name, normaliser
+from tripletkit.language.term_words import JOINED_PREFIXES, SQUARE, SQUARED
 
 Key = tuple[str, ...]
 HYPHEN = re.compile(r"[-‐‑](?<=[^\W\d_][-‐‑])(?=[^\W\d_])")
@@ -28,8 +28,18 @@ _ROMAN = dict(
 _ARABIC = {arabic: roman for roman, arabic in _ROMAN.items()}
 _CASED = frozenset("IV")  # "Type I" is not "type i"; "X-axis" is "x-axis", and "ii" is nothing but a number
 _LETTERS = frozenset("VX")  # oftener names of variables than numbers
-_DOTTED = re.compile(r"(?<![\w.])(?:[A-Z]\.){2,}(?![^\W_])")
-_UNDOTTED = re.compile(r"(?<![\w.-])[A-Z]{2,4}(?![\w.-])")
+_DOTTED = re.compile(r"(?<![\w.])(?:[A-Z][a-z]?\.){2,}(?![^\W_])")
+_UNDOTTED = re.compile(r"(?<![\w.-])(?:[A-Z][a-z]?){2,4}(?![\w.-])")
+_PART = re.compile(r"[A-Z][a-z]?")
+_POWER = re.compile(r"(?<![^\W_])([^\W\d_])²(?!\w)")
+_NAMES = {letter: greek_name(letter) for letter in "αβγδεζηθικλμνξοπρστυφχψω"}
+_GREEK = {name: letter for letter, name in _NAMES.items()}
+# "R squared", "r-squared" and "chi-square", but neither "a squared error" nor "T-square".
+_SPELLED_POWER = re.compile(
+    rf"(?<![^\W_])(?:(?P<letter>(?-i:[A-Z]))[ -]{SQUARED}|(?P<small>(?-i:[a-z]))-{SQUARED}"
+    rf"|(?P<greek>{'|'.join(_GREEK)})[ -](?P<word>{SQUARED}|{SQUARE}))(?!\w)",
+    re.IGNORECASE,
+)
 
 
 class Spelling(NamedTuple):
@@ -57,6 +67,12 @@ def one_text(form: str) -> str:
     return head + "".join(part if part in _LETTERS else _ROMAN.get(part, part) for part in rest)
 
 
+def spelled_squares(form: str) -> str:
+    """The form with squares in words: "chi-squared test" for "χ² test" and "chi-square test", "R-squared" for "R²"."""
+    form = _POWER.sub(lambda match: f"{_NAMES.get(match.group(1), match.group(1))}-{SQUARED}", form)
+    return _SPELLED_POWER.sub(lambda match: f"{match['greek']}-{SQUARED}" if match["greek"] else match.group(), form)
+
+
 def spelled_umlauts(form: str) -> str:
     """The form with its umlauts spelled out: "Schroedinger" for "Schrödinger"."""
     if form.isascii():
@@ -79,8 +95,22 @@ def _texts(form: str, words: Normaliser) -> Iterator[tuple[str, tuple[tuple[int,
             yield _replaced(form, token, _ARABIC[word]), ((at, _ARABIC[word]),)
         for plural in words.shared_plurals.get(token.key, ()):
             yield _replaced(form, token, plural), ((at, plural),)
+    yield from _squares(form, words)
     if not form.islower():
         yield from _acronyms(form, words)
+
+
+def _squares(form: str, words: Normaliser) -> Iterator[tuple[str, tuple[tuple[int, str], ...]]]:
+    """The form with a square in words, and with its sign where that stands so: "R2" may be anything."""
+    spelled = spelled_squares(form)
+    if (match := _SPELLED_POWER.search(spelled)) is None:
+        return
+    yield spelled, ()
+    before, after = spelled[: match.start()], spelled[match.end() :]
+    if match["greek"]:
+        yield f"{before}{match['greek']}-{SQUARE}{after}", ()
+    letter = _GREEK[match["greek"].lower()] if match["greek"] else match["letter"] or match["small"]
+    yield f"{before}{letter}²{after}", ((_position(spelled, match.start(), words), f"{letter}²"),)
 
 
 def _replaced(form: str, token: Token, word: str) -> str:
@@ -94,8 +124,9 @@ def _acronyms(form: str, words: Normaliser) -> Iterator[tuple[str, tuple[tuple[i
         yield form[: match.start()] + short + form[match.end() :], ((_position(form, match.start(), words), short),)
     elif match := _UNDOTTED.search(form):
         at = _position(form, match.start(), words)
-        dotted = "".join(f"{letter}." for letter in match.group())
-        literal = tuple((at + i, letter) for i, letter in enumerate(match.group()))
+        parts = _PART.findall(match.group())
+        dotted = "".join(f"{part}." for part in parts)
+        literal = tuple((at + i, part) for i, part in enumerate(parts))
         yield form[: match.start()] + dotted + form[match.end() :], literal
 
 

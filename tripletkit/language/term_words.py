@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 
+from tripletkit.language.layout_words import SEE, SEE_ALSO
+
 # --- Page references of an index -------------------------------------------------------------------------------------
 
 #: "p. 12", "pp. 12".
@@ -26,22 +28,32 @@ PAGE_TO, PAGE_AND, PAGE_TAIL = r"to", r"(?:and|&)", r"(?:passim|ff\.?|et seq\.?)
 
 # --- References and remarks of an index ------------------------------------------------------------------------------
 
+_UNDER = r"(?:under|sous|unter)"
+#: French "v." and German "s." are references behind punctuation, in small letters and not before a number: no initials.
+_SHORT_SEE = r"(?:(?<=[,.;:(]\s)|(?<=\())(?-i:[sv]\.)(?!\s*\d)"
 #: A reference at the end of an entry: "…, see also X".
 REFERENCE = re.compile(
-    r"(?P<before>^|[\s,.;:(\[]+)(?P<word>see(?P<also>\s+also)?(?:\s+under)?|cf\.)\s+(?P<target>\S.*?)[)\]]?$", re.I
+    rf"(?P<before>^|[\s,.;:(\[]+)(?P<word>(?:{SEE}|{_SHORT_SEE})(?P<also>\s+{SEE_ALSO})?(?:\s+{_UNDER})?|cf\.|vgl\.)"
+    r"\s+(?P<target>\S.*?)[)\]]?$",
+    re.I,
 )
 #: How a reference begins that means "see also".
-COMPARE = "cf"
-SEE = re.compile(r"\bsee( also)?( under)?\b", re.I)
-SEE_AT_END = re.compile(r"\bsee( also)?( under)?$", re.I)
+COMPARE = ("cf", "vgl")
+_SEE_ALSO = rf"(?:\b{SEE}|{_SHORT_SEE})( {SEE_ALSO})?"
+SEE_REFERENCE = re.compile(rf"{_SEE_ALSO}( {_UNDER})?(?!\w)", re.I)
+SEE_AT_END = re.compile(rf"{_SEE_ALSO}( {_UNDER})?$", re.I)
 #: Where the reference of an entry with run-in subentries begins.
-REFERENCE_START = re.compile(r"[.,;(]?\s*\bsee( also)?\b", re.I)
+REFERENCE_START = re.compile(rf"[.,;(]?\s*{_SEE_ALSO}(?!\w)", re.I)
 #: Between two targets of one reference.
-NEXT_TARGET = re.compile(r";\s*(?:see also\s+)?", re.I)
+NEXT_TARGET = re.compile(rf";\s*(?:{SEE}\s+{SEE_ALSO}\s+)?", re.I)
+#: The same where the reference lists them: "see machine units, display units, or program units".
+LISTED_TARGETS = re.compile(r"\s*[,;]\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+", re.I)
 #: A reference to many entries, none of which is meant alone: "see individual species".
 MANY_TARGETS = re.compile(r"\b(individual|specific|particular|under|entries|names? of)\b", re.I)
 #: A line that ends so goes on.
-OPEN_END = re.compile(r"(?:[,–—-]|\bsee|\balso|\bunder|\band|\bof|\bthe|\bin|\bfor|\bto|\bwith|\bby)$", re.I)
+OPEN_END = re.compile(
+    rf"(?:[,–—-]|\b{SEE}|\b{SEE_ALSO}|\b{_UNDER}|\band|\bof|\bthe|\bin|\bfor|\bto|\bwith|\bby)$", re.I
+)
 #: The heading over entries that begin with no letter.
 SIGN_GROUP = re.compile(
     r"(?:symbols?|numbers|numerals|numerics?|digits|signs|punctuation|special (?:characters|symbols)|non-?alphabetic\w*"
@@ -72,8 +84,10 @@ ABOUT_ITS_HEAD = re.compile(
 # --- Entries of a glossary -------------------------------------------------------------------------------------------
 
 _PART_OF_SPEECH = r"(?:n|v|vb|adj|adv|noun|verb|adjective|adverb|pl|plural)"
-#: A part of speech behind a term, "Configuration (n)" or "abacus, n.", and before a definition, "n. a device".
-PART_OF_SPEECH = re.compile(rf"\s*[(\[]{_PART_OF_SPEECH}\.?[)\]]$|,?\s{_PART_OF_SPEECH}\.?$(?<=\.)", re.I)
+#: A part of speech behind a term, "Configuration (n)" or "abacus, n.", and before a definition, "n. a device". "(N)" is a sign.
+PART_OF_SPEECH = re.compile(
+    rf"\s*[(\[](?-i:(?![A-Z][)\]])){_PART_OF_SPEECH}\.?[)\]]$|,?\s{_PART_OF_SPEECH}\.?$(?<=\.)", re.I
+)
 PART_OF_SPEECH_FIRST = re.compile(rf"^(?:[(\[]{_PART_OF_SPEECH}\.?[)\]]|{_PART_OF_SPEECH}\.(?=\s))[\s:;,–—-]*", re.I)
 #: "matrix (pl. matrices)", "datum (plural: data)".
 PLURAL_IN_BRACKETS = re.compile(r"\s*[(\[](?:pl\.|plural:?)\s+(?P<plural>[^()\[\]]{2,40})[)\]]$", re.I)
@@ -83,14 +97,16 @@ PAGE_LIST = re.compile(
     r"(?P<list>[\divxlc][\divxlc,;\s–-]*)[)\].]?$",
     re.I,
 )
-#: Another name in a definition: "also called X", "(or X)".
+#: Another name in a definition: "also called X", "(or X)". Behind a comma, a mere "called X" names a thing that the
+#: definition speaks of: "a unit of time, called beat".
 OTHER_NAME = re.compile(
-    r"(?:^|[(.;,]\s*)(?:also|sometimes|often)?\s*(?:called|known as|referred to as|termed|abbreviated(?: as)?)\s+"
+    r"(?:(?:^|[(.;]\s*)(?:(?:also|sometimes|often)\s+)?|,\s*(?:also|sometimes|often)\s+|,\s*(?=abbreviated))"
+    r"(?:called|known as|referred to as|termed|abbreviated(?: as)?)\s+"
     r"(?:an?\s|the\s)?([^().,;:]{2,50})(?=[).,;]|$)|^\((?:or|also)\s+([^()]{2,50})\)",
     re.I,
 )
 #: A definition that only refers to another entry.
-ONLY_REFERS = re.compile(r"^\(?(see(?P<also> also)?)\s+(?P<target>[^.()]{2,60})[.)]*$", re.I)
+ONLY_REFERS = re.compile(rf"^\(?({SEE}(?P<also> {SEE_ALSO})?)\s+(?P<target>[^.()]{{2,60}})[.)]*$", re.I)
 ARTICLE_AT_START = re.compile(r"^(?:an?|the)\s")
 #: A second name in brackets behind a term: "budget constraint (or budget line)".
 OR_OTHER_NAME = re.compile(
@@ -147,6 +163,8 @@ GENERAL_NOUN = re.compile(
 TURNING_PREFIX = re.compile(
     r"(?:non|un|in|im|ir|dis|anti|over|under|pre|post|sub|super|micro|macro|hyper|hypo|endo|exo|intra|inter|co|bi|multi|uni|min|max|up|down|semi)"
 )
+#: A second power in words: "chi-squared", "chi-square".
+SQUARED, SQUARE = "squared", "square"
 #: Beginnings that are written together, with a hyphen or apart: "nonlinear", "non-linear".
 JOINED_PREFIXES = (
     "anti", "auto", "bi", "co", "counter", "cyber", "hyper", "inter", "intra", "macro", "meta", "micro", "mini", "mono",

@@ -26,6 +26,8 @@ NEAR_PAGES = 2
 BIGGER = 1.1
 #: A text at the same position on this share of all pages is a watermark, wherever on the page it stands.
 WATERMARK_SHARE = 0.4
+#: More rows than this, one below the other in the text's own size and most of them begun in lower case, are a paragraph.
+MOST_ROWS = 3
 #: A page number is confirmed by pages at most this far away whose numbers are consistent with it.
 NEAR_NUMBERS = 6
 #: The PDF's labels are trusted if at least this share of the numbers printed on its pages agrees with them.
@@ -62,7 +64,28 @@ def find_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float], te
     for side in sides:
         known, places = _repeating(side, numbered, text_size)
         found.update(row for edge in side for row in _peel(edge, known, places))
-    return [[row for row in page if row in found] for page in rows]
+    return [
+        [row for block in _blocks(page, found) if not _is_paragraph(block, text_size) for row in block] for page in rows
+    ]
+
+
+def _blocks(page: Sequence[Row], found: Set[Row]) -> Iterator[list[Row]]:
+    """The page's rows that are in ``found``, in runs of rows one below the other."""
+    block: list[Row] = []
+    for row in page:
+        if block and (row not in found or row.baseline - block[-1].baseline > 1.5 * row.size):
+            yield block
+            block = []
+        if row in found:
+            block.append(row)
+    yield block
+
+
+def _is_paragraph(block: Sequence[Row], text_size: float) -> bool:
+    """Whether repeated rows are a paragraph that pages have in common: a notice is in smaller letters or shorter."""
+    if len(block) <= MOST_ROWS or any(abs(row.size - text_size) > 0.05 * text_size for row in block):
+        return False
+    return 2 * sum(row.text[0].islower() for row in block) >= len(block)
 
 
 def page_rows(number: int, lines: Sequence[Line]) -> list[Row]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
@@ -39,6 +39,7 @@ _SIGN = re.compile(r"(?P<term>[^:–—]{2,80}?)\s*(?::|\s[–—-]{1,2}(?=\s)|�
 _CODE = re.compile(r"[\\{}=<>|;]|\(\)")
 #: What a definition has at least; a list of pages has not.
 _WORD = re.compile(r"[^\W\d_]{3}")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
 _SENTENCE_END = (".", "!", "?", ")", "”", ";")
 
 Parts = tuple[str, str] | None
@@ -180,16 +181,32 @@ def headings(rows: Rows) -> Reading | None:
     """Terms as headings, bigger than the text under them, in the order of the alphabet."""
     size = median([row.size for row in rows.all] or [0.0])
     titles = Counter(row.text for row in rows.all)
-
-    # "See also" under each of them is no term.
-    marked = [at for at, row in enumerate(rows.all) if _is_big(row, size) and titles[row.text] < FEWEST_ENTRIES]
-    big = {id(rows.all[at]) for at in marked}
+    # "See also" under each of them is no term; neither are the labels of a figure in other big letters.
+    big = [row for row in rows.all if _is_big(row, size) and titles[row.text] < FEWEST_ENTRIES]
+    looks = Counter(_look(row) for row in big if _LETTERS.search(row.text))
+    terms = {id(row) for row in big if 2 * looks[_look(row)] >= max(looks.values(), default=0)}
 
     def split(row: Line) -> Parts:
-        return (_NUMBER.sub("", row.text), "") if id(row) in big else None
+        return (_NUMBER.sub("", row.text), "") if id(row) in terms else None
 
-    reading = _read("terms as headings", Rows(rows.all, list(rows.all), frozenset(marked)), split)
+    held = list(_without_references(rows.all, terms, size))
+    marked = frozenset(at for at, row in enumerate(held) if id(row) in terms)
+    reading = _read("terms as headings", Rows(rows.all, held, marked), split)
     return reading if reading and _are_in_order([" ".join(draft.term) for draft in reading.drafts]) else None
+
+
+def _look(row: Line) -> tuple[int, str]:
+    return round(2 * row.size), row.styles[0]
+
+
+def _without_references(rows: Sequence[Line], terms: Set[int], size: float) -> Iterator[Line]:
+    """The rows without those under a heading such as "See also", and without a figure's signs."""
+    refers = False
+    for row in rows:
+        if _is_big(row, size):
+            refers = id(row) not in terms and (refers or english.SEE_ALSO_TITLE.fullmatch(row.text) is not None)
+        if not refers and (id(row) in terms or _LETTERS.search(row.text)):
+            yield row
 
 
 #: The first of those that fit alike is taken.

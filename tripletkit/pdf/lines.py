@@ -28,6 +28,8 @@ TABLE_GAP = 0.9
 MARGIN_GAP = 0.7
 #: Narrowest gutter between columns, in points.
 GUTTER_PT = 7.0
+#: A column of so many rows may be an index's.
+FEWEST_ENTRIES = 15
 #: A fragment over this share of the text's width spans the columns; up to this share of a page's fragments may.
 WIDE_BLOCK, MOST_WIDE = 0.75, 0.25
 #: What follows a raised sign or a note's mark without a space, even where the file starts a new line for it.
@@ -227,9 +229,19 @@ def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float, *, tex
     edge = min(f.x0 for f in after)
     end = max(f.x1 for f in after if f.x0 < edge + GUTTER_PT)
     after = [f for f in after if f.x0 < end]  # the next column alone
+    if _is_index(before) and _is_index(after):
+        return True
     widths = [median(f.x1 - f.x0 for f in side) for side in (before, after)]
     spans = [max(f.x1 for f in side) - min(f.x0 for f in side) for side in (before, after)]
     return all(w >= 0.75 * s and s > 100 for w, s in zip(widths, spans, strict=True))
+
+
+def _is_index(column: Sequence[_Fragment]) -> bool:
+    """Whether a column's rows go down the alphabet and end in page numbers: two such columns are no table."""
+    first = [f.words[0].text[:1].lower() for f in column]
+    steps = [a <= b for a, b in pairwise(letter for letter in first if letter.isalpha())]
+    numbered = sum(f.words[-1].text[-1:].isdigit() for f in column)
+    return len(steps) >= FEWEST_ENTRIES and sum(steps) >= 0.9 * len(steps) and numbered >= 0.6 * len(column)
 
 
 def fragments_to_bands(fragments: Sequence[_Fragment], gutters: Sequence[float]) -> list[list[_Fragment]]:

@@ -20,7 +20,7 @@ from tripletkit.language.layout_words import (
     INDEX_ENTRY_TAIL,
     NEVER_LAST,
     OPENING_TITLE,
-    SEE,
+    SEE_WORDS,
 )
 from tripletkit.pdf.glossary_shapes import is_glossary
 from tripletkit.pdf.headings import styled_headings
@@ -32,6 +32,8 @@ from tripletkit.rules import Rules
 COVERAGE = 0.9
 #: Share of lines ending in page numbers from which a page looks like an index.
 INDEX_SHARE = 0.55
+#: Share of the lines of an untitled index, at most, that end a sentence.
+SENTENCE_SHARE = 0.1
 #: An index without a title stands after this share of a book.
 UNTITLED_FROM = 0.6
 #: Share of lines that name a page from which a page is one of the contents, and below which the contents are over.
@@ -44,7 +46,8 @@ FRONT_SHARE = 0.3
 #: Labels of titles that say what all text of a section is.
 SECTION_ROLES = ("exercise", "summary", "glossary", "bibliography")
 
-_ROLES = ("front", "toc", "glossary", "index", "bibliography")
+# "changes" is text; its title says that its pages are no index, however alike they look.
+_ROLES = ("front", "toc", "glossary", "index", "bibliography", "changes")
 _LEADERS = re.compile(r"(?:\s?[.·_]){3,}")
 _NUMBER_END = re.compile(r"\D[\s.](\d{1,4}|[ivxl]{1,6})$")  # of eight characters at most
 _CITED = re.compile(r"\b(?:1[5-9]|20)\d\d|https?:|www\.|doi\b", re.IGNORECASE)
@@ -79,7 +82,7 @@ def page_roles(
     headings = sorted([*printed, *missing], key=lambda h: (h.page, h.line))
     shares = [index_share(lines) for lines in pages]
     roles = _spanned(pages, headings)
-    _settle_index(roles, shares, [len(lines) for lines in pages])
+    _settle_index(roles, shares, pages)
     _settle_glossaries(roles, pages)
     _settle_contents(roles, pages, {h.page for h in headings if h.label == "toc"})
     _settle_bibliographies(roles, pages)
@@ -150,7 +153,8 @@ def index_share(lines: Sequence[Line]) -> float:
 
 
 def _is_entry(text: str) -> bool:
-    may_be = SEE in text or (text[-1] not in NEVER_LAST and INDEX_ENTRY_TAIL.search(text, len(text) - 4) is not None)
+    may_be = text[-1] not in NEVER_LAST and INDEX_ENTRY_TAIL.search(text, len(text) - 4) is not None
+    may_be = may_be or any(word in text for word in SEE_WORDS)
     return may_be and _ENTRY_START.match(text) is not None and INDEX_ENTRY.search(text) is not None
 
 
@@ -179,14 +183,21 @@ def _spanned(pages: Sequence[Sequence[Line]], headings: Sequence[PageHeading]) -
     return roles
 
 
-def _settle_index(roles: list[str], shares: Sequence[float], lengths: Sequence[int]) -> None:
+def _settle_index(roles: list[str], shares: Sequence[float], pages: Sequence[Sequence[Line]]) -> None:
     """Untitled indexes: full pages of index entries in the book's last part."""
     for first, last in _runs(roles, "index"):
         if max(shares[first:last]) < 0.25:  # a section named so: Index of refraction
             roles[first:last] = ["body"] * (last - first)
     for page in range(int(UNTITLED_FROM * len(roles)), len(roles)):
-        if shares[page] >= INDEX_SHARE and lengths[page] >= 15 and roles[page] not in ("toc", "glossary"):
+        full = shares[page] >= INDEX_SHARE and len(pages[page]) >= 15
+        if full and roles[page] not in ("toc", "glossary", "changes") and not _explains(pages[page]):
             roles[page] = "index"
+    roles[:] = ["body" if role == "changes" else role for role in roles]
+
+
+def _explains(lines: Sequence[Line]) -> bool:
+    """Whether lines hold sentences, as a summary of commands does under each of them."""
+    return sum(line.text.endswith(".") and line.text.count(" ") >= 4 for line in lines) > SENTENCE_SHARE * len(lines)
 
 
 def _settle_glossaries(roles: list[str], pages: Sequence[Sequence[Line]]) -> None:

@@ -73,5 +73,5 @@ STAGE = Stage(
     run=run,
     settings=("tag",),
     inputs=frozenset({Input.RULES, Input.PIPELINE, Input.REVIEWED_MENTIONS}),
-    version=5,
+    version=6,
 )

@@ -258,6 +258,14 @@ class Corpus:
             return self.uncapitalised(phrase)
         return best
 
+    def in_small_letters(self, phrase: str) -> bool:
+        """Whether the phrase occurs with small letters from its second word on, as in "Greedy algorithms": no name does."""
+        key = self._key(phrase)
+        first, *rest = _WORD.findall(phrase)
+        written = re.compile(rf"\b{first}\W+(\w+(?:\W+\w+){{{len(rest) - 1}}})", re.IGNORECASE) if rest else None
+        found = (match for text in self.texts_with(phrase) if written for match in written.finditer(text))
+        return any(match.group(1).islower() and self._key(match.group()) == key for match in found)
+
     def _small_word(self, word: re.Match[str]) -> str:
         small = word.group().lower()
         known = small in self._lower or PLURAL.sub("", small) in self._lower

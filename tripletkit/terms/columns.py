@@ -224,12 +224,12 @@ def plain(text: str) -> str:
 
 def is_complete(text: str) -> bool:
     """Whether an entry may end here: in a page number or in a see-reference."""
-    in_reference = english.SEE.search(text) and not english.OPEN_END.search(text)
+    in_reference = english.SEE_REFERENCE.search(text) and not english.OPEN_END.search(text)
     return bool(_ENDS_IN_LOCATOR.search(text.rstrip()) or in_reference)
 
 
 def _ends_in_reference(text: str) -> bool:
-    return english.SEE.search(text) is not None and not _ENDS_IN_LOCATOR.search(text)
+    return english.SEE_REFERENCE.search(text) is not None and not _ENDS_IN_LOCATOR.search(text)
 
 
 def _width(rows: Sequence[Line]) -> float:
@@ -376,7 +376,7 @@ def _without_notes(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
 def _is_prose(items: Sequence[Item], at: int, first: int) -> bool:
     """Whether an item before the first page number is a remark: one of several, or a sentence, but no head."""
     item = items[at]
-    if english.SEE.search(item.text):
+    if english.SEE_REFERENCE.search(item.text):
         return False
     head_of_next = at + 1 == first and items[first].indent > item.indent
     return not head_of_next and (first > 1 or item.text.rstrip().endswith((".", "!", "”")) or len(item.text) > 60)

@@ -35,6 +35,7 @@ Row = dict[str, object]
 #: The first candidate of each kind and key.
 Places = dict[tuple[str, Key], int]
 _TRAILING = re.compile(r"(?P<term>\S.*?\S)\s*\([^()]*\)$")
+_QUOTES = " \"'“”„‘’«»"
 #: Which source's wording names a concept, best first.
 RANK = ("user", "glossary", "index", "index_head", "acronym", "bold", "definition", "heading", "automatic")
 #: The reason that rules/term_filters.txt gives for identifiers too: such index entries get the source index_code.
@@ -106,9 +107,12 @@ def _join_references(
             continue
         for name in candidate.refers:
             target = find_target(name, candidate.kind, by_key)
+            listed = [part.strip(_QUOTES) for part in english.LISTED_TARGETS.split(name)]
             if target is not None:
                 groups.join(target, at)
                 candidate.forms.append(name)
+            elif len(listed) > 1 and all(find_target(part, candidate.kind, by_key) is not None for part in listed):
+                candidate.see_also = (*candidate.see_also, *listed)
             elif english.MANY_TARGETS.search(name):
                 dangling.append((candidate.forms[0], name, "see names no single entry"))
             else:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tripletkit.language import term_words as english
 from tripletkit.language.normalise import acronym_singular, is_acronym, telling_signs, term_key
-from tripletkit.language.spellings import one_text, spelled_umlauts
+from tripletkit.language.spellings import one_text, spelled_squares, spelled_umlauts
 
 Key = tuple[str, ...]
 #: No long form is longer, in characters.
@@ -43,8 +43,8 @@ def form_key(form: str) -> Key:
 
 
 def form_keys(form: str) -> list[Key]:
-    """The keys of a form, the first by which it is known; a second with umlauts spelled out ("Schroedinger")."""
-    return list(dict.fromkeys((form_key(form), form_key(spelled_umlauts(form)))))
+    """The keys of a form, the first by which it is known; others with umlauts ("Schroedinger") or squares in words."""
+    return list(dict.fromkeys(map(form_key, (form, spelled_umlauts(form), spelled_squares(form)))))
 
 
 def own_forms(term: str) -> list[str]:

@@ -137,7 +137,7 @@ def items_to_entries(items: Sequence[Item], labels: Labels, kind: str) -> tuple[
         while stack and stack[-1][0] >= item.indent - 1.0:
             stack.pop()
         parents = tuple(head for _, head in stack)
-        found = _item_entries(item, parents, labels, comma, kind)
+        found = _item_entries(item, parents, labels, comma and not _told_by_type(item), kind)
         if main := bold.get(id(item)):
             found = [_with_main(entry, main) for entry in found]
         if not found:
@@ -150,6 +150,13 @@ def items_to_entries(items: Sequence[Item], labels: Labels, kind: str) -> tuple[
             _attach(entries, own, parents)
         entries.extend(entry for entry in found if entry.term and not (item.repeats and entry is own))
     return entries, left
+
+
+def _told_by_type(item: Item) -> bool:
+    """Whether a name in monospaced type is followed by numbers in another: where it fills the column, no dots part them."""
+    words, styles = item.text.split(), "".join(row.styles for row in item.rows)
+    name = len(styles) - len(styles.lstrip("m"))
+    return 0 < name < len(words) == len(styles) and words[name][0].isdigit()
 
 
 def _bold_numbers(items: Sequence[Item]) -> dict[int, frozenset[str]]:

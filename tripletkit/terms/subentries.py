@@ -59,6 +59,9 @@ def _as_said(forms: list[str], corpus: Corpus) -> list[str]:
     capital = natural != natural.lower()
     if corpus.count(natural) == 0:
         return [natural.lower(), *forms] if capital and _in_small_letters(natural, corpus) else forms
+    if capital and natural == forms[1] and corpus.in_small_letters(natural):
+        first, rest = natural.split(" ", 1)
+        natural = corpus.uncapitalised(f"{first} {rest.lower()}")
     is_name = capital and natural == forms[1]
     return forms if is_name or corpus.count(natural) <= corpus.count(printed) else [natural, *forms]
 
