@@ -169,7 +169,9 @@ def test_the_last_verdict_on_a_term_or_a_passage_counts_whoever_gave_it() -> Non
 def test_verdicts_follow_a_term_to_the_one_that_it_was_joined_to() -> None:
     joins = [Review(who="ann", about="terms", verdict=JOIN, term_id=a, other_id=b) for a, b in ("nm", "ms")]
     held = decided(on_triplet(FALSE_NEGATIVE), *joins)
-    assert held.known_positives == {("p", "s")}
+    assert held.known_positives == {("p", "n"), ("p", "s")}  # n stays where it is a term of another book
+    meant = Review(who="ann", about="mention", verdict=NOT_MEANT, passage_id="p", term_id="n")
+    assert decided(meant, *joins).not_meant == {("p", "n"), ("p", "s")}
     circle = [*joins, Review(who="ann", about="terms", verdict=JOIN, term_id="s", other_id="n")]
     assert decided(*circle).current("n") in "nms"  # it ends
 
@@ -216,6 +218,12 @@ def test_an_interval_holds_its_share(counts: tuple[int, int]) -> None:
     low, high = wilson(hits, sample)
     assert 0 <= low <= hits / sample + 1e-12
     assert hits / sample - 1e-12 <= high <= 1
+
+
+@pytest.mark.parametrize("verdict", [JOIN, APART])
+def test_a_term_and_itself_are_no_two_terms(verdict: str) -> None:
+    with pytest.raises(ValidationError, match="on a term and itself: name another term"):
+        Review(who="ann", about="terms", verdict=verdict, term_id="t", other_id="t")
 
 
 def test_a_name_is_needed() -> None:

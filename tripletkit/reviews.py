@@ -91,6 +91,8 @@ class Review(BaseModel):
         needed = (*_NAMED_BY[self.about], *(("other",) if self.verdict == SPLIT else ()))
         if missing := [name for name in needed if not getattr(self, name)]:
             raise ValueError(f"{self.verdict!r} on a {self.about} needs {' and '.join(missing)}")
+        if self.about == "terms" and self.term_id == self.other_id:
+            raise ValueError(f"{self.verdict!r} on a term and itself: name another term")
         if not self.review_id:
             content = self.model_dump(mode="json", exclude={"review_id"}, exclude_none=True)
             object.__setattr__(self, "review_id", stable_id("review", json.dumps(content, sort_keys=True)))
@@ -213,8 +215,10 @@ class Decisions:
         return (row for row in self.last.values() if row.about == about and row.verdict in verdicts)
 
     def _pairs(self, about: str, verdict: str, term: str = "term_id") -> frozenset[Pair]:
-        rows = (row for row in self.rows if (row.about, row.verdict) == (about, verdict))
-        return frozenset((str(row.passage_id), self.current(str(getattr(row, term)))) for row in rows)
+        rows = [row for row in self.rows if (row.about, row.verdict) == (about, verdict)]
+        named = {(str(row.passage_id), str(getattr(row, term))) for row in rows}
+        # The term itself as well: of two books each keeps its term when they are joined.
+        return frozenset(named | {(passage_id, self.current(term_id)) for passage_id, term_id in named})
 
     @cached_property
     def joins(self) -> dict[str, str]:
@@ -272,7 +276,7 @@ class Decisions:
     @cached_property
     def not_meant(self) -> frozenset[Pair]:
         """A passage and a term that it does not mean where it has its words."""
-        return frozenset((str(row.passage_id), str(row.term_id)) for row in self._of("mention", NOT_MEANT))
+        return self._pairs("mention", NOT_MEANT)
 
     def key(self, *names: str) -> dict[str, str]:
         """A hash of each of these properties that is not empty, for the manifest of a stage that reads them."""
