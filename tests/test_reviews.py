@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tripletkit.errors import SourceError
+from tripletkit.errors import ConfigError, SourceError
 from tripletkit.reviews import (
     APART,
     BAD_POSITIVE,
@@ -34,6 +34,7 @@ from tripletkit.reviews import (
     agreement,
     in_force,
     rates,
+    reviewer_name,
     wilson,
 )
 
@@ -224,6 +225,20 @@ def test_an_interval_holds_its_share(counts: tuple[int, int]) -> None:
 def test_a_term_and_itself_are_no_two_terms(verdict: str) -> None:
     with pytest.raises(ValidationError, match="on a term and itself: name another term"):
         Review(who="ann", about="terms", verdict=verdict, term_id="t", other_id="t")
+
+
+def test_a_reviewer_has_a_name_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reviewer_name(" ann ") == "ann"
+    monkeypatch.setattr("getpass.getuser", lambda: "bob")
+    assert reviewer_name(None) == reviewer_name("  ") == "bob"
+
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    assert reviewer_name(None) == "reviewer"
+    with pytest.raises(ConfigError, match="--reviewer: a name of 81 characters"):
+        reviewer_name("x" * 81)
 
 
 def test_a_name_is_needed() -> None:

@@ -165,7 +165,9 @@ def _records(path: Path, text: str) -> Iterator[tuple[int, Row]]:
         try:
             answers = [*(_of_label_studio(record) if "annotations" in record else _of_argilla(record))]
         except (AttributeError, LookupError, TypeError) as error:
-            problem = f"{path}, record {number}: not as exported ({type(error).__name__}: {error}): {_json(record)[:80]!r}"
+            problem = (
+                f"{path}, record {number}: not as exported ({type(error).__name__}: {error}): {_json(record)[:80]!r}"
+            )
             raise SourceError(problem, _EXPORT) from None
         yield from ((number, answer) for answer in answers)
 

@@ -7,7 +7,7 @@ import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import polars as pl
 import pytest
@@ -23,6 +23,7 @@ from tripletkit.review.folder import OutputFolder
 from tripletkit.review.order import KEY, Filters, find_place, judged, key_of, triplet_order
 from tripletkit.review.web import create_app
 from tripletkit.reviews import FALSE_NEGATIVE, GOOD, Review
+from tripletkit.terms.decided import JOINED
 
 PORT = 8123
 PAGES = ("triplets", "triplets?blind=true", "refused", "refused?stage=", "terms", "proposals", "passages", "verdicts")
@@ -235,6 +236,41 @@ def test_terms_are_dropped_joined_and_split(client: Client, folder: OutputFolder
     assert {proposal["term"], proposal["other"]} == {"flood plain", "floodplain"}
     client.submit("verdict", **first_form(client.page("proposals"), "apart"))
     assert len(folder.decisions.apart) == 1
+
+
+def test_a_term_is_not_joined_with_itself(client: Client, folder: OutputFolder) -> None:
+    loam = folder.find_term("loam", None)
+    form = first_form(client.page(f"terms/{loam['term_id']}"), "join")
+    refused = client.submit("verdict", **form, other_name="Loam")
+    assert (refused.status_code, "name another term" in refused.text) == (422, True)
+    assert folder.reviews == []
+
+
+def test_only_forms_that_can_leave_a_term_are_offered_for_it(client: Client, folder: OutputFolder) -> None:
+    loam = folder.find_term("loam", None)
+    rows = folder.scan("terms").collect()
+    forms = pl.when(term_id=loam["term_id"]).then(pl.lit(["loam", "Loams", "greasy soil"])).otherwise("forms")
+    rows.with_columns(forms=forms).write_parquet(folder.store.path("terms"))
+    page = client.page(f"terms/{loam['term_id']}")
+    assert first_form(page, "split")["other"] == "greasy soil"
+    assert page.count('value="split"') == 1
+
+
+def test_a_joined_term_is_taken_back_on_the_page_of_verdicts(client: Client, folder: OutputFolder) -> None:
+    row = {"stage": "glossary", "item": "term_gone", "related": folder.find_term("loam", None)["term_id"]}
+    row |= {"reason": JOINED, "detail": "greasy soil"}
+    dropped = folder.scan("dropped").collect()
+    pl.concat([dropped, pl.DataFrame([row], schema=dropped.schema)]).write_parquet(folder.store.path("dropped"))
+    page = client.page(f"refused?{urlencode({'stage': 'glossary', 'reason': JOINED})}")
+    assert "greasy soil" in page
+    assert "Undo the join on the page" in page
+    assert 'value="keep"' not in page
+
+
+@pytest.mark.parametrize("path", ["refused", "terms", "passages", "proposals", "verdicts"])
+def test_a_list_begins_at_a_row(client: Client, path: str) -> None:
+    assert client.page(f"{path}?start=-1000") == client.page(path)
+    assert "More →" not in client.page(f"{path}?start=1{30 * '0'}")
 
 
 def test_passages_are_no_prose_and_terms_not_meant(client: Client, folder: OutputFolder) -> None:
