@@ -389,6 +389,37 @@ def test_the_table_can_be_saved(client: Client, folder: OutputFolder) -> None:
     assert client.page("export.jsonl").encode() == folder.reviews_file.path.read_bytes()
 
 
+def test_passages_that_are_gone_since_are_left_out_and_what_to_do_is_said(
+    client: Client, folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `extract` has read a book again, before `mine`."""
+    gone = folder.scan("triplets").head(1).collect()["passage_id"][0]
+    at = folder.store.path("passages")
+    pl.read_parquet(at).filter(pl.col("passage_id") != gone).write_parquet(at)
+    assert gone not in triplet_order(folder, Filters())["passage_id"].to_list()
+    assert "data-triplet" in client.page("triplets")
+    assert client.page(f"refused?stage=&passage={gone}")
+    monkeypatch.setattr(server.uvicorn.Server, "run", lambda *_, **__: None)
+    told = list[str]()
+    monkeypatch.setattr(server.log, "warning", lambda form, *of: told.append(form % of))
+    server.serve(folder, port=0, reviewer="ann", browser=False, say=lambda _: None)
+    assert "is out of date: passages.parquet changed after it was made\n  Run `tripletkit " in told[0]
+
+
+def test_own_passages_have_no_page(client: Client, folder: OutputFolder) -> None:
+    row = folder.scan("triplets").head(1).collect().row(0, named=True)
+    at = folder.store.path("passages")
+    rows = pl.read_parquet(at)
+    rows.with_columns(boxes=pl.lit([], dtype=rows.schema["boxes"])).write_parquet(at)
+    pl.read_parquet(folder.store.path("lines")).clear().write_parquet(folder.store.path("lines"))
+    page = client.page(f"passages/{row['passage_id']}")
+    assert "Your own passages have no page." in page
+    assert "No picture" not in page
+    assert "No page of an index or a glossary has it." in client.page(
+        f"entry?term={folder.find_term('loam', None)['term_id']}"
+    )
+
+
 def test_a_new_mining_is_seen_without_a_new_start(client: Client, folder: OutputFolder) -> None:
     client.page("triplets")
     triplets = folder.store.read("triplets")

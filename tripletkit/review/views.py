@@ -196,7 +196,8 @@ def refused_page(folder: OutputFolder, stage: str, reason: str, passage: str, st
 def _refused(folder: OutputFolder, row: Row) -> Values:
     about, given = _way_back(row)
     held = next((one for one in folder.reviews if about and one.thing == Review(who="-", **given).thing), None)
-    text = folder.passage(row["item"])["text"] if about and about != "term" else ""
+    of_passage = folder.rows("passages", passage_id=row["item"]) if about and about != "term" else []
+    text = of_passage[0]["text"] if of_passage else ""  # none where a book was read again since
     cut = text[:EXCERPT] + ("…" if len(text) > EXCERPT else "")
     about_term = row["item"] if about == "term" else row["related"]
     shown = {
