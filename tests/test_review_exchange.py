@@ -138,6 +138,22 @@ def test_what_is_neither_is_refused(tmp_path: Path) -> None:
         read_verdicts(tmp_path / "gone.json", "ann")
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"fields": None, "responses": {"verdict": [{"value": "good", "user_id": "u"}]}},
+        {"responses": {"verdict": [{"value": "good"}]}},
+        {"responses": [1]},
+        {"annotations": None},
+        {"annotations": [{"result": [{"from_name": "verdict", "value": {"choices": []}}]}], "data": {}},
+        {"annotations": [{"result": [{"from_name": "verdict", "value": {"choices": ["good"]}}]}]},
+    ],
+)
+def test_a_record_that_lacks_a_part_is_named(tmp_path: Path, record: dict[str, object]) -> None:
+    with pytest.raises(SourceError, match="record 2: not as exported"):
+        read_verdicts(written(tmp_path, "a.json", [{"annotations": [], "data": {}}, record]), "ann")
+
+
 def test_an_export_of_the_table_comes_back_once(tmp_path: Path) -> None:
     rows = [Review(who="ann", about="passage", verdict="not prose", passage_id=f"p{i}") for i in range(3)]
     path = tmp_path / "export.jsonl"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tripletkit.errors import SourceError
+from tripletkit.errors import ConfigError, SourceError
 from tripletkit.reviews import (
     APART,
     BAD_POSITIVE,
@@ -34,6 +34,7 @@ from tripletkit.reviews import (
     agreement,
     in_force,
     rates,
+    reviewer_name,
     wilson,
 )
 
@@ -169,7 +170,9 @@ def test_the_last_verdict_on_a_term_or_a_passage_counts_whoever_gave_it() -> Non
 def test_verdicts_follow_a_term_to_the_one_that_it_was_joined_to() -> None:
     joins = [Review(who="ann", about="terms", verdict=JOIN, term_id=a, other_id=b) for a, b in ("nm", "ms")]
     held = decided(on_triplet(FALSE_NEGATIVE), *joins)
-    assert held.known_positives == {("p", "s")}
+    assert held.known_positives == {("p", "n"), ("p", "s")}  # n stays where it is a term of another book
+    meant = Review(who="ann", about="mention", verdict=NOT_MEANT, passage_id="p", term_id="n")
+    assert decided(meant, *joins).not_meant == {("p", "n"), ("p", "s")}
     circle = [*joins, Review(who="ann", about="terms", verdict=JOIN, term_id="s", other_id="n")]
     assert decided(*circle).current("n") in "nms"  # it ends
 
@@ -216,6 +219,26 @@ def test_an_interval_holds_its_share(counts: tuple[int, int]) -> None:
     low, high = wilson(hits, sample)
     assert 0 <= low <= hits / sample + 1e-12
     assert hits / sample - 1e-12 <= high <= 1
+
+
+@pytest.mark.parametrize("verdict", [JOIN, APART])
+def test_a_term_and_itself_are_no_two_terms(verdict: str) -> None:
+    with pytest.raises(ValidationError, match="on a term and itself: name another term"):
+        Review(who="ann", about="terms", verdict=verdict, term_id="t", other_id="t")
+
+
+def test_a_reviewer_has_a_name_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reviewer_name(" ann ") == "ann"
+    monkeypatch.setattr("getpass.getuser", lambda: "bob")
+    assert reviewer_name(None) == reviewer_name("  ") == "bob"
+
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    assert reviewer_name(None) == "reviewer"
+    with pytest.raises(ConfigError, match="--reviewer: a name of 81 characters"):
+        reviewer_name("x" * 81)
 
 
 def test_a_name_is_needed() -> None:

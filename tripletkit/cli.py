@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import errno
-import getpass
 import json
 import logging
 import sys
@@ -28,6 +27,7 @@ import tripletkit
 from tripletkit.encoding.quiet import quiet_libraries
 from tripletkit.errors import ConfigError, TripletkitError
 from tripletkit.progress import is_first_process
+from tripletkit.reviews import reviewer_name
 from tripletkit.settings import SECTIONS, Settings
 
 if TYPE_CHECKING:
@@ -368,7 +368,7 @@ def review(
     export: Export = None,
 ) -> None:
     """Look at triplets, terms and passages in the browser and judge them. Verdicts act when stages run next."""
-    project, who = call.project(), reviewer or getpass.getuser()
+    project, who = call.project(), reviewer_name(reviewer)
     if import_ is not None or export is not None:
         _exchange(call, project, who, import_, export)
         return

@@ -165,7 +165,7 @@ class Project:
             hint = "Run `tripletkit teach` with the same settings first, without torchrun or accelerate."
             raise ConfigError(problem, hint)
         lenient = len(wanted) > 1
-        if wanted and not force and process_count() == 1:
+        if wanted and process_count() == 1:
             touched = runner.touched_by_reviews(wanted[0])
             wanted = [stage for stage in STAGES if stage in {*touched, *wanted}]
         repeated = wanted == list(STAGES) and self.settings.rounds > 1

@@ -31,6 +31,7 @@ _GUIDELINES = (
 #: What every verdict is about here.
 CHOICES = VERDICTS["triplet"]
 _CURE = "`tripletkit publish --review-format jsonl` writes such lines; fill in their verdicts."
+_EXPORT = "Export JSON from Argilla (dataset.records.to_json) or Label Studio (JSON)."
 Row = Mapping[str, Any]
 
 
@@ -160,9 +161,14 @@ def _records(path: Path, text: str) -> Iterator[tuple[int, Row]]:
         raise SourceError(f"{path}: no valid JSON ({error})", "Export the records as JSON again.") from error
     for number, record in enumerate(records, start=1):
         if not isinstance(record, dict) or not record.keys() & {"responses", "annotations"}:
-            hint = "Export JSON from Argilla (dataset.records.to_json) or Label Studio (JSON)."
-            raise SourceError(f"{path}, record {number}: neither Argilla's nor Label Studio's", hint)
-        answers = _of_label_studio(record) if "annotations" in record else _of_argilla(record)
+            raise SourceError(f"{path}, record {number}: neither Argilla's nor Label Studio's", _EXPORT)
+        try:
+            answers = [*(_of_label_studio(record) if "annotations" in record else _of_argilla(record))]
+        except (AttributeError, LookupError, TypeError) as error:
+            problem = (
+                f"{path}, record {number}: not as exported ({type(error).__name__}: {error}): {_json(record)[:80]!r}"
+            )
+            raise SourceError(problem, _EXPORT) from None
         yield from ((number, answer) for answer in answers)
 
 

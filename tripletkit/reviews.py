@@ -8,6 +8,7 @@ encoders, and after a book is read again, as far as its text stays.
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import logging
@@ -24,7 +25,7 @@ from typing import Any, Literal
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tripletkit.errors import SourceError
+from tripletkit.errors import ConfigError, SourceError
 from tripletkit.ids import stable_id
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ _NAMED_BY: Mapping[str, tuple[str, ...]] = {
 About = Literal["triplet", "negative", "positive", "term", "terms", "passage", "mention", "review"]
 #: A passage and a term, by their ids.
 Pair = tuple[str, str]
+#: Characters of a reviewer's name.
+LONGEST_NAME = 80
 _Z = 1.959964  # 97.5 % quantile of the normal distribution
 
 
@@ -67,7 +70,7 @@ class Review(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     review_id: str = Field(default="", description="from all other columns")
-    who: str = Field(min_length=1, max_length=80, description="the reviewer's name")
+    who: str = Field(min_length=1, max_length=LONGEST_NAME, description="the reviewer's name")
     when: datetime = Field(default_factory=lambda: datetime.now(UTC), description="UTC")
     about: About = Field(
         description="what it is about: triplet, negative, positive, term, terms, passage, mention, review"
@@ -91,6 +94,8 @@ class Review(BaseModel):
         needed = (*_NAMED_BY[self.about], *(("other",) if self.verdict == SPLIT else ()))
         if missing := [name for name in needed if not getattr(self, name)]:
             raise ValueError(f"{self.verdict!r} on a {self.about} needs {' and '.join(missing)}")
+        if self.about == "terms" and self.term_id == self.other_id:
+            raise ValueError(f"{self.verdict!r} on a term and itself: name another term")
         if not self.review_id:
             content = self.model_dump(mode="json", exclude={"review_id"}, exclude_none=True)
             object.__setattr__(self, "review_id", stable_id("review", json.dumps(content, sort_keys=True)))
@@ -107,6 +112,17 @@ class Review(BaseModel):
     def line(self) -> bytes:
         """Its line in the file."""
         return f"{self.model_dump_json(exclude_none=True)}\n".encode()
+
+
+def reviewer_name(given: str | None) -> str:
+    """The name under which verdicts are kept: as given, else the user's, "reviewer" where the system knows none."""
+    name = (given or "").strip()
+    if len(name) > LONGEST_NAME:
+        raise ConfigError(f"--reviewer: a name of {len(name)} characters", f"Give one of at most {LONGEST_NAME}.")
+    try:
+        return name or getpass.getuser()[:LONGEST_NAME]
+    except (ImportError, KeyError, OSError):  # a container whose user has no entry in its system
+        return "reviewer"
 
 
 class ReviewFile:
@@ -213,8 +229,10 @@ class Decisions:
         return (row for row in self.last.values() if row.about == about and row.verdict in verdicts)
 
     def _pairs(self, about: str, verdict: str, term: str = "term_id") -> frozenset[Pair]:
-        rows = (row for row in self.rows if (row.about, row.verdict) == (about, verdict))
-        return frozenset((str(row.passage_id), self.current(str(getattr(row, term)))) for row in rows)
+        rows = [row for row in self.rows if (row.about, row.verdict) == (about, verdict)]
+        named = {(str(row.passage_id), str(getattr(row, term))) for row in rows}
+        # The term itself as well: of two books each keeps its term when they are joined.
+        return frozenset(named | {(passage_id, self.current(term_id)) for passage_id, term_id in named})
 
     @cached_property
     def joins(self) -> dict[str, str]:
@@ -272,7 +290,7 @@ class Decisions:
     @cached_property
     def not_meant(self) -> frozenset[Pair]:
         """A passage and a term that it does not mean where it has its words."""
-        return frozenset((str(row.passage_id), str(row.term_id)) for row in self._of("mention", NOT_MEANT))
+        return self._pairs("mention", NOT_MEANT)
 
     def key(self, *names: str) -> dict[str, str]:
         """A hash of each of these properties that is not empty, for the manifest of a stage that reads them."""

@@ -7,7 +7,7 @@ import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import polars as pl
 import pytest
@@ -23,6 +23,7 @@ from tripletkit.review.folder import OutputFolder
 from tripletkit.review.order import KEY, Filters, find_place, judged, key_of, triplet_order
 from tripletkit.review.web import create_app
 from tripletkit.reviews import FALSE_NEGATIVE, GOOD, Review
+from tripletkit.terms.decided import JOINED
 
 PORT = 8123
 PAGES = ("triplets", "triplets?blind=true", "refused", "refused?stage=", "terms", "proposals", "passages", "verdicts")
@@ -237,6 +238,41 @@ def test_terms_are_dropped_joined_and_split(client: Client, folder: OutputFolder
     assert len(folder.decisions.apart) == 1
 
 
+def test_a_term_is_not_joined_with_itself(client: Client, folder: OutputFolder) -> None:
+    loam = folder.find_term("loam", None)
+    form = first_form(client.page(f"terms/{loam['term_id']}"), "join")
+    refused = client.submit("verdict", **form, other_name="Loam")
+    assert (refused.status_code, "name another term" in refused.text) == (422, True)
+    assert folder.reviews == []
+
+
+def test_only_forms_that_can_leave_a_term_are_offered_for_it(client: Client, folder: OutputFolder) -> None:
+    loam = folder.find_term("loam", None)
+    rows = folder.scan("terms").collect()
+    forms = pl.when(term_id=loam["term_id"]).then(pl.lit(["loam", "Loams", "greasy soil"])).otherwise("forms")
+    rows.with_columns(forms=forms).write_parquet(folder.store.path("terms"))
+    page = client.page(f"terms/{loam['term_id']}")
+    assert first_form(page, "split")["other"] == "greasy soil"
+    assert page.count('value="split"') == 1
+
+
+def test_a_joined_term_is_taken_back_on_the_page_of_verdicts(client: Client, folder: OutputFolder) -> None:
+    row = {"stage": "glossary", "item": "term_gone", "related": folder.find_term("loam", None)["term_id"]}
+    row |= {"reason": JOINED, "detail": "greasy soil"}
+    dropped = folder.scan("dropped").collect()
+    pl.concat([dropped, pl.DataFrame([row], schema=dropped.schema)]).write_parquet(folder.store.path("dropped"))
+    page = client.page(f"refused?{urlencode({'stage': 'glossary', 'reason': JOINED})}")
+    assert "greasy soil" in page
+    assert "Undo the join on the page" in page
+    assert 'value="keep"' not in page
+
+
+@pytest.mark.parametrize("path", ["refused", "terms", "passages", "proposals", "verdicts"])
+def test_a_list_begins_at_a_row(client: Client, path: str) -> None:
+    assert client.page(f"{path}?start=-1000") == client.page(path)
+    assert "More →" not in client.page(f"{path}?start=1{30 * '0'}")
+
+
 def test_passages_are_no_prose_and_terms_not_meant(client: Client, folder: OutputFolder) -> None:
     row = folder.scan("triplets").head(1).collect().row(0, named=True)
     page = client.page(f"passages/{row['passage_id']}")
@@ -351,6 +387,37 @@ def test_why_is_a_part_of_a_page(client: Client, folder: OutputFolder) -> None:
 def test_the_table_can_be_saved(client: Client, folder: OutputFolder) -> None:
     folder.reviews_file.add([Review(who="bob", about="passage", verdict="not prose", passage_id="p")])
     assert client.page("export.jsonl").encode() == folder.reviews_file.path.read_bytes()
+
+
+def test_passages_that_are_gone_since_are_left_out_and_what_to_do_is_said(
+    client: Client, folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `extract` has read a book again, before `mine`."""
+    gone = folder.scan("triplets").head(1).collect()["passage_id"][0]
+    at = folder.store.path("passages")
+    pl.read_parquet(at).filter(pl.col("passage_id") != gone).write_parquet(at)
+    assert gone not in triplet_order(folder, Filters())["passage_id"].to_list()
+    assert "data-triplet" in client.page("triplets")
+    assert client.page(f"refused?stage=&passage={gone}")
+    monkeypatch.setattr(server.uvicorn.Server, "run", lambda *_, **__: None)
+    told = list[str]()
+    monkeypatch.setattr(server.log, "warning", lambda form, *of: told.append(form % of))
+    server.serve(folder, port=0, reviewer="ann", browser=False, say=lambda _: None)
+    assert "is out of date: passages.parquet changed after it was made\n  Run `tripletkit " in told[0]
+
+
+def test_own_passages_have_no_page(client: Client, folder: OutputFolder) -> None:
+    row = folder.scan("triplets").head(1).collect().row(0, named=True)
+    at = folder.store.path("passages")
+    rows = pl.read_parquet(at)
+    rows.with_columns(boxes=pl.lit([], dtype=rows.schema["boxes"])).write_parquet(at)
+    pl.read_parquet(folder.store.path("lines")).clear().write_parquet(folder.store.path("lines"))
+    page = client.page(f"passages/{row['passage_id']}")
+    assert "Your own passages have no page." in page
+    assert "No picture" not in page
+    assert "No page of an index or a glossary has it." in client.page(
+        f"entry?term={folder.find_term('loam', None)['term_id']}"
+    )
 
 
 def test_a_new_mining_is_seen_without_a_new_start(client: Client, folder: OutputFolder) -> None:

@@ -160,6 +160,16 @@ def test_a_term_that_is_not_meant_is_no_mention(output: Path, run: Run) -> None:
     assert row["positive_id"] not in set(triplets["negative_id"])
 
 
+def test_verdicts_act_with_force_too(output: Path, run: Run) -> None:
+    loam, humus, row = term_id(output, "loam"), term_id(output, "humus"), first_triplet(output)
+    judge(output, about="terms", verdict="join", term_id=loam, other_id=humus)
+    judge(output, about="triplet", verdict="false negative", **ids(row) | {"other_id": loam})
+    told = run("mine", "--force")
+    assert stages_of(told) == ["glossary", "tag", "mine"]
+    assert "negatives that are positives 1\n" in told  # though it names a term that has joined another since
+    assert loam not in Store(output).read("terms")["term_id"].to_list()
+
+
 def test_undoing_everything_gives_the_same_bytes(output: Path, run: Run) -> None:
     store = Store(output)
     files = ("terms.parquet", "mentions.parquet", "splits.parquet", "triplets.parquet", "dropped.parquet")

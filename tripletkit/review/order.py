@@ -49,9 +49,9 @@ def triplet_order(folder: OutputFolder, filters: Filters) -> pl.DataFrame:
 def _triplet_order(folder: OutputFolder, filters: Filters) -> pl.DataFrame:
     rows = folder.scan("triplets").select("triplet_id", *KEY, "cos_ap", "cos_an", "rule", "split")
     rows = rows.with_columns(signs(folder)).filter(*_wanted(filters))
-    if filters.book:
-        own = folder.scan("passages").filter(book_id=filters.book).select("passage_id")
-        rows = rows.join(own, on="passage_id", how="semi")
+    # Without those of passages that are gone since a book was read again.
+    own = folder.scan("passages").filter(*([pl.col("book_id") == filters.book] if filters.book else []))
+    rows = rows.join(own.select("passage_id"), on="passage_id", how="semi")
     rows = rows.join(_preferred(folder), on=KEY, how="left").with_columns(pl.col("teacher").fill_null(0.0))
     worth = pl.sum_horizontal("near", "used", "teacher", pl.col("far") / 2)
     # Ids are hashes, so their order is random, and the same for every reviewer.

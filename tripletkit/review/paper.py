@@ -21,15 +21,16 @@ _SAME = 0.5
 
 def page_list(folder: OutputFolder, passage: Row) -> list[Values]:
     """The passage's pages: number, label, and why there is no picture, if so."""
-    missing = no_file(folder, passage["book_id"])
+    missing = no_file(folder, passage["book_id"]) if passage["boxes"] else "Your own passages have no page."
     pages = sorted({box["page"] for box in passage["boxes"]}) or [passage["page_first"]]
-    missing = missing or ("" if passage["boxes"] else "Your own passages have no page.")
     return [{"page": page, "label": folder.label(passage["book_id"], page), "missing": missing} for page in pages]
 
 
 def no_file(folder: OutputFolder, book_id: str) -> str:
     """Why no page of the book can be shown; "" where its PDF still lies where it was read."""
-    path = Path(folder.books[book_id]["path"]) if book_id in folder.books else Path()
+    if book_id not in folder.books:
+        return "No picture: the book is no longer in the table of books."
+    path = Path(folder.books[book_id]["path"])
     if not path.is_file():
         return f"No picture: {path} is not there any more."
     stat = path.stat()
@@ -49,7 +50,8 @@ def index_entry(folder: OutputFolder, term_id: str) -> Values:
     pages = [
         {"page": page, "label": folder.label(book_id, page)} for page in dict.fromkeys(row["page"] for row in lines)
     ]
-    return {"entry": pages, "missing": no_file(folder, book_id), "term": folder.terms[term_id]}
+    missing = no_file(folder, book_id) if pages else "No page of an index or a glossary has it."
+    return {"entry": pages, "missing": missing, "term": folder.terms[term_id]}
 
 
 def entry_lines(folder: OutputFolder, term: Row) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import webbrowser
@@ -9,10 +10,12 @@ from collections.abc import Callable
 
 import uvicorn
 
-from tripletkit.errors import ConfigError
+from tripletkit.errors import ConfigError, TableError
 from tripletkit.review.folder import OutputFolder
 from tripletkit.review.order import Filters, judged, triplet_order
 from tripletkit.review.web import create_app
+
+log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 #: Seconds that a request which is in progress gets when the server is stopped.
@@ -22,6 +25,7 @@ PATIENCE_S = 3
 def serve(folder: OutputFolder, *, port: int, reviewer: str, browser: bool, say: Callable[[str], None]) -> None:
     """Serve until Ctrl-C. ``port`` 0 takes a free one; ``say`` gets the address. Raises ConfigError for a port in use."""
     # Before anything opens: what is missing, or cannot be used, is reported, and the first page needs no wait.
+    _warn_of_old_tables(folder)
     triplet_order(folder, Filters())
     judged(folder.reviews, reviewer, blind=False)
     with _bound(port) as listener:
@@ -40,6 +44,13 @@ def serve(folder: OutputFolder, *, port: int, reviewer: str, browser: bool, say:
             timeout_graceful_shutdown=PATIENCE_S,
         )
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _warn_of_old_tables(folder: OutputFolder) -> None:
+    try:
+        folder.store.check_current(("mentions", "splits", "triplets"))
+    except TableError as error:  # what was judged can still be looked at
+        log.warning("%s", error)
 
 
 def _bound(port: int) -> socket.socket:

@@ -30,6 +30,8 @@ from tripletkit.reviews import (
 )
 from tripletkit.schemas import SECTION_MARK
 from tripletkit.summaries import ranges
+from tripletkit.terms.decided import JOINED
+from tripletkit.terms.forms import form_key
 
 Values = dict[str, Any]
 #: Rows of a page of a list.
@@ -187,13 +189,15 @@ def refused_page(folder: OutputFolder, stage: str, reason: str, passage: str, st
         "passage": passage,
         "kinds": kinds,
         "stages": sorted({kind[0] for kind in kinds}),
+        "joined": JOINED,
     }
 
 
 def _refused(folder: OutputFolder, row: Row) -> Values:
     about, given = _way_back(row)
     held = next((one for one in folder.reviews if about and one.thing == Review(who="-", **given).thing), None)
-    text = folder.passage(row["item"])["text"] if about and about != "term" else ""
+    of_passage = folder.rows("passages", passage_id=row["item"]) if about and about != "term" else []
+    text = of_passage[0]["text"] if of_passage else ""  # none where a book was read again since
     cut = text[:EXCERPT] + ("…" if len(text) > EXCERPT else "")
     about_term = row["item"] if about == "term" else row["related"]
     shown = {
@@ -211,7 +215,7 @@ def _way_back(row: Row) -> tuple[str, dict[str, Any]]:
         return "negative", {"about": "negative", "verdict": "take back", **pair}
     if row["stage"] == "mine" and reason in (FAR, IN_PASSING):
         return "positive", {"about": "positive", "verdict": "take back", **pair}
-    if row["stage"] == "glossary" and row["item"].startswith("term_") and row["related"]:
+    if row["stage"] == "glossary" and row["item"].startswith("term_") and row["related"] and row["reason"] != JOINED:
         return "term", {"about": "term", "verdict": "keep", "term_id": row["item"], "term": row["related"]}
     return "", {}
 
@@ -273,12 +277,14 @@ def term_page(folder: OutputFolder, term_id: str) -> Values:
     )
     links = (row["parent_id"], *row["see_also"])
     splits = {form for at, form in folder.decisions.splits if at == term_id}
+    own = form_key(row["term"])
     return {
         "term": _listed(folder, row),
         "passages": [{**one, "where": folder.where(one)} for one in found if one["text"] is not None],
         "uses": uses.collect().row(0, named=True),
         "links": [(one, _name(folder, one)) for one in links if one in folder.terms],
         "splits": splits,
+        "others": {form for form in row["forms"] if form_key(form) != own},  # spellings of its own name stay with it
         "has_entry": bool(row["locators"]),
     }
 

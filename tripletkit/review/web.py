@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,13 +13,13 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Respons
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from tripletkit.errors import TripletkitError
 from tripletkit.review import paper, views
 from tripletkit.review.folder import OutputFolder
 from tripletkit.review.order import Filters, State
-from tripletkit.reviews import UNDO, Review
+from tripletkit.reviews import UNDO, Review, reviewer_name
 
 #: No page asks another machine for anything, runs a script but ours, or is shown in another page's frame.
 HEADERS = {
@@ -76,7 +75,7 @@ def create_app(folder: OutputFolder, *, port: int, token: str = "", reviewer: st
     """
     token = token or secrets.token_urlsafe(24)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.base, app.state.folder, app.state.reviewer = f"/{token}", folder, reviewer or getpass.getuser()
+    app.state.base, app.state.folder, app.state.reviewer = f"/{token}", folder, reviewer_name(reviewer)
     guard = Guard(token, port)
 
     @app.middleware("http")
@@ -140,6 +139,8 @@ def _filters(
 Folder = Annotated[OutputFolder, Depends(_folder)]
 Form = Annotated[dict[str, str], Depends(_form)]
 Wanted = Annotated[Filters, Depends(_filters)]
+#: Where a page of a list begins; a number that can be none is the nearest that can.
+Start = Annotated[int, AfterValidator(lambda start: min(max(start, 0), 10**9))]
 
 
 router = APIRouter()
@@ -159,20 +160,20 @@ def triplets(request: Request, folder: Folder, wanted: Wanted, at: str = "", aft
 
 @router.get("/refused", response_class=HTMLResponse)
 def refused(
-    request: Request, folder: Folder, stage: str = "mine", reason: str = "", passage: str = "", start: int = 0
+    request: Request, folder: Folder, stage: str = "mine", reason: str = "", passage: str = "", start: Start = 0
 ) -> Response:
     """What was left out, and how to take it back."""
     return _page(request, "refused", **views.refused_page(folder, stage, reason, passage, start))
 
 
 @router.get("/terms", response_class=HTMLResponse)
-def terms(request: Request, folder: Folder, q: str = "", book: str = "", kept: str = "", start: int = 0) -> Response:
+def terms(request: Request, folder: Folder, q: str = "", book: str = "", kept: str = "", start: Start = 0) -> Response:
     """The terms."""
     return _page(request, "terms", **views.terms_page(folder, q, book, kept, start))
 
 
 @router.get("/proposals", response_class=HTMLResponse)
-def proposals(request: Request, folder: Folder, start: int = 0) -> Response:
+def proposals(request: Request, folder: Folder, start: Start = 0) -> Response:
     """Pairs of terms that may be one."""
     return _page(request, "proposals", **views.proposals_page(folder, start))
 
@@ -185,7 +186,7 @@ def term(request: Request, folder: Folder, term_id: str) -> Response:
 
 @router.get("/passages", response_class=HTMLResponse)
 def passages(
-    request: Request, folder: Folder, q: str = "", book: str = "", kind: str = "", split: str = "", start: int = 0
+    request: Request, folder: Folder, q: str = "", book: str = "", kind: str = "", split: str = "", start: Start = 0
 ) -> Response:
     """The passages."""
     return _page(request, "passages", **views.passages_page(folder, q, book, kind, split, start))
@@ -198,7 +199,7 @@ def passage(request: Request, folder: Folder, passage_id: str) -> Response:
 
 
 @router.get("/verdicts", response_class=HTMLResponse)
-def verdicts(request: Request, folder: Folder, start: int = 0) -> Response:
+def verdicts(request: Request, folder: Folder, start: Start = 0) -> Response:
     """The verdicts that hold."""
     return _page(request, "verdicts", **views.verdicts_page(folder, start))
 

@@ -405,7 +405,7 @@ def _says(row: Review, reviews: Decisions, fact: str, key: tuple[str, str]) -> b
     """Whether this row alone gives the fact about the pair."""
     alone = Decisions((row,))
     term = row.other_id if row.verdict == FALSE_NEGATIVE else row.term_id
-    return bool(getattr(alone, fact)) and (row.passage_id, reviews.current(str(term))) == key
+    return bool(getattr(alone, fact)) and key in ((row.passage_id, term), (row.passage_id, reviews.current(str(term))))
 
 
 def mine_settings(folder: OutputFolder) -> MineSettings:

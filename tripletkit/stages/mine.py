@@ -79,8 +79,10 @@ def _by_review(job: Job, triplets: pl.DataFrame) -> Iterator[str]:
     }
     if not reviews.rows:
         return
-    told = ", ".join(f"{name} {len(pairs):,}" for name, pairs in decided.items() if pairs) or "nothing about pairs"
-    gone = sum(passage not in there for pairs in decided.values() for passage, _ in pairs)
+    # A pair of a term that was joined counts once.
+    facts = {name: {(passage, reviews.current(term)) for passage, term in pairs} for name, pairs in decided.items()}
+    told = ", ".join(f"{name} {len(pairs):,}" for name, pairs in facts.items() if pairs) or "nothing about pairs"
+    gone = sum(passage not in there for pairs in facts.values() for passage, _ in pairs)
     lost = f"; {gone:,} of them on passages that are no longer there" if gone else ""
     yield f"          by review: {told}{lost}"
     store = Store(job.folder)
