@@ -9,6 +9,7 @@ entry begins and are none.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -186,7 +187,8 @@ def headings(rows: Rows) -> Reading | None:
     big = {id(rows.all[at]) for at in marked}
 
     def split(row: Line) -> Parts:
-        return (_NUMBER.sub("", row.text), "") if id(row) in big else None
+        number = _NUMBER.match(row.text)
+        return (row.text[number.end() if number else 0 :], "") if id(row) in big else None
 
     reading = _read("terms as headings", Rows(rows.all, list(rows.all), frozenset(marked)), split)
     return reading if reading and _are_in_order([" ".join(draft.term) for draft in reading.drafts]) else None
@@ -278,7 +280,7 @@ def _where_entries_begin(rows: Rows, parts: Sequence[Parts]) -> list[bool]:
     if not starts or not others:
         return [part is not None for part in parts]
     # Left and right pages may differ by a few points; entries within entries stand further right.
-    groups = ((x0, sum(x0 <= other <= x0 + size / 2 for other in starts)) for x0 in starts)
+    groups = ((x0, bisect_right(starts, x0 + size / 2) - first) for first, x0 in enumerate(starts))
     at, away = next((x0 for x0, count in groups if count >= SHARE_AT_EDGE * len(starts)), starts[0]), median(others)
     if away - at > size / 2:
         return [row.x0 < (at + away) / 2 for row in rows.text]

@@ -118,5 +118,5 @@ STAGE = Stage(
     settings=("glossary",),
     inputs=frozenset({Input.RULES, Input.USER_TERMS, Input.REVIEWED_TERMS}),
     files_out=(PROPOSALS,),
-    version=9,
+    version=10,
 )

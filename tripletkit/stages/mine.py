@@ -126,5 +126,5 @@ STAGE = Stage(
     run=run,
     settings=("mine", "seed", "precision"),
     inputs=frozenset({Input.ENCODER, Input.WORD_RULES, Input.REVIEWED_PAIRS}),
-    version=7,
+    version=8,
 )
