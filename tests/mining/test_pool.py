@@ -128,3 +128,4 @@ def test_a_heading_holds_a_term_by_whole_words() -> None:
     assert in_heading("1 Trees › 1.2 Binary Heaps and More", "binary heap")
     assert not in_heading("1 Binary Heaps › 1.2 More", "binary heap")
     assert not in_heading(None, "heap")
+    assert not in_heading("1 Trees", "≤")  # a term without a word

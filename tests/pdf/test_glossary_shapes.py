@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
 from tests import glossaries
 from tests.glossaries import ENTRIES, PROSE, RIGHT, Row, Shape, prose, row, wrap, write_glossary
 from tripletkit.pdf.book_tables import extract_book
+from tripletkit.pdf.glossary_shapes import Rows, read_entries, sign
+from tripletkit.pdf.lines import Line
 from tripletkit.pdf.workers import BookTables, PassageLimits
 from tripletkit.rules import load_rules
 from tripletkit.schemas import LINES, PAGES, make_table
@@ -127,6 +130,48 @@ def test_other_text_under_such_a_title_gives_nothing(name: str, title: str, tmp_
     held, found = read(write_glossary(tmp_path / "book.pdf", TEXTS[name], title=title))
     assert found == []
     assert "glossary" not in {page["role"] for page in held.pages}
+
+
+def test_terms_as_headings_keep_numbers_inside_of_them() -> None:
+    terms = ["1. alpha", "2. beta (2) decay", "3. gamma", "4. zeta"]
+    rows = [
+        Line(
+            1, 0, text, "r" * len(text.split()), 0.0, 200.0, at * 14.0, at * 14.0 + 10, at * 14.0 + 8, size, 0.0, 300.0
+        )
+        for at, (text, size) in enumerate(
+            (text, size) for term in terms for text, size in ((term, 14.0), ("It is said to be so.", 10.0))
+        )
+    ]
+    reading = read_entries(rows)
+    assert reading is not None
+    assert [" ".join(draft.term) for draft in reading.drafts] == ["alpha", "beta (2) decay", "gamma", "zeta"]
+
+
+def test_where_entries_begin_is_found_in_linear_time() -> None:
+    # Ragged rows: no left edge holds a quarter of them.
+    rows = Rows(
+        [],
+        [
+            Line(
+                1,
+                0,
+                "a word: is said" if at % 5 else "and so on it goes",
+                "rrrr",
+                float(at),
+                900.0,
+                at * 12.0,
+                at * 12.0 + 10,
+                at * 12.0 + 8,
+                10.0,
+                0.0,
+                900.0,
+            )
+            for at in range(20_000)
+        ],
+    )
+    started = perf_counter()
+    sign(rows)
+    assert perf_counter() - started < 5
 
 
 def test_a_glossary_that_is_not_understood_stays_in_the_passages(tmp_path: Path) -> None:

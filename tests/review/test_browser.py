@@ -266,7 +266,9 @@ def test_the_keyboard_is_enough(start: Start, visit: Callable[..., Page], output
     page.keyboard.press("Enter")
     page.wait_for_function("before => document.querySelector('[data-triplet]').dataset.triplet !== before", arg=before)
     assert [row.verdict for row in Decisions.read(output).rows] == ["false negative"]
-    page.wait_for_function("() => document.activeElement.id === 'main'", timeout=10_000)  # Tab goes on from the new triplet
+    page.wait_for_function(
+        "() => document.activeElement.id === 'main'", timeout=10_000
+    )  # Tab goes on from the new triplet
     page.get_by_role("link", name="Terms").click()
     page.wait_for_selector("input[name=q]")
     page.fill("input[name=q]", "1234u")  # typed into a field, a key is a letter

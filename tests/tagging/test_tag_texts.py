@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import perf_counter
 
 import polars as pl
 import pytest
@@ -60,3 +61,16 @@ def test_a_users_plurals_and_spellings_are_in_force_inside_the_call_only(tmp_pat
 def test_what_is_no_row_is_named(passages: object, terms: object, message: str) -> None:
     with pytest.raises(SourceError, match=message):
         tag_terms(passages, terms)
+
+
+def test_a_term_of_more_words_than_calls_fit_on_the_stack() -> None:
+    words = "data " * 1500
+    assert tag_terms([f"The {words}end."], [words.strip()], nlp="none")["end"].to_list() == [4 + len(words) - 1]
+
+
+def test_a_whole_book_as_one_text_is_tagged_in_linear_time() -> None:
+    text = "We set the SET COVER (SET), and the maps set map (SM) trees. " * 4_000
+    started = perf_counter()
+    found = tag_terms([text], ["set", "SET", "set cover", "map", "tree", "set map (SM)", "maps set"])
+    assert perf_counter() - started < 20
+    assert found.height > 20_000

@@ -108,6 +108,13 @@ def test_labels_that_no_page_of_the_book_can_bear() -> None:
     assert not Labels(["i", "ii", "1"]).plausible("xii")  # its roman pages are known
 
 
+def test_a_label_that_is_a_digit_but_no_number_is_a_label_as_any() -> None:
+    labels = Labels(["²", "①", "12"])
+    assert labels.plausible("13")
+    assert not labels.plausible("20")
+    assert [locator["page"] for locator in labels.expand([Span("²")])] == [1]
+
+
 def test_expansion_maps_labels_to_all_pages_that_bear_them() -> None:
     labels = Labels(["i", "ii", "1", "2", "3", "2"])
     assert labels.expand([Span("1", "2")]) == [

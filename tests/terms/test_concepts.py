@@ -179,6 +179,15 @@ def test_proposals(one: str, other: str, *, proposed: bool) -> None:
     assert bool(propose_aliases([one, other])) is proposed
 
 
+def test_proposals_do_not_depend_on_how_many_terms_are_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [
+        f"{kind} {word}" for kind in ("recursive", "recursiv", "additive") for word in ("sorting", "searching", "sets")
+    ]
+    whole = propose_aliases(names)
+    monkeypatch.setattr("tripletkit.terms.concepts.ALIASES_AT_ONCE", 2)
+    assert propose_aliases(names) == whole != []
+
+
 def test_the_shorter_name_is_proposed_as_canonical() -> None:
     assert propose_aliases(["backpropagation algorithm", "backpropagation"]) == [
         Alias("backpropagation algorithm", "backpropagation", 75.0)

@@ -53,6 +53,10 @@ def test_own_forms() -> None:
         ("and information and communications technology (ICT)", "ICT", "information and communications technology"),
         ("the World Wide Fund’s (WWF) work", "WWF", "World Wide Fund"),
         ("the area under the curve (AUC; higher is better)", "AUC", "area under the curve"),
+        ("“random access memory” (RAM) and", "RAM", "random access memory"),
+        ("die „GUID Partition Table“ (GPT) ist", "GPT", "GUID Partition Table"),
+        ("the United Nations (“UN”) and", "UN", "United Nations"),
+        ("a “RAM” (‘random access memory’) is", "RAM", "random access memory"),
     ],
 )
 def test_pairs(text: str, short: str, long: str) -> None:

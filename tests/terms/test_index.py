@@ -171,6 +171,20 @@ def test_places_other_than_pages_and_passim_inside_a_list() -> None:
     ]
 
 
+def test_a_bracket_that_left_no_room_for_dots_stands_before_its_pages() -> None:
+    assert said(
+        "alpha . . . 12\nbeta . . . . 34\nbit . . 40\nbyte . . 41\nitem (type)30, 39\nsheet (template) 47, 50\nWorld War 2"
+    ) == [
+        "alpha 12",
+        "beta 34",
+        "bit 40",
+        "byte 41",
+        "item (type) 30 39",
+        "sheet (template) 47 50",
+        "World War 2",
+    ]
+
+
 def test_a_long_list_glued_to_its_term_in_an_index_with_dots() -> None:
     assert said("alpha . . . 12\nbeta . . . . 34\nbit . . 40\ngamma83, 97\ndelta.109, 116") == [
         "alpha 12",

@@ -207,7 +207,8 @@ def _candidates(
 def in_heading(section: str | None, term: str) -> bool:
     """Whether the section's own heading, the last step of its path, holds the term."""
     heading, key = term_key((section or "").split(" › ")[-1]), term_key(term)
-    return any(heading[i : i + len(key)] == key for i in range(len(heading) - len(key) + 1))
+    # A term of signs alone has no word that a heading could hold.
+    return bool(key) and any(heading[i : i + len(key)] == key for i in range(len(heading) - len(key) + 1))
 
 
 def _hashes_of(ids: Iterable[str]) -> Hashes:

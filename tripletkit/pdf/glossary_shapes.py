@@ -9,6 +9,7 @@ entry begins and are none.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -187,7 +188,8 @@ def headings(rows: Rows) -> Reading | None:
     terms = {id(row) for row in big if 2 * looks[_look(row)] >= max(looks.values(), default=0)}
 
     def split(row: Line) -> Parts:
-        return (_NUMBER.sub("", row.text), "") if id(row) in terms else None
+        number = _NUMBER.match(row.text)
+        return (row.text[number.end() if number else 0 :], "") if id(row) in terms else None
 
     held = list(_without_references(rows.all, terms, size))
     marked = frozenset(at for at, row in enumerate(held) if id(row) in terms)
@@ -295,7 +297,7 @@ def _where_entries_begin(rows: Rows, parts: Sequence[Parts]) -> list[bool]:
     if not starts or not others:
         return [part is not None for part in parts]
     # Left and right pages may differ by a few points; entries within entries stand further right.
-    groups = ((x0, sum(x0 <= other <= x0 + size / 2 for other in starts)) for x0 in starts)
+    groups = ((x0, bisect_right(starts, x0 + size / 2) - first) for first, x0 in enumerate(starts))
     at, away = next((x0 for x0, count in groups if count >= SHARE_AT_EDGE * len(starts)), starts[0]), median(others)
     if away - at > size / 2:
         return [row.x0 < (at + away) / 2 for row in rows.text]

@@ -147,7 +147,7 @@ class Matcher:
         joined = self._joined(text, words)
         for i, word in enumerate(words):
             if word.key in roots or (joined and joined.get(i) in roots):
-                found = list(self._walk(text, words, joined, i, i, self._root, odd=False))
+                found = list(self._walk(text, words, joined, i))
                 if len(found) > 1:
                     found.sort(key=_longest_first)
                 yield from found
@@ -171,30 +171,24 @@ class Matcher:
                 found[after - 1] = self._normaliser.word_key(whole)
         return found
 
-    def _walk(
-        self,
-        text: str,
-        words: Sequence[Token],
-        joined: Mapping[int, str],
-        first: int,
-        at: int,
-        node: _Node,
-        *,
-        odd: bool,
-    ) -> Iterator[Match]:
-        """Matches that begin at word ``first`` and go on from ``node`` with word ``at``; ``odd``: by a join of some forms."""
-        ways = ((words[at].key, at), (joined[at], at + 1)) if at in joined else ((words[at].key, at),)
-        for key, last in ways:
-            following = node.children.get(key)
-            if following is None:
-                continue
-            own = at > first and _JOINS.fullmatch(text, words[at - 1].end, words[at].start) is None
-            if own and _signs(text[words[at - 1].end : words[at].start]) not in following.joins:
-                continue
-            if following.entries:
-                yield from _matches(text, words[first : last + 1], following.entries, odd=odd or own)
-            if following.children and last + 1 < len(words):
-                yield from self._walk(text, words, joined, first, last + 1, following, odd=odd or own)
+    def _walk(self, text: str, words: Sequence[Token], joined: Mapping[int, str], first: int) -> Iterator[Match]:
+        """Matches that begin at word ``first``. Terms may have more words than Python's stack has room for calls."""
+        # What is to be gone on with: the next word, the node, and whether it was reached by a join of some forms only.
+        open_ = [(first, self._root, False)]
+        while open_:
+            at, node, odd = open_.pop()
+            ways = ((words[at].key, at), (joined[at], at + 1)) if at in joined else ((words[at].key, at),)
+            for key, last in ways:
+                following = node.children.get(key)
+                if following is None:
+                    continue
+                own = at > first and _JOINS.fullmatch(text, words[at - 1].end, words[at].start) is None
+                if own and _signs(text[words[at - 1].end : words[at].start]) not in following.joins:
+                    continue
+                if following.entries:
+                    yield from _matches(text, words[first : last + 1], following.entries, odd=odd or own)
+                if following.children and last + 1 < len(words):
+                    open_.append((last + 1, following, odd or own))
 
 
 _START = attrgetter("start")

@@ -74,12 +74,11 @@ class Tagger:
             yield from self._without_verbs(self._verbs, block, list(map(self._by_rule, block)))
 
     def _without_verbs(self, verbs: VerbFinder, texts: Sequence[str], tagged: Sequence[Tagged]) -> Iterator[Tagged]:
-        asked = [
-            (number, match)
-            for number, (text, of) in enumerate(zip(texts, tagged, strict=True))
-            for match in of.mentions
-            if self._context.is_ambiguous(text, match) and not any(_is_inside(match, other) for other in of.mentions)
-        ]
+        asked = []
+        for number, (text, of) in enumerate(zip(texts, tagged, strict=True)):
+            inside = _inside(of.mentions, of.mentions)
+            alone = (match for match in of.mentions if (match.start, match.end) not in inside)
+            asked += [(number, match) for match in alone if self._context.is_ambiguous(text, match)]
         found = verbs.verbs((texts[number], match.start) for number, match in asked)
         unfit: dict[int, list[Match]] = defaultdict(list)
         for (number, match), is_verb in zip(asked, found, strict=True):
@@ -87,7 +86,8 @@ class Tagger:
                 unfit[number].append(match)
         for number, of in enumerate(tagged):
             rejected = [Rejection(match, "tagged as a verb by spaCy") for match in unfit[number]]
-            mentions = [match for match in of.mentions if match not in unfit[number]] if rejected else of.mentions
+            verbs_here = set(unfit[number])
+            mentions = [match for match in of.mentions if match not in verbs_here] if rejected else of.mentions
             yield Tagged(mentions, [*of.rejected, *rejected])
 
     def _by_rule(self, text: str) -> Tagged:
@@ -110,27 +110,24 @@ def _settle(text: str, matches: Sequence[Match]) -> tuple[list[Match], list[Reje
         at_place[match.start, match.end].append(match)
     owned = {place: _owners(text, held) for place, held in at_place.items() if len(held) > 1}
     titles = [m for m in matches if text[m.start : m.end].isupper() and not m.form.text.isupper()]
+    in_titles = _inside(matches, titles)
+    shortest: dict[tuple[int, str], int] = {}  # by start and term
+    for match in matches:
+        key = match.start, match.form.term_id
+        shortest[key] = min(match.end, shortest.get(key, match.end))
     mentions, rejected = list[Match](), list[Rejection]()
     for match in matches:
         owners = owned.get((match.start, match.end), ())
-        if match.form.text.endswith(")") and _is_own_pair(match, matches):
-            continue
+        if match.form.text.endswith(")") and shortest[match.start, match.form.term_id] < match.end:
+            continue  # two names of one term, which are mentions themselves: "support vector machine (SVM)"
         if owners and not any(match is owner for owner in owners):
             of_acronym = any(is_acronym(owner.form.text) for owner in owners)
             rejected.append(Rejection(match, "acronym of another term" if of_acronym else "another term in this case"))
-        elif titles and is_acronym(match.form.text) and any(_is_inside(match, title) for title in titles):
+        elif (match.start, match.end) in in_titles and is_acronym(match.form.text):
             rejected.append(Rejection(match, "part of a longer term in capitals"))
         else:
             mentions.append(match)
     return mentions, rejected
-
-
-def _is_own_pair(match: Match, matches: Sequence[Match]) -> bool:
-    """Whether it is two names of one term, which are mentions themselves: "support vector machine (SVM)"."""
-    return any(
-        other.start == match.start and other.form.term_id == match.form.term_id and other.end < match.end
-        for other in matches
-    )
 
 
 def _owners(text: str, matches: Sequence[Match]) -> Sequence[Match]:
@@ -275,8 +272,18 @@ def _after(text: str, end: int) -> str:
     return match.group(1) if match else ""
 
 
-def _is_inside(match: Match, other: Match) -> bool:
-    return other.start <= match.start and match.end <= other.end and other.end - other.start > match.end - match.start
+def _inside(matches: Iterable[Match], others: Iterable[Match]) -> set[tuple[int, int]]:
+    """Start and end of each match that lies inside a longer one of the others; in about linear time."""
+    longer = {(match.start, match.end) for match in others}
+    found, furthest = set[tuple[int, int]](), -1
+    for start, end in sorted(
+        {*longer, *((match.start, match.end) for match in matches)}, key=lambda at: (at[0], -at[1])
+    ):
+        if end <= furthest:
+            found.add((start, end))
+        elif (start, end) in longer:
+            furthest = end
+    return found
 
 
 def surfaces_of(texts: Iterable[tuple[str, Sequence[Match]]]) -> dict[str, list[str]]:

@@ -110,7 +110,8 @@ class Labels:
             if label:
                 self.pages.setdefault(label, []).append(number)
         self._roman = any(map(_ROMAN_NUMERAL.fullmatch, self.pages))
-        self._most = max((int(label) for label in self.pages if label.isdigit()), default=0)
+        # A label may be any sign, such as "²", which is a digit but no number.
+        self._most = max((int(label) for label in self.pages if label.isdecimal()), default=0)
 
     def plausible(self, locator: str) -> bool:
         """Whether a page of this book may bear the label: years and quantities do not."""

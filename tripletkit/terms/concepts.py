@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -46,6 +46,8 @@ EVERYWHERE = 0.5
 FEW_PAGES = 40
 #: Lowest similarity ratio of a proposed alias; below it, most pairs are two concepts.
 LIKE = 90.0
+#: Terms that are compared with all others at a time: the scores of all pairs of 30,000 terms would take 3.6 GB.
+ALIASES_AT_ONCE = 512
 
 
 @dataclass
@@ -292,9 +294,7 @@ def propose_aliases(names: Iterable[str]) -> list[Alias]:
     """
     by_key = {" ".join(key): name for name in sorted(names, reverse=True) if (key := term_key(name))}
     keys = sorted(by_key)
-    scores = process.cdist(keys, keys, scorer=fuzz.ratio, score_cutoff=LIKE, workers=1)
-    alike = ((keys[i], keys[j], float(scores[i, j])) for i, j in np.argwhere(np.triu(scores >= LIKE, 1)))
-    pairs = [pair for pair in alike if not _differ_in_kind(pair[0].split(), pair[1].split())]
+    pairs = [pair for pair in _alike(keys) if not _differ_in_kind(pair[0].split(), pair[1].split())]
     for one in keys:
         shorter, _, last = one.rpartition(" ")
         if english.GENERAL_NOUN.fullmatch(last) and shorter in by_key:
@@ -304,6 +304,14 @@ def propose_aliases(names: Iterable[str]) -> list[Alias]:
         canonical, form = sorted((by_key[one], by_key[other]), key=lambda name: (len(name), name))
         found.append(Alias(form, canonical, round(score, 1)))
     return sorted(found, key=lambda alias: (-alias.score, alias.canonical, alias.form))
+
+
+def _alike(keys: Sequence[str]) -> Iterator[tuple[str, str, float]]:
+    """Every two keys that are alike, with their score from 0 to 100; a block of rows of the matrix of scores at a time."""
+    for first in range(0, len(keys), ALIASES_AT_ONCE):
+        rows, others = keys[first : first + ALIASES_AT_ONCE], keys[first:]
+        scores = process.cdist(rows, others, scorer=fuzz.ratio, score_cutoff=LIKE, workers=1)
+        yield from ((rows[i], others[j], float(scores[i, j])) for i, j in np.argwhere(np.triu(scores >= LIKE, 1)))
 
 
 def _differ_in_kind(one: Sequence[str], other: Sequence[str]) -> bool:

@@ -21,6 +21,7 @@ REACH = 400
 _BRACKETED = re.compile(r"\(([^()]{2,60})\)")
 _SHORT = re.compile(r"[^\W\d_][\w./&+-]{0,8}[^\W_]s?")
 _POSSESSIVE = re.compile(r"(?<=\w)['’]s$")
+_QUOTES = " \"'‘’‚“”„«»"
 
 
 class Pair(NamedTuple):
@@ -91,12 +92,12 @@ def find_pairs(texts: Iterable[str]) -> Counter[Pair]:
 
 
 def _pair_at(before: str, inside: str) -> Pair | None:
-    inside, before = re.split(r"[,;]", inside.strip())[0].strip(), _POSSESSIVE.sub("", before)
+    inside, before = re.split(r"[,;]", inside)[0].strip(_QUOTES), _POSSESSIVE.sub("", before).rstrip(_QUOTES)
     if is_short(inside):
         clause = re.split(r"(?<=[.;:!?,()])\s", before)[-1]
         long = expansion(inside, clause)
         return Pair(inside, long) if long else None
-    last = (before.split() or [""])[-1]
+    last = (before.split() or [""])[-1].lstrip(_QUOTES)
     expands = is_short(last) and len(inside.split()) > 1 and expansion(last, inside) == inside
     return Pair(last, inside) if expands else None
 

@@ -187,12 +187,15 @@ def _part_glued_numbers(items: Sequence[Item]) -> None:
     if sum(LEADER in item.text for item in numbered) > 0.5 * len(numbered):
         for item in items:
             if LEADER not in item.text:
-                item.text = re.sub(r"(?<=[^\W\d_])\.{,2}(?=\d{1,4}(?:, |$))", f" {LEADER} ", item.text)
+                item.text = re.sub(
+                    r"(?:(?<=[^\W\d_])\.{,2}|(?<=\))[\s.]{,2})(?=\d{1,4}(?:,? |$))", f" {LEADER} ", item.text
+                )
 
 
 def _attach(entries: list[IndexEntry], own: IndexEntry, parents: tuple[str, ...]) -> None:
     """Give a bare see-reference to the nearest entry that it stands under."""
-    for at, held in reversed(list(enumerate(entries))):
+    for at in reversed(range(len(entries))):
+        held = entries[at]
         if not parents or (*held.parents, held.term) == parents:
             see, also, locators = held.see + own.see, held.see_also + own.see_also, held.locators + own.locators
             entries[at] = replace(held, see=see, see_also=also, locators=locators)
