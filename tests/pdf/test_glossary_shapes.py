@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -169,9 +169,9 @@ def test_where_entries_begin_is_found_in_linear_time() -> None:
             for at in range(20_000)
         ],
     )
-    started = perf_counter()
+    started = process_time()
     sign(rows)
-    assert perf_counter() - started < 5
+    assert process_time() - started < 5
 
 
 def test_a_glossary_that_is_not_understood_stays_in_the_passages(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -132,6 +133,12 @@ def test_an_index_is_known_without_a_title_or_under_a_lying_one() -> None:
 @pytest.mark.parametrize("title", ["4 Change History", "Command summary", "List of Changes"])
 def test_lists_that_look_like_an_index_and_are_called_otherwise_are_body(title: str) -> None:
     assert roles_of(book(plain=f"# {title}\n{INDEX}", more=INDEX))[-2:] == ["body", "body"]
+
+
+def test_a_table_that_ends_in_years_is_no_index() -> None:
+    table = "\n".join(re.sub(r"\d+$", str(1900 + n), line) for n, line in enumerate(INDEX.split("\n")))
+    assert roles_of(book(index=INDEX))[-1] == "index"
+    assert roles_of(book(index=table))[-1] == "body"
 
 
 def test_a_summary_that_explains_what_it_lists_is_no_index() -> None:

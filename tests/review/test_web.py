@@ -399,7 +399,7 @@ def test_passages_that_are_gone_since_are_left_out_and_what_to_do_is_said(
     assert gone not in triplet_order(folder, Filters())["passage_id"].to_list()
     assert "data-triplet" in client.page("triplets")
     assert client.page(f"refused?stage=&passage={gone}")
-    monkeypatch.setattr(server.uvicorn.Server, "run", lambda *_, **__: None)
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
     told = list[str]()
     monkeypatch.setattr(server.log, "warning", lambda form, *of: told.append(form % of))
     server.serve(folder, port=0, reviewer="ann", browser=False, say=lambda _: None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import polars as pl
 import pytest
@@ -70,7 +70,7 @@ def test_a_term_of_more_words_than_calls_fit_on_the_stack() -> None:
 
 def test_a_whole_book_as_one_text_is_tagged_in_linear_time() -> None:
     text = "We set the SET COVER (SET), and the maps set map (SM) trees. " * 4_000
-    started = perf_counter()
+    started = process_time()
     found = tag_terms([text], ["set", "SET", "set cover", "map", "tree", "set map (SM)", "maps set"])
-    assert perf_counter() - started < 20
+    assert process_time() - started < 20
     assert found.height > 20_000

@@ -245,7 +245,9 @@ def _difference(text: str, squeezed: str, wanted: str, rules: Rules) -> int | No
 
 def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> tuple[int, int]:
     """The heading's lines and the line "Chapter 3" above it, if that stands alone."""
-    above = lines[first - 1].text.strip() if first > held[0] else ""
+    # A heading with a number of its own has no other: what stands alone above "16.3.3 Gravity" is a formula's or a line's.
+    has_own = rules.starts("headings", lines[first].text) is not None
+    above = lines[first - 1].text.strip() if first > held[0] and not has_own else ""
     alone = above.isdigit() and lines[first - 1].size > lines[first].size  # a number in bigger letters
     return (first - 1, count + 1) if alone or _only_number(above, rules) else (first, count)
 

@@ -82,7 +82,7 @@ def page_roles(
     headings = sorted([*printed, *missing], key=lambda h: (h.page, h.line))
     shares = [index_share(lines) for lines in pages]
     roles = _spanned(pages, headings)
-    _settle_index(roles, shares, pages)
+    _settle_index(roles, shares, pages, max((int(label) for label in labels if label.isdecimal()), default=0))
     _settle_glossaries(roles, pages)
     _settle_contents(roles, pages, {h.page for h in headings if h.label == "toc"})
     _settle_bibliographies(roles, pages)
@@ -183,16 +183,25 @@ def _spanned(pages: Sequence[Sequence[Line]], headings: Sequence[PageHeading]) -
     return roles
 
 
-def _settle_index(roles: list[str], shares: Sequence[float], pages: Sequence[Sequence[Line]]) -> None:
-    """Untitled indexes: full pages of index entries in the book's last part."""
+def _settle_index(roles: list[str], shares: Sequence[float], pages: Sequence[Sequence[Line]], most: int) -> None:
+    """Untitled indexes: full pages of index entries in the book's last part. ``most``: the highest page number, 0 if unknown."""
     for first, last in _runs(roles, "index"):
         if max(shares[first:last]) < 0.25:  # a section named so: Index of refraction
             roles[first:last] = ["body"] * (last - first)
+        # No heading closes an index at a book's front where the text's are smaller.
+        prose = next((page for page in range(first, last) if not shares[page] and _is_prose(pages[page])), last)
+        roles[prose:last] = ["body"] * (last - prose)
     for page in range(int(UNTITLED_FROM * len(roles)), len(roles)):
-        full = shares[page] >= INDEX_SHARE and len(pages[page]) >= 15
+        full = shares[page] >= INDEX_SHARE and len(pages[page]) >= 15 and _cites_pages(pages[page], most)
         if full and roles[page] not in ("toc", "glossary", "changes") and not _explains(pages[page]):
             roles[page] = "index"
     roles[:] = ["body" if role == "changes" else role for role in roles]
+
+
+def _cites_pages(lines: Sequence[Line], most: int) -> bool:
+    """Whether few numbers at the ends of lines are beyond the book, of four digits: the years of a table by country are."""
+    ends = [int(found[-1]) for line in lines if (found := re.findall(r"\d+$", line.text))]
+    return not most or 2 * sum(max(most + 2, 999) < end for end in ends) <= len(ends)
 
 
 def _explains(lines: Sequence[Line]) -> bool:
