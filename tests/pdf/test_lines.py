@@ -159,6 +159,7 @@ def with_signs(text: str, y: float = 100.0) -> list[Text]:
         ("on ^14 C", "on ¹⁴C"),
         ("expressed as^25 .", "expressed as."),
         ("a cm^2 =b", "a cm²=b"),
+        ("10^1/2 =b", "10^(1/2)=b"),
     ],
 )
 def test_numbers_are_not_changed_by_raised_signs_and_notes_go(tmp_path: Path, printed: str, read: str) -> None:
@@ -188,6 +189,13 @@ def test_letters_and_fractions_are_no_signs() -> None:
     assert as_signs("st", "1", up=True) == "st"
     assert (as_signs("n", "10", up=True), as_signs("n", "x", up=True)) == ("ⁿ", "n")
     assert as_signs("5", '"', up=False) == "5"
+    found = [as_signs(text, base, up=True) for text, base in (("−k", "2"), ("n/2", "x"), ("(l−1)", "h"), ("w", "2"))]
+    assert found == ["^(−k)", "^(n/2)", "^(l−1)", "^w"]
+    assert [as_signs(text, base, up=True) for text, base in (("o", "20"), ("TM", "3"), ("a", "word"))] == [
+        "o",
+        "TM",
+        "a",
+    ]
     assert [compose(text) for text in ("1½", "x²", "ﬁn", "2\u2044")] == ["1½", "x²", "fin", "2\u2044"]
 
 

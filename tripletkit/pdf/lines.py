@@ -354,7 +354,7 @@ def _joined(words: Sequence[Word]) -> tuple[str, str, tuple[int, ...]]:
             parts[last] += text  # "Galton¹²," and "r²."
             base = before = word
             continue
-        if note or before.note or not near or (word.space and not has_signs(text[0])):
+        if note or before.note or not near or (word.space and not (has_signs(text[0]) or text != word.text)):
             notes += [len(parts)] if note else []
             last = last if note else len(parts)
             parts.append(text)

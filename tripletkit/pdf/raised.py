@@ -26,6 +26,8 @@ _TAKES_NOTE = re.compile(
     r"(?:[^\W\d_]{3}/?[)\]]?|(?:1[5-9]|20)\d\d[)\]]|[.,;:!?”’'\"][)\]]?|(?:^|[\W_])(?:"
     rf"{'|'.join(SHORT_WORDS)}))$"
 )
+#: A formula, but no ending of an ordinal and no degree: "1st", "20o".
+_EXPONENT = re.compile(r"(?!(?:st|nd|rd|th|o)$)[−-]?[a-z]{1,2}|(?=.*\d)(?=.*[a-z/.,*])[\da-z+−/.,*()-]+")
 _ALONE = re.compile(r"[+-]?\w+|\(.*\)")
 _FUNCTION = re.compile(rf"(?:^|[\W\d_])(?:{'|'.join(FUNCTION_NAMES)})$")
 
@@ -41,13 +43,26 @@ def compose(text: str) -> str:
 def as_signs(text: str, before: str, *, up: bool) -> str:
     """A group of raised (``up``) or lowered characters behind ``before``, in Unicode's signs; as it is if it has none.
 
-    As long as the text. Letters alone become signs only as a number's exponent: 10ⁿ. What stands between a formula's
-    tall brackets is not lowered.
+    Letters alone become signs only as a number's exponent: 10ⁿ. What stands between a formula's tall brackets is not
+    lowered. An exponent for which Unicode has no signs would change a number: it stands as 2^k, 10^(1/2).
     """
     signs = text.translate(_TO_UP if up else _TO_DOWN)
     whole = (_UP_GROUP if up else _DOWN_GROUP).fullmatch(signs) is not None and _BASE.search(before) is not None
     whole &= text.count("(") == text.count(")")  # else only a part of it is raised
-    return signs if whole and (not text.isalpha() or (up and before[-1:].isdigit())) else text
+    if whole:
+        return signs if not text.isalpha() or (up and before[-1:].isdigit()) else text
+    if not up or not _is_exponent(text, before):
+        return text
+    return f"^{text}" if text.isalpha() or text[0] + text[-1] == "()" else f"^({text})"
+
+
+def _is_exponent(text: str, before: str) -> bool:
+    """Whether raised text would be read as a part of a number or a name that it stands behind: "2k", "101/2", "xn/2"."""
+    if _EXPONENT.fullmatch(text) is None or text.count("(") != text.count(")"):
+        return False
+    if not any(map(str.isdigit, text)):
+        return before[-1:].isdigit()
+    return bool(before) and _BASE.search(before) is not None
 
 
 def has_signs(text: str) -> bool:

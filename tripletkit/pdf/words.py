@@ -129,7 +129,7 @@ def page_words(
     string = _with_accents(string, glyphs)
     if not (spans := spans if string == read else _spans(string)):
         return [], signs
-    string, (first, ends, spaces, notes, bases) = _parts(string, spans, glyphs)
+    string, (first, ends, spaces, notes, bases) = _parts(string, spans, glyphs, longer)
     runs = runs if bases == starts else glyphs.runs(bases)
     texts = [string[start:end] for start, end in zip(first, ends, strict=True)]
     texts = [text if text.isascii() and text.isprintable() else word_text(text) for text in texts]
@@ -167,9 +167,8 @@ def _with_names(read: str, glyphs: Glyphs, names: Mapping[str, Mapping[int, str]
         unnamed += name is None and not sign.isprintable()
         unread += text is None
         text = text or UNREAD_SIGN
-        if len(text) > 1:  # a sign of its own in one place, until words are cut
-            longer[_PRIVATE + len(longer)] = text
-            text = chr(_PRIVATE + len(longer) - 1)
+        if len(text) > 1:
+            text = _placed(text, longer)
         # A proof's end is no text.
         chars[index] = NOTHING if text in END_MARKS and name and _is_last(read, index) else text
     string = "".join(chars).replace("↦→", f"↦{NOTHING}")  # TeX sets its arrow in two parts
@@ -277,24 +276,36 @@ def _spans(string: str) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(string)]
 
 
-def _parts(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> tuple[str, list[list[Any]]]:
-    """The page's characters with raised and lowered signs in Unicode, and columns of its words, marks of notes apart."""
+def _parts(
+    string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs, longer: dict[int, str]
+) -> tuple[str, list[list[Any]]]:
+    """The page's characters with raised and lowered signs in Unicode, and columns of its words, marks of notes apart.
+
+    Signs that stand for a longer text are added to ``longer``.
+    """
     has_cut = any(mark in string for mark in HYPHEN_MARKS)  # quicker than to search
     cut = {0, *(match.end() for match in _CUT.finditer(string))} if has_cut else {0}
     starts, ends = map(list, zip(*spans, strict=True))
     spaces = [start not in cut for start in starts]
     # Columns of the page, as words are many: those of _Part.
     columns: list[list[Any]] = [starts, ends, spaces, [False] * len(spans), starts.copy()]
-    signs: list[tuple[int, str]] = []
+    signs: list[tuple[int, int, str]] = []
     mixed = [
         (i, list(_raised_parts(string, spans[i], spaces[i], runs, signs))) for i, runs in _mixed(string, spans, glyphs)
     ]
     for i, held in reversed(mixed):
         for column, values in zip(columns, zip(*held, strict=True), strict=True):
             column[i : i + 1] = values
-    for place, text in reversed(signs):
-        string = string[:place] + text + string[place + len(text) :]
+    for place, length, text in reversed(signs):
+        shown = text if len(text) == length else _placed(text, longer) + NOTHING * (length - 1)
+        string = string[:place] + shown + string[place + length :]
     return string, columns
+
+
+def _placed(text: str, longer: dict[int, str]) -> str:
+    """A sign of its own that stands for a longer text in one place, until words are cut."""
+    longer[_PRIVATE + len(longer)] = text
+    return chr(_PRIVATE + len(longer) - 1)
 
 
 def _mixed(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> Iterator[tuple[int, list[Run]]]:
@@ -314,7 +325,7 @@ def _mixed(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> Ite
 
 
 def _raised_parts(
-    string: str, span: tuple[int, int], space: bool, runs: Sequence[Run], signs: list[tuple[int, str]]
+    string: str, span: tuple[int, int], space: bool, runs: Sequence[Run], signs: list[tuple[int, int, str]]
 ) -> Iterator[_Part]:
     """The parts of a word, as in ``environments).9`` and ``9Some``. Other raised or lowered groups go to ``signs``."""
     start, end = span
@@ -338,7 +349,7 @@ def _raised_parts(
                 first, space = place, True
             break
         elif level > 0 or (level and before):
-            signs.append((place, as_signs(text, before, up=level > 0)))
+            signs.append((place, len(text), as_signs(text, before, up=level > 0)))
         place = after
     if first < end:
         yield first, end, space, False, max(first, main)
