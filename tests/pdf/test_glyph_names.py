@@ -1,11 +1,8 @@
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pikepdf
 import pytest
 from pdfminer.psparser import PSLiteral
-from pdfplumber.page import Page
 
 from tests.pdfs import Text, write_pdf
 from tripletkit.pdf.glyph_names import font_names, named_text, sign_text
@@ -45,8 +42,7 @@ def test_a_font_of_which_a_part_is_in_the_file(tmp_path: Path) -> None:
         "Encoding": {"Differences": [27, PSLiteral("f_i"), PSLiteral("f_l")]},
     }
     other = {"BaseFont": PSLiteral("XKLPQE+Libertine"), "Encoding": {"Differences": [28, PSLiteral("ffl")]}}
-    page = SimpleNamespace(page_obj=SimpleNamespace(resources={"Font": {"F1": font, "F2": other}}))
-    names = _differences(cast(Page, page))
+    names = _differences({"F1": font, "F2": other})
     assert names["EPQKLX+Libertine"] == {27: "f_i", 28: "f_l"}
     assert names["Libertine"] == {27: "f_i", 28: ""}  # PDFium's name for both
 
