@@ -208,8 +208,8 @@ Push = Annotated[str | None, _option("--push-to-hub --push", "Upload to this rep
 FineTuned = Annotated[bool, _option("--fine-tuned", "Publish the fine-tuned encoder with its card, not the dataset.")]
 _REVIEW = "Write random triplets to judge in another tool; change nothing. `review --import` reads the verdicts."
 ReviewFormat = Annotated[Literal["jsonl", "argilla", "labelstudio"] | None, _option("--review-format", _REVIEW)]
-_SAMPLE = "How many triplets --review-format writes."
-ReviewSample = Annotated[int, typer.Option("--review-sample", min=1, metavar="N", help=_SAMPLE)]
+_SAMPLE = "How many triplets --review-format writes [default: 200]."
+ReviewSample = Annotated[int | None, typer.Option("--review-sample", min=1, metavar="N", help=_SAMPLE)]
 Public = Annotated[bool, _option("--public/--private", "Visibility of the repository if it is new.")]
 Revision = Annotated[str, _option("--revision", "Branch to upload to.")]
 Tag = Annotated[str | None, _option("--tag", "Tag for the upload, such as v1.")]
@@ -290,12 +290,15 @@ def publish(
     dry_run: DryRun = False,
     fine_tuned: FineTuned = False,
     review_format: ReviewFormat = None,
-    review_sample: ReviewSample = 200,
+    review_sample: ReviewSample = None,
 ) -> None:
     """Write the dataset with its card; upload it. With --fine-tuned, the trained encoder instead."""
     project = call.project()
-    if review_format is not None:
-        files = project.write_review_sample(review_format, review_sample)
+    if review_format is not None or review_sample is not None:
+        if review_format is None or push_to_hub is not None or fine_tuned or dry_run:
+            problem = "--review-sample and --review-format publish nothing: they write triplets for another tool"
+            raise ConfigError(problem, "Give --review-format FORM alone, or with --review-sample N.")
+        files = project.write_review_sample(review_format, review_sample or 200)
         call.show([{"format": review_format, "files": list(map(str, files))}], map(str, files))
         return
     _check_publish_options(call, push_to_hub, dry_run=dry_run, fine_tuned=fine_tuned)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,8 @@ def test_the_weight_is_the_nearest_to_one_half_that_ranks_best() -> None:
     assert best_weight(right, wrong, relevant) == 0.55  # from .55 on, the vectors decide
     assert best_weight(wrong, right, relevant) == 0.45
     assert best_weight(right, right, relevant) == 0.5
+    # What BM25 puts first is neither relevant nor irrelevant, so it does no harm.
+    assert best_weight(right, wrong, relevant, wrong > 0) == 0.5
 
 
 def test_one_query_of_many_does_not_move_the_weight() -> None:
@@ -140,6 +143,10 @@ def test_single_terms_are_scored_as_their_mean_is(hash_encoder: HashEncoder) -> 
     assert [one.term for one in terms] == [term.name for term in gold.terms]
     mean = sum(one.score for one in terms) / len(terms)
     assert mean == pytest.approx(report.encoders["hash"].scores["term→passage"]["nDCG@10"], abs=1e-6)
+    ignored = replace(gold, ignored=np.ones_like(gold.relevant) & ~gold.relevant)
+    spared = score_encoders(ignored, [NamedEncoder("hash", hash_encoder, "[MASK]")], split="test", seed=0)
+    assert {(one.score, one.rank) for one in spared.term_scores["hash"]} == {(1.0, 1)}
+    assert spared.encoders["hash"].scores["term→passage"]["nDCG@10"] == 1
     heap = terms[0]
     assert (heap.rank, heap.relevant_id, heap.preferred_id) == (1, "a", "a")
     assert EvaluationReport.model_validate_json(report.model_dump_json()).term_scores == report.term_scores

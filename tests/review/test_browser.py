@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser import ARGUMENTS, chromium
 from tests.review.conftest import OPTIONS
 from tripletkit.reviews import Decisions, Review, ReviewFile
 from tripletkit.store import Store
@@ -28,13 +28,9 @@ PAGES = ("triplets", "triplets?blind=true", "refused", "terms", "proposals", "pa
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        problem = "no Chromium on the path: apt-get install chromium, or name it in CHROMIUM"
-        pytest.fail(problem) if os.environ.get("CI") else pytest.skip(problem)
+    found = chromium()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
         yield browser
         browser.close()
 

@@ -541,6 +541,9 @@ def test_a_dry_run_lists_what_a_push_would_send(
     assert "steps" not in captured.out  # refused before it trains
     assert main_fails(["publish", *arguments, "--license", "CC-BY-4.0"]) == 1
     assert "Add --push-to-hub OWNER/NAME" in capsys.readouterr().err
+    for options in (["--review-sample", "5"], ["--review-format", "jsonl", "--push-to-hub", "me/earth"]):
+        assert main_fails(["publish", *arguments[:4], *options]) == 1
+        assert "publish nothing: they write triplets for another tool" in capsys.readouterr().err
 
 
 def test_pushing_needs_a_token(

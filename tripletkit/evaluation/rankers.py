@@ -68,14 +68,15 @@ def fuse(vectors: ScoreMatrix, words: ScoreMatrix, weight: float) -> ScoreMatrix
     return fused
 
 
-def best_weight(vectors: ScoreMatrix, words: ScoreMatrix, relevant: Mask) -> float:
+def best_weight(vectors: ScoreMatrix, words: ScoreMatrix, relevant: Mask, ignored: Mask | None = None) -> float:
     """The weight of the vectors with the highest mean nDCG@10, or one nearer to EQUAL_WEIGHTS that is as good.
 
     As good is a mean within one standard error of the best, by the paired differences of the queries (the rule by which
-    Breiman et al., 1984, prune trees). So no single query moves the weight.
+    Breiman et al., 1984, prune trees). So no single query moves the weight. ``ignored`` as in `metric_values`.
     """
     leading = METRICS.index(LEADING_METRIC)
-    values = np.stack([metric_values(fuse(vectors, words, weight), relevant)[:, leading] for weight in WEIGHTS])
+    fused = (fuse(vectors, words, weight) for weight in WEIGHTS)
+    values = np.stack([metric_values(scores, relevant, ignored)[:, leading] for scores in fused])
     below = values[values.mean(axis=1).argmax()] - values
     as_good = below.mean(axis=1) <= below.std(axis=1) / np.sqrt(max(below.shape[1] - 1, 1)) + 1e-9
     return WEIGHTS[int(as_good.argmax())]
@@ -85,4 +86,6 @@ def fusion_weights(validation: Gold, encoder: Encoder, mask_token: str) -> dict[
     """By direction (see RetrievalTask), the weight of the vectors that is best on validation queries."""
     tasks = [task for task in build_tasks(validation) if task.name in (TERM_TO_PASSAGE, PASSAGE_TO_TERM)]
     vectors, words = encoder_scores(tasks, encoder, mask_token), bm25_scores(tasks)
-    return {task.direction: best_weight(vectors[task.name], words[task.name], task.relevant) for task in tasks}
+    return {
+        task.direction: best_weight(vectors[task.name], words[task.name], task.relevant, task.ignored) for task in tasks
+    }

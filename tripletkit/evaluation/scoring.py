@@ -128,7 +128,8 @@ def score_encoders(
 
 
 def _term_scores(task: RetrievalTask, cosines: ScoreMatrix) -> Iterator[TermScore]:
-    """Each term of term→passage, whose ``cosines`` have the shape (terms, passages)."""
+    """Each term of term→passage, whose ``cosines`` have the shape (terms, passages). Ignored passages are ranked last."""
+    cosines = np.where(task.ignored, -np.inf, cosines)
     order = np.argsort(-cosines, axis=1, kind="stable")
     first = np.take_along_axis(task.relevant, order, axis=1).argmax(axis=1)
     values = metric_values(cosines, task.relevant)[:, METRICS.index(LEADING_METRIC)]

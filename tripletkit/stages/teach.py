@@ -109,7 +109,7 @@ def _books(job: Job) -> tuple[dict[str, _Book], list[Row]]:
             said = mentions.join(own.select("passage_id"), on="passage_id", how="semi")
             its = available.join(said.select("term_id").unique(), on="term_id", how="semi")
             if own.height < FEWEST or its.height < FEWEST:
-                detail = f"{own.height} passages, {its.height} terms"
+                detail = f"{own.height} passages, {its.height} terms{' in its last part' if number else ''}"
                 dropped.append({"stage": "teach", "item": book_id, "reason": "too small to teach", "detail": detail})
                 continue
             trains = [split_of.get(passage_id) == "train" for passage_id in own["passage_id"]]
