@@ -33,6 +33,7 @@ from tripletkit.settings import SECTIONS, Settings
 if TYPE_CHECKING:
     from tripletkit.project import Project
     from tripletkit.publishing.hub import Kind
+    from tripletkit.review_exchange import Format
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -295,11 +296,8 @@ def publish(
     """Write the dataset with its card; upload it. With --fine-tuned, the trained encoder instead."""
     project = call.project()
     if review_format is not None or review_sample is not None:
-        if review_format is None or push_to_hub is not None or fine_tuned or dry_run:
-            problem = "--review-sample and --review-format publish nothing: they write triplets for another tool"
-            raise ConfigError(problem, "Give --review-format FORM alone, or with --review-sample N.")
-        files = project.write_review_sample(review_format, review_sample or 200)
-        call.show([{"format": review_format, "files": list(map(str, files))}], map(str, files))
+        publishes = push_to_hub is not None or fine_tuned or dry_run
+        _write_sample(call, project, review_format, review_sample or 200, publishes=publishes)
         return
     _check_publish_options(call, push_to_hub, dry_run=dry_run, fine_tuned=fine_tuned)
     if not fine_tuned:
@@ -443,6 +441,14 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
     if version:
         echo(tripletkit.__version__)
         raise typer.Exit
+
+
+def _write_sample(call: Call, project: Project, form: Format | None, number: int, *, publishes: bool) -> None:
+    if form is None or publishes:
+        problem = "--review-sample and --review-format publish nothing: they write triplets for another tool"
+        raise ConfigError(problem, "Give --review-format FORM alone, or with --review-sample N.")
+    files = project.write_review_sample(form, number)
+    call.show([{"format": form, "files": list(map(str, files))}], map(str, files))
 
 
 def _check_publish_options(call: Call, push_to_hub: str | None, *, dry_run: bool, fine_tuned: bool) -> None:
