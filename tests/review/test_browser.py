@@ -183,6 +183,19 @@ def mine(output: Path, encoder: Path, terms: Path) -> str:
     return done.stdout
 
 
+def test_a_verdict_is_kept_where_no_script_runs(start: Start, visit: Callable[..., Page], output: Path) -> None:
+    """A key or a click that comes before the scripts are ready sends the form as the browser does."""
+    page = visit(start().base, java_script_enabled=False)
+    before = key_of(page)
+    page.get_by_role("button", name="false negative").click()
+    page.wait_for_url("**/triplets*")
+    assert key_of(page) != before
+    assert [row.verdict for row in Decisions.read(output).rows] == ["false negative"]
+    page.get_by_role("button", name="undo").click()
+    page.wait_for_url("**/triplets*")
+    assert not Decisions.read(output).rows
+
+
 def test_two_reviewers_and_two_tabs_at_once(start: Start, visit: Callable[..., Page], output: Path) -> None:
     server = start()
     ann, bob = visit(server.base), visit(server.base)
