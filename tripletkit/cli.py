@@ -209,13 +209,13 @@ Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or
 FillTo = Annotated[Path, _option("--to", "Folder for the dataset with its text.")]
 
 
-@command(app, "books")
+@command(app, "books", "cluster")
 def extract(call: Call) -> None:
     """Read books or your own passages. Makes the tables books, pages, lines and passages."""
     call.run("extract")
 
 
-@command(app, "glossary.terms", "glossary.headings", "glossary.bold", "glossary.automatic")
+@command(app, "glossary.terms", "glossary.headings", "glossary.bold", "glossary.automatic", "cluster")
 def glossary(call: Call, list_: ListTerms = False, kept: Kept = False) -> None:
     """Collect or print the terms. They come from the books' indexes and glossaries and from your own file."""
     if not (list_ or kept):
@@ -227,7 +227,7 @@ def glossary(call: Call, list_: ListTerms = False, kept: Kept = False) -> None:
     call.show(rows, _rich_lines(term_table(rows)))
 
 
-@command(app, "tag.nlp")
+@command(app, "tag.nlp", "cluster")
 def tag(call: Call, show: ShowPassage = None) -> None:
     """Find the terms in the passages. With --show, print one passage with its terms marked."""
     if show is None:
@@ -245,7 +245,7 @@ def split(call: Call) -> None:
     call.run("split")
 
 
-@command(app, "mine.hard_negatives", "mine.cross_encoder")
+@command(app, "mine.hard_negatives", "mine.cross_encoder", "cluster")
 def mine(call: Call) -> None:
     """Choose triplets for training. Each is a passage, a term in it, and a negative term."""
     call.run("mine")
@@ -305,7 +305,7 @@ def train(call: Call, push: Push = None, public: Public = False, dry_run: DryRun
         _push(call, project, push, "model", dry_run=dry_run, private=not public, revision="main", tag=None)
 
 
-@command(app, "evaluate.split", "allow_worse")
+@command(app, "evaluate.split", "allow_worse", "cluster")
 def evaluate(call: Call, encoder: Encoders = None) -> None:
     """Score encoders on held-out passages. By default compares the base with the fine-tuned encoder."""
     named = {"encoder": encoder[0], "evaluate.compare": encoder[1:]} if encoder else {}
@@ -325,7 +325,7 @@ def audit(call: Call, encoder: Encoders = None) -> None:
 @command(
     app,
     *("books", "glossary.terms", "mine.hard_negatives", "publish.license"),
-    *("train.teacher", "train.text", "train.blend", "train.multi_vector", "rounds", "allow_worse"),
+    *("train.teacher", "train.text", "train.blend", "train.multi_vector", "rounds", "allow_worse", "cluster"),
 )
 def run(call: Call) -> None:
     """Run all stages, from books to scores."""

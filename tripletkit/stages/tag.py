@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from typing import TypeAlias
 
 import polars as pl
 
-from tripletkit.schemas import MENTIONS, make_table
+from tripletkit.by_book import BookPassages, books_with_terms, lost_book, lost_in_words
+from tripletkit.cluster.mapper import Work
+from tripletkit.language.normalise import normalised_by
+from tripletkit.pdf.workers import Failure, WorkerFunction
+from tripletkit.rules import Rules
+from tripletkit.schemas import MENTIONS, check_table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.tagging.mentions import load_parser
 from tripletkit.tagging.tag_texts import mention_rows, tag_passages
+
+#: By term and reason: the matches that were rejected.
+Rejected: TypeAlias = Counter[tuple[str, str]]
+TagBook: TypeAlias = Callable[[BookPassages], tuple[pl.DataFrame, Rejected]]
+TAG: WorkerFunction[tuple[str | None, Rules], TagBook] = WorkerFunction("tripletkit.stages.tag:tagger")
 
 
 def run(job: Job) -> StageResult:
@@ -17,15 +29,20 @@ def run(job: Job) -> StageResult:
     settings = job.settings.tag
     terms = job.table("terms").filter("kept")
     passages = job.table("passages").filter(pl.col("kind").is_in(settings.kinds))
-    parser = load_parser(settings.nlp) if settings.nlp else None
-    rows: list[Row] = []
-    rejected: Counter[tuple[str, str]] = Counter()
+    found, lost = list[pl.DataFrame](), list[Row]()
+    rejected = Rejected()
+    path = dict(job.table("books").select("book_id", "path").iter_rows())
+    tasks = books_with_terms(passages, terms)
     with job.progress.bar("tagging", passages.height, "passages") as advance:
-        for passage_id, text, tagged in tag_passages(passages, terms, job.rules, parser):
-            rows += mention_rows(passage_id, text, tagged)
-            rejected.update((rejection.match.form.term_id, rejection.reason) for rejection in tagged.rejected)
-            advance(1)
-    mentions = make_table(MENTIONS, rows)
+        for number, outcome in job.mapper.map(Work(TAG, (settings.nlp, job.rules)), tasks, total=len(tasks)):
+            task = tasks[number]
+            advance(task.passages.height)
+            if isinstance(outcome, Failure):
+                lost.append(lost_book("tag", task.book_id, path[task.book_id], outcome))
+                continue
+            found.append(outcome[0])
+            rejected.update(outcome[1])
+    mentions = check_table(pl.concat([make_table(MENTIONS, []), *found]), MENTIONS)
     mentioned, with_term = mentions["term_id"].n_unique(), mentions["passage_id"].n_unique()
     counts = {
         "passages": passages.height,
@@ -38,10 +55,27 @@ def run(job: Job) -> StageResult:
         f"{mentions.height:,} mentions of {mentioned:,} of {terms.height:,} terms in {with_term:,} of "
         f"{passages.height:,} passages, {rejected.total():,} matches rejected"
     )
-    return StageResult({"mentions": mentions}, _dropped(terms, mentions, rejected), counts, summary)
+    dropped = [*lost, *_dropped(terms, mentions, rejected)]
+    return StageResult({"mentions": mentions}, dropped, counts, summary, tuple(map(lost_in_words, lost)))
 
 
-def _dropped(terms: pl.DataFrame, mentions: pl.DataFrame, rejected: Counter[tuple[str, str]]) -> list[Row]:
+def tagger(setup: tuple[str | None, Rules]) -> TagBook:
+    """The function that finds a book's terms in its passages. Raises ConfigError as load_parser."""
+    nlp, rules = setup
+    parser = load_parser(nlp) if nlp else None
+
+    def tag(task: BookPassages) -> tuple[pl.DataFrame, Rejected]:
+        rows, rejected = list[Row](), Rejected()
+        with normalised_by(rules):
+            for passage_id, text, tagged in tag_passages(task.passages, task.terms, rules, parser):
+                rows += mention_rows(passage_id, text, tagged)
+                rejected.update((rejection.match.form.term_id, rejection.reason) for rejection in tagged.rejected)
+        return make_table(MENTIONS, rows), rejected
+
+    return tag
+
+
+def _dropped(terms: pl.DataFrame, mentions: pl.DataFrame, rejected: Rejected) -> list[Row]:
     """The terms that no passage mentions, and by term how many matches were rejected, by reason."""
     name = dict(terms.select("term_id", "term").iter_rows())
     mentioned = set(mentions["term_id"])
@@ -57,6 +91,7 @@ def _dropped(terms: pl.DataFrame, mentions: pl.DataFrame, rejected: Counter[tupl
 STAGE = Stage(
     "tag",
     reads=("passages", "terms"),
+    also_reads=("books",),  # their paths, for a book that cannot be tagged
     writes=("mentions",),
     run=run,
     settings=("tag",),
