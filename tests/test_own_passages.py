@@ -42,6 +42,7 @@ def test_rows_without_book_make_their_file_one(count_words: CountWords) -> None:
         (1, "", None, "prose")
     ]
     assert dict(found.passages.select("text", "n_tokens").iter_rows()) == {"One.": 3, "Two.": 3, "Three.": 3}
+    assert found.passages["boxes"].to_list() == [[]] * 3
 
 
 def test_a_book_may_be_spread_over_files(count_words: CountWords) -> None:

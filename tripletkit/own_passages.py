@@ -95,7 +95,7 @@ def cut_rows(
 ) -> PassageFile:
     """The file with columns ``n_tokens`` and ``part`` (from 0 per row): a text over the limit becomes several rows."""
     # The cutter loads the PDF library.
-    from tripletkit.pdf.paragraphs import Paragraph
+    from tripletkit.pdf.paragraphs import Paragraph, Place
     from tripletkit.pdf.passages import paragraphs_to_passages
 
     texts = file.rows["text"].to_list()
@@ -104,7 +104,7 @@ def cut_rows(
     long = rows.filter(pl.col("n_tokens") > limits.max_tokens)
     # A separate section path keeps each row apart from the next.
     paragraphs = [
-        Paragraph("prose", (str(line),), text, [(0, 1)]) for line, text in long.select("line", "text").iter_rows()
+        Paragraph("prose", (str(line),), text, [Place(0, 1)]) for line, text in long.select("line", "text").iter_rows()
     ]
     cut = paragraphs_to_passages(paragraphs, limits, count_tokens, abbreviations) if paragraphs else []
     columns = {"line": INT, "text": TEXT, "n_tokens": INT}
@@ -134,7 +134,7 @@ def rows_to_books(files: Sequence[PassageFile], license_of: LicenseOf) -> OwnBoo
     unused += [(f"{file.path}:{line}", None, reason, detail) for file in files for line, reason, detail in file.skipped]
     dropped: list[Row] = [dict(zip(DROPPED.schema, ("extract", *row), strict=True)) for row in unused]
     place = {"page_first": "number", "page_last": "number", "label_first": "label", "label_last": "label"}
-    passages = _as_table(first.with_columns(**place, kind=pl.lit("prose")), PASSAGES)
+    passages = _as_table(first.with_columns(**place, kind=pl.lit("prose"), boxes=pl.lit([])), PASSAGES)
     return OwnBooks(_books(first), _pages(first), passages, dropped, rows.select("passage_id", "id", "file", "line"))
 
 

@@ -17,6 +17,9 @@ TEXTS, REALS = pl.List(pl.String), pl.List(pl.Float32)
 #: Stands between two titles of a passage's section: "1 Intro › 1.2 Types".
 SECTION_MARK = " › "
 LOCATORS = pl.List(pl.Struct({"label": pl.String, "page": pl.Int32, "range_end": pl.String}))
+BOXES = pl.List(
+    pl.Struct({"page": pl.Int32, "x0": pl.Float32, "top": pl.Float32, "x1": pl.Float32, "bottom": pl.Float32})
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,11 @@ PASSAGES = Table(
     kind=Column(TEXT, ", ".join(get_args(PassageKind)[:-1]) + f" or {get_args(PassageKind)[-1]}"),
     text=Column(TEXT, "paragraphs joined by one line break"),
     n_tokens=Column(INT, "by the encoder's tokenizer, special tokens included"),
+    boxes=Column(
+        BOXES,
+        "where its lines stand: physical page, and the sides in points from the page's left and top edge; none for your "
+        "own passages",
+    ),
 )
 
 TERMS = Table("terms", ("term_id",), "The terms: one row per concept").with_columns(

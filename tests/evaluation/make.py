@@ -26,6 +26,7 @@ def passages(*rows: tuple[str, str, int, str], book: str = "x") -> pl.DataFrame:
                 "kind": "prose",
                 "text": text,
                 "n_tokens": len(text.split()),
+                "boxes": [],
             }
             for passage_id, text, page, chapter in rows
         ],

@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook, ReadPage, read_book
 from tripletkit.pdf.workers import BookTables, PassageLimits
 from tripletkit.rules import load_rules
+from tripletkit.schemas import make_table
 
 RULES = load_rules()
 ODS = Path(__file__).parents[2] / "examples" / "ods-java.pdf"
@@ -52,6 +54,21 @@ def test_a_small_book_is_read_whole(tmp_path: Path) -> None:
     assert {row["kind"] for row in rows_of(tables) if row["text"] == "ON WATER"} == {"furniture"}
     assert tables.title == "water"
     assert tables.dropped == []
+
+
+def test_a_passage_keeps_the_boxes_of_its_lines(tmp_path: Path) -> None:
+    tables = extract(write_pdf(tmp_path / "water.pdf", [page(n) for n in range(1, 7)]))
+    sides = ("page", "x0", "top", "x1", "bottom")
+    printed = {tuple(row[side] for side in sides): str(row["text"]) for row in rows_of(tables)}
+    for row in tables.passages:
+        boxes = [tuple(box[side] for side in sides) for box in row["boxes"]]  # type: ignore[attr-defined]
+        text = " ".join(printed[box] for box in boxes)
+        assert str(row["text"]).replace("\n", " ") in text
+        assert len(set(boxes)) == len(boxes)
+        assert [boxes[0][0], boxes[-1][0]] == [row["page_first"], row["page_last"]]
+    held = Counter(tuple(box.values()) for row in tables.passages for box in row["boxes"])  # type: ignore[attr-defined]
+    assert sum(times > 1 for times in held.values()) > 0  # a line in which one passage ends and the next starts
+    assert make_table(schemas.PASSAGES, tables.passages)["boxes"].list.len().min() > 0  # type: ignore[operator]
 
 
 def test_the_contents_own_title_is_no_part_of_the_first_chapters(tmp_path: Path) -> None:
@@ -98,7 +115,12 @@ def test_rows_fit_their_tables_and_are_the_same_twice(tmp_path: Path) -> None:
 
 def test_both_backends_read_the_same(tmp_path: Path) -> None:
     path = write_pdf(tmp_path / "water.pdf", [page(n) for n in range(1, 7)])
-    assert extract(path, "pdfplumber").passages == extract(path).passages
+    # Of the same lines, the boxes are as high as each backend takes the font's letters to be.
+    plumber, pdfium = (
+        [{**row, "boxes": len(row["boxes"])} for row in extract(path, backend).passages]  # type: ignore[arg-type]
+        for backend in ("pdfplumber", "pdfium")
+    )
+    assert plumber == pdfium
     with pytest.raises(ConfigError, match="backend 'ocr' is not known"):
         extract(path, "ocr")
 
@@ -277,7 +299,7 @@ def test_pages_without_lines_are_blank_or_images() -> None:
 def test_an_unreadable_page_makes_no_paragraph() -> None:
     pages = [read_page(1, prose_lines(1)), read_page(2, prose_lines(2), complaint="its words are glued together")]
     marked = mark_book(RawBook("", pages, []), RULES)
-    assert {number for paragraph in marked.paragraphs for _, number in paragraph.starts} == {1}
+    assert {number for paragraph in marked.paragraphs for _, number, _ in paragraph.places} == {1}
 
 
 def test_a_chapter_whose_number_is_its_pages_ends_the_contents(tmp_path: Path) -> None:

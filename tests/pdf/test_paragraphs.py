@@ -9,6 +9,7 @@ from tripletkit.pdf.kinds import TextMetrics
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.paragraphs import (
     Paragraph,
+    Place,
     book_vocabulary,
     join_lines,
     lines_to_paragraphs,
@@ -74,7 +75,8 @@ def test_a_footnote_and_a_page_break_do_not_break_a_paragraph() -> None:
         ("prose", "Rivers carry sand, which settles near the sea."),
         ("footnote", "9 Some say mud."),
     ]
-    assert [made[0].page_at(made[0].text.index(w)) for w in ("Rivers", "which", "settles", "sea")] == [1, 1, 2, 2]
+    starts = [made[0].text.index(w) for w in ("Rivers", "which", "settles", "sea")]
+    assert [[place.page for place in made[0].places_of(i, i + 3)] for i in starts] == [[1], [1], [2], [2]]
 
 
 def test_labels_in_a_figure_between_two_halves_do_not_break_a_paragraph() -> None:
@@ -104,7 +106,7 @@ def test_an_equation_in_a_sentence_is_part_of_it() -> None:
 
 def settled(texts: Sequence[str], path: tuple[str, ...] = ("1 Rivers",), x1: float = RIGHT) -> list[str]:
     lines = [line(text, y=100 + 40 * i, x1=x1) for i, text in enumerate(texts)]
-    made = [Paragraph("prose", path, held.text, [(0, 1)], [i]) for i, held in enumerate(lines)]
+    made = [Paragraph("prose", path, held.text, [Place(0, 1)], [i]) for i, held in enumerate(lines)]
     settle_paragraphs(made, lines, {path: section_role(path, RULES)}, metrics=METRICS, rules=RULES)
     return [p.kind for p in made]
 
@@ -145,7 +147,7 @@ def test_every_line_is_in_one_paragraph_and_no_character_is_lost_or_invented(
         was = "".join(lines[i].text for i in p.lines)
         # A hyphen at a line's end, or a loose one, may be undone.
         assert "".join(p.text.split()).replace("-", "") == "".join(was.split()).replace("-", "")
-        assert [page for _, page in p.starts] == sorted(lines[i].page for i in p.lines)
+        assert [page for _, page, _ in p.places] == sorted(lines[i].page for i in p.lines)
 
 
 BOOK = book_vocabulary(

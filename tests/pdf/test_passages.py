@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.pdf.make import count_characters, count_words
 from tripletkit.encoding.tokens import counter_by_words
 from tripletkit.errors import ConfigError
-from tripletkit.pdf.paragraphs import Paragraph
+from tripletkit.pdf.paragraphs import Paragraph, Place
 from tripletkit.pdf.passages import paragraphs_to_passages
 from tripletkit.pdf.workers import PassageLimits
 
@@ -16,7 +16,7 @@ SMALL = PassageLimits(max_tokens=22, target_tokens=14, min_tokens=6)
 
 
 def paragraph(text: str, *, kind: str = "prose", path: tuple[str, ...] = ("1 Rivers",), page: int = 1) -> Paragraph:
-    return Paragraph(kind, path, text, [(0, page)], [0])
+    return Paragraph(kind, path, text, [Place(0, page)], [0])
 
 
 def texts(paragraphs: list[Paragraph], limits: PassageLimits = SMALL) -> list[str]:
@@ -62,9 +62,20 @@ def test_a_sentence_over_the_limit_is_cut_between_words() -> None:
 
 
 def test_pages_of_a_passage() -> None:
-    two = Paragraph("prose", (), "One two three. Four five six.", [(0, 7), (15, 8)], [0, 1])
+    two = Paragraph("prose", (), "One two three. Four five six.", [Place(0, 7), Place(15, 8)], [0, 1])
     (made,) = paragraphs_to_passages([two], SMALL, count_words, frozenset())
     assert (made.page_first, made.page_last) == (7, 8)
+    assert list(made.places) == two.places
+
+
+def test_a_passage_has_the_places_of_the_lines_that_it_stands_in() -> None:
+    five = "One two three four five."
+    # Lines of three, eight and nine words: the second holds the end of the first passage and the start of the second.
+    places = [Place(0, 1), Place(14, 1), Place(53, 1)]
+    made = paragraphs_to_passages(
+        [Paragraph("prose", (), " ".join([five] * 4), places)], SMALL, count_words, frozenset()
+    )
+    assert [list(one.places) for one in made] == [places[:2], places[1:]]
 
 
 def test_limits_out_of_order_are_refused() -> None:

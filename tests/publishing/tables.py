@@ -130,6 +130,7 @@ def _add_passage(rows: dict[str, Rows], book: Book, number: int, split: str) -> 
             "kind": "prose",
             "text": text,
             "n_tokens": 20 + number,
+            "boxes": [],
         }
     )
     rows["splits"].append({"passage_id": passage_id, "split": split})

@@ -30,10 +30,8 @@ def own_passages(folder: Path, texts: list[str]) -> Path:
     ]))  # fmt: skip
     store.write("lines", pl.DataFrame(schema=schemas.LINES.schema))
     place = {"book_id": "b", "page_first": 1, "page_last": 1, "label_first": "1", "label_last": "1", "kind": "prose"}
-    rows = [
-        {**place, "passage_id": f"p{at}", "section": "1 Farms › 1.1 Linear Probing", "text": text, "n_tokens": 9}
-        for at, text in enumerate(texts)
-    ]
+    place |= {"section": "1 Farms › 1.1 Linear Probing", "n_tokens": 9, "boxes": []}
+    rows = [{**place, "passage_id": f"p{at}", "text": text} for at, text in enumerate(texts)]
     store.write("passages", make_table(schemas.PASSAGES, rows))
     return folder
 

@@ -35,7 +35,7 @@ def output(tmp_path: Path) -> Path:
     passages = [
         {
             "passage_id": term, "book_id": "b", "section": None, "page_first": 1, "page_last": 1, "label_first": "1",
-            "label_last": "1", "kind": "prose", "text": text, "n_tokens": 20,
+            "label_last": "1", "kind": "prose", "text": text, "n_tokens": 20, "boxes": [],
         }
         for term, text, _ in ROWS
     ]  # fmt: skip

@@ -35,7 +35,7 @@ from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import NOT_SAMPLED, UNSUPPORTED, Part, RawBook, read_book
 from tripletkit.pdf.paragraphs import Paragraph, book_vocabulary, lines_to_paragraphs, settle_paragraphs
 from tripletkit.pdf.passages import Passage, paragraphs_to_passages
-from tripletkit.pdf.reader import Bookmark
+from tripletkit.pdf.reader import Bookmark, Frame
 from tripletkit.pdf.roles import page_roles, section_role, title_label
 from tripletkit.pdf.workers import (
     FAULT,
@@ -55,6 +55,7 @@ HEADING_RATIO = 1.12
 #: Page roles that the user sets: first page, last page (from 1), role.
 SetRoles = Sequence[tuple[int, int, str]]
 _LINE_VALUES = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
+_BOX = ("page", *Frame._fields)
 
 
 def read_book_task(task: BookTask) -> BookTables | str:
@@ -222,7 +223,8 @@ def _passage_rows(passages: list[Passage], labels: list[str], book_id: str) -> t
         pages = {"page_first": passage.page_first, "page_last": passage.page_last}
         printed = {f"label_{end}": labels[pages[f"page_{end}"] - 1] for end in ("first", "last")}
         text = {"kind": passage.kind, "text": passage.text, "n_tokens": passage.n_tokens}
-        rows.append({**ids, **pages, **printed, **text})
+        boxes = [dict(zip(_BOX, (place.page, *place.box), strict=True)) for place in passage.places if place.box]
+        rows.append({**ids, **pages, **printed, **text, "boxes": boxes})
     return rows, dropped
 
 

@@ -16,7 +16,7 @@ from tripletkit.language.layout_words import CHAPTER_HEADING, ENTRY_NUMBER, PART
 from tripletkit.pdf.furniture import roman_value
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import UNREADABLE
-from tripletkit.pdf.paragraphs import Paragraph, Vocabulary, join_lines, without_notes
+from tripletkit.pdf.paragraphs import Paragraph, Place, Vocabulary, join_lines, without_notes
 from tripletkit.pdf.reader import Bookmark
 from tripletkit.rules import Rules
 
@@ -337,7 +337,9 @@ def chapter_outlines(
             continue
         path = paths[heading.first][:1]
         outline = chapters.setdefault(path, Paragraph("heading", path, "", []))
-        outline.starts.append((len(outline.text) + bool(outline.text), lines[held[0]].page))
-        outline.text += ("\n" if outline.text else "") + " ".join(lines[i].text for i in held)
+        for i in held:
+            outline.text += ("\n" if i == held[0] else " ") if outline.text else ""
+            outline.places.append(Place.of(lines[i], len(outline.text)))
+            outline.text += lines[i].text
         outline.lines += held
     return list(chapters.values())

@@ -8,16 +8,20 @@ hyphen, as the book itself writes them elsewhere.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple
 
 from tripletkit.language.layout_words import ENDING_LETTERS, ends_sentence
 from tripletkit.pdf.kinds import TextMetrics
 from tripletkit.pdf.lines import Line
+from tripletkit.pdf.reader import Frame
 from tripletkit.rules import Rules
 
 #: Kinds whose line breaks are kept.
@@ -108,21 +112,33 @@ def mend(text: str, vocabulary: Vocabulary) -> str:
     return _LOOSE.sub(mended, text)
 
 
+class Place(NamedTuple):
+    """Where a line of a paragraph stands: the offset of its text, its physical page and its box, None in no PDF."""
+
+    offset: int
+    page: int
+    box: Frame | None = None
+
+    @classmethod
+    def of(cls, line: Line, offset: int) -> Place:
+        """The place of ``line``, whose text starts at ``offset``."""
+        return cls(offset, line.page, Frame(line.x0, line.top, line.x1, line.bottom))
+
+
 @dataclass
 class Paragraph:
-    """Text of one kind. ``starts`` holds, per line, the offset in ``text`` where it starts, and its page."""
+    """Text of one kind. ``places`` are those of its lines, in order; ``lines`` the lines' indexes in the body."""
 
     kind: str
     path: tuple[str, ...]
     text: str
-    starts: list[tuple[int, int]]
+    places: list[Place]
     lines: list[int] = field(default_factory=list)
 
-    def page_at(self, offset: int) -> int:
-        """The physical page of the character at ``offset``."""
-        if self.starts[0][1] == self.starts[-1][1]:  # as most do, it stands on one page
-            return self.starts[0][1]
-        return next(page for start, page in reversed(self.starts) if start <= offset)
+    def places_of(self, start: int, end: int) -> Sequence[Place]:
+        """The places of the lines that hold the characters from ``start`` to before ``end``."""
+        first, after = (bisect_right(self.places, offset, key=itemgetter(0)) for offset in (start, end - 1))
+        return self.places[max(first - 1, 0) : after]
 
 
 def lines_to_paragraphs(
@@ -231,7 +247,7 @@ def _append(paragraph: Paragraph, i: int, line: Line, vocabulary: Vocabulary) ->
     if text or not before:
         linewise = paragraph.kind in LINEWISE and before
         paragraph.text = f"{before}\n{text}" if linewise else join_lines(before, text, vocabulary)
-        paragraph.starts.append((len(paragraph.text) - len(text), line.page))
+        paragraph.places.append(Place.of(line, len(paragraph.text) - len(text)))
     paragraph.lines.append(i)
 
 

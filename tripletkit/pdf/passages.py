@@ -10,13 +10,16 @@ from itertools import chain, groupby
 
 from tripletkit.encoding.tokens import CountTokens, counter_by_words
 from tripletkit.language.layout_words import ends_sentence, sentence_spans
-from tripletkit.pdf.paragraphs import Paragraph
+from tripletkit.pdf.paragraphs import Paragraph, Place
 from tripletkit.pdf.workers import PassageLimits
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage of one kind and section, and the physical pages (from 1) of its first and last character."""
+    """A passage of one kind and section, and the physical pages (from 1) of its first and last character.
+
+    ``places`` are those of the lines that it stands in, in reading order; a line may hold parts of two passages.
+    """
 
     kind: str
     path: tuple[str, ...]
@@ -24,6 +27,7 @@ class Passage:
     page_first: int
     page_last: int
     n_tokens: int
+    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,7 @@ class _Piece:
     """A sentence, or a part of one that alone exceeds the limit. ``glue`` stands before it in a passage."""
 
     text: str
-    page_first: int
-    page_last: int
+    places: Sequence[Place]
     n_tokens: int  # without special tokens
     glue: str
     ends: bool  # whether a passage may end after it
@@ -90,7 +93,7 @@ class _Cutter:
         # "Proof." and "Solution." belong to what follows.
         title = start == 0 and end - start < 20
         whole = p.kind != "prose" or ((text.endswith(":") or ends_sentence(text, self.abbreviations)) and not title)
-        return _Piece(text, p.page_at(start), p.page_at(end - 1), tokens, glue, whole, not text[0].islower())
+        return _Piece(text, p.places_of(start, end), tokens, glue, whole, not text[0].islower())
 
     def _broken(self, p: Paragraph, start: int, end: int, glue: str) -> Iterator[_Piece]:
         """A sentence over the limit, cut between words; a word over the limit, cut between characters."""
@@ -157,4 +160,6 @@ def _passages(
             text = _joined(half)
             yield from _passages(half, text, count_tokens([text])[0], head, most, count_tokens)
         return
-    yield Passage(head.kind, head.path, text, min(p.page_first for p in run), max(p.page_last for p in run), count)
+    first, last = min(piece.places[0].page for piece in run), max(piece.places[-1].page for piece in run)
+    places = tuple(dict.fromkeys(place for piece in run for place in piece.places))
+    yield Passage(head.kind, head.path, text, first, last, count, places)

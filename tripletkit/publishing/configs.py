@@ -167,7 +167,9 @@ def corpus(tables: Tables) -> Configuration:
     frame = tables["passages"].join(tables["splits"], on="passage_id", how="left", maintain_order="left")
     out = frame["split"].null_count()
     note = f"corpus: {out} of {frame.height} passages belong to no split and are left out."
-    return _configuration("corpus", "a passage", _meanings(PASSAGES), frame.drop_nulls("split"), (note,) if out else ())
+    # Boxes are of use beside the PDF alone, which is not published.
+    columns = _meanings(PASSAGES, *(name for name in PASSAGES.columns if name != "boxes"))
+    return _configuration("corpus", "a passage", columns, frame.drop_nulls("split"), (note,) if out else ())
 
 
 def terms(tables: Tables) -> Configuration:
