@@ -28,13 +28,15 @@ class Work(Generic[Setup, Item, Result]):
     """What is done for each item: ``maker`` is called once by each worker with ``setup`` and gives the function of an item.
 
     Setup, items and results must be picklable. ``cpus``: cores of one worker on a cluster. ``gpu``: whether a worker has a
-    GPU to itself, on a cluster that has any.
+    GPU to itself, on a cluster that has any. ``keep``: whether workers stay for the next work that is equal to this one, since
+    they are slow to make.
     """
 
     maker: WorkerFunction[Setup, Callable[[Item], Result]]
     setup: Setup
     cpus: float = 1.0
     gpu: bool = False
+    keep: bool = False
 
     def function(self) -> Callable[[Item], Result | Failure]:
         """The function of an item. An error in one item is its Failure, unless the user can put it right."""

@@ -47,6 +47,7 @@ class RayMapper:
 
     def __init__(self, address: str, *, workers: int, progress: Progress) -> None:
         self._address, self._workers, self._progress = address, workers, progress
+        self._kept: tuple[Work[Any, Any, Any], _Pool] | None = None
 
     def map(
         self, work: Work[Setup, Item, Result], items: Iterable[Item], *, total: int
@@ -54,23 +55,39 @@ class RayMapper:
         """As Mapper.map. Raises ConfigError without Ray, without the cluster, and if no actor can be started."""
         if not total:
             return
-        ray = self._connected()
+        pool = self._pool(self._connected(), work)
+        try:
+            yield from pool.outcomes(iter(enumerate(items)), most=min(self._workers or total, total))
+        except BaseException:  # also where the caller asks for no more results
+            self._release()
+            raise
+        if not work.keep:
+            self._release()
+
+    def _pool(self, ray: Ray, work: Work[Any, Any, Any]) -> _Pool:
+        """The pool that is kept for an equal work, else a new one; the kept one would hold CPUs that it needs."""
+        if self._kept is not None and work.keep and self._kept[0].keep and self._kept[0] == work:
+            return self._kept[1]
+        self._release()
         gpus = int(work.gpu and ray.cluster_resources().get("GPU", 0) >= 1)
         room = {"CPU": work.cpus} | ({"GPU": 1.0} if gpus else {})
         size = min(int(ray.cluster_resources().get(name, 0) / amount) for name, amount in room.items())
         options = {"num_cpus": work.cpus, "num_gpus": gpus, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
         actor = ray.remote(**options)(_Actor)
-        run = _Run(ray, actor, ray.put(work), iter(enumerate(items)), self._progress)
-        try:
-            yield from run.outcomes(max(1, min(size, self._workers or size, total)))
-        finally:
-            run.end()
+        self._kept = work, _Pool(ray, actor, ray.put(work), max(1, size), self._progress)
+        return self._kept[1]
+
+    def _release(self) -> None:
+        """End the actors that are kept."""
+        if self._kept is not None:
+            self._kept[1].end()
+        self._kept = None
 
     def _connected(self) -> Ray:
         """Ray, connected to the cluster: to one that this process is connected to already, if there is one."""
         if importlib.util.find_spec("ray") is None:
             raise ConfigError(f"cluster = {self._address!r}: Ray is not installed", "pip install 'tripletkit[ray]'")
-        _prepare_environment(local=self._address == LOCAL)
+        prepare_environment(local=self._address == LOCAL)
         import ray
 
         if ray.is_initialized():
@@ -90,7 +107,7 @@ class RayMapper:
         return ray
 
 
-def _prepare_environment(*, local: bool) -> None:
+def prepare_environment(*, local: bool) -> None:
     """Variables that Ray reads when it is imported: nothing is reported, and a local cluster listens to this machine only."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -134,18 +151,19 @@ class _Task(Generic[Item]):
     ended: int = 0
 
 
-class _Run:
-    """The state of one `map`: actors that start, wait or work, and the items that are left."""
+class _Pool:
+    """Actors that start, wait or work, and the items that are left. ``size``: as many as the cluster has room for."""
 
     def __init__(
         self,
         ray: Ray,
         actor: Actor,
         work: Reference,
-        items: Iterator[tuple[int, Any]],
+        size: int,
         progress: Progress,
     ) -> None:
-        self._ray, self._actor, self._work, self._items, self._progress = ray, actor, work, items, progress
+        self._ray, self._actor, self._work, self._size, self._progress = ray, actor, work, size, progress
+        self._items: Iterator[tuple[int, Any]] = iter(())
         self._starting: dict[Reference, Actor] = {}  # by the reference to what start() gives: the actor
         self._nodes: dict[Actor, str] = {}  # of actors that are ready
         self._idle: list[Actor] = []
@@ -155,11 +173,12 @@ class _Run:
         self._next: _Task[Any] | None = None
         self._failed_starts = 0
 
-    def outcomes(self, size: int) -> Iterator[tuple[int, Any]]:
-        """(number of an item, outcome) by at most ``size`` actors, as they come."""
+    def outcomes(self, items: Iterator[tuple[int, Any]], *, most: int) -> Iterator[tuple[int, Any]]:
+        """(number of an item, outcome) by at most ``most`` actors, as they come."""
+        self._items = items
         self._take()
         while self._next or self._lost or self._alone or self._running:
-            while len(self._nodes) + len(self._starting) < size:
+            while len(self._nodes) + len(self._starting) < min(most, self._size):
                 self._start()
             self._hand_out()
             waited = [*self._starting, *self._running]

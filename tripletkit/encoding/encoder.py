@@ -137,7 +137,8 @@ class SentenceEncoder:
             yield from ((number, self._encode(*part, advance)) for number, part in enumerate(parts))
             return
         setup = PartSetup(self.place, self.fingerprint, self._computed_in, self._batch_size)
-        for number, vectors in self._mapper.map(Work(ENCODE_PART, setup, gpu=True), parts, total=len(parts)):
+        work = Work(ENCODE_PART, setup, gpu=True, keep=True)
+        for number, vectors in self._mapper.map(work, parts, total=len(parts)):
             if isinstance(vectors, Failure):
                 log.debug("encoding failed\n%s", vectors.traceback)
                 problem = f"encoder {self.place.name!r}: a worker that encodes {what} {vectors.why}"
