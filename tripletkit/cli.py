@@ -205,6 +205,14 @@ Public = Annotated[bool, _option("--public/--private", "Visibility of the reposi
 Revision = Annotated[str, _option("--revision", "Branch to upload to.")]
 Tag = Annotated[str | None, _option("--tag", "Tag for the upload, such as v1.")]
 DryRun = Annotated[bool, _option("--dry-run", "Print what would be uploaded and where; upload nothing.")]
+NBooks = Annotated[int, typer.Argument(min=1, help="How many books to plan for.")]
+Pages = Annotated[
+    float | None, typer.Option("--pages", min=1, help="Pages of a book [default: the mean of BOOKS].", metavar="N")
+]
+Cores = Annotated[
+    int | None, typer.Option("--cores", min=1, help="Cores in all [default: this machine's].", metavar="N")
+]
+Gpus = Annotated[int, typer.Option("--gpus", min=0, help="GPUs in all, for encoding.", metavar="N")]
 Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or OWNER/NAME on the Hub.")]
 FillTo = Annotated[Path, _option("--to", "Folder for the dataset with its text.")]
 
@@ -358,6 +366,13 @@ def doctor(call: Call) -> None:
     call.show([check.as_dict() for check in checks], (str(check) for check in checks))
     if not all(check.fine for check in checks):
         raise typer.Exit(1)
+
+
+@command(app, "books")
+def plan(call: Call, n_books: NBooks, pages: Pages = None, cores: Cores = None, gpus: Gpus = 0) -> None:
+    """Estimate hours, memory and storage for a library. Measures a few typical BOOKS on this machine."""
+    found = call.project().plan(n_books, pages=pages, cores=cores, gpus=gpus)
+    call.show(found.rows(), found.lines())
 
 
 @command(app)
