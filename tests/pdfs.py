@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-FONTS = {"r": "Helvetica", "b": "Helvetica-Bold", "i": "Helvetica-Oblique", "m": "Courier"}
+FONTS = {
+    "r": "Helvetica", "b": "Helvetica-Bold", "i": "Helvetica-Oblique", "m": "Courier",
+    "R": "Times-Roman", "B": "Times-Bold", "I": "Times-Italic",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

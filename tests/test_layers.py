@@ -92,6 +92,10 @@ ALLOWED = {
     ("mining", "cluster.mapper"): "blocks of anchors are searched where the work of a stage is done",
     ("terms", "language"): "two spellings are one term by their normalised words",
     ("terms", "pdf.lines"): "indexes and glossaries are read from a book's lines",
+    (
+        "terms",
+        "pdf.glossary_shapes",
+    ): "extraction asks whether a section is a glossary, harvesting what its entries are",
     ("terms", "pdf.roles"): "which pages hold an index or a glossary is found once, when a book is read",
     ("terms", "pdf.paragraphs"): "words that a line's end cuts are joined in one way",
     ("terms", "pdf.workers"): "harvest_terms reads a PDF by itself",

@@ -335,3 +335,58 @@ def test_what_is_written_is_read(tmp_path: Path, given_rows: list[tuple[str, int
         read = read_passage_file(tmp_path / name)
         assert read.rows.select("text", "page").rows() == wanted, name
         assert not read.skipped
+
+
+EXCEL = {
+    "semicolons": "term;forms\nentropy;H|Shannon entropy\ncross entropy;\n",
+    "tabs": "Term\tForms\nentropy\tH|Shannon entropy\ncross entropy\t\n",
+    "sep": "sep=;\r\nterm;forms\r\nentropy;H|Shannon entropy\r\ncross entropy;\r\n",
+    "sep, quoted": '"sep=;"\nterm;forms\nentropy;H|Shannon entropy\ncross entropy;\n',
+    "sep is a tab": "sep=\t\nterm\tforms\nentropy\tH|Shannon entropy\ncross entropy\t\n",
+    "trailing commas": "term,forms,\nentropy,H|Shannon entropy,\ncross entropy,,\n",
+    "commas behind the header": "term,forms\nentropy,H|Shannon entropy,,\ncross entropy,,,\n",
+    "empty columns between": "term,,forms\nentropy,,H|Shannon entropy\ncross entropy,,\n",
+    "empty rows": "\n\nterm,forms\n,\nentropy,H|Shannon entropy\n\ncross entropy,\n,\n",
+    "quoted header": '"term","forms"\n"entropy","H|Shannon entropy"\n"cross entropy",""\n',
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("way", EXCEL)
+def test_excels_ways_are_read(way: str, encoding: str, tmp_path: Path) -> None:
+    endings = [".csv", *([".tsv", ".txt"] if way == "tabs" else [])]
+    for ending in endings:
+        path = tmp_path / f"a{ending}"
+        path.write_bytes(EXCEL[way].encode(encoding))
+        found = [(term.term, term.forms) for term in read_user_terms(path)]
+        assert found == [("entropy", ("H", "Shannon entropy")), ("cross entropy", ())]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.csv",
+            "term,notes\nentropy,ask Ann\n",
+            r"a\.csv:2: unknown column 'notes' \(known are .*; rename it, or take it",
+        ),
+        (
+            "a.csv",
+            "term,forms,\nentropy,H,x\n",
+            r"a\.csv:2: (invalid CSV \(3 values in 2 columns|unknown column 'column 3)",
+        ),
+        ("a.csv", "term,,forms\nentropy,x,H\n", r"a\.csv:2: unknown column 'column 2 \(no name\)'"),
+        ("a.txt", "entropy\tH\n", r"a\.txt:1: a tab between two texts \(give the first line 'term'"),
+        ("a.xlsx", "", r"In Excel, save it as 'CSV UTF-8'"),
+    ],
+)
+def test_what_excel_writes_otherwise_is_refused_with_the_cure(
+    name: str, text: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceError, match=message):
+        read_user_terms(write(tmp_path, name, text))
+
+
+def test_lines_are_those_of_the_file_behind_a_declared_delimiter(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "sep=;\nterm;forms\nentropy;H\n")
+    assert [term.place for term in read_user_terms(path)] == [f"{path}:3"]

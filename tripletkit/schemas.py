@@ -82,6 +82,7 @@ LINES = Table("lines", ("book_id", "page", "line"), "Every printed line with its
     size=Column(REAL, "median font size, points"),
     col_x0=Column(REAL, "left edge of its column"),
     col_x1=Column(REAL, "right edge of its column"),
+    gap_word=Column(INT, "which word stands after the line's first wide gap; 0 if there is none"),
 )
 
 PASSAGES = Table(

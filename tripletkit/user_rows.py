@@ -10,7 +10,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -34,6 +34,10 @@ MOST_IN_TERM = 200
 #: What other programs call the column `text`.
 _OTHER_NAMES = ("Text", "TEXT", "page_content", "content", "chunk", "chunk_text", "passage", "body", "document")
 
+#: Excel's own way to name the delimiter, in the first line.
+_SEPARATOR = re.compile(r'"?sep=(?P<sign>.?)"?', re.I)
+#: What a column without a name is called, by its place.
+_NO_NAME = re.compile(r"column \d+ \(no name\)$")
 #: The columns of the models that are no text, for polars.
 _TYPES: dict[str, Any] = {**TERMS.schema, **MENTIONS.schema, "cited_pages": pl.List(INT), "line": INT}
 _TYPES |= {"score": pl.Float64}
@@ -241,10 +245,11 @@ def has_text_column(path: Path) -> bool:
 
 def read_user_terms(path: Path) -> list[UserTerm]:
     """The file's terms in order. Raises SourceError naming file and line of the first bad row."""
-    if path.suffix.lower() not in (".csv", ".jsonl", ".txt"):
+    if path.suffix.lower() not in (".csv", ".tsv", ".jsonl", ".txt"):
         raise SourceError(
-            f"{path}: terms are read from .csv, .jsonl or .txt, not {path.suffix or 'a file without an ending'}",
-            "CSV needs a header with 'term', and may have 'forms' (separated by |) and 'definition'.",
+            f"{path}: terms are read from .csv, .tsv, .jsonl or .txt, not {path.suffix or 'a file without an ending'}",
+            "CSV needs a header with 'term', and may have 'forms' (separated by |) and 'definition'. In Excel, save it as "
+            "'CSV UTF-8'.",
         )
     found = []
     for term, forms, definition, place in read_rows(path, TermRow, "").select(*TermRow.columns, "place").iter_rows():
@@ -326,7 +331,8 @@ def _checked(line: int, cells: object, model: type[UserRow], *, in_file: bool) -
     if in_file:
         unknown = sorted(cells.keys() - set(model.columns)) if model is TermRow else []
         if unknown:
-            return _bad(line, f"unknown column {unknown[0]!r}", f"known are {', '.join(model.columns)}")
+            known = f"known are {', '.join(model.columns)}; rename it, or take it out"
+            return _bad(line, f"unknown column {unknown[0]!r}", known)
         held = {name: held[name] for name in model.columns if name in held}
     try:
         row = model.model_validate(held)
@@ -375,17 +381,30 @@ def _raw_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
 
 
 def _open(path: Path) -> IO[str]:
-    """The file as UTF-16 if its byte order mark says so, as in Excel's "Unicode text", else as UTF-8."""
+    """The file as UTF-16 if its first two bytes say so, as in Excel's "Unicode text", else as UTF-8."""
     with path.open("rb") as file:
-        encoding = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        first = file.read(2)
+    encoding = "utf-16" if first in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if len(first) == 2 and 0 in first:  # half of a letter, without a byte order mark
+        encoding = "utf-16-le" if first[1] == 0 else "utf-16-be"
     return path.open(encoding=encoding, newline="")
 
 
 def _txt_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
+    """One text a line. Excel's "Unicode text" is a table with tabs, and is read as one if it has a header."""
     with _open(path) as file:
+        first = next((line for line in file if line.strip()), "")
+        if "\t" in first and model.columns[0] in _names(first.split("\t")):
+            yield from _csv_rows(path, model)
+            return
+        file.seek(0)
         for number, line in enumerate(file, 1):
-            if line.strip() and not line.lstrip().startswith("#"):
-                yield number, {model.columns[0]: line.strip()}
+            text = line.strip()
+            if "\t" in text and not text.startswith("#"):
+                cure = f"give the first line {model.columns[0]!r} and names for the other columns, or one text a line"
+                yield number, _bad(number, "a tab between two texts", cure)
+            elif text and not text.startswith("#"):
+                yield number, {model.columns[0]: text}
 
 
 def _json_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
@@ -424,7 +443,10 @@ def _csv_rows(path: Path, model: type[UserRow]) -> Iterator[tuple[int, object]]:
     limit = csv.field_size_limit(2**31 - 1)
     try:
         with _open(path) as file:
-            delimiter = _delimiter_of(next((line for line in file if line.strip()), ""), model.columns[0])
+            lines = (line for line in file if line.strip())
+            first = next(lines, "")
+            declared = _SEPARATOR.fullmatch(first.strip(" \r\n"))
+            delimiter = declared["sign"] if declared else _delimiter_of(first, model.columns[0])
             file.seek(0)
             yield from _csv_cells(path, csv.reader(file, delimiter=delimiter, strict=True), model)
     finally:
@@ -444,19 +466,21 @@ def _csv_cells(path: Path, reader: Any, model: type[UserRow]) -> Iterator[tuple[
                 raise SourceError(problem, 'Close it, and double a quote inside a text: "He said ""yes""."') from error
             yield line, _bad(line, "invalid CSV", f"{error}; double a quote inside a quoted text")
             continue
-        if not any(cell.strip() for cell in row):
+        if not any(cell.strip() for cell in row) or (not header and _SEPARATOR.match(row[0])):
             continue
+        row = row[: max(len(header), *(at for at, cell in enumerate(row, 1) if cell.strip()))]  # commas behind the last
         if not header:
             header = _header(f"{path}:{line}", path, row, model)
         elif len(row) > len(header):
             what = f'{len(row)} values in {len(header)} columns; put a text that holds a delimiter in "quotes"'
             yield line, _bad(line, "invalid CSV", what)
         else:
-            yield line, dict(zip(header, row + [""] * (len(header) - len(row)), strict=True))
+            cells = dict(zip(header, row + [""] * (len(header) - len(row)), strict=True))
+            yield line, {name: cell for name, cell in cells.items() if cell.strip() or not _NO_NAME.match(name)}
 
 
 def _header(place: str, path: Path, row: list[str], model: type[UserRow]) -> list[str]:
-    names = [cell.strip().lower() if model is TermRow else cell.strip() for cell in row]
+    names = _names(row) if model is TermRow else [cell.strip() for cell in row]
     twice = next((name for name in model.columns if names.count(name) > 1), None)
     if twice:
         raise SourceError(f"{place}: two columns are called {twice!r}", "Rename or remove one of them.")
@@ -465,9 +489,13 @@ def _header(place: str, path: Path, row: list[str], model: type[UserRow]) -> lis
     return [name or f"column {number} (no name)" for number, name in enumerate(names, 1)]
 
 
+def _names(cells: Sequence[str]) -> list[str]:
+    return [cell.strip().strip('"').lower() for cell in cells]
+
+
 def _delimiter_of(header: str, main: str) -> str:
     """The first of comma, semicolon, tab and bar with which the header has the column ``main``."""
-    names = {sign: [cell.strip().strip('"').lower() for cell in header.split(sign)] for sign in ",;\t|"}
+    names = {sign: _names(header.split(sign)) for sign in ",;\t|"}
     return next((sign for sign, cells in names.items() if main in cells), max(names, key=header.count))
 
 

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,15 @@ def test_heading_that_repeats_on_top_of_pages_is_text() -> None:
     for n in (2, 4):
         pages[n - 1].insert(0, line("Exercises", page=n, y=60, size=14))
     assert furniture_texts(pages) == []
+
+
+@pytest.mark.parametrize("size", [10, 18])
+def test_a_title_with_the_number_of_its_page_is_text(size: float) -> None:
+    pages = [[*text_of(n), line(str(n), page=n, y=570, x0=190, x1=200)] for n in range(1, 9)]
+    pages[0].insert(0, line("1 Soil", page=1, y=66, size=size))
+    for n in range(2, 9):
+        pages[n - 1].insert(0, line(f"RIVERS {n}", page=n, y=40))
+    assert furniture_texts(pages) == ["1", *(text for n in range(2, 9) for text in (f"RIVERS {n}", str(n)))]
 
 
 def test_number_at_the_foot_of_a_chapters_first_page() -> None:

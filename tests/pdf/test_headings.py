@@ -74,6 +74,50 @@ def test_a_number_in_big_letters_above_belongs_to_the_title() -> None:
     assert paths_of(lines, [Bookmark("Mud", 0, 1, 80.0)]) == ["7 Mud"]
 
 
+def test_titles_of_notes_captions_and_lead_ins_open_no_section() -> None:
+    lines: list[Line] = []
+    titles = ["Rivers", "Note", "Figure 1.1. A River In Its Bed", "To see a river:", "NOTES", "Important:", "Weirs"]
+    sizes = {"Rivers": 16.0, "Weirs": 11.5}
+    for n, title in enumerate(titles):
+        lines += [
+            line(title, y=60 + 90 * n, size=sizes.get(title, 12.0), style="b"),
+            *block(TEXT, y=85 + 90 * n),
+        ]
+    assert paths_of(lines, []) == ["Rivers", "Rivers › Weirs"]
+    assert paths_of(lines, [Bookmark("Notes", 0, 1, None)]) == ["Rivers", "NOTES", "NOTES › Weirs"]
+    headings = find_headings(lines, [], body_size=10, vocabulary=book_vocabulary([]), rules=RULES)
+    assert [heading.title for heading in headings] == ["Rivers", "Note", "NOTES", "Weirs"]
+
+
+def test_signs_of_operators_end_a_title() -> None:
+    lines = [line("3.1 The scope operator ::", y=60, size=12, style="b"), *block(TEXT, y=90)]
+    assert paths_of(lines, [])[-1].endswith("3.1 The scope operator ::")
+
+
+def test_single_letters_are_music_and_no_title() -> None:
+    assert paths_of([line("12 H h h h h", y=60, size=14, style="b"), *block(TEXT, y=90)], []) == [""]
+
+
+def test_a_section_directly_below_a_chapters_title_is_its_own() -> None:
+    def opening(page: int, number: str, title: str, below: str) -> list[Line]:
+        return [
+            *([line(number, page=page, y=40, size=18, style="b")] if number else []),
+            line(title, page=page, y=70, size=24, style="b"),
+            line("of the water", page=page, y=100, size=24, style="b"),
+            line(below, page=page, y=150, size=18, style="b"),
+            *block(TEXT, page=page, y=180),
+        ]
+
+    lines = opening(1, "", "Ways to the springs", "Maps") + opening(2, "", "Ways to the sea", "Boats")
+    assert paths_of(lines, [])[1::2] == [
+        "Ways to the springs of the water › Maps",
+        "Ways to the sea of the water › Boats",
+    ]
+    lines = opening(1, "Chapter One", "Ways to the springs", "Maps")
+    lines += opening(2, "Chapter Two", "Ways to the sea", "Boats")
+    assert paths_of(lines, [])[-1] == "Chapter Two Ways to the sea of the water › Boats"
+
+
 def test_a_title_that_is_not_printed_still_starts_its_section() -> None:
     assert paths_of(block(TEXT), [Bookmark("Rivers of old", 0, 1, 50.0)]) == ["Rivers of old"]
 

@@ -56,6 +56,32 @@ def test_list_items_and_their_further_lines() -> None:
     assert kinds_of(*lines) == ["list", "list", "list", "prose"]
 
 
+def test_a_dash_or_an_o_in_running_text_is_no_bullet() -> None:
+    lines = block(["Rivers carry sand and mud", "– as some say – down to the sea, el", "o la mar, and that is all."])
+    assert kinds_of(*lines) == ["prose"] * 3
+    items = ["There are two:", "- rivers, which are long", "- seas", "- lakes"]
+    assert kinds_of(*block(items, y=140)) == ["prose", "list", "list", "list"]
+    items = ["We find rivers and seas here.", "o rivers", "o seas"]
+    assert kinds_of(*block(items, y=140)) == ["prose", "list", "list"]
+
+
+def test_a_mark_apart_from_its_note_starts_a_footnote() -> None:
+    lines = [
+        *block([f"Line {n} of the text goes on over the whole of the page" for n in range(12)], y=100),
+        line("3", y=496, x0=LEFT + 4, x1=LEFT + 7, size=5.5),
+        line("Some say that it is mud and not sand.", y=500, x0=LEFT + 13, size=8.0),
+    ]
+    assert kinds_of(*lines)[-2:] == ["footnote", "footnote"]
+
+
+def test_a_caption_goes_on_behind_a_hyphen_in_smaller_letters() -> None:
+    lines = [
+        line("Figure 1.5: The process that is made in com-", y=140, size=10),
+        line("puting a river.", y=152, x1=LEFT + 70, size=9.3),
+    ]
+    assert kinds_of(*lines) == ["caption", "caption"]
+
+
 def test_rows_of_a_table_and_labels_in_a_figure() -> None:
     assert kinds_of(line("Depth Speed Width", y=140, gaps=2), line("10 20 30", y=152, gaps=2)) == ["table", "table"]
     assert kinds_of(line("depth", y=200, size=6, x0=200, x1=220)) == ["figure"]

@@ -32,7 +32,7 @@ def paragraphs_of(
         paths or [("1 Rivers",)] * len(lines),
         metrics=METRICS,
         vocabulary=book_vocabulary(held.text for held in lines),
-        abbreviations=frozenset({"fig"}),
+        rules=RULES,
     )
 
 
@@ -88,6 +88,57 @@ def test_labels_in_a_figure_between_two_halves_do_not_break_a_paragraph() -> Non
     assert "The river that we crossed was wide and slow." in [p.text for p in paragraphs_of(lines)]
 
 
+HEADWORDS = {
+    "amortized cost": "The average cost of an operation over many.",
+    "binary heap": "A complete binary tree. It is kept in an array.",
+    "load factor": "The number of elements divided by that of slots. See table.",
+    "skip list": "A sorted list with links that leap over elements",
+    "union by rank": "The root of the lower tree becomes a child.",
+}
+
+
+def test_headwords_in_small_letters_stay_above_their_explanations() -> None:
+    """As in shared/cases: every word behind a gap, in a line of its own; one explanation has no full stop."""
+    lines = block(["This chapter gathers the words that were used so", "far in this book."], y=100)
+    for n, (word, explanation) in enumerate(HEADWORDS.items()):
+        lines += [
+            line(word, y=140 + 42 * n, x1=LEFT + 80),
+            line(explanation, y=162 + 42 * n, x1=RIGHT - 60),
+        ]
+    made = paragraphs_of(lines)
+    assert [p.text for p in made[1:]] == [text for pair in HEADWORDS.items() for text in pair]
+    settle_paragraphs(made, lines, {("1 Rivers",): None}, metrics=METRICS, rules=RULES)
+    assert {p.kind for p in made} == {"prose"}
+
+
+def test_a_line_in_small_letters_goes_on_with_no_paragraph_behind_a_finished_one() -> None:
+    lines = [
+        line("A river is, as", y=100, x1=LEFT + 80),
+        line("Rivers carry sand to the sea.", y=130, x1=RIGHT - 90),
+        line("wide or narrow", y=160, x1=LEFT + 80),
+        line("Seas are deep.", y=190, x1=LEFT + 90),
+    ]
+    assert [p.text for p in paragraphs_of(lines)] == [held.text for held in lines]
+
+
+def test_where_behind_a_picture_of_a_formula_goes_on() -> None:
+    lines = [
+        line("The depth is given by the formula", y=100, x1=RIGHT - 90),
+        line("where the speed is that of the water at its", y=150),
+        line("surface.", y=162, x1=LEFT + 40),
+    ]
+    assert len(paragraphs_of(lines)) == 1
+
+
+def test_an_exercise_goes_on_with_no_text_above() -> None:
+    lines = [
+        line("All of them are simple calls to the", y=100),
+        line("flow(river)", y=112, x1=LEFT + 60, style="m"),
+        line("Exercise 1.33: Show that rivers are wide, and that", y=124),
+    ]
+    assert len(paragraphs_of(lines, ["prose", "code", "prose"])) == 3
+
+
 def test_a_new_chapter_is_never_joined() -> None:
     lines = [line("The end of one, cut off in the"), line("middle of it", page=2, y=60)]
     assert len(paragraphs_of(lines, paths=[("1 Rivers",), ("2 Seas",)])) == 2
@@ -118,6 +169,23 @@ def test_what_does_not_read_as_prose_is_not() -> None:
         "figure",
         "equation",
     ]
+
+
+def test_full_lines_with_formulas_are_prose() -> None:
+    lines = block(
+        [
+            "Since H is a group, g h = h g and e g = g e, so that we may take the g",
+            "that is in H and the h that is in G, and put a = g h and b = h g, that",
+        ],
+        short_last=False,
+    )
+    made = [*paragraphs_of(lines), *paragraphs_of([line("a = g h and b = h g", x1=LEFT + 100)])]
+    settle_paragraphs(made, lines, {("1 Rivers",): None}, metrics=METRICS, rules=RULES)
+    assert [p.kind for p in made] == ["prose", "equation"]
+
+
+def test_a_lead_in_is_prose() -> None:
+    assert settled(["For example:", "depth:"]) == ["prose", "figure"]
 
 
 def test_a_sections_title_says_what_its_text_is() -> None:

@@ -78,6 +78,12 @@ def test_a_passage_has_the_places_of_the_lines_that_it_stands_in() -> None:
     assert [list(one.places) for one in made] == [places[:2], places[1:]]
 
 
+def test_a_passage_may_start_with_a_headword_in_small_letters() -> None:
+    made = texts([paragraph(text) for _ in range(4) for text in ("mud", "One two three four five six seven.")])
+    assert len(made) > 1
+    assert all(text.startswith("mud\nOne") for text in made)
+
+
 def test_limits_out_of_order_are_refused() -> None:
     with pytest.raises(ConfigError, match="24 / 160 / 100 are out of order"):
         PassageLimits(100)

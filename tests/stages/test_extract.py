@@ -139,38 +139,47 @@ def test_a_fault_of_ours_is_not_laid_on_the_book_and_debug_shows_where(
 def test_no_passages_say_what_the_pages_were_taken_for_and_how_to_overrule_it(
     tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    heading = [Text(60, 60, "Glossary", 20, "b")]
+    heading = [Text(60, 60, "Bibliography", 20, "b")]
     lines = [
-        Text(60, 90 + 14 * i, f"The word {i} is one that the rivers know, and it is told here.") for i in range(20)
+        Text(60, 90 + 14 * i, f"[{i}] A. Marl. The rivers of one valley, and what they know. 1999.") for i in range(20)
     ]
     path = write_pdf(tmp_path / "words.pdf", [[*heading, *lines], lines])
     flags = [path, "--encoder", tiny_encoder, "--output", tmp_path / "out"]
     assert extract_code(*flags) == 0
     told = capsys.readouterr()
     assert (
-        f"{path}: no passages, though it has text: its pages were taken for glossary 2 (1–2)\n  If a role is wrong"
+        f"{path}: no passages, though it has text: its pages were taken for bibliography 2 (1–2)\n  If a role is wrong"
         in told.err
     )
-    assert "pages in no passage: glossary 2 (1–2)" in told.out
+    assert "pages in no passage: bibliography 2 (1–2)" in told.out
     assert "book without passages 1" in told.out
     roles = 'extract.roles={"words.pdf"={"2-"="body"}}'
     assert extract_code(*flags, "--set", roles) == 0
     told = capsys.readouterr()
-    assert "pages in no passage: glossary 1 (1)" in told.out
+    assert "pages in no passage: bibliography 1 (1)" in told.out
     assert told.err == ""
     assert Store(tmp_path / "out").read("passages")["page_first"].unique().to_list() == [2]
     assert extract_code(*flags, "--set", 'extract.roles={"other.pdf"={"1-9"="body"}}') == 0
-    assert "glossary 2 (1–2)" in capsys.readouterr().out
+    assert "bibliography 2 (1–2)" in capsys.readouterr().out
 
 
-def test_several_books_have_the_pages_kept_out_counted_and_listed(
-    book: Path, tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_few_books_have_the_pages_kept_out_counted_and_listed(
+    book: Path,
+    tiny_encoder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     other = write_book(tmp_path / "second.pdf", title="Second")
     assert extract_code(book, other, "--encoder", tiny_encoder, "--output", tmp_path / "out") == 0
     told = capsys.readouterr().out
     assert "; pages in no passage: front 2, toc 2, index 2" in told
     assert "second.pdf: pages in no passage: front 1 (1), toc 1 (2), index 1 (21)" in told
+    monkeypatch.setattr("tripletkit.stages.extract.FEW_BOOKS", 1)
+    assert extract_code(book, other, "--encoder", tiny_encoder, "--output", tmp_path / "out", "--force") == 0
+    told = capsys.readouterr().out
+    assert "; pages in no passage: front 2, toc 2, index 2" in told
+    assert "second.pdf" not in told
 
 
 def extract_code(*arguments: object) -> int:

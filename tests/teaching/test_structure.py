@@ -25,6 +25,7 @@ def lines(*rows: tuple[int, str, str]) -> pl.DataFrame:
         [
             {"book_id": "x", "page": page, "line": i, "column": 0, "kind": "prose", "text": text, "styles": styles}
             | numbers
+            | {"gap_word": 0}
             for i, (page, text, styles) in enumerate(rows)
         ],
     )

@@ -91,6 +91,7 @@ def tables(
             x.size,
             x.col_x0,
             x.col_x1,
+            x.gap_word,
         )
         for n, held in pages.items()
         for at, x in enumerate(held)

@@ -68,6 +68,24 @@ def test_a_term_is_shown_as_the_text_mostly_writes_it(phrase: str, shown: str) -
 
 
 @pytest.mark.parametrize(
+    ("phrase", "shown"),
+    [
+        ("Smith, Lemma", "smith, lemma"),  # a pause inside
+        ("Ring (Algebra)", "ring (algebra)"),  # one at the end
+        ("Economic", "economic"),  # said as "economics" alone, a word of its own to the normaliser
+        ("Dual Space", "dual space"),  # also where the plural ends in "es"
+    ],
+)
+def test_spellings_are_looked_up_as_they_are_printed(phrase: str, shown: str) -> None:
+    text = "By smith, lemma one, a ring (algebra) is taught in economics with one more of dual spacees."
+    assert Corpus(["Smith.", text]).as_written(phrase) == shown
+
+
+def test_a_phrase_that_follows_itself_is_counted_each_time() -> None:
+    assert Corpus(["Buffalo buffalo buffalo."]).count("buffalo") == 3
+
+
+@pytest.mark.parametrize(
     ("printed", "spans"),
     [
         ("12, 45–8", (Span("12"), Span("45", "48"))),

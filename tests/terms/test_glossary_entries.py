@@ -156,3 +156,24 @@ def test_page_lists_after_the_last_full_stop() -> None:
         (Span("314"), Span("545")),
     )
     assert split_page_list("An act of 1964", known) == ("An act of 1964", ())
+
+
+def test_parts_of_speech_and_plurals_are_no_part_of_a_term() -> None:
+    found = parsed(
+        "# Glossary\n*abacus* n. a frame with beads\n*Configuration (v)* The task of setting up.\n"
+        "*matrix (pl. matrices)* a table of numbers\n*to prune, v.* to cut back\n*DANTE e.V.* a users' group"
+    )
+    assert [(entry.term, entry.text, entry.forms) for entry in found] == [
+        ("abacus", "a frame with beads", ()),
+        ("Configuration", "The task of setting up.", ("Configuration (v)",)),
+        ("matrix", "a table of numbers", ("matrices", "matrix (pl. matrices)")),
+        ("to prune", "to cut back", ("to prune, v.",)),
+        ("DANTE e.V.", "a users' group", ()),
+    ]
+
+
+def test_page_lists_behind_the_word_for_pages() -> None:
+    known = Labels([str(n) for n in range(1, 601)])
+    assert split_page_list("dummy text Pages: 2, 3", known) == ("dummy text", (Span("2"), Span("3")))
+    assert split_page_list("a set (pp. 12–14)", known) == ("a set", (Span("12", "14"),))
+    assert split_page_list("what stands on a page 900", known) == ("what stands on a page 900", ())

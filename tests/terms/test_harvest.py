@@ -89,6 +89,29 @@ def test_a_users_terms_join_rows_or_stand_alone(small: Harvest) -> None:
     assert row(both, "example")["kept"]  # the user wants it
 
 
+def test_what_a_user_gives_is_lost_or_joined_by_no_row_that_does_not_name_the_line(small: Harvest) -> None:
+    given = [
+        UserTerm("distributions", (), "mine", "a:1"),
+        UserTerm("Naive Bayes (NB)", (), "a classifier", "a:2"),
+        UserTerm("tropical meadows", (), "one", "a:3"),
+        UserTerm("tropical meadow", ("grassland",), "two", "a:4"),
+        UserTerm("momentum (optimization)", (), None, "a:5"),
+    ]
+    both = merge_user_terms(small, given, ["b"])
+    own = {str(row["term"]): row for row in both.terms if row["book_id"] is None}
+    assert own.keys() == {"Naive Bayes (NB)", "tropical meadows", "momentum (optimization)"}  # none is shortened
+    assert set(own["tropical meadows"]["forms"]) == {"tropical meadows", "tropical meadow", "grassland"}  # type: ignore[call-overload]
+    assert own["tropical meadows"]["definition"] == "one"
+    told = [(row["item"], row["related"], row["reason"], row["detail"]) for row in both.dropped[len(small.dropped) :]]
+    before = row(small, "distribution")["definition"]
+    assert told == [
+        ("distributions", "distribution", "given term joined to another", "a:1"),
+        ("distribution", "a:1", "another definition was kept", before),
+        ("tropical meadow", "tropical meadows", "given term joined to another", "a:4"),
+        ("tropical meadows", "a:4", "another definition was kept", "two"),
+    ]
+
+
 CODE_INDEX = "# Index\n\nalgorithm, 3\nbinary tree, 5\n`hash(x), 7`\n`TreeMap, 9`\nqueue, 17\nzero, 19"
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.terms.layout import book, page, tables
 from tripletkit.rules import load_rules
+from tripletkit.terms.book_text import Corpus
 from tripletkit.terms.harvest import harvest_book
 from tripletkit.terms.text_terms import c_values, defined_terms, emphasised_terms, heading_terms
 
@@ -104,4 +105,9 @@ def test_phrases_that_a_sentence_defines() -> None:
         "This problem is the one that we met. Such a tree is called a heap. We use a hash function and linear probing.",
         "A quine is a program that prints itself. Errors are often called residuals; residuals and a heap matter.",
     ]
-    assert defined_terms(texts, RULES) == ["linear probing", "hash function", "heap", "residuals"]  # "quine": said once
+    assert defined_terms(texts, Corpus(texts), RULES) == [
+        "linear probing",
+        "hash function",
+        "heap",
+        "residuals",
+    ]  # "quine": said once

@@ -19,9 +19,19 @@ PART_TITLE = re.compile(
 ENTRY_NUMBER = re.compile(
     r"(?:(?:chapter|section|appendix|unit|lesson|module)\s+)?(\d+|[A-Z])((?:\.\d+)*)[.:]?\s", re.IGNORECASE
 )
-#: How a chapter's heading starts. Group 1: its number or letter.
+#: How a chapter's heading starts. Group 1: its number, also in words, or its letter.
 CHAPTER_HEADING = re.compile(
-    r"(?:chapter|appendix|unit|lesson|module|lecture|week)\s+(\d+|[ivxlc]+|[a-z])\b", re.IGNORECASE
+    r"(?:chapter|appendix|unit|lesson|module|lecture|week)\s+"
+    r"(\d+|[ivxlc]+|[a-z]|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b",
+    re.IGNORECASE,
+)
+#: The title of a first chapter that has no number.
+OPENING_TITLE = re.compile(r"(?:general )?introduction\b|prologue$|overview$", re.IGNORECASE)
+#: The whole title of a note or an example, in letters like a heading's: it opens no section.
+NOTE_TITLE = re.compile(
+    r"(?:(?:important|side|safety) )?(?:notes?|tips?|hints?|warnings?|cautions?|important|attention|danger|see also)[.:!]?"
+    r"|(?:example|equation|procedure|theorem|lemma|definition|proposition|corollary|remark)\s+[a-z]?\d+(?:[.-]\d+)*\b.*",
+    re.IGNORECASE,
 )
 #: An appendix's letter, with or without the word, before its title.
 APPENDIX_LETTER = re.compile(r"(appendix\s+)?[A-Z][.:]?\s+(?=\S{3})")
@@ -36,6 +46,17 @@ INDEX_ENTRY_TAIL = re.compile(r"[\divx][nft]{0,2}[.,;]?$")
 NEVER_LAST = frozenset("abcdeghjklmopqrsuwyz-")
 #: Capitals that are words: a big first letter may be one of them, apart from the word that follows.
 ONE_LETTER_WORDS = frozenset("AIO")
+#: A statement of mathematics and its number, which begins a definition that is no glossary's: "Definition 3.1".
+STATEMENT_NUMBER = re.compile(
+    r"(?:definition|theorem|lemma|corollary|proposition|axiom|remark|example|exercise|notation|claim|conjecture|figure|table"
+    r"|step|section|chapter|question|problem|rule|note|part|level|phase|option)s?\s*\(?(?:[A-Z]|\d+)(?:[.–-]\d+)*\b",
+    re.IGNORECASE,
+)
+#: "abacus, n. a device", "abacus (noun) a device", "to abate (v.) to become less".
+TERM_AND_PART_OF_SPEECH = re.compile(
+    r"(?P<term>[^.:;]{2,60}?)(?:,\s(?:n|v|vb|adj|adv|pl)\.|\s?[(\[](?:n|v|vb|adj|adv|noun|verb|adjective|adverb)\.?[)\]])"
+    r"(?=[\s:;,]|$)[\s:;,–—-]*(?P<rest>.*)$"
+)
 #: Words of a page that are longer than this on average, in characters, are several words glued together.
 LONGEST_MEAN_WORD = 14
 #: Words that differ only in so many last letters are forms of one word.

@@ -65,7 +65,7 @@ class Normaliser:
 
     def term_key(self, form: str) -> tuple[str, ...]:
         """The key of a term: ("binary", "search", "tree") for "Binary search-trees"."""
-        return tuple(token.key for token in self.tokens(form))
+        return tuple(filter(None, map(self.word_key, _TOKEN.findall(form))))
 
     def _word_key(self, word: str) -> str:
         """One word, lower case, NFKC, singular, possessive undone, in American spelling."""

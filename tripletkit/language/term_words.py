@@ -67,7 +67,18 @@ ABOUT_ITS_HEAD = re.compile(
 
 # --- Entries of a glossary -------------------------------------------------------------------------------------------
 
-PART_OF_SPEECH = re.compile(r"\s*[(\[](?:n|v|vb|adj|adv|noun|verb|adjective|pl|plural)\.?[)\]]$", re.I)
+_PART_OF_SPEECH = r"(?:n|v|vb|adj|adv|noun|verb|adjective|adverb|pl|plural)"
+#: A part of speech behind a term, "Configuration (n)" or "abacus, n.", and before a definition, "n. a device".
+PART_OF_SPEECH = re.compile(rf"\s*[(\[]{_PART_OF_SPEECH}\.?[)\]]$|,?\s{_PART_OF_SPEECH}\.?$(?<=\.)", re.I)
+PART_OF_SPEECH_FIRST = re.compile(rf"^(?:[(\[]{_PART_OF_SPEECH}\.?[)\]]|{_PART_OF_SPEECH}\.(?=\s))[\s:;,–—-]*", re.I)
+#: "matrix (pl. matrices)", "datum (plural: data)".
+PLURAL_IN_BRACKETS = re.compile(r"\s*[(\[](?:pl\.|plural:?)\s+(?P<plural>[^()\[\]]{2,40})[)\]]$", re.I)
+#: Pages at the end of a definition: "A set. 12, 15", "a set; pp. 12, 15".
+PAGE_LIST = re.compile(
+    r"(?:(?P<end>[.)!?”\]])(?P<dots>\s*\.)?\s+|[\s,;(\[]+(?=p\.|pp\.|pages?\b))(?:(?:pp?\.|pages?:?)\s*)?"
+    r"(?P<list>[\divxlc][\divxlc,;\s–-]*)[)\].]?$",
+    re.I,
+)
 #: Another name in a definition: "also called X", "(or X)".
 OTHER_NAME = re.compile(
     r"(?:^|[(.;,]\s*)(?:also|sometimes|often)?\s*(?:called|known as|referred to as|termed|abbreviated(?: as)?)\s+"
@@ -111,6 +122,7 @@ PLAIN_NOUN_END = re.compile(r"(?:applications?|proofs?|uses?|examples?|methods?|
 ACTION_END = re.compile(r"(?:tions?|sions?|ments?|ities|ity|ness|ances?|ences?|analysis)$", re.I)
 #: A plural's ending, if there is one.
 PLURAL_ENDING = r"(?:e?s)?"
+PLURAL_ENDINGS = ("s", "es")
 #: Endings that no noun has, but for those in rules/nouns.txt.
 ADVERB_ENDING = "ly"
 NO_NOUN_END = re.compile(r"(?:ly|ed|ous|ive|ible|able|ical|ful|less|est)$")

@@ -20,6 +20,7 @@ from tripletkit.encoding.tokens import CountTokens, token_counter
 from tripletkit.errors import REPORT, SourceError, TripletkitError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.furniture import find_furniture, page_labels
+from tripletkit.pdf.glossary_shapes import is_glossary
 from tripletkit.pdf.headings import (
     PART_PAGE_LINES,
     PATH_MARK,
@@ -52,9 +53,13 @@ from tripletkit.rules import Rules
 
 #: Furniture in letters this much bigger than the text's is shown to the search for page roles: it may be a title.
 HEADING_RATIO = 1.12
+#: Titles of headings, chapter first.
+SectionPath = tuple[str, ...]
 #: Page roles that the user sets: first page, last page (from 1), role.
 SetRoles = Sequence[tuple[int, int, str]]
-_LINE_VALUES = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
+_LINE_VALUES = (
+    "page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1", "gap_word",
+)  # fmt: skip
 _BOX = ("page", *Frame._fields)
 
 
@@ -327,15 +332,27 @@ def _mark_body(
     headings = find_headings(lines, entries, body_size=facts.text_size, vocabulary=vocabulary, rules=rules)
     kinds = line_kinds(lines, heading_lines(headings), metrics, rules)
     paths = section_paths(len(lines), headings)
-    paragraphs = lines_to_paragraphs(
-        lines, kinds, paths, metrics=metrics, vocabulary=vocabulary, abbreviations=rules.words("abbreviations")
-    )
-    roles = {path: section_role(path, rules) for path in set(paths)}
-    settle_paragraphs(paragraphs, lines, roles, metrics=metrics, rules=rules)
+    paragraphs = lines_to_paragraphs(lines, kinds, paths, metrics=metrics, vocabulary=vocabulary, rules=rules)
+    settle_paragraphs(paragraphs, lines, _section_roles(paths, lines, rules), metrics=metrics, rules=rules)
     for paragraph in paragraphs:
         for i in paragraph.lines:
             kinds[i] = paragraph.kind if kinds[i] == "prose" else kinds[i]
     return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines)]
+
+
+def _section_roles(paths: Sequence[SectionPath], lines: Sequence[Line], rules: Rules) -> dict[SectionPath, str | None]:
+    """What headings say of each section. One under a glossary's title that is not set like a glossary is text."""
+    roles = {path: section_role(path, rules) for path in set(paths)}
+    titled: dict[SectionPath, SectionPath] = {}  # with the sections under it
+    for path in (path for path, role in roles.items() if role == "glossary"):
+        last = max(at for at, title in enumerate(path) if title_label(title, rules) == "glossary")
+        titled[path] = path[: last + 1]
+    held: dict[SectionPath, list[Line]] = {}
+    for path, line in zip(paths, lines, strict=True):
+        if path in titled:
+            held.setdefault(titled[path], []).append(line)
+    text = {title for title, own in held.items() if not is_glossary(own)}
+    return {path: None if titled.get(path) in text else role for path, role in roles.items()}
 
 
 def _entries(book: RawBook, facts: PageFacts, body: Sequence[Line], rules: Rules) -> list[Bookmark]:

@@ -127,6 +127,13 @@ def _repeating(
         at_place[place].append((row, _wording(row.text)))
     known = set(numbered)
     for place, held in at_place.items():
+        # "1 Soil" on page 1 is a title: a running head stands where other pages have theirs, in letters of its size.
+        heads = [
+            row for other in (place - 1, place, place + 1) for row, _ in at_place.get(other, ()) if row in numbered
+        ]
+        for row, _ in held:
+            if " " in row.text and sum(abs(row.size - head.size) < 0.5 for head in heads) == 1:
+                known.discard(row)
         near: dict[int, list[_Wording]] = defaultdict(list)
         for other in (place - 1, place, place + 1):
             for row, wording in at_place.get(other, ()):

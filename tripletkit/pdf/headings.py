@@ -11,8 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
+from operator import attrgetter
 
-from tripletkit.language.layout_words import CHAPTER_HEADING, ENTRY_NUMBER, PART_TITLE
+from tripletkit.language.layout_words import CHAPTER_HEADING, ENTRY_NUMBER, NOTE_TITLE, PART_TITLE
 from tripletkit.pdf.furniture import roman_value
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import UNREADABLE
@@ -28,11 +29,15 @@ BIGGER = 1.12
 MOST_LINES = 4
 #: The title page of a part has at most this many lines.
 PART_PAGE_LINES = 8
+#: The level of a title that opens no section: a note's, an example's.
+NOTE = -2
 #: In a book of this many pages, a style of headings without numbers is used three times or more.
 LONG_BOOK_PAGES = 40
 
 _DEPTH = re.compile(r"(?:[A-Z]|\d+)((?:\.\d+)+)\.?\s+(?=[^\W\d_])")
 _LETTERS = re.compile(r"[^\W_]+")
+_TEXT_END = re.compile(r"[.,;]$|(?<!:):$")
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _ROMAN = re.compile(r"([IVXL]+)[.:]?\s")
 _LEADER = re.compile(r"(\s*\.){3,}\s*|\s*…+\s*|\s*·{3,}\s*")
 _ENTRY = re.compile(r"(?P<title>.*[^\W\d_].*?)[\s,]+(?P<label>\d{1,4}|[ivxlc]{1,7})$")
@@ -110,7 +115,7 @@ class Heading:
 
     first: int
     count: int
-    level: int  # 0 for chapters
+    level: int  # 0 for chapters, NOTE for the title of a note or an example
     title: str
     size: float
     named: bool  # by the outline or the contents
@@ -134,31 +139,39 @@ def find_headings(
     for heading in styled:
         if heading.level >= 0 or times[_style(lines[heading.first])] >= least:
             found.setdefault(heading.first, heading)
-    headings = [found[i] for i in sorted(found)]
+    notes = [
+        replace(found[i], level=NOTE) for i in found if not found[i].named and NOTE_TITLE.fullmatch(found[i].title)
+    ]
+    headings = [found[i] for i in sorted(found.keys() - {note.first for note in notes})]
     if not any(heading.named for heading in headings):
-        headings = list(_with_chapters(headings))
-    levelled = _settle_levels(headings)
+        headings = list(_with_chapters(headings, rules))
+    levelled = sorted([*_settle_levels(headings), *notes], key=attrgetter("first"))
     return [replace(h, title=_title(lines[h.first : h.first + h.count], vocabulary) or h.title) for h in levelled]
 
 
-def _with_chapters(headings: Sequence[Heading]) -> Iterator[Heading]:
+def _with_chapters(headings: Sequence[Heading], rules: Rules) -> Iterator[Heading]:
     """Without outline or contents, "Chapter 3" and the biggest letters start chapters; so does "3.1" after "2.4"."""
-    sizes = Counter(round(heading.size) for heading in headings if heading.level < 0)
+    unnumbered = [heading for heading in headings if heading.level < 0]
+    sizes = Counter(round(heading.size) for heading in unnumbered)
+    # The title of a chapter may stand once, directly above a section's.
+    sizes.update(round(a.size) for a, b in pairwise(unnumbered) if a.first + a.count == b.first and a.size > b.size + 1)
     biggest = max((size for size, times in sizes.items() if times >= 2), default=1000)
     number: str | None = None  # of the open chapter; "" if it is not printed, None before the first
     chapter: Heading | None = None
     for heading in headings:
         match = CHAPTER_HEADING.match(heading.title)
         if chapter is not None:
-            # The title below "Chapter 3", in other letters.
-            below = heading.level < 0 and heading.first == chapter.first + chapter.count
+            # The title below "Chapter 3", in other letters; below a title, it is a section's.
+            below = heading.first == chapter.first + chapter.count and heading.level < 0
+            below = below and _only_number(chapter.title, rules)
             size = max(chapter.size, heading.size)
             yield replace(chapter, count=chapter.count + heading.count, size=size) if below else chapter
             chapter = None
             if below:
                 continue
         if heading.level < 0 and (match or round(heading.size) >= biggest):
-            number = match.group(1) if match else ""
+            # Sections count on in digits or letters: "III" and "Three" do not tell theirs.
+            number = match.group(1) if match and (match.group(1).isdigit() or len(match.group(1)) == 1) else ""
             chapter = replace(heading, level=0)
             continue
         first = heading.title.split(".", 1)[0]
@@ -233,24 +246,32 @@ def _difference(text: str, squeezed: str, wanted: str, rules: Rules) -> int | No
 def _with_number(first: int, count: int, held: Sequence[int], lines: Sequence[Line], rules: Rules) -> tuple[int, int]:
     """The heading's lines and the line "Chapter 3" above it, if that stands alone."""
     above = lines[first - 1].text.strip() if first > held[0] else ""
-    match = rules.starts("headings", above + " ") if above else None
     alone = above.isdigit() and lines[first - 1].size > lines[first].size  # a number in bigger letters
-    return (first - 1, count + 1) if alone or (match is not None and match.end() >= len(above)) else (first, count)
+    return (first - 1, count + 1) if alone or _only_number(above, rules) else (first, count)
+
+
+def _only_number(text: str, rules: Rules) -> bool:
+    """Whether ``text`` is a heading's number alone, such as "Chapter 3"."""
+    match = rules.starts("headings", text + " ") if text else None
+    return match is not None and match.end() >= len(text)
 
 
 def styled_headings(
     lines: Sequence[Line], body_size: float, rules: Rules, taken: Set[int] = frozenset()
 ) -> Iterator[Heading]:
     """Headings by font and spacing, except at indexes ``taken``. Level: depth of the heading's number, or -1."""
+    # A mark that most text has marks nothing: some fonts say of plain letters that they are bold.
+    styles = Counter("".join(line.styles for line in lines))
+    bold_tells = styles["b"] + styles["z"] < 0.5 * styles.total()
     i = 0
     while i < len(lines):
         count = 1
-        if i not in taken and _looks_like_heading(i, lines, body_size, rules):
+        if i not in taken and _looks_like_heading(i, lines, body_size, rules, bold_tells=bold_tells):
             while i + count not in taken and _continues(*lines[i + count - 1 : i + count + 1]):
                 count += 1
             text = " ".join(line.text for line in lines[i : i + count])
-            # More lines, or a full stop, make it a paragraph in big or bold letters.
-            if count <= MOST_LINES - 1 and text[-1] not in ".,;":
+            # More lines, or a full stop, make it a paragraph in big or bold letters; a colon leads in what follows.
+            if count <= MOST_LINES - 1 and (_TEXT_END.search(text) is None or _only_number(text, rules)):
                 match = _DEPTH.match(text)
                 yield Heading(i, count, match.group(1).count(".") if match else -1, text, lines[i].size, False)
         i += count
@@ -260,27 +281,31 @@ def _style(line: Line) -> tuple[int, str]:
     return round(line.size * 2), line.styles[0]
 
 
-def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: Rules) -> bool:
+def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: Rules, *, bold_tells: bool) -> bool:
     line = lines[i]
     bigger = line.size >= BIGGER * body_size
     if (not bigger and (line.size < 0.98 * body_size or line.styles[0] not in "bz")) or not _reads_as_title(line.text):
         return False
+    if rules.starts("captions", line.text):
+        return False
     bold = sum(s in "bz" for s in line.styles) >= 0.8 * len(line.styles)
     if bigger:
         return line.size >= 1.25 * body_size or bold or _gap_above(i, lines) > 1.5 * line.size
-    if not bold or rules.starts("captions", line.text) or rules.starts("exercises", line.text):
+    if not bold or rules.starts("exercises", line.text):
         return False
     # Bold text of the text's size: only alone between gaps, or numbered.
     gap = _gap_above(i, lines) / line.size
     alone = line.x0 <= line.col_x0 + 2 and line.x1 < line.col_x1 - 0.1 * (line.col_x1 - line.col_x0)
-    return (alone and gap > 1.6) or (gap > 1.3 and _DEPTH.match(line.text) is not None)
+    return (bold_tells and alone and gap > 1.6) or (gap > 1.3 and _DEPTH.match(line.text) is not None)
 
 
 def _reads_as_title(text: str) -> bool:
     if len(text) > 110 or text[-1] in ".,;=" or not (text[0].isupper() or text[0].isdigit() or text[0] == "§"):
         return False
     letters = sum(c.isalpha() for c in text)
-    return letters >= 3 and letters >= 0.5 * len(text.replace(" ", ""))
+    # Music and formulas are single letters.
+    words = sum(map(len, _WORD.findall(text)))
+    return letters >= 3 and words >= 0.3 * letters and letters >= 0.5 * len(text.replace(" ", ""))
 
 
 def _gap_above(i: int, lines: Sequence[Line]) -> float:
@@ -316,7 +341,8 @@ def section_paths(count: int, headings: Sequence[Heading]) -> list[tuple[str, ..
     paths: list[tuple[str, ...]] = [()] * ends[0]
     open_: list[Heading] = []
     for heading, end in zip(headings, ends[1:], strict=True):
-        open_ = [*(above for above in open_ if above.level < heading.level), heading]
+        if heading.level != NOTE:
+            open_ = [*(above for above in open_ if above.level < heading.level), heading]
         paths += [tuple(above.title for above in open_)] * (end - heading.first)
     return paths
 

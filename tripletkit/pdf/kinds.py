@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 
 from tripletkit.pdf.lines import Line
@@ -25,6 +25,8 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 _TWO_WORDS = re.compile(r"[^\W\d_]{3}[\W\d_].*?[^\W\d_]{3}")
 _MATH = re.compile(r"[=<>≤≥≠≈≡∼∝+×÷±∓∑∏∫√∂∇∞∈∉⊂⊆∪∩∀∃¬∧∨→↔⇒⇔↦⊢⊨⟨⟩|{}^∘·∗−]|[\ue000-\uf8ff�]|\(\d+(\.\d+)*[a-z]?\)$")
 _BULLET = re.compile(r"[•◦▪▸►‣●○■□◆◇✓✔➢➤∙⋆⊲⊳▷◁–—-]\s|[o\uf0b7\uf0a7]\s")
+#: These are signs and words of running text too.
+_SOFT_BULLET = re.compile(r"[o–—-]\s")
 _ENUMERATOR = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|(?:\d{1,2}|[A-Z])[.)]\s", 0)
 _NOTE = re.compile(r"\d{1,3}[.)]?\s+(?=[^\W\d_]{2}|[“\"‘'(])")
 _CAPTION_TAIL = re.compile(r"\s*[:.–—|]|\s*$|\s+(?=[A-Z(])")
@@ -163,7 +165,7 @@ def _mark_footnotes(lines: Sequence[Line], kinds: list[str], metrics: TextMetric
         low = end
         while low > start and lines[low - 1].size <= 0.93 * metrics.size:
             low -= 1
-        marked = next((i for i in range(low, end) if _starts_footnote(lines[i], metrics)), None)
+        marked = next((i for i in range(low, end) if _starts_footnote(i, lines, metrics)), None)
         first = _note_start(lines, low, end if marked is None else marked, end, metrics)
         if marked is None and (open_size is None or first == start or abs(lines[end - 1].size - open_size) > 0.5):
             first = end
@@ -189,15 +191,25 @@ def _note_start(lines: Sequence[Line], low: int, marked: int, end: int, metrics:
     return first if same and line.baseline - above.baseline > 1.15 * metrics.leading else marked
 
 
-def _starts_footnote(line: Line, metrics: TextMetrics) -> bool:
+def _starts_footnote(i: int, lines: Sequence[Line], metrics: TextMetrics) -> bool:
+    line = lines[i]
+    if line.text.isdigit() and i + 1 < len(lines):  # a mark so far from its note that it is a line of its own
+        note = lines[i + 1]
+        beside = line.x1 < note.x0 < line.x1 + 2 * note.size and line.size < 0.9 * note.size <= 0.88 * metrics.size
+        return beside and 0 <= note.baseline - line.baseline < 0.7 * note.size
     return 0 in line.notes or (line.size <= 0.88 * metrics.size and _NOTE.match(line.text) is not None)
 
 
 def _mark_captions(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics, rules: Rules) -> None:
     for i, kind in enumerate(kinds):
-        after_one = kind == "prose" and i > 0 and kinds[i - 1] == "caption" and _same_block(lines[i - 1], lines[i])
+        after_one = kind == "prose" and i > 0 and kinds[i - 1] == "caption" and _goes_on(lines[i - 1], lines[i])
         if after_one or (kind in ("prose", "table", "figure") and _is_caption(i, lines, metrics, rules)):
             kinds[i] = "caption"
+
+
+def _goes_on(before: Line, line: Line) -> bool:
+    cut = before.text.endswith(("-", "‐")) and line.text[:1].islower()
+    return _same_block(before, replace(line, size=before.size) if cut else line)
 
 
 def _is_caption(i: int, lines: Sequence[Line], metrics: TextMetrics, rules: Rules) -> bool:
@@ -242,6 +254,15 @@ def _wide(line: Line) -> bool:
     return line.x1 >= line.col_x0 + 0.9 * (line.col_x1 - line.col_x0)
 
 
+def _starts_item(i: int, lines: Sequence[Line]) -> bool:
+    """Whether a line starts with a bullet. A dash or an "o" is none where the line above runs on into it."""
+    line, before = lines[i], lines[i - 1]
+    if _SOFT_BULLET.match(line.text) is None or i == 0 or not _same_block(before, line):
+        return _BULLET.match(line.text) is not None
+    runs_on = abs(before.x0 - line.x0) <= 2 and before.text[-1] not in ".:;!?"
+    return not runs_on or before.text[:2] == line.text[:2]
+
+
 def _mark_lists(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -> None:
     """Items that start with a bullet or an enumerator, and their further lines, which hang under the item's text."""
     item: Line | None = None
@@ -251,7 +272,7 @@ def _mark_lists(lines: Sequence[Line], kinds: list[str], metrics: TextMetrics) -
         if kinds[i] != "prose":
             continue
         indented = line.x0 > line.col_x0 + 0.4 * metrics.size
-        if _BULLET.match(line.text) or ((indented or item is not None) and _ENUMERATOR.match(line.text)):
+        if _starts_item(i, lines) or ((indented or item is not None) and _ENUMERATOR.match(line.text)):
             item = line
         elif item is not None and not (
             item.x0 + 3 < line.x0 < item.x0 + 4 * metrics.size and abs(line.size - item.size) < 0.6

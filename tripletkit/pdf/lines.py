@@ -18,6 +18,8 @@ from tripletkit.pdf.reader import Frame, RawPage, Word
 
 #: A wider gap (in font sizes) between words on one baseline starts a new fragment. Justified text stays under it.
 FRAGMENT_GAP = 1.6
+#: A wider gap (in font sizes) may part columns of a table: spaces of justified text are hardly ever so wide.
+TABLE_GAP = 0.9
 #: Narrowest gutter between columns, in points.
 GUTTER_PT = 7.0
 _TAKES_NOTE = re.compile(r"[^\W\d_]{3}$|[.,;:!?)\]”’'\"]$")
@@ -42,13 +44,13 @@ class Line:
     notes: tuple[int, ...] = ()  # words of text.split() that are marks of footnotes
     gaps: int = 0  # wide gaps between words, as between the cells of a table's row
     frame: int = 0  # which of the page's frames it stands in, counted from 1
+    gap_word: int = 0  # word of text.split() after the first gap of TABLE_GAP; 0: none
 
     def between(self, col_x0: float, col_x1: float) -> Line:
         """The same line in a column with these edges. Spelt out, as dataclasses.replace takes ten times as long."""
         box = self.x0, self.x1, self.top, self.bottom, self.baseline, self.size
-        return Line(
-            self.page, self.column, self.text, self.styles, *box, col_x0, col_x1, self.notes, self.gaps, self.frame
-        )
+        rest = self.notes, self.gaps, self.frame, self.gap_word
+        return Line(self.page, self.column, self.text, self.styles, *box, col_x0, col_x1, *rest)
 
 
 @dataclass(slots=True)
@@ -257,7 +259,16 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
     if len({word.size for word in words}) > 1:  # the median by characters
         size = median(chain.from_iterable([word.size] * len(word.text) for word in words))
     texts = " ".join(parts), "".join(styles)
-    return Line(page, column, *texts, *box, round(size, 2), col_x0, col_x1, tuple(notes), gaps)
+    line = Line(page, column, *texts, *box, round(size, 2), col_x0, col_x1, tuple(notes), gaps)
+    line.gap_word = _gap_word(words, size)
+    return line
+
+
+def _gap_word(words: Sequence[Word], size: float) -> int:
+    """Which word of the line's text stands after its first wide gap; 0 if there is none."""
+    wide = TABLE_GAP * size
+    at = next((i for i in range(1, len(words)) if words[i].x0 - words[i - 1].x1 > wide), 0)
+    return len(_joined(words[:at])[0]) if at else 0
 
 
 def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:

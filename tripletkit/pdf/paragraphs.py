@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -148,9 +148,10 @@ def lines_to_paragraphs(
     *,
     metrics: TextMetrics,
     vocabulary: Vocabulary,
-    abbreviations: AbstractSet[str],
+    rules: Rules,
 ) -> list[Paragraph]:
     """Paragraphs in the order of their first lines. Headings are left out; every other line is in exactly one."""
+    abbreviations = rules.words("abbreviations")
     done: list[Paragraph] = []
     halves: deque[Paragraph] = deque(maxlen=OPEN_HALVES)
     last: Paragraph | None = None
@@ -159,7 +160,10 @@ def lines_to_paragraphs(
             halves.clear()
             last = None
             continue
-        continued = _continued(i, lines, kinds, last, halves, metrics=metrics, abbreviations=abbreviations)
+        # "Exercise 1.3" goes on with nothing, however the text above ends.
+        opens = line.text[:1].isupper() and rules.starts("exercises", line.text) is not None
+        open_ = () if opens else halves
+        continued = _continued(i, lines, kinds, last, open_, metrics=metrics, abbreviations=abbreviations)
         if continued is None or continued.path != paths[i]:
             continued = Paragraph(kinds[i], paths[i], "", [])
             done.append(continued)
@@ -184,13 +188,42 @@ def _continued(
     kind, line = kinds[i], lines[i]
     if kind == "prose":
         adjoins = last is not None and last.kind == "prose" and last.lines[-1] == i - 1
-        if last is not None and adjoins and not starts_paragraph(lines[i - 1], line, last.text, metrics, abbreviations):
-            return last
-        waiting = (half for half in reversed(halves) if half is not last)
-        return next((half for half in waiting if _resumes(half, lines[half.lines[-1]], line, abbreviations)), None)
+        if last is None or not adjoins or starts_paragraph(lines[i - 1], line, last.text, metrics, abbreviations):
+            return _unfinished(line, last, halves, lines, abbreviations)
+        return None if last.text[-1:] not in ",;" and _is_headword(i, lines, metrics) else last
     if kind == "equation" and last is not None and last.kind == "prose" and not ends_sentence(last.text, abbreviations):
         return last
     return last if last is not None and last.kind == kind and _goes_on(lines[i - 1], line, kind) else None
+
+
+def _unfinished(
+    line: Line,
+    last: Paragraph | None,
+    halves: Sequence[Paragraph],
+    lines: Sequence[Line],
+    abbreviations: AbstractSet[str],
+) -> Paragraph | None:
+    """The paragraph before ``line`` that it goes on with; no finished one in such letters stands between the two."""
+    for half in reversed(halves):
+        end = lines[half.lines[-1]]
+        if half is not last and _resumes(half, end, line, abbreviations):
+            return half
+        alike = _same_frame(end, line) and abs(end.size - line.size) <= 0.15 * end.size
+        if alike and ends_sentence(half.text, abbreviations):
+            return None
+    return None
+
+
+def _is_headword(i: int, lines: Sequence[Line], metrics: TextMetrics) -> bool:
+    """Whether a line in small letters stands alone behind a gap, above the sentence that explains it."""
+    if i + 1 == len(lines) or not lines[i].text[:1].islower():
+        return False
+    before, line, after = lines[i - 1 : i + 2]
+    if not (before.page, before.column) == (line.page, line.column) == (after.page, after.column):
+        return False
+    apart = line.baseline - before.baseline > 1.45 * metrics.leading and after.baseline > line.baseline
+    alone = _short(before) and _short(line) and _HEADWORD.fullmatch(line.text) is not None
+    return apart and alone and after.text[:1].isupper()
 
 
 def starts_paragraph(
@@ -221,6 +254,10 @@ def _same_frame(before: Line, line: Line) -> bool:
 
 def _short(line: Line) -> bool:
     return line.x1 < line.col_x0 + 0.85 * (line.col_x1 - line.col_x0)
+
+
+def _wide(line: Line) -> bool:
+    return not line.gaps and line.x0 <= line.col_x0 + 2 and line.x1 >= line.col_x1 - 0.05 * (line.col_x1 - line.col_x0)
 
 
 def _resumes(half: Paragraph, end: Line, line: Line, abbreviations: AbstractSet[str]) -> bool:
@@ -274,8 +311,10 @@ def settle_paragraphs(
     abbreviations = rules.words("abbreviations")
     # Where most of the text stands in frames, they are decoration.
     boxes = sum(len(line.text) for line in lines if line.frame) <= 0.5 * sum(len(line.text) for line in lines)
-    for p in paragraphs:
-        if p.kind == "prose" and not _reads_as_prose(p, lines, metrics, abbreviations):
+    prose = [p.kind == "prose" and _reads_as_prose(p, lines, metrics, abbreviations) for p in paragraphs]
+    headwords = set(_headwords(paragraphs, prose, lines))
+    for n, p in enumerate(paragraphs):
+        if p.kind == "prose" and not prose[n] and n not in headwords:
             p.kind = "equation" if _FORMULA.search(p.text) else "figure"
             p.kind = "table" if any(lines[i].gaps for i in p.lines) else p.kind
         role = roles[p.path] if p.kind in ("prose", "list", "equation") else None
@@ -290,6 +329,26 @@ def settle_paragraphs(
             p.kind = "box"
 
 
+def _headwords(paragraphs: Sequence[Paragraph], prose: Sequence[bool], lines: Sequence[Line]) -> Iterator[int]:
+    """The places of paragraphs that are a word or a few above their explanation, in running text."""
+    for n, (p, after) in enumerate(pairwise(paragraphs)):
+        if p.kind != "prose" or prose[n] or not prose[n + 1] or not _heads(p, after, lines):
+            continue
+        before = paragraphs[n - 1] if n and paragraphs[n - 1].lines[-1] == p.lines[0] - 1 else None
+        if before is None or (prose[n - 1] and before.text[-1] not in ",;"):
+            yield n
+
+
+def _heads(p: Paragraph, after: Paragraph, lines: Sequence[Line]) -> bool:
+    """Whether a paragraph is a word or a few, in letters of the same size, directly above the next."""
+    line, below = lines[p.lines[-1]], lines[after.lines[0]]
+    if len(p.lines) > 1 or after.lines[0] != p.lines[0] + 1 or _HEADWORD.fullmatch(p.text) is None:
+        return False
+    same = (line.page, line.column) == (below.page, below.column) and abs(line.size - below.size) < 0.5
+    return same and -2 <= below.x0 - line.x0 <= 4 * line.size and 0 < below.baseline - line.baseline < 2.5 * line.size
+
+
+_HEADWORD = re.compile(r"[^\W\d_][\w'’ /-]*(?: \([\w ]+\))?:?")
 _YEAR, _FORMULA = re.compile(r"\b(1[5-9]|20)\d\d\b"), re.compile(r"[=<>≤≥∈∀∃¬∧∨→↔⊢⊨∑∫√]")
 _WORDLIKE = re.compile(r"[(\[“‘\"']*[^\W\d_]{2,}(?:[-–’'‐][^\W\d_]+)*[)\]”’\"'.,;:!?]*")
 
@@ -304,6 +363,11 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], metrics: TextMetrics, a
     tokens = p.text.split()
     words = list(filter(_wordlike, tokens))
     small = sum(map(str.islower, words))
+    # Lines from edge to edge are prose, whatever formulas stand in them or, displayed, below them.
+    if small >= 8 and len(words) >= 0.3 * len(tokens) and sum(_wide(lines[i]) for i in p.lines) >= 2:
+        return True
+    if len(words) == len(tokens) and p.text.endswith(":") and p.text[0].isupper():  # "For example:"
+        return True
     if len(words) < 0.45 * len(tokens) or small < 2:
         return False
     usual = abs(lines[p.lines[0]].size - metrics.size) <= 0.06 * metrics.size

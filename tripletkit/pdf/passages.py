@@ -93,7 +93,8 @@ class _Cutter:
         # "Proof." and "Solution." belong to what follows.
         title = start == 0 and end - start < 20
         whole = p.kind != "prose" or ((text.endswith(":") or ends_sentence(text, self.abbreviations)) and not title)
-        return _Piece(text, p.places_of(start, end), tokens, glue, whole, not text[0].islower())
+        headword = len(p.places) == 1 and end - start == len(p.text) and not whole
+        return _Piece(text, p.places_of(start, end), tokens, glue, whole, headword or not text[0].islower())
 
     def _broken(self, p: Paragraph, start: int, end: int, glue: str) -> Iterator[_Piece]:
         """A sentence over the limit, cut between words; a word over the limit, cut between characters."""

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from statistics import median
 
-from tripletkit.language.layout_words import APPENDIX_LETTER, INDEX_ENTRY, INDEX_ENTRY_TAIL, NEVER_LAST, SEE
+from tripletkit.language.layout_words import (
+    APPENDIX_LETTER,
+    INDEX_ENTRY,
+    INDEX_ENTRY_TAIL,
+    NEVER_LAST,
+    OPENING_TITLE,
+    SEE,
+)
+from tripletkit.pdf.glossary_shapes import is_glossary
 from tripletkit.pdf.headings import styled_headings
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.reader import Bookmark
@@ -26,6 +34,10 @@ COVERAGE = 0.9
 INDEX_SHARE = 0.55
 #: An index without a title stands after this share of a book.
 UNTITLED_FROM = 0.6
+#: Share of lines that name a page from which a page is one of the contents, and below which the contents are over.
+CONTENTS_SHARE, OVER_SHARE = 0.3, 0.12
+#: Share of the lines of a bibliography, at least, that hold a year or an address.
+CITED_SHARE = 0.05
 #: Front matter does not go on past this share of a book.
 FRONT_SHARE = 0.3
 
@@ -35,6 +47,7 @@ SECTION_ROLES = ("exercise", "summary", "glossary", "bibliography")
 _ROLES = ("front", "toc", "glossary", "index", "bibliography")
 _LEADERS = re.compile(r"(?:\s?[.·_]){3,}")
 _NUMBER_END = re.compile(r"\D[\s.](\d{1,4}|[ivxl]{1,6})$")  # of eight characters at most
+_CITED = re.compile(r"\b(?:1[5-9]|20)\d\d|https?:|www\.|doi\b", re.IGNORECASE)
 _ENTRY_START = re.compile(r"[\"'“‘(.\\$@%&#<-]{0,2}[^\W\d_]")
 
 
@@ -67,8 +80,10 @@ def page_roles(
     shares = [index_share(lines) for lines in pages]
     roles = _spanned(pages, headings)
     _settle_index(roles, shares, [len(lines) for lines in pages])
-    _settle_contents(roles, pages)
-    _settle_front(roles, headings, labels, rules)
+    _settle_glossaries(roles, pages)
+    _settle_contents(roles, pages, {h.page for h in headings if h.label == "toc"})
+    _settle_bibliographies(roles, pages)
+    _settle_front(roles, headings, labels, {n for n, lines in enumerate(pages) if _lists(lines)}, rules)
     return roles
 
 
@@ -169,8 +184,15 @@ def _settle_index(roles: list[str], shares: Sequence[float], lengths: Sequence[i
         if max(shares[first:last]) < 0.25:  # a section named so: Index of refraction
             roles[first:last] = ["body"] * (last - first)
     for page in range(int(UNTITLED_FROM * len(roles)), len(roles)):
-        if shares[page] >= INDEX_SHARE and lengths[page] >= 15 and roles[page] != "toc":
+        if shares[page] >= INDEX_SHARE and lengths[page] >= 15 and roles[page] not in ("toc", "glossary"):
             roles[page] = "index"
+
+
+def _settle_glossaries(roles: list[str], pages: Sequence[Sequence[Line]]) -> None:
+    """Pages under a glossary's title that are not set like one are text; so is a glossary that is the book itself."""
+    for first, last in _runs(roles, "glossary"):
+        if last - first > 0.5 * len(roles) or not is_glossary(chain.from_iterable(pages[first:last])):
+            roles[first:last] = ["body"] * (last - first)
 
 
 def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
@@ -180,14 +202,45 @@ def _runs(roles: Sequence[str], role: str) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]]) -> None:
-    """Contents end where prose begins: the chapters' own headings may be set smaller than their title."""
+def _settle_contents(roles: list[str], pages: Sequence[Sequence[Line]], titled: Set[int]) -> None:
+    """Contents end where their lines name no more pages, or prose begins: the chapters' headings may be smaller.
+
+    ``titled``: the pages with a title such as "Contents" or "List of Symbols"; the latter name no pages at all.
+    """
     for first, last in _runs(roles, "toc"):
-        prose = next((page for page in range(first + 1, last) if _is_prose(pages[page])), last)
-        roles[prose:last] = ["body"] * (last - prose)
+        named = 0.0
+        for page in range(first, last):
+            share = _named_share(pages[page])
+            if page == first or page in titled:
+                named = share
+            elif _is_prose(pages[page]) or (named >= CONTENTS_SHARE and share < OVER_SHARE and len(pages[page]) >= 5):
+                roles[page:last] = ["body"] * (last - page)
+                break
     for page in range(1, len(roles) - 1):  # an empty page between two of the contents
         if not pages[page] and roles[page - 1] == roles[page + 1] == "toc":
             roles[page] = "toc"
+
+
+def _settle_bibliographies(roles: list[str], pages: Sequence[Sequence[Line]]) -> None:
+    """A section that is called so may be about references, as of C++: it cites nothing."""
+    for first, last in _runs(roles, "bibliography"):
+        lines = list(chain.from_iterable(pages[first:last]))
+        if sum(_CITED.search(line.text) is not None for line in lines) < CITED_SHARE * len(lines):
+            roles[first:last] = ["body"] * (last - first)
+
+
+def _named_share(lines: Sequence[Line]) -> float:
+    """Share of the lines that end in a page's number, or have a leader to one."""
+    named = (line.text.isdigit() or _names_page(line.text) or _LEADERS.search(line.text) for line in lines)
+    return sum(map(bool, named)) / max(len(lines), 1)
+
+
+def _lists(lines: Sequence[Line]) -> bool:
+    return _named_share(lines) >= CONTENTS_SHARE
+
+
+def _names_page(text: str) -> bool:
+    return _NUMBER_END.search(text, max(len(text) - 8, 0)) is not None
 
 
 def _is_prose(lines: Sequence[Line]) -> bool:
@@ -196,28 +249,43 @@ def _is_prose(lines: Sequence[Line]) -> bool:
         return False
     if sum(map(str.isalpha, text := "".join(line.text for line in lines))) < 0.6 * len(text):
         return False  # a list of exercises or figures by their numbers
-    entries = sum(_NUMBER_END.search(line.text, max(len(line.text) - 8, 0)) is not None for line in lines)
+    entries = sum(_names_page(line.text) for line in lines)
     edge = max(line.x1 for line in lines)
     full = sum(edge - line.x1 <= 2 * line.size for line in lines)
     return entries <= 0.15 * len(lines) and full >= 0.5 * len(lines)
 
 
-def _settle_front(roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], rules: Rules) -> None:
-    """What stands before the page where the text proper begins is front matter, and nothing after it is."""
+def _settle_front(
+    roles: list[str], headings: Sequence[PageHeading], labels: Sequence[str], listing: Set[int], rules: Rules
+) -> None:
+    """What stands before the page where the text proper begins is front matter, and nothing after it is.
+
+    ``listing``: the pages that list others, as the contents of a part do.
+    """
     last = int(FRONT_SHARE * len(roles))
-    # The first numbered heading outside the contents, else the first after them that is no front matter.
+    # The first numbered heading outside the contents, or an introduction, else the first that is no front matter.
     outside = [h for h in headings if roles[h.page] not in ("toc", "front")]
-    contents = [page for page, role in enumerate(roles[:last]) if role == "toc"]
-    numbered = (h.page for h in outside if rules.starts("headings", h.text))
-    unlabelled = (h.page for h in outside if contents and h.page > contents[-1] and not h.label)
+    contents = max((page for page, role in enumerate(roles[:last]) if role == "toc"), default=0)
+    numbered = (
+        h.page
+        for h in outside
+        if rules.starts("headings", h.text)
+        or (h.page > contents and labels[h.page].isdigit() and OPENING_TITLE.match(h.text))
+    )
+    # A chapter called Terminology is text, as any that its title says nothing of.
+    plain = (h for h in outside if not h.label or (h.label == "glossary" and roles[h.page] == "body"))
+    unlabelled = (h.page for h in plain if 0 < contents < h.page)
     start = next(chain(numbered, unlabelled), last + 1)
-    # Roman numbers are for front matter: the text begins with page 1, or later.
+    # Roman numbers are for front matter: the text begins with page 1, or behind contents that stand after it.
     one = next((page for page, label in enumerate(labels[: last + 1]) if label == "1"), 0)
-    first = max(start if start <= last else 0, one)
+    first = start if start <= last else 0
+    if one > 1 or (one and contents):
+        first = max(one, contents + 1 if contents < first else 0)
     for page in range(first):
         if roles[page] == "body":
             roles[page] = "front"
     # A preface's span may run on where the first chapter's title was not seen as a heading.
     for page in range(first, len(roles)):
-        if roles[page] in ("front", "toc") and page < FRONT_SHARE * len(roles) and first > 0:
+        over = roles[page] == "front" or (roles[page] == "toc" and page not in listing)
+        if over and page < FRONT_SHARE * len(roles) and first > 0:
             roles[page] = "body"

@@ -52,7 +52,7 @@ OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
 
-VERSION = 6
+VERSION = 7
 #: The longest passage for an encoder that reads texts of any length.
 UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
@@ -73,6 +73,8 @@ _CURES = {
 }
 #: The reason in `dropped` for a book that was read and has no passage.
 EMPTY_BOOK = "book without passages"
+#: Of more books than this, the summary counts the pages in no passage, and does not list them.
+FEW_BOOKS = 10
 #: Roles of pages whose text is in no passage.
 _NO_PASSAGES = ("front", "toc", "glossary", "index", "bibliography")
 
@@ -332,7 +334,7 @@ def _notes(tables: dict[str, pl.DataFrame], dropped: list[Row]) -> Iterator[str]
         if row["reason"] == EMPTY_BOOK:
             hint = 'If a role is wrong, set it, for example: --set \'extract.roles={"1-20"="body"}\''
             yield f"{row['item']}: no passages, though it has text: {row['detail']}\n  {hint}"
-    for book_id, path in books if len(books) > 1 else ():
+    for book_id, path in books if 1 < len(books) <= FEW_BOOKS else ():
         if held := _role_ranges(tables["pages"].filter(book_id=book_id), _NO_PASSAGES):
             yield f"          {Path(path).name}: pages in no passage: {held}"
 

@@ -59,7 +59,8 @@ def run(job: Job) -> StageResult:
             continue
         more_terms = own.more_terms
         sought = [*found.sought, *(f"{title}: {line}" for line in own.found.sought)]
-        found = Harvest(found.terms + own.found.terms, found.dropped + own.found.dropped, sought)
+        shapes = tuple(dict.fromkeys(found.shapes + own.found.shapes))
+        found = Harvest(found.terms + own.found.terms, found.dropped + own.found.dropped, sought, shapes=shapes)
         proposals.append(own.proposals)
         sources = {source for row in own.found.terms for source in texts_in(row["sources"])}
         if not (settings.terms or sources - {"acronym", "definition"}):
@@ -72,7 +73,7 @@ def run(job: Job) -> StageResult:
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
     terms, more_lost = _with_surfaces(make_table(TERMS, found.terms), passages, job)
     dropped += (lost := [*lost, *more_lost])
-    return _result(terms, dropped, (*map(lost_in_words, lost), *notes))
+    return _result(terms, dropped, (*map(lost_in_words, lost), *notes), found.shapes)
 
 
 def _in_order(books: pl.DataFrame) -> Iterator[tuple[str, str, str]]:
@@ -183,13 +184,14 @@ def _proposals(title: str, found: Harvest) -> str:
     return "\n".join([f"# {' '.join(title.split())}", *lines, *scores, ""])
 
 
-def _result(terms: pl.DataFrame, dropped: list[Row], notes: tuple[str, ...]) -> StageResult:
+def _result(terms: pl.DataFrame, dropped: list[Row], notes: tuple[str, ...], shapes: tuple[str, ...]) -> StageResult:
     left_out = terms.filter(~pl.col("kept")).select("term_id", "term", "reason")
     dropped = dropped + [dropped_row(term_id, term, reason, None) for term_id, term, reason in left_out.iter_rows()]
     sources = terms.explode("sources")["sources"].value_counts(sort=True, name="n")
     by_source = ", ".join(f"{name} {count:,}" for name, count in sorted(sources.iter_rows()))
     kept, definitions = int(terms["kept"].sum()), terms["definition"].count()
     summary = f"{terms.height:,} terms ({by_source}; {definitions:,} with a definition), {kept:,} kept"
+    summary += f"; glossaries read by: {', '.join(shapes)}" if shapes else ""
     counts = {"terms": terms.height, "kept": kept, "definitions": definitions}
     return StageResult({"terms": terms}, dropped, counts, summary, notes)
 
@@ -202,5 +204,5 @@ STAGE = Stage(
     settings=("glossary",),
     inputs=frozenset({Input.RULES, Input.USER_TERMS}),
     files_out=(PROPOSALS,),
-    version=4,
+    version=6,
 )

@@ -12,21 +12,33 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 
 from tripletkit.language.normalise import is_acronym, normaliser
-from tripletkit.language.term_words import PAGE_AND, PAGE_NOTE, PAGE_PREFIX, PAGE_TAIL, PAGE_TO, PLURAL_ENDING
+from tripletkit.language.term_words import (
+    PAGE_AND,
+    PAGE_NOTE,
+    PAGE_PREFIX,
+    PAGE_TAIL,
+    PAGE_TO,
+    PLURAL_ENDING,
+    PLURAL_ENDINGS,
+)
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.paragraphs import Vocabulary, book_vocabulary, join_lines
+from tripletkit.terms.phrase_index import PhraseIndex
 
 _GEOMETRY = ("page", "column", "text", "styles", "x0", "x1", "top", "bottom", "baseline", "size", "col_x0", "col_x1")
 _MARKS = "\u0300-\u0326\u0329-\u036f"  # drawn before their letter
 _AFTER = "\u0327\u0328"  # cedilla and ogonek, drawn after it
+_COMBINING = re.compile("[\u0300-\u036f]")
 _ACCENT = re.compile(rf" ?([{_MARKS}]) ?([^\W\d_])")
 _CEDILLA = re.compile(rf"([^\W\d_]) ?([{_AFTER}]) ?")
 # Words on both sides of a pause do not form a phrase. The placeholder is not a word of any language.
 _PAUSE = re.compile(r"[.,;:!?()\[\]“”—]+(?=\s|$)|(?<=\s)[(\[“—]+")
 _STOP = " zqz "
+_STOP_KEY = (_STOP.strip(),)
 _SENTENCE_ENDS = (".", "!", "?", ":")
 _WORD_END = re.compile(rf"{PLURAL_ENDING}(?!\w)")
 # Page locators as an index prints them: "84n", "xii", "586–9", "12, 45–48 passim".
@@ -160,9 +172,10 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
     for page, label, role in own.select("page", "label", "role").iter_rows():
         printed[page - 1], roles[page - 1] = label, role
     rows = lines.filter(pl.col("book_id") == book_id).sort("page", "line")
-    for kind, *values in rows.select("kind", *_GEOMETRY).iter_rows():
+    for kind, gap_word, *values in rows.select("kind", "gap_word", *_GEOMETRY).iter_rows():
         if kind != "furniture" and 0 < values[0] <= size:
             by_page[values[0] - 1].append(Line(*values))
+            by_page[values[0] - 1][-1].gap_word = gap_word
             kinds[values[0] - 1].append(kind)
     texts = [line.text for page in by_page for line in page]
     # The second half of a word that the line before cuts is left out: "ately" is no word of the book.
@@ -172,7 +185,7 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
 
 def repair_accents(text: str) -> str:
     """A combining mark that stands before its letter, or apart from it, joined to it: "H ̈older" → "Hölder"."""
-    if not any("\u0300" <= c <= "\u036f" for c in text):
+    if not _COMBINING.search(text):
         return text
     text = _ACCENT.sub(lambda m: {"ı": "i", "ȷ": "j"}.get(m.group(2), m.group(2)) + m.group(1), text)
     return unicodedata.normalize("NFC", _CEDILLA.sub(r"\1\2", text))
@@ -182,28 +195,34 @@ class Corpus:
     """Counts phrases in running ``texts`` (pages or passages) and finds which words are written in lower case."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        held = list(texts)
+        self._texts = list(texts)
         self._key = normaliser().term_key
-        self._text = "\n".join(held)
-        self.pages = len(held)
-        self._pages = [f" {' '.join(self._key(_PAUSE.sub(_STOP, text)))} " for text in held]
-        self._keys = "|".join(self._pages)
-        self._lower = {word for text in held for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
-        self._counts: dict[str, int] = {}
+        self.pages = len(self._texts)
+        self._index = PhraseIndex(map(self._words, self._texts))
+        self._lower = {word for text in self._texts for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
+
+    def _words(self, text: str) -> tuple[str, ...]:
+        return self._key(_PAUSE.sub(_STOP, text))
 
     def count(self, phrase: str) -> int:
         """How often the phrase occurs, ignoring case, number and hyphens."""
-        key = " ".join(self._key(phrase))
-        if key not in self._counts:
-            self._counts[key] = self._keys.count(f" {key} ") if key else 0
-        return self._counts[key]
+        return len(self._index.places(self._key(phrase)))
 
     def pages_with(self, forms: Iterable[str], occurrences: int) -> int:
         """Pages on which any of the forms occurs; a small number of ``occurrences`` is answer enough."""
         if occurrences <= self.pages / 2:
             return min(occurrences, self.pages)
-        keys = [f" {key} " for form in forms if (key := " ".join(self._key(form)))]
-        return sum(any(key in page for key in keys) for page in self._pages)
+        return len(self._texts_with(map(self._key, forms)))
+
+    def texts_with(self, phrase: str) -> list[str]:
+        """The texts that hold the phrase in the singular or the plural, in order; a few that do not may be among them."""
+        # Its plurals are words of their own where the normaliser keeps them apart: "economic", "economics".
+        spellings = (self._words(f"{phrase}{ending}") for ending in ("", *PLURAL_ENDINGS))
+        keys = {words[:-1] if words[-1:] == _STOP_KEY else words for words in spellings}
+        return [self._texts[at] for at in self._texts_with(keys)]
+
+    def _texts_with(self, keys: Iterable[Sequence[str]]) -> list[int]:
+        return self._index.texts_of(np.concatenate([self._index.places(key) for key in keys]))
 
     def uncapitalised(self, phrase: str) -> str:
         """The phrase with a small first letter, if the text writes its first word so."""
@@ -224,10 +243,14 @@ class Corpus:
 
     def _written(self, phrase: str) -> int:
         """How often the phrase occurs as it is, singular or plural, where it does not begin a sentence."""
-        count, at = 0, self._text.find(f" {phrase}")
-        while at >= 0:  # ten times as fast as one pattern over the whole text
-            end = at + len(phrase) + 1
-            counts = self._text[at - 1 : at] not in _SENTENCE_ENDS and _WORD_END.match(self._text, end) is not None
-            count += counts
-            at = self._text.find(f" {phrase}", end if counts else at + 1)
-        return count
+        return sum(_count_written(text, phrase) for text in self.texts_with(phrase))
+
+
+def _count_written(text: str, phrase: str) -> int:
+    count, at = 0, text.find(f" {phrase}")
+    while at >= 0:  # ten times as fast as one pattern over the text
+        end = at + len(phrase) + 1
+        counts = text[at - 1 : at] not in _SENTENCE_ENDS and _WORD_END.match(text, end) is not None
+        count += counts
+        at = text.find(f" {phrase}", end if counts else at + 1)
+    return count

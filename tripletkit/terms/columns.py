@@ -7,6 +7,7 @@ that holds only subentries has no line at its edge. So columns are found from al
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -59,7 +60,7 @@ class Indents:
 
     def level(self, indent: float) -> int:
         """Which cluster an indent belongs to, 0 for the column's edge."""
-        return max([i for i, start in enumerate(self.starts) if indent >= start - self.tolerance], default=0)
+        return max(0, bisect_right(self.starts, indent + self.tolerance) - 1)
 
 
 def lines_to_rows(pages: Mapping[int, Sequence[Line]], whole: Mapping[int, Sequence[Line]] | None = None) -> list[Line]:
@@ -166,9 +167,10 @@ def rows_to_items(rows: Sequence[Line], book: Book) -> tuple[list[Item], list[Le
     kept, dropped = _without_headings(rows)
     indents = find_indents(kept)
     items: list[Item] = []
+    width = _width(kept)
     for row in kept:
         text = plain(row.text)
-        if items and continues(items[-1], row, indents, _width(kept)):
+        if items and continues(items[-1], row, indents, width):
             last = items[-1]
             pages_apart = _only_locators(text) and not last.text.rstrip().endswith((",", "–", "-", LEADER))
             goes_on = not pages_apart or is_complete(last.text)

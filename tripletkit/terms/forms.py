@@ -15,6 +15,8 @@ from tripletkit.language import term_words as english
 from tripletkit.language.normalise import acronym_singular, is_acronym, telling_signs, term_key
 
 Key = tuple[str, ...]
+#: No long form is longer, in characters.
+REACH = 400
 _BRACKETED = re.compile(r"\(([^()]{2,60})\)")
 _SHORT = re.compile(r"[^\W\d_][\w./&+-]{0,8}[^\W_]s?")
 _POSSESSIVE = re.compile(r"(?<=\w)['’]s$")
@@ -73,8 +75,9 @@ def own_pair(term: str) -> Pair | None:
 
 def find_pairs(texts: Iterable[str]) -> Counter[Pair]:
     """Every pair introduced in the texts, with how often it is."""
-    found = ((text[: match.start()], match.group(1)) for text in texts for match in _BRACKETED.finditer(text))
-    return Counter(pair for before, inside in found if (pair := _pair_at(before.rstrip(), inside)) is not None)
+    found = ((text, match.start(), match.group(1)) for text in texts for match in _BRACKETED.finditer(text))
+    near = ((text[max(0, start - REACH) : start].rstrip(), inside) for text, start, inside in found)
+    return Counter(pair for before, inside in near if (pair := _pair_at(before, inside)) is not None)
 
 
 def _pair_at(before: str, inside: str) -> Pair | None:

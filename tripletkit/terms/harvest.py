@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -37,12 +37,16 @@ _SOUGHT = {
 
 @dataclass(frozen=True)
 class Harvest:
-    """Rows as schemas.TERMS and schemas.DROPPED have them, what was looked for, in sentences, and automatic terms' scores."""
+    """Rows as schemas.TERMS and schemas.DROPPED have them, what was looked for, in sentences, and automatic terms' scores.
+
+    ``shapes`` says how the glossaries are printed.
+    """
 
     terms: list[Row]
     dropped: list[Row]
     sought: list[str]
     scores: tuple[Scored, ...] = ()
+    shapes: tuple[str, ...] = ()
 
 
 def harvest_book(
@@ -75,7 +79,8 @@ def harvest_book(
     }
     terms, dropped, sought = _harvest(book_id, known, body, more, corpus=corpus, rules=rules)
     left = [dropped_row(one.text, book_id, one.reason, f"page {one.page}") for one in (*index_left, *glossary_left)]
-    return Harvest(terms, [*left, *dropped], [*_sought(book, entries, definitions), *sought], tuple(scores))
+    shapes = tuple(dict.fromkeys(definition.shape for definition in definitions))
+    return Harvest(terms, [*left, *dropped], [*_sought(book, entries, definitions), *sought], tuple(scores), shapes)
 
 
 def harvest_passages(
@@ -92,7 +97,7 @@ def harvest_passages(
     """
     held = list(texts)
     corpus = Corpus(held)
-    known = [TermCandidate([name], "definition") for name in defined_terms(held, rules)]
+    known = [TermCandidate([name], "definition") for name in defined_terms(held, corpus, rules)]
     scores = c_values(held, rules)[:automatic] if automatic else []
     more = {"heading": headings, "automatic": [scored.term for scored in scores] if automatic else None}
     terms, dropped, sought = _harvest(book_id, known, held, more, corpus=corpus, rules=rules)
@@ -129,28 +134,63 @@ def _harvest(
 
 
 def merge_user_terms(found: Harvest, given: Sequence[UserTerm], book_ids: Sequence[str]) -> Harvest:
-    """The harvest with a user's terms: known ones join their row in every book, others get a row without a book."""
+    """The harvest with a user's terms: known ones join their row in every book, others get a row without a book.
+
+    A row of ``dropped`` names the line of each term that joins another, and each definition that gives way.
+    """
     rows = [dict(row) for row in found.terms]
     by_key: dict[Key, list[Row]] = {}
     for row in rows:
         for form in texts_in(row["forms"]):
             by_key.setdefault(form_key(form), []).append(row)
-    alone: list[TermCandidate] = []
+    alone: list[UserTerm] = []
+    dropped: list[Row] = []
     for term in given:
-        forms = [*own_forms(term.term), *term.forms]
+        forms = _forms_of(term)
         known = {id(row): row for form in forms for row in by_key.get(form_key(form), [])}
         for row in known.values():
+            lost = row["definition"] if term.definition else None
+            dropped += _joined(term, str(row["term"]), lost=lost, kept=term.definition)
             row["forms"] = list(dict.fromkeys([*texts_in(row["forms"]), *forms]))
             row["sources"] = sorted({*texts_in(row["sources"]), "user"})
             row["definition"] = term.definition or row["definition"]
             row["kept"], row["reason"] = True, None
         if not known:
-            alone.append(TermCandidate(forms, "user", term.definition))
-    new, _, _ = concepts.merge(alone, lambda form: 1)
-    rows += [concepts.term_row(*held, None) for held in zip(new, concepts.concept_ids(new, None), strict=True)]
+            alone.append(term)
+    new, repeated = _own_rows(alone)
     joined = len(given) - len(alone)
     sought = [*found.sought, f"user's file: {len(given)} terms, {joined} of them known to {len(book_ids)} book(s)"]
-    return Harvest(sorted(rows, key=lambda row: str(row["term_id"])), found.dropped, sought, found.scores)
+    terms = sorted([*rows, *new], key=lambda row: str(row["term_id"]))
+    return replace(found, terms=terms, dropped=[*found.dropped, *dropped, *repeated], sought=sought)
+
+
+def _forms_of(term: UserTerm) -> list[str]:
+    """What a user's term is called, as it is given first."""
+    return list(dict.fromkeys([term.term, *own_forms(term.term), *term.forms]))
+
+
+def _joined(term: UserTerm, name: str, *, lost: object, kept: object) -> list[Row]:
+    """Rows of ``dropped`` for a user's term that joins the term ``name``, and for the definition that gives way."""
+    rows = [] if name == term.term else [dropped_row(term.term, name, "given term joined to another", term.place)]
+    if lost and lost != kept:
+        rows.append(dropped_row(name, term.place, "another definition was kept", str(lost)))
+    return rows
+
+
+def _own_rows(given: Sequence[UserTerm]) -> tuple[list[Row], list[Row]]:
+    """Rows of ``terms`` for a user's terms that no book has, and of ``dropped`` for those that are given again."""
+    candidates = [TermCandidate(_forms_of(term), "user", term.definition) for term in given]
+    merged, _, _ = concepts.merge(candidates, lambda form: 1)
+    dropped: list[Row] = []
+    for concept in merged:
+        first, *others = (given[at] for at in sorted(concept.members))
+        concept.term = first.term  # as the user writes it
+        concept.forms = list(dict.fromkeys([first.term, *concept.forms]))
+        concept.definition = next((term.definition for term in (first, *others) if term.definition), None)
+        for term in others:
+            dropped += _joined(term, first.term, lost=term.definition, kept=concept.definition)
+    ids = concepts.concept_ids(merged, None)
+    return [concepts.term_row(*held, None) for held in zip(merged, ids, strict=True)], dropped
 
 
 def _glossary_candidates(definitions: Sequence[Definition], book: Book) -> list[TermCandidate]:
@@ -172,7 +212,7 @@ def _sought(book: Book, entries: Sequence[IndexEntry], definitions: Sequence[Def
         f"index: {len(entries)} entries on {where}" + (f" ({', '.join(kinds)})" if len(kinds) > 1 else "")
         if entries
         else "index: none found (no page titled so, and none whose lines end in page numbers in alphabetical order)",
-        f"glossary: {len(definitions)} definitions"
+        f"glossary: {len(definitions)} definitions ({', '.join(sorted({d.shape for d in definitions}))})"
         if definitions
         else "glossary: none found (no heading such as Glossary or Key Terms with entries under it)",
     ]

@@ -17,7 +17,7 @@ from tripletkit.language import term_words as english
 from tripletkit.language.definitions import IS, LEAD_IN, OPENING, named_words
 from tripletkit.language.normalise import term_key
 from tripletkit.rules import Rules
-from tripletkit.terms.book_text import Book
+from tripletkit.terms.book_text import Book, Corpus
 from tripletkit.terms.forms import Key, commonest
 
 #: A phrase of a title that occurs less often in prose names no term of the text.
@@ -35,16 +35,15 @@ _EDGE = "“”‘’\"'(),.;:!?"
 _PAUSE = re.compile(r"[^\w\s'’‐‑-]+|\d\S*|\n")
 
 
-def defined_terms(texts: Iterable[str], rules: Rules) -> list[str]:
-    """Phrases that a sentence of plain text defines ("X is called Y", "A Y is a …") and the texts use again, in order."""
-    held, empty = list(texts), _empty_words(rules)
+def defined_terms(texts: Iterable[str], corpus: Corpus, rules: Rules) -> list[str]:
+    """Phrases that a sentence of plain text defines ("X is called Y", "A Y is a …") and the corpus uses again, in order."""
+    empty = _empty_words(rules)
     found: dict[Key, str] = {}
-    for words in (words for text in held for words in named_words(text)):
-        name = " ".join(takewhile(lambda word: word.lower() not in empty, words))
+    for words in (words for text in texts for words in named_words(text)):
+        name = " ".join(takewhile(lambda word: word.lower() not in empty, words)).rstrip("’'")
         if _is_phrase(name, rules):
             found.setdefault(term_key(name), name)
-    prose = "\n".join(held).lower()
-    return [name for name in found.values() if prose.count(name.lower()) > 1]
+    return [name for name in found.values() if corpus.count(name) > 1]
 
 
 def _empty_words(rules: Rules) -> frozenset[str]:
@@ -113,10 +112,11 @@ def heading_terms(titles: Iterable[str], texts: Iterable[str], rules: Rules) -> 
     "4.2 Hash Tables and Linear Probing" names two. Kept are phrases that occur in prose often enough and are no clause;
     titles that every book has stand in rules/stop_headings.txt. See docs/design-decisions.md for how good they are.
     """
-    prose = "\n".join(texts)
-    small = "".join(c.lower() if len(c.lower()) == 1 else c for c in prose)  # as long as the prose, so offsets hold
+    corpus = Corpus(texts)
     found: dict[Key, str] = {}
     for phrase in sorted({part.lower() for title in titles for part in _title_phrases(title, rules)}):
+        prose = "\n".join(corpus.texts_with(phrase.removesuffix("s")))
+        small = "".join(c.lower() if len(c.lower()) == 1 else c for c in prose)  # as long as the prose, so offsets hold
         pattern = re.compile(rf"{re.escape(phrase.removesuffix('s'))}{english.PLURAL_ENDING}(?!\w)")
         # That it begins a word is checked afterwards: a pattern that begins with its text is ten times as fast.
         found_at = (m.span() for m in pattern.finditer(small))
