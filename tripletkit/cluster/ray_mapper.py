@@ -223,7 +223,8 @@ class _Pool:
             self._failed_starts += 1
             if self._failed_starts >= MOST_FAILED_STARTS:
                 problem = f"no worker can be started on the cluster ({_last_line(raised)})"
-                raise ConfigError(problem, "See the logs of Ray, and how much memory its nodes have.") from raised
+                cure = f"Check that tripletkit {tripletkit.__version__} is on every node, and how much memory is free there."
+                raise ConfigError(problem, cure) from raised
             return
         if error is not None:
             raise error
