@@ -12,7 +12,7 @@ import tripletkit
 PACKAGE = Path(tripletkit.__file__).parent
 #: Heavy or awkward libraries, and the modules that may import them.
 OWNERS = {
-    "pypdfium2": {"pdf/reader.py", "pdf/inspect.py"},
+    "pypdfium2": {"pdf/glyphs.py", "pdf/reader.py", "pdf/words.py", "pdf/inspect.py"},
     "pdfplumber": {"pdf/pages.py"},
     "sentence_transformers": {
         "encoding/cross_encoder.py",
@@ -50,7 +50,7 @@ OWNERS = {
     "datasets": {"publishing/dataset_folder.py", "training/trainer.py", "project.py"},
     "ray": {"cluster/ray_mapper.py"},
     "peft": {"training/model.py"},
-    "spacy": {"tagging/mentions.py"},
+    "spacy": {"tagging/part_of_speech.py"},
     "bm25s": {"language/lexical.py"},
     "Stemmer": {"language/lexical.py"},
     "huggingface_hub": {

@@ -92,6 +92,6 @@ def test_the_metadata_names_version_extras_and_what_publishing_imports(wheel: Pa
         (name,) = [name for name in file.namelist() if name.endswith(".dist-info/METADATA")]
         metadata = Parser().parsestr(file.read(name).decode())
     assert metadata["Version"] == tripletkit.__version__
-    assert {"embedded", "nlp", "lora", "tensorboard"} <= set(metadata.get_all("Provides-Extra", []))
+    assert {"embedded", "lora", "tensorboard"} <= set(metadata.get_all("Provides-Extra", []))
     required = {line.split(">")[0].split("=")[0].strip() for line in metadata.get_all("Requires-Dist", [])}
     assert {"jinja2", "pyyaml", "torch", "sentence-transformers"} <= required

@@ -20,8 +20,5 @@ def rng_for(seed: int, *scope: str) -> random.Random:
 
 def file_sha256(path: Path) -> str:
     """Hex digest of a file's bytes, read in pieces."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

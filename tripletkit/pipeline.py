@@ -24,6 +24,7 @@ from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
 from tripletkit.stage import Input, Job, Stage, StageReport, StageResult
 from tripletkit.store import MULTI_VECTOR, Manifest, Store, sha256_if_there
+from tripletkit.tagging.part_of_speech import NONE, find_pipeline
 from tripletkit.teaching.place import resolve_teacher
 from tripletkit.user_rows import BAD_ROW, counted
 
@@ -272,6 +273,7 @@ _INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
     Input.BOOKS: lambda of: {"books": {str(path): sha256_if_there(path) for path in of.books}},
     Input.RULES: lambda of: {"rules": of.rules.fingerprint},
     Input.WORD_RULES: lambda of: {"word_rules": of.rules.word_fingerprint},
+    Input.PIPELINE: lambda of: {"pipeline": str(find_pipeline(of.settings.tag.nlp) or NONE)},
     Input.TOKENIZER: lambda of: {"tokenizer": (at := of.base_encoder).tokenizer_fingerprint, "encoder_name": at.name},
     Input.ENCODER: lambda _: {},
     Input.COMPARED_ENCODERS: lambda of: {

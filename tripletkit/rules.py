@@ -30,6 +30,7 @@ KINDS = {
     "nouns": "words",  # nouns that end as adverbs, adjectives or participles do
     "stop_headings": "words",  # titles, and ends of titles, that name nothing taught
     "idioms": "patterns",  # turns of phrase in which a word is not the term of that name
+    "noun_verbs": "words",  # nouns that are verbs too
     "verb_neighbours": "pairs",  # words beside a one-word term by which it is a verb: role: word
     "plurals": "pairs",  # plurals that no rule makes: plural: singular
     "variants": "pairs",  # two spellings of one word: british: american

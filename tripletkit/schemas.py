@@ -16,7 +16,7 @@ TEXT, INT, REAL, BOOL = pl.String, pl.Int32, pl.Float32, pl.Boolean
 TEXTS, REALS = pl.List(pl.String), pl.List(pl.Float32)
 #: Stands between two titles of a passage's section: "1 Intro › 1.2 Types".
 SECTION_MARK = " › "
-LOCATORS = pl.List(pl.Struct({"label": pl.String, "page": pl.Int32, "range_end": pl.String}))
+LOCATORS = pl.List(pl.Struct({"label": pl.String, "page": pl.Int32, "range_end": pl.String, "main": pl.Boolean}))
 BOXES = pl.List(
     pl.Struct({"page": pl.Int32, "x0": pl.Float32, "top": pl.Float32, "x1": pl.Float32, "bottom": pl.Float32})
 )
@@ -71,7 +71,7 @@ LINES = Table("lines", ("book_id", "page", "line"), "Every printed line with its
     page=Column(INT, "physical page"),
     line=Column(INT, "place in the reading order of its page, from 0"),
     column=Column(INT, "column, from 0 at the left; -1 if the line spans columns"),
-    kind=Column(TEXT, "a passage's kind, or heading, furniture (running heads, page numbers), figure"),
+    kind=Column(TEXT, "a passage's kind, or heading, furniture (running heads, page numbers), margin"),
     text=Column(TEXT, "as printed, with single spaces"),
     styles=Column(TEXT, "one letter per word: r, b bold, i italic, z bold italic, m monospaced"),
     x0=Column(REAL, "left edge, points"),
@@ -117,7 +117,10 @@ TERMS = Table("terms", ("term_id",), "The terms: one row per concept").with_colu
     definition=Column(TEXT, "from a glossary or the user", null=True),
     parent_id=Column(TEXT, "term_id of the index entry above it", null=True),
     see_also=Column(TEXTS, "term_ids"),
-    locators=Column(LOCATORS, "pages that the index cites; page is the physical page, null if no page has that label"),
+    locators=Column(
+        LOCATORS,
+        "pages that the index cites; page: the physical one, null if no page has that label; main: in bold among others",
+    ),
     kept=Column(BOOL, "whether it is tagged and mined"),
     reason=Column(TEXT, "why it is not kept", null=True),
 )

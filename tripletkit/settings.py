@@ -19,7 +19,7 @@ DEFAULT_ENCODER = "sentence-transformers/all-mpnet-base-v2"
 
 #: Kinds of passage in which terms are tagged by default, and all kinds (column `kind` of the table `passages`).
 TaggedKind = Literal["prose", "list", "exercise", "summary", "box", "footnote", "caption"]
-PassageKind = Literal[TaggedKind, "code", "table", "equation", "figure", "heading", "glossary"]
+PassageKind = Literal[TaggedKind, "code", "table", "equation", "figure", "heading", "margin", "glossary"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 #: Stands for the last page of any book in a range without an end.
 LAST_PAGE = 1_000_000
@@ -58,6 +58,9 @@ class ExtractSettings(Section):
     backend: Literal["pdfium", "pdfplumber"] = setting("pdfium", "library that reads the PDF")
     roles: dict[str, PageRole | dict[str, PageRole]] = setting(
         {}, "page roles that override the detected ones, by physical pages, or by book: see the FAQ"
+    )
+    raised_signs: Literal["unicode", "caret"] = setting(
+        "unicode", "raised and lowered numbers: unicode (10¹², x₁), or caret (10^12, x_1) for tokenizers that fold them"
     )
     book_seconds: float = setting(600, "time limit for reading one book", gt=0)
     page_seconds: float = setting(60, "time limit for reading one page; a page over it is left out", gt=0)
@@ -103,7 +106,10 @@ class TagSettings(Section):
     """Which passages are searched for terms."""
 
     kinds: tuple[PassageKind, ...] = setting(get_args(TaggedKind), "kinds of passage that are tagged", min_length=1)
-    nlp: str | None = setting(None, "spaCy pipeline, such as en_core_web_sm, to leave out words used as verbs")
+    nlp: str = setting(
+        "auto",
+        "spaCy pipeline that finds words used as verbs; auto: a small English one if installed; none: rules only",
+    )
 
 
 class SplitSettings(Section):

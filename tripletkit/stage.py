@@ -29,6 +29,7 @@ class Input(StrEnum):
     BOOKS = "books"  # the files that are read
     RULES = "rules"
     WORD_RULES = "word_rules"  # the rules by which words are compared: plurals and spelling variants
+    PIPELINE = "pipeline"  # of spaCy, that `tag.nlp` chooses: its name and version
     TOKENIZER = "tokenizer"  # of the base encoder, with its token limit; not its weights
     ENCODER = "encoder"  # all of the encoder that the stage begins with
     COMPARED_ENCODERS = "compared_encoders"  # the encoders that `evaluate` compares

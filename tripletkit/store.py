@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -165,8 +165,15 @@ def sha256_if_there(path: Path) -> str:
 
 def folder_sha256(folder: Path) -> str:
     """One hash of a folder's files, by name and content, without hidden files and Markdown."""
-    digest = hashlib.sha256()
+    return hash_of_files(files_sha256(folder))
+
+
+def files_sha256(folder: Path) -> dict[str, str]:
+    """The hash of each of a folder's files by its path in it, in order, without hidden files and Markdown."""
     kept = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".md")
-    for path in sorted(kept):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
-    return digest.hexdigest()
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(kept)}
+
+
+def hash_of_files(files: Mapping[str, str]) -> str:
+    """One hash of a folder's files by their names and hashes."""
+    return hashlib.sha256("".join(f"{name}\0{sha}\n" for name, sha in files.items()).encode()).hexdigest()

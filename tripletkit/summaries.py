@@ -24,6 +24,7 @@ from tripletkit.rules import Rules, load_rules
 from tripletkit.settings import Settings
 from tripletkit.stages.extract import READ_BOOK, UNBOUNDED_PASSAGE, problem_of
 from tripletkit.store import MAKERS, Store
+from tripletkit.tagging.part_of_speech import pipeline_in_words
 from tripletkit.teaching.place import resolve_teacher
 from tripletkit.teaching.teachers import check_teacher
 from tripletkit.training.diagnostics import Finding, lint, unmeetable_margin
@@ -216,13 +217,14 @@ def _encoder(settings: Settings) -> Iterator[Check]:
 
 
 def _other_models(settings: Settings) -> Iterator[Check]:
-    """Load the cross-encoder that filters negatives, and the teacher."""
+    """Load the pipeline that finds verbs, the cross-encoder that filters negatives, and the teacher."""
     from tripletkit.encoding.cross_encoder import load_cross_encoder
 
     def cross_encoder(name: str) -> str:
         load_cross_encoder(name)
         return f"cross-encoder: {name}; it was loaded"
 
+    yield _checked("", pipeline_in_words, settings.tag.nlp)
     if (name := settings.mine.cross_encoder) is not None:
         yield _checked("", cross_encoder, name)
     try:

@@ -14,7 +14,7 @@ from tripletkit.schemas import MENTIONS, PASSAGES, TERMS, make_table
 
 
 def test_a_pool_knows_what_is_mentioned_cited_and_related(hash_encoder: HashEncoder) -> None:
-    place = {"book_id": "b", "section": None, "label_first": "1", "label_last": "1", "boxes": []}
+    place: dict[str, object] = {"book_id": "b", "section": None, "label_first": "1", "label_last": "1", "boxes": []}
     passage = {**place, "kind": "prose", "n_tokens": 9}
     passages = make_table(
         PASSAGES,

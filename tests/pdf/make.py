@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.reader import Word
+from tripletkit.pdf.words import Word
 
 LEFT, RIGHT, SIZE, LEADING = 50.0, 350.0, 10.0, 12.0
 

@@ -86,7 +86,19 @@ def code() -> list[Row]:
     return [row(0, f"value_{n} = read(file_{n})", "m") for n in range(30)]
 
 
-TEXTS = {"prose": prose(8), "numbered statements": statements(), "questions": questions(), "code": code()}
+def sections() -> list[Row]:
+    """Sections whose titles are set like terms."""
+    titles = ("BLACKLETTER", "OLDSTYLE", "TRANSITIONAL", "MODERN", "SQUARE SERIF")
+    return [line for title in titles for line in (row(0, f"{title} It is said that", "r", above=6), *prose(4))]
+
+
+TEXTS = {
+    "prose": prose(8),
+    "numbered statements": statements(),
+    "questions": questions(),
+    "code": code(),
+    "sections": sections(),
+}
 
 
 @pytest.mark.parametrize("title", ["Glossary", "Definitions", "4 Terminology", "Key Words"])

@@ -56,6 +56,14 @@ def test_list_items_and_their_further_lines() -> None:
     assert kinds_of(*lines) == ["list", "list", "list", "prose"]
 
 
+def test_a_name_that_ends_a_paragraph_is_no_code() -> None:
+    lines = block(["Both of them can be shown to be simple calls to"], y=140, short_last=False)
+    lines += [line("accumulate.", y=152, x1=LEFT + 60, style="m"), *block(["And so on, as it is."], y=170)]
+    assert kinds_of(*lines) == ["prose", "prose", "prose"]
+    lines[1] = line("accumulate()", y=158, x0=LEFT + 20, x1=LEFT + 80, style="m")
+    assert kinds_of(*lines) == ["prose", "code", "prose"]
+
+
 def test_a_dash_or_an_o_in_running_text_is_no_bullet() -> None:
     lines = block(["Rivers carry sand and mud", "– as some say – down to the sea, el", "o la mar, and that is all."])
     assert kinds_of(*lines) == ["prose"] * 3

@@ -1,9 +1,19 @@
+import re
+from pathlib import Path
+
+import pikepdf
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pdf.make import word
+from tests.pdfs import Text, write_pdf
+from tripletkit.pdf.glyphs import Frame, characters, style_of
 from tripletkit.pdf.lines import page_lines, with_underscores
-from tripletkit.pdf.reader import Frame, RawPage, Word, _characters, style_of, word_text
+from tripletkit.pdf.paragraphs import without_notes
+from tripletkit.pdf.raised import as_signs, compose, with_carets
+from tripletkit.pdf.reader import RawPage, open_pdf, read_page
+from tripletkit.pdf.words import Word, word_text
 
 
 def lines_of(words: list[Word]) -> list[str]:
@@ -22,6 +32,19 @@ def test_two_columns_are_read_one_after_the_other() -> None:
     left = [w for i in range(8) for w in row("left text of many words", 20, 100 + 12 * i)]
     right = [w for i in range(8) for w in row("right text of many words", 210, 100 + 12 * i)]
     assert lines_of(left + right) == ["left text of many words"] * 8 + ["right text of many words"] * 8
+
+
+def test_a_block_over_both_columns_does_not_hide_them() -> None:
+    wide = [
+        w for i in range(8) for w in row("one line of the abstract goes over both of the two columns", 20, 100 + 12 * i)
+    ]
+    left = [w for i in range(15) for w in row("left text of many words", 20, 220 + 12 * i)]
+    right = [w for i in range(15) for w in row("right text of many words", 195, 220 + 12 * i)]
+    assert lines_of(wide + left + right) == [
+        *["one line of the abstract goes over both of the two columns"] * 8,
+        *["left text of many words"] * 15,
+        *["right text of many words"] * 15,
+    ]
 
 
 def test_a_few_words_on_each_side_are_no_columns() -> None:
@@ -48,7 +71,7 @@ def test_a_raised_mark_is_a_word_of_its_own_and_an_exponent_is_not() -> None:
     assert lines_of(text) == ["rivers. 9"]
     (line,) = page_lines(RawPage(1, "", 400, 600, text, 0))
     assert line.notes == (1,)
-    assert lines_of([word("x", 20), word("2", 25, y=96, size=6, space=False)]) == ["x2"]
+    assert lines_of([word("x", 20), word("2", 25, y=96, size=6, space=False)]) == ["x²"]
 
 
 def test_cells_of_a_table_make_gaps() -> None:
@@ -80,9 +103,9 @@ def test_hyphens_at_a_lines_end_and_ligatures() -> None:
 
 
 def test_codes_become_one_character_each() -> None:
-    assert _characters([0x41, 0, 0xE000]) == "A \ue000"
+    assert characters([0x41, 0, 0xE000]) == "A \ue000"
     # U+1D465 as two halves; a half alone, and a code that is none.
-    assert _characters([0xD835, 0xDC65, 0xDC65, 0x110000]) == "\U0001d465\u2060\ufffd\ufffd"
+    assert characters([0xD835, 0xDC65, 0xDC65, 0x110000]) == "\U0001d465\u2060\ufffd\ufffd"
 
 
 @given(
@@ -102,3 +125,138 @@ def test_a_stroke_on_the_baseline_is_an_underscore_and_one_elsewhere_is_not() ->
     assert [(w.text, w.x0, w.x1) for w in joined] == [("pop_change", 50, 99), ("is", 110, 120)]
     for stroke in (Frame(65, 90, 69, 90.8), Frame(80, 99.5, 84, 100.3), Frame(99, 99.5, 103, 100.3)):
         assert [w.text for w in with_underscores(words, [stroke])] == ["pop", "change", "is"]
+
+
+def read_texts(path: Path, *lines: Text) -> list[str]:
+    """The lines of a page with these texts, read from a file."""
+    with open_pdf(write_pdf(path / "page.pdf", [lines])) as document:
+        return [without_notes(line) for line in page_lines(read_page(document, 1))]
+
+
+def with_signs(text: str, y: float = 100.0) -> list[Text]:
+    """``^12 `` raises and ``_1 `` lowers what follows, up to a space, on a line from the left."""
+    parts, x = [], 50.0
+    for mark, part in re.findall(r"([\^_]?)([^\^_ ]+ ?| )", text):
+        size, shown = (6.5, part.strip()) if mark else (10.0, part.rstrip())
+        parts.append(Text(x, y + {"^": -3.5, "_": 2.0}.get(mark, 0.0), shown, size, "m"))
+        x += 0.6 * size * len(shown) + (5.0 if part.endswith(" ") and not mark else 0)
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("printed", "read"),
+    [
+        ("10^12 ,and", "10¹²,and"),
+        ("x_1 =2^n-1 and", "x₁=2ⁿ⁻¹and"),
+        ("about R^2 .", "about R²."),
+        ("(a+b)^2 =c", "(a+b)²=c"),
+        ("sin^2 x", "sin²x"),
+        ("H_2 O", "H₂O"),
+        ("10^-9 s", "10⁻⁹s"),
+        ("Galton^12,13 .", "Galton."),
+        ("(Galton)^3 said", "(Galton) said"),
+        ("ends.^4", "ends."),
+        ("on ^14 C", "on ¹⁴C"),
+        ("expressed as^25 .", "expressed as."),
+        ("a cm^2 =b", "a cm²=b"),
+    ],
+)
+def test_numbers_are_not_changed_by_raised_signs_and_notes_go(tmp_path: Path, printed: str, read: str) -> None:
+    assert read_texts(tmp_path, *with_signs(printed)) == [read]
+
+
+def test_a_footnotes_own_mark_is_one_only_at_a_lines_start(tmp_path: Path) -> None:
+    lines = [*with_signs("See it."), *with_signs("^9 Some rivers", 114), *with_signs("^10 B. Ritz", 128)]
+    lines += [*with_signs("^11 H_0 is", 142), *with_signs("^12 x is be-", 156), *with_signs("^13 We saw", 170)]
+    assert read_texts(tmp_path, *lines) == ["See it.", "Some rivers", "B. Ritz", "H₀is", "x is be-", "We saw"]
+
+
+def test_signs_of_words_that_the_file_sets_apart() -> None:
+    words = [
+        word("r", 20),
+        word("2", 25, y=96, size=6),
+        word(".", 28),
+        word("Galton", 40),
+        word("12", 70, y=96, size=6),
+    ]
+    words += [word(",", 76), word("A", 90), word("−1", 95, y=96, size=6), word("n", 110)]
+    (line,) = page_lines(RawPage(1, "", 400, 600, words, 0))
+    assert (line.text, without_notes(line)) == ("r². Galton, 12 A⁻¹ n", "r². Galton, A⁻¹ n")
+
+
+def test_letters_and_fractions_are_no_signs() -> None:
+    assert as_signs("st", "1", up=True) == "st"
+    assert (as_signs("n", "10", up=True), as_signs("n", "x", up=True)) == ("ⁿ", "n")
+    assert as_signs("5", '"', up=False) == "5"
+    assert [compose(text) for text in ("1½", "x²", "ﬁn", "2\u2044")] == ["1½", "x²", "fin", "2\u2044"]
+
+
+def test_carets() -> None:
+    assert with_carets("10¹², 10⁻⁹, 2ⁿ⁻¹, f⁽ⁿ⁾, x₁ and aₙ₋₁") == "10^12, 10^-9, 2^(n-1), f^(n), x_1 and a_(n-1)"
+
+
+@pytest.mark.parametrize(
+    ("printed", "accents", "read"),
+    [
+        ("fur alle", [(1, "¨")], "für alle"),
+        ("Pade is", [(3, "´")], "Padé is"),
+        ("Cetinkaya", [(0, "¸")], "Çetinkaya"),
+        ("the y of x", [(4, "ˆ"), (9, "¯")], "the ŷ of x̄"),
+    ],
+)
+def test_accents_of_their_own_are_composed(
+    tmp_path: Path, printed: str, accents: list[tuple[int, str]], read: str
+) -> None:
+    for before in (True, False):  # set before its letter, or after it
+        texts, x = [], 50.0
+        for place, letter in enumerate(printed):
+            marks = [Text(x, 100, mark, 10, "m") for at, mark in accents if at == place]
+            texts += [*marks, Text(x, 100, letter, 10, "m")] if before else [Text(x, 100, letter, 10, "m"), *marks]
+            x += 6
+        assert read_texts(tmp_path, *texts) == [read]
+
+
+def test_an_accents_sign_beside_a_letter_is_no_accent(tmp_path: Path) -> None:
+    assert read_texts(tmp_path, Text(50, 100, "a^2 `b` ~c", font="m")) == ["a^2 `b` ~c"]
+
+
+def turned(path: Path, matrix: str, text: str, *, before: str = "") -> Path:
+    """A page of five lines with one more text, placed by ``matrix`` and set by the operators ``before``."""
+    texts = [Text(60, 80 + 14 * i, f"A river of kind {i} brings sand and mud to its sea.") for i in range(5)]
+    stamp = Text(0, 0, "STAMP")
+    plain = write_pdf(path / "page.pdf", [[*texts, stamp]]).read_bytes()
+    old = b"BT /r 10 Tf 0 600 Td (STAMP) Tj ET"
+    new = f"BT {before} /r 10 Tf {matrix} Tm ({text}) Tj ET".encode()
+    assert old in plain
+    with pikepdf.open(path / "page.pdf") as document:
+        content = document.pages[0].Contents
+        content.write(content.read_bytes().replace(old, new))
+        document.save(path / "turned.pdf")
+    return path / "turned.pdf"
+
+
+@pytest.mark.parametrize(
+    ("matrix", "before"),
+    [
+        ("0 1 -1 0 55 450", ""),  # a library's stamp in the margin
+        ("0.7 0.7 -0.7 0.7 100 450", ""),  # a watermark across the text
+        ("1 0 0 1 60 500", "3 Tr"),  # invisible
+        ("1 0 0 1 60 500", "1 1 1 rg"),  # white on white
+        ("1 0 0 1 450 506", ""),  # outside of the page
+    ],
+)
+def test_text_that_is_turned_hidden_or_outside_is_no_part_of_the_text(tmp_path: Path, matrix: str, before: str) -> None:
+    with open_pdf(turned(tmp_path, matrix, "Downloaded by guest", before=before)) as document:
+        lines = page_lines(read_page(document, 1))
+    assert [line.text for line in lines if not line.aside] == [
+        f"A river of kind {i} brings sand and mud to its sea." for i in range(5)
+    ]
+    assert "".join(line.text for line in lines if line.aside).replace(" ", "") == "Downloadedbyguest"
+
+
+def test_white_text_on_a_ground_and_a_page_that_is_all_turned_are_text(tmp_path: Path) -> None:
+    with open_pdf(turned(tmp_path, "1 0 0 1 60 500", "White", before="0 g 50 490 100 30 re f 1 1 1 rg")) as document:
+        assert not any(line.aside for line in page_lines(read_page(document, 1)))
+    long = "A wide table that is set sideways holds most of what the page says. " * 8
+    with open_pdf(turned(tmp_path, "0 1 -1 0 55 20", long)) as document:
+        assert not any(line.aside for line in page_lines(read_page(document, 1)))

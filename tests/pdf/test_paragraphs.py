@@ -240,6 +240,13 @@ BOOK = book_vocabulary(
         ("in 1990-", "1995", "in 1990-1995"),
         ("success-", "failure", "success-failure"),
         ("un-", "heard", "unheard"),
+        ("a state-of-", "the-art device", "a state-of-the-art device"),
+        ("divide-and-", "conquer it", "divide-and-conquer it"),
+        ("by x-", "rays", "by x-rays"),
+        ("two-", "thirds of", "two-thirds of"),
+        ("a user-", "defined type", "a user-defined type"),
+        ("the self-regu-", "lating one", "the self-regulating one"),
+        ("one-", "self", "oneself"),
         ("an end", "of line", "an end of line"),
         ("a dash -", "here", "a dash - here"),
         ("", "start", "start"),
@@ -263,3 +270,11 @@ def test_joining_loses_nothing_but_one_hyphen(before: str, after: str) -> None:
     assert joined in (before + after, before[:-1] + after)
     if joined != before + after:
         assert before[-1] in "-‐"
+
+
+def test_the_second_half_of_a_cut_word_is_no_word_of_the_book() -> None:
+    texts = ["in proportion to it, a proportion of it, and disproportion-", "ately so, the proportion is not desper-"]
+    texts += ["ately small, and the sum grows", "as it should"]
+    vocabulary = book_vocabulary(texts)
+    assert vocabulary.words["ately"] == 0
+    assert join_lines("proportion-", "ately", vocabulary) == "proportionately"

@@ -32,7 +32,7 @@ ROWS = [
 def output(tmp_path: Path) -> Path:
     """Tables of eighteen definitions that do not mention their term: six train, twelve are for validation."""
     store = Store(tmp_path / "output")
-    passages = [
+    passages: list[dict[str, object]] = [
         {
             "passage_id": term, "book_id": "b", "section": None, "page_first": 1, "page_last": 1, "label_first": "1",
             "label_last": "1", "kind": "prose", "text": text, "n_tokens": 20, "boxes": [],

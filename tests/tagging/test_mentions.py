@@ -1,16 +1,11 @@
 """What a book writes its terms as becomes their forms."""
 
-from pathlib import Path
-
-import pytest
-import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tripletkit.errors import ConfigError
 from tripletkit.rules import load_rules
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.tagging.mentions import Context, Tagger, fold, load_parser, surfaces_of, with_surfaces
+from tripletkit.tagging.mentions import Context, Tagger, fold, join_surfaces, surfaces_of, with_surfaces
 
 CONTEXT = Context(load_rules())
 FORMS = {
@@ -39,6 +34,14 @@ WORDS = (
 def tagger(forms: dict[str, list[str]]) -> Tagger:
     rows = [Form(term_id, form, form == held[0]) for term_id, held in forms.items() for form in held]
     return Tagger(Matcher(rows), CONTEXT)
+
+
+def test_surfaces_of_parts_are_those_of_the_whole() -> None:
+    texts = ["Vertices and a vertex.", "VERTICES; binary heaps, Binary-Heaps.", "An SVM, SVMs."]
+    found = list(zip(texts, [one.mentions for one in tagger(FORMS).tag(texts)], strict=True))
+    whole = surfaces_of(found)
+    assert whole
+    assert join_surfaces(surfaces_of([one]) for one in found) == whole
 
 
 def observed(*texts: str) -> dict[str, list[str]]:
@@ -78,32 +81,3 @@ def test_every_mention_is_a_form_and_none_is_lost_or_won(text: str) -> None:
     }
     for m in after.mentions:
         assert fold(text[m.start : m.end]) in {fold(form) for form in forms[m.form.term_id]}
-
-
-def test_a_missing_pipeline_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"tag\.nlp = 'xx_no_such': no such spaCy pipeline"):
-        load_parser("xx_no_such")
-
-
-def test_a_pipeline_without_a_tagger_is_refused(tmp_path: Path) -> None:
-    spacy.blank("en").to_disk(tmp_path / "blank")
-    with pytest.raises(ConfigError, match="the pipeline has no tagger, only nothing"):
-        load_parser(str(tmp_path / "blank"))
-
-
-def test_verbs_are_rejected(tmp_path: Path) -> None:
-    """A tagger of one example, so that nothing is downloaded: every "markets" is a verb, every other word a noun."""
-    from spacy.training import Example
-
-    nlp = spacy.blank("en")
-    nlp.add_pipe("tagger")
-    docs = [("Kim markets trees", ["NNP", "VBZ", "NNS"]), ("trees", ["NNS"])]
-    examples = [Example.from_dict(nlp.make_doc(text), {"tags": tags}) for text, tags in docs]
-    optimizer = nlp.initialize(lambda: examples)
-    for _ in range(40):
-        nlp.update(examples, sgd=optimizer)
-    nlp.to_disk(tmp_path / "tiny")
-    matcher = Matcher([Form("market", "market", canonical=True), Form("tree", "tree", canonical=True)])
-    (tagged,) = Tagger(matcher, Context(load_rules()), load_parser(str(tmp_path / "tiny"))).tag(["Kim markets trees"])
-    assert [match.form.text for match in tagged.mentions] == ["tree"]
-    assert [rejection.reason for rejection in tagged.rejected] == ["tagged as a verb by spaCy"]

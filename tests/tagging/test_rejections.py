@@ -82,3 +82,43 @@ def test_idioms_are_the_users(tmp_path: Path) -> None:
     context = Context(load_rules(tmp_path))
     assert not tag("my family tree", context).mentions
     assert tag("my tree", context).mentions
+
+
+def among(text: str, *forms: tuple[str, str]) -> list[tuple[str, str]]:
+    """Term and surface of each mention of terms, given as id and form."""
+    matcher = Matcher(Form(term_id, form, canonical=True) for term_id, form in forms)
+    (tagged,) = Tagger(matcher, Context(load_rules())).tag([text])
+    return [(match.form.term_id, text[match.start : match.end]) for match in tagged.mentions]
+
+
+def test_names_told_apart_by_case_alone() -> None:
+    forms = (("class", "Set"), ("thing", "set"))
+    assert among("One set, one Set of them.", *forms) == [("thing", "set"), ("class", "Set")]
+    assert among("Set of all.", *forms) == [
+        ("class", "Set"),
+        ("thing", "Set"),
+    ]  # where a sentence begins, both may be meant
+    assert among("In C and c.", ("language", "C"), ("speed", "c")) == [("language", "C"), ("speed", "c")]
+
+
+def test_an_acronym_in_a_longer_term_in_capitals() -> None:
+    forms = (("protocol", "SET"), ("problem", "set cover"))
+    assert among("THE SET COVER PROBLEM", *forms) == [("problem", "SET COVER")]
+    assert among("By SET, a set cover.", *forms) == [("protocol", "SET"), ("problem", "set cover")]
+
+
+def test_two_names_in_brackets_are_two_mentions() -> None:
+    matcher = Matcher(Form("svm", form, canonical=form == "support vector machine") for form in
+                      ("support vector machine", "SVM", "support vector machine (SVM)"))  # fmt: skip
+    (tagged,) = Tagger(matcher, Context(load_rules())).tag(["A support vector machine (SVM) is one."])
+    assert [match.form.text for match in tagged.mentions] == ["support vector machine", "SVM"]
+
+
+def test_an_entry_turned_round_is_not_said_in_a_list() -> None:
+    matcher = Matcher([Form("t", "phrasing slur", canonical=True), Form("t", "slur, phrasing", canonical=False)])
+    (tagged,) = Tagger(matcher, Context(load_rules())).tag(["Ties, slurs, phrasing slurs and beams."])
+    assert len(tagged.mentions) == 1
+
+
+def test_a_bracket_of_the_sentence_is_no_part_of_the_term() -> None:
+    assert among("(They are sentences of TFL) now", ("s", "sentence (of TFL)")) == [("s", "sentences of TFL")]

@@ -60,10 +60,14 @@ def test_accents_set_apart_are_put_on_their_letters() -> None:
         ("Vector bundles", "vector bundles"),  # never said, but "vector" is
         ("A*-tree", "A*-tree"),
         ("Abelian variety", "Abelian variety"),
+        ("Poisson Process", "Poisson process"),  # a name, and a word that the text writes small
     ],
 )
 def test_a_term_is_shown_as_the_text_mostly_writes_it(phrase: str, shown: str) -> None:
-    text = "In a vector space. Vector spaces are many. By a Markov chain in the Great Depression, in Go we go and Go on; a set."
+    text = (
+        "In a vector space. Vector spaces are many. By a Markov chain in the Great Depression, in Go we go and Go on; a set."
+        " The Poisson process."
+    )
     assert Corpus([text]).as_written(phrase) == shown
 
 
@@ -107,11 +111,11 @@ def test_labels_that_no_page_of_the_book_can_bear() -> None:
 def test_expansion_maps_labels_to_all_pages_that_bear_them() -> None:
     labels = Labels(["i", "ii", "1", "2", "3", "2"])
     assert labels.expand([Span("1", "2")]) == [
-        {"label": "1", "page": 3, "range_end": "2"},
-        {"label": "2", "page": 4, "range_end": "2"},
-        {"label": "2", "page": 6, "range_end": "2"},
+        {"label": "1", "page": 3, "range_end": "2", "main": False},
+        {"label": "2", "page": 4, "range_end": "2", "main": False},
+        {"label": "2", "page": 6, "range_end": "2", "main": False},
     ]
-    assert labels.expand([Span("ii"), Span("9")]) == [
-        {"label": "ii", "page": 2, "range_end": None},
-        {"label": "9", "page": None, "range_end": None},
+    assert labels.expand([Span("ii"), Span("9"), Span("ii", main=True)]) == [
+        {"label": "ii", "page": 2, "range_end": None, "main": True},
+        {"label": "9", "page": None, "range_end": None, "main": False},
     ]

@@ -59,7 +59,7 @@ def test_a_see_reference_joins_its_target_under_any_wording() -> None:
     (concept,) = merged(
         TermCandidate(["ADT"], "index", refers=("types, abstract",)), TermCandidate(["abstract types"], "index")
     )
-    assert (concept.term, concept.forms) == ("abstract types", ["abstract types", "ADT"])
+    assert (concept.term, concept.forms) == ("abstract types", ["abstract types", "ADT", "types, abstract"])
 
 
 def test_a_target_that_is_no_entry_names_the_concept() -> None:
@@ -137,6 +137,17 @@ def test_filters_by_where_a_term_stands() -> None:
     assert judged("data", everywhere, source="glossary") is None
     assert judged("hapax", everywhere, source="index_head") == "not found in the text"
     assert judged("solution", source="glossary") is None  # this book defines it
+
+
+@pytest.mark.parametrize("text", ["A type 1 error.", "A Type I error."])
+def test_a_term_that_the_text_spells_otherwise_is_in_the_text(text: str) -> None:
+    assert judged("Type I error", Corpus([text]), source="index_head") is None
+    assert judged("Type II error", Corpus([text]), source="index_head") == "not found in the text"
+
+
+def test_a_greek_letter_is_a_symbol_and_its_name_a_term() -> None:
+    assert judged("α β") == "symbol"
+    assert judged("alpha") is None
 
 
 # --- Which names may be one concept ---------------------------------------------------------------------------------

@@ -177,3 +177,28 @@ def test_page_lists_behind_the_word_for_pages() -> None:
     assert split_page_list("dummy text Pages: 2, 3", known) == ("dummy text", (Span("2"), Span("3")))
     assert split_page_list("a set (pp. 12–14)", known) == ("a set", (Span("12", "14"),))
     assert split_page_list("what stands on a page 900", known) == ("what stands on a page 900", ())
+
+
+def test_pages_behind_dots_or_behind_every_definition_are_no_part_of_it() -> None:
+    found = parsed(
+        "# Glossary\n*abacus* a frame with beads . . . . . . . 7, 9\n*census* a count of all 12\n*datum* a fact 3\n"
+        "*epoch* a time that began in 1970 . . . 8"
+    )
+    assert [(entry.text, [span.first for span in entry.locators]) for entry in found] == [
+        ("a frame with beads", ["7", "9"]),
+        ("a count of all", ["12"]),
+        ("a fact", ["3"]),
+        ("a time that began in 1970", ["8"]),
+    ]
+
+
+def test_entries_within_an_entry_are_part_of_it() -> None:
+    assert pairs(
+        "# Glossary\n*BIC* a bank's code\n*Credit* a unit of two kinds:\n    *Equity* of owners.\n    *Asset* of things.\n"
+        "*Debit* a unit of two kinds:\n    *Equity* to owners.\n    *Asset* to things.\n*IBAN* a number\n    of an account"
+    ) == [
+        ("BIC", "a bank's code"),
+        ("Credit", "a unit of two kinds: Equity of owners. Asset of things."),
+        ("Debit", "a unit of two kinds: Equity to owners. Asset to things."),
+        ("IBAN", "a number of an account"),
+    ]

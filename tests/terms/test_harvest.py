@@ -59,7 +59,9 @@ def test_every_source_is_joined(small: Harvest) -> None:
 def test_a_subentry_is_said_with_its_head_and_points_to_it(small: Harvest) -> None:
     binomial = row(small, "binomial distribution")
     assert binomial["parent_id"] == row(small, "distribution")["term_id"]
-    assert binomial["locators"] == [{"label": label, "page": int(label), "range_end": "4"} for label in ("2", "3", "4")]
+    assert binomial["locators"] == [
+        {"label": label, "page": int(label), "range_end": "4", "main": False} for label in ("2", "3", "4")
+    ]
 
 
 def test_filtered_terms_stay_with_their_reason(small: Harvest) -> None:
@@ -207,3 +209,46 @@ def test_a_file_that_is_no_pdf_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_text("no PDF")
     with pytest.raises(SourceError, match=r"a\.pdf"):
         harvest_terms(tmp_path / "a.pdf")
+
+
+def test_terms_turned_round_are_shown_as_the_text_says_them() -> None:
+    body = (
+        "The normal distribution and binary heaps of Donald Knuth.\nA hidden Markov chain by Arthur Young;"
+        " a young\nmethod of Black. The transpose of a matrix. A key,\nvalue pair. A junk and a bond."
+    )
+    index = (
+        "Black, Fischer, 3\nBonds, Junk, 3\nDistribution, Normal, 3\nHeaps, Binary, 3\nkey, value, 3\nKnuth, Donald, 3\n"
+        "Markov Chains, Hidden, 3\nmatrix, transpose of a, 3\nYoung, Arthur, 3"
+    )
+    found = harvested({3: page(3, body), 400: page(400, index)}, {400: "index"}).terms
+    rows = {str(row["term"]): row for row in found}
+    kept = {term for term, row in rows.items() if row["kept"]}
+    assert kept == {
+        "binary heaps",
+        "hidden Markov chains",
+        "junk bonds",  # never said, but its words are
+        "key, value",
+        "normal distribution",
+        "transpose of a matrix",
+    }
+    assert rows["normal distribution"]["forms"] == [
+        "normal distribution",
+        "Distribution, Normal",
+        "Normal Distribution",
+    ]
+    assert {row["reason"] for term, row in rows.items() if term not in kept} == {"person name"}
+
+
+def test_two_printed_entries_that_are_one_keep_both_names() -> None:
+    index = "Bond, 3\nbonds, 4, 5\ncode, 6"
+    found = harvested({3: page(3, "A bond."), 400: page(400, index)}, {400: "index"}).terms
+    bond = next(row for row in found if "bonds" in row["forms"])  # type: ignore[operator]
+    assert {"bond", "bonds"} <= {str(form).lower() for form in bond["forms"]}  # type: ignore[attr-defined]
+    assert [locator["label"] for locator in bond["locators"]] == ["3", "4", "5"]  # type: ignore[attr-defined]
+
+
+def test_a_reference_is_a_name_of_its_target_as_it_is_spelled() -> None:
+    index = "Σ-type, /see/ type, dependent pair\ncode, 6\ntype, 7\n    dependent pair, 8"
+    found = harvested({3: page(3, "A dependent pair type."), 400: page(400, index)}, {400: "index"}).terms
+    pair = next(row for row in found if "Σ-type" in row["forms"])  # type: ignore[operator]
+    assert (pair["term"], "type, dependent pair" in pair["forms"]) == ("dependent pair type", True)  # type: ignore[operator]

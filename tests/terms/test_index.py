@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.terms.layout import book, page
+from tests.terms.layout import book, column, page
+from tripletkit.pdf.roles import title_label
 from tripletkit.rules import load_rules
 from tripletkit.terms.book_text import Labels
 from tripletkit.terms.index import IndexEntry, clean_term, index_kind, parse_index, split_locators
@@ -70,6 +71,102 @@ def test_an_index_without_commas_is_read_by_its_spaces() -> None:
         "acceleration 12 45–48",
         "Boeing 747 19",
         "enthalpy 5",
+    ]
+
+
+def test_a_space_before_and_commas_between_the_pages() -> None:
+    assert said("acceleration 12, 45\nBoeing 747 19, 20\nenthalpy 5, 6–8, xii") == [
+        "acceleration 12 45",
+        "Boeing 747 19 20",
+        "enthalpy 5 6–8 xii",
+    ]
+
+
+def test_entries_of_another_face_a_little_further_left_are_no_heads() -> None:
+    lines = column(
+        400, "apple, 1\nhbox, 2\nitalic, 3\nkern, 4\nlemma, 5\nmark, 6\nmode, 7\n    first, 8\nskip, 9\nspace, 10"
+    )
+    for line in lines:
+        line.x0 += 4 if line.text.split(",")[0] in ("apple", "italic", "lemma", "mode", "space") else 0
+    found = parse_index(book({400: lines}, {400: "index"}, last=450), RULES)[0]
+    assert [(entry.term, entry.parents) for entry in found if entry.parents] == [("first", ("mode",))]
+
+
+def test_subentries_with_a_small_indent_stay_subentries() -> None:
+    lines = column(400, "graph, 1\n    acyclic, 2\n    planar, 3\nheap, 4\n    binary, 5\nset, 6\n    open, 7\ntree, 8")
+    for line in lines:
+        line.x0 -= 14 if line.x0 > 60 else 0
+    found = parse_index(book({400: lines}, {400: "index"}, last=450), RULES)[0]
+    assert [entry.term for entry in found if entry.parents] == ["acyclic", "planar", "binary", "open"]
+
+
+def test_an_introduction_over_the_columns_is_a_remark() -> None:
+    above = (
+        "The numbers in bold are those of the pages on which a notion is\ndefined. See page 3 for how signs are sorted."
+        " First come\nthose that have no letter, as in the book by Knuth of 1999, 4\nand then the rest."
+    )
+    lines = column(400, above, left=50, top=80)
+    for line in lines[:3]:
+        line.column = -1
+    lines += column(400, "alpha, 1\nbeta, 2\ngamma, 3\ndelta, 4", top=140)
+    lines += column(400, "eta, 5\ntheta, 6\niota, 7", number=1, left=220, top=140)
+    found, left = parse_index(book({400: lines}, {400: "index"}, last=450), RULES)
+    assert [entry.term for entry in found] == ["alpha", "beta", "gamma", "delta", "eta", "theta", "iota"]
+    assert [(one.text, one.reason) for one in left] == [(text, "remark about the index") for text in above.split("\n")]
+
+
+def test_what_follows_the_index_under_another_title_is_no_entry() -> None:
+    pages = {
+        400: page(400, "# Index\nabacus, 12\nbeta, 14\ncode, 15"),
+        401: page(401, "# About the authors\nShe was born in a small town\nand has written 12 books\nsince 1983"),
+        402: page(402, "# List of concepts\nactive character 43\nalignment 44\nanatomy 46"),
+    }
+    found, left = parse_index(book(pages, dict.fromkeys(pages, "index"), last=450), RULES)
+    assert [(entry.term, entry.locators[0].first) for entry in found] == [
+        ("abacus", "12"),
+        ("beta", "14"),
+        ("code", "15"),
+        ("active character", "43"),
+        ("alignment", "44"),
+        ("anatomy", "46"),
+    ]
+    assert {one.reason for one in left if one.page == 401} == {"heading", "under a title that is not an index"}
+
+
+def test_the_main_page_is_the_one_in_bold() -> None:
+    found = entries("alpha, 12, *45–48*, 50\nbeta, *xii*, 3, 8, 9\ngamma, 3\n*delta*, 5")
+    assert [[span.first for span in entry.locators if span.main] for entry in found] == [["45"], ["xii"], [], []]
+    assert not any(span.main for entry in entries("alpha, *12*, *13*\nbeta, *14*") for span in entry.locators)
+
+
+def test_numbers_that_are_no_pages_behind_one_that_is() -> None:
+    assert said("alpha, 64, 1768\nbeta, 65, 12\nHastings, 1066") == ["alpha 64", "beta 65 12", "Hastings, 1066"]
+
+
+def test_places_other_than_pages_and_passim_inside_a_list() -> None:
+    assert said("alpha, §4.4, Table 4.1, 12\nbeta, 12–14 passim, 20\ngamma, 3") == [
+        "alpha 12",
+        "beta 12–14 20",
+        "gamma 3",
+    ]
+
+
+def test_a_long_list_glued_to_its_term_in_an_index_with_dots() -> None:
+    assert said("alpha . . . 12\nbeta . . . . 34\nbit . . 40\ngamma83, 97\ndelta.109, 116") == [
+        "alpha 12",
+        "beta 34",
+        "bit 40",
+        "gamma 83 97",
+        "delta 109 116",
+    ]
+
+
+def test_a_reference_over_two_lines_at_an_indent_of_its_own() -> None:
+    found = entries(
+        "alpha, 3\nbeta, 4\n    first of them, 5\nextensionality, /see/ function\n          extensionality\ngamma, 6\nzeta, 7"
+    )
+    assert [(entry.term, entry.see) for entry in found if entry.see] == [
+        ("extensionality", ("function extensionality",)),
     ]
 
 
@@ -258,10 +355,13 @@ def test_several_indexes_are_kept_apart() -> None:
         ("Author and Subject Index", "subject"),
         ("Symbol Index", "symbols"),
         ("Index of Notation", "symbols"),
+        ("Index général", "subject"),
+        ("Index nominum", "names"),
+        ("Personenregister", "names"),
     ],
 )
 def test_kind_of_index(title: str, kind: str) -> None:
-    assert index_kind(title) == kind
+    assert (title_label(title, RULES), index_kind(title)) == ("index", kind)
 
 
 def test_a_long_entry_that_crosses_the_gutter_stays_in_its_column() -> None:
@@ -292,6 +392,9 @@ def test_a_long_entry_that_crosses_the_gutter_stays_in_its_column() -> None:
         ("B + -tree", "B+-tree"),
         ("B ∗ -trees", "B∗-trees"),
         ("scope (of a name", "scope (of a name)"),
+        ("(∞, 1)-category", "(∞,1)-category"),
+        ("K(G, n)", "K(G,n)"),
+        ("copy(a0, a1)", "copy(a0, a1)"),
         ("a + b", "a + b"),
         ("Jordan, C.", "Jordan, C."),
     ],

@@ -21,7 +21,7 @@ from tripletkit.errors import EncoderError
 from tripletkit.hub_answers import RETRY_STATUS, answered, describe_error, status_of
 from tripletkit.ids import file_sha256
 from tripletkit.settings import DEFAULT_ENCODER, OWN_PROMPTS, PromptSettings
-from tripletkit.store import folder_sha256
+from tripletkit.store import files_sha256, hash_of_files
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +85,10 @@ class EncoderFolder:
 
         Raises EncoderError if the embedded encoder has other weights than all-MiniLM-L6-v2.
         """
+        files = files_sha256(self.folder)
         if self.name == EMBEDDED:
-            _check_embedded(self.folder)
-        sha = folder_sha256(self.folder)
+            _check_embedded(self.folder, files.get("model.safetensors", "nothing"))
+        sha = hash_of_files(files)
         if self.prompts != OWN_PROMPTS:
             used = {task: self.prompt(task) for task in TASKS}
             if any(text != self.properties.prompts[task] for task, text in used.items()):
@@ -175,8 +176,8 @@ def _embedded() -> EncoderFolder:
     return EncoderFolder(EMBEDDED, _EMBEDDED_BASE, Path(next(iter(spec.submodule_search_locations))) / "model")
 
 
-def _check_embedded(folder: Path) -> None:
-    found = file_sha256(folder / "model.safetensors") if (folder / "model.safetensors").is_file() else "nothing"
+def _check_embedded(folder: Path, found: str) -> None:
+    """Refuse an embedded encoder whose weights have another hash (``found``)."""
     if found != _EMBEDDED_WEIGHTS_SHA256:
         raise EncoderError(
             f"encoder 'embedded': {folder} has other weights than all-MiniLM-L6-v2 (sha256 {found[:12]}…)",

@@ -46,7 +46,8 @@ _ALSO_CALLED = re.compile(
     r"(?:known as|referred to as)|abbreviated(?: as)?|a\.?k\.?a\.?|i\.e\.,?)(?: an?| the)? ?[“‘\"(]?"
 )
 _OPENED, _CLOSED = re.compile(r"[”’\"]* \([“‘\"]?"), re.compile(r"[”’\"]?\)")
-_PLURAL = re.compile(r"(?<=[^\Wsui])s$")
+#: The plural ending s, where it is one.
+PLURAL = re.compile(r"(?<=[^\Wsui])s$")
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
@@ -74,7 +75,7 @@ def are_names_of_one_thing(text: str, first_end: int, second_start: int, second_
 
 def singular_and_plural(form: str) -> tuple[str, ...]:
     """The form, with "s" and without it: "economics" and "economic", which the matcher's normaliser keeps apart."""
-    return tuple(dict.fromkeys((form, form.casefold() + "s", _PLURAL.sub("", form.casefold()))))
+    return tuple(dict.fromkeys((form, form.casefold() + "s", PLURAL.sub("", form.casefold()))))
 
 
 def words_of(text: str) -> list[str]:

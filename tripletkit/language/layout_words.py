@@ -57,10 +57,38 @@ TERM_AND_PART_OF_SPEECH = re.compile(
     r"(?P<term>[^.:;]{2,60}?)(?:,\s(?:n|v|vb|adj|adv|pl)\.|\s?[(\[](?:n|v|vb|adj|adv|noun|verb|adjective|adverb)\.?[)\]])"
     r"(?=[\s:;,]|$)[\s:;,–—-]*(?P<rest>.*)$"
 )
+#: Functions whose names are followed by an exponent ("sin² x"): a raised number there is no footnote's mark.
+FUNCTION_NAMES = ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "log", "exp", "max", "min", "det")
+#: Words of two letters behind which a raised number is a footnote's mark; "cm²" and "ln²" are none of them.
+SHORT_WORDS = (
+    "am", "an", "as", "at", "be", "by", "do", "go", "he", "if", "is", "it", "me", "my", "no", "of", "on", "or", "so", "to",
+    "up", "us", "we",
+)  # fmt: skip
 #: Words of a page that are longer than this on average, in characters, are several words glued together.
 LONGEST_MEAN_WORD = 14
 #: Words that differ only in so many last letters are forms of one word.
 ENDING_LETTERS = 3
+#: Words inside of a compound of several, and numbers and last words that stand behind or before a hyphen that stays.
+CHAIN_WORDS = frozenset(["a", "and", "at", "by", "for", "in", "of", "on", "or", "the", "to", "up"])
+NUMBER_WORDS = frozenset(
+    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "twenty", "thirty", "half"]
+)
+NUMBER_ENDINGS = frozenset(["een", "fold", "ness", "self", "teen", "ties", "tieth", "ty", "way"])
+COMPOUND_ENDS = frozenset(
+    [
+        "aware",
+        "based",
+        "defined",
+        "dependent",
+        "driven",
+        "independent",
+        "known",
+        "like",
+        "oriented",
+        "related",
+        "specific",
+    ]
+)
 
 #: An end mark with closing quotes or brackets, before white space and something that can open a sentence.
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]»]*(?=\s+[\"'“‘(\[«¿¡]*[^\W_a-zß-öø-ÿ])")

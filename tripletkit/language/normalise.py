@@ -1,7 +1,8 @@
 """Words as they are compared: one normaliser for terms and for text.
 
-A token's key ignores case, plural, hyphens, quotes and British or American spelling. Only nouns' endings are undone:
-verbs lemmatised out of context turn terms into everyday words ("spacing" → "space").
+A token's key ignores case, plural, hyphens, quotes, accents and British or American spelling, and a Greek letter is its
+name. Only nouns' endings are undone: verbs lemmatised out of context turn terms into everyday words ("spacing" → "space").
+What a key cannot hold, since it depends on the whole term ("Type I", "bases"), is in ``spellings``.
 
 Irregular plurals and spellings come from the rules files ``plurals`` and ``variants``: a user's own inside of
 ``normalised_by``, else the packaged ones. Two projects in one process, or two threads, do not see each other's.
@@ -20,9 +21,17 @@ from typing import NamedTuple
 
 from tripletkit.rules import Rules, load_rules
 
-# A word may hold apostrophes and end in + or # ("C++", "C#"); a hyphen separates words.
-_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*[+#]{0,2}")
-_APOSTROPHE = re.compile(r"['’]s?$")
+# A word may hold apostrophes and end in + or # ("C++", "C#"); a hyphen separates words. Accents may follow their letter.
+_TOKEN = re.compile(
+    r"[^\W_]+(?:(?=[\u0300-\u036f'’‘´＇+#])"  # most words end here
+    r"(?:[\u0300-\u036f]+[^\W_]*|['’‘´＇][^\W\d_]+)*(?:[+#]{1,2}+(?![^\W_]))?)?"
+)
+_APOSTROPHE = re.compile(r"'s?$")
+_APOSTROPHES = dict.fromkeys(map(ord, "’‘´＇ʼ"), "'")
+# Letters that Unicode does not take apart.
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"})
+#: A shorter word keeps its accents: "p̂" is not "p".
+_FEWEST_LETTERS = 3
 _KEEP_S = re.compile(r"(ss|us|is)$")
 # Fields of study, which without their s are adjectives ("economics"); a statistic, a metric and a heuristic are things.
 _FIELDS = (
@@ -51,6 +60,11 @@ class Normaliser:
 
     def __init__(self, plurals: Pairs, variants: Pairs) -> None:
         self._plurals = {plural.casefold(): singular.casefold() for plural, singular in plurals}
+        # Plurals of two words: "bases" is compared as "base", so that "basis" has to know its own.
+        self.shared_plurals: dict[str, list[str]] = {}
+        for plural, singular in plurals:
+            if self._plurals[plural.casefold()] != singular.casefold():
+                self.shared_plurals.setdefault(singular.casefold(), []).append(plural.casefold())
         self._words = {one.casefold(): other.casefold() for one, other in variants}
         self._endings = [(key[1:], to.lstrip("-")) for key, to in self._words.items() if key.startswith("-")]
         # Cached, because most words of a book occur many times.
@@ -68,11 +82,11 @@ class Normaliser:
         return tuple(filter(None, map(self.word_key, _TOKEN.findall(form))))
 
     def _word_key(self, word: str) -> str:
-        """One word, lower case, NFKC, singular, possessive undone, in American spelling."""
-        word = _APOSTROPHE.sub("", unicodedata.normalize("NFKC", word))
+        """One word, folded, singular, possessive undone, in American spelling."""
+        word = _APOSTROPHE.sub("", word.translate(_APOSTROPHES))
         if _ACRONYM_PLURAL.fullmatch(word):
-            return word[:-1].casefold()
-        word = self.singular(word.casefold())
+            return fold(word[:-1])
+        word = self.singular(fold(word))
         if word in self._words:
             return self._words[word]
         for british, american in self._endings:
@@ -91,6 +105,28 @@ class Normaliser:
         if word.endswith("ies") and len(word) > 4:
             return word[:-3] + "y"
         return word[:-2] if _STRIP_ES.search(word) else word[:-1]
+
+
+def fold(word: str) -> str:
+    """A word in lower case, NFKC, without accents; a single Greek letter is its name ("α" → "alpha")."""
+    if word.isascii():
+        return word.lower()
+    word = unicodedata.normalize("NFKC", word).casefold()
+    if len(word) == 1:
+        return greek_name(word)
+    if len(word) < _FEWEST_LETTERS:
+        return word
+    marked = unicodedata.normalize("NFKD", word).translate(_LETTERS)
+    bare = "".join(c for c in marked if not unicodedata.combining(c))
+    return bare if len(bare) >= _FEWEST_LETTERS else word
+
+
+def greek_name(letter: str) -> str:
+    """The name of a Greek letter in lower case; anything else as it is."""
+    name = unicodedata.name(letter, "").split()
+    if len(name) != 4 or name[0] != "GREEK" or name[2] != "LETTER":
+        return letter
+    return "lambda" if name[3] == "LAMDA" else name[3].lower()
 
 
 _shared = lru_cache(maxsize=8)(Normaliser)

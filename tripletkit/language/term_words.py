@@ -16,7 +16,9 @@ import re
 #: "p. 12", "pp. 12".
 PAGE_PREFIX = r"(?:pp?\.\s?)?"
 #: What may follow a page number: "84n", "85n3", "86ff.", "88t", "fig. 3".
-PAGE_NOTE = r"(?:\s?(?:nn?|ff?|t|b|e|fig|tab)\b\.?(?:\s?\d{1,3}(?:[–-]\d{1,3})?)?|n\d{1,3}|\*|†)?"
+PAGE_NOTE = r"(?:\s?(?:nn?|ff?|t|b|e|fig|tab)\b\.?(?:\s?\d{1,3}(?:[–-]\d{1,3})?)?|n\d{1,3}|\*|†|\spassim)?"
+#: A place other than a page: "§4.4", "Table 4.1".
+OTHER_PLACE = r"(?:§+\s?|(?:Tables?|Tab\.|Fig(?:ure)?s?\.?|Chapters?|Sections?)\s)[A-Z]?\d+(?:\.\d+)*"
 #: The same where it stands at a line's end.
 PAGE_NOTE_AT_END = r"(?:n+\d{0,3}|ff?\.?|t|\*)?(?:\s?passim)?"
 #: "12 to 15", "12 and 15", "12 passim".
@@ -57,7 +59,9 @@ INDEX_REMARK = re.compile(
     re.I,
 )
 #: Titles of indexes by what they list.
-NAME_INDEX = re.compile(r"\b(names?|authors?|persons?|people|citations?)\b", re.I)
+NAME_INDEX = re.compile(
+    r"\b(names?|authors?|persons?|people|citations?|nominum|nomi|nombres|(?:namen|personen)\w*)\b", re.I
+)
 SUBJECT_INDEX = re.compile(r"subject|topic", re.I)
 SYMBOL_INDEX = re.compile(r"\b(symbols?|notations?)\b", re.I)
 #: A subentry that is about its head itself: "entropy / definition of".
@@ -153,3 +157,7 @@ JOINED_PREFIXES = (
 BRACKETED_ENDINGS = r"s|es|ies|al|ly"
 #: The word before an infinitive.
 INFINITIVE = "to"
+#: Before a word, it makes another concept of it: "non-strict" is not "strict".
+NEGATION = re.compile(r"(?<!\w)non[-‐‑]\Z", re.I)
+#: An adjective, participle or gerund: the word after one is no verb ("variable" and "table" are nouns).
+ADJECTIVE_OR_GERUND = re.compile(r"(?:al|ic|ive|ous|less|[^it]able|ible|ful|ese|ing|ed|est)$")

@@ -22,7 +22,8 @@ from tripletkit.language.definitions import (
     stems_of_many,
     words_of,
 )
-from tripletkit.language.normalise import term_key
+from tripletkit.language.normalise import term_key, tokens
+from tripletkit.language.spellings import spellings
 from tripletkit.tagging.matcher import Form, Matcher
 
 #: Numbers of terms, ascending.
@@ -39,14 +40,25 @@ def numbers(values: Iterable[int]) -> Numbers:
 
 
 def mentioned_in(texts: Sequence[str], terms: Sequence[Values]) -> tuple[Numbers, ...]:
-    """Per text, the terms with any form in it, in any case, singular or plural: a guard should over-reject."""
-    matcher = Matcher(
-        Form(str(i), way, canonical=True)
-        for i, term in enumerate(terms)
-        for form in forms_of(term)
-        for way in singular_and_plural(form)
-    )
-    return tuple(numbers(int(match.form.term_id) for match in matcher.matches(text)) for text in texts)
+    """Per text, the terms with any form in it, in any case, number and spelling: a guard should over-reject.
+
+    Written apart or together is one ("data set", "dataset"), which the tagger cannot say: "a cyclic" is not "acyclic".
+    """
+    forms = [(i, form) for i, term in enumerate(terms) for form in forms_of(term)]
+    matcher = Matcher(Form(str(i), way, canonical=True) for i, form in forms for way in singular_and_plural(form))
+    together: dict[str, set[int]] = defaultdict(set)
+    for i, form in forms:
+        for spelling in (spelling for spelling in spellings(form) if not spelling.literal):
+            together["".join(spelling.key)].add(i)
+
+    def mentioned(text: str) -> Iterator[int]:
+        yield from (int(match.form.term_id) for match in matcher.matches(text))
+        keys = [token.key for token in tokens(text)]
+        for first, second in pairwise(keys):
+            yield from together.get(first + second, ())
+        yield from (i for key in keys for i in together.get(key, ()))
+
+    return tuple(numbers(mentioned(text)) for text in texts)
 
 
 def implied_in(passages: Sequence[Values], terms: Sequence[Values]) -> tuple[Numbers, ...]:
@@ -115,7 +127,7 @@ def related_terms(terms: Sequence[Values], same_thing: Iterable[tuple[int, int]]
     pairs = [*same_thing]
     for i, term in enumerate(terms):
         pairs += [(i, number[other]) for other in (term["parent_id"], *term["see_also"]) if other in number]
-        for key in {term_key(form) for form in forms_of(term)}:
+        for key in {spelling.key for form in forms_of(term) for spelling in spellings(form)}:
             by_key[key].append(i)
     for first, second in pairs:
         related[first].add(second)

@@ -11,6 +11,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from tripletkit.errors import REPORT, SourceError, TripletkitError
 from tripletkit.ids import stable_id
 from tripletkit.pdf.furniture import find_furniture, page_labels
 from tripletkit.pdf.glossary_shapes import is_glossary
+from tripletkit.pdf.glyphs import Frame
 from tripletkit.pdf.headings import (
     PART_PAGE_LINES,
     PATH_MARK,
@@ -34,9 +36,16 @@ from tripletkit.pdf.headings import (
 from tripletkit.pdf.kinds import line_kinds, text_metrics, text_size, with_column_edges
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import NOT_SAMPLED, UNSUPPORTED, Part, RawBook, read_book
-from tripletkit.pdf.paragraphs import Paragraph, book_vocabulary, lines_to_paragraphs, settle_paragraphs
+from tripletkit.pdf.paragraphs import (
+    Paragraph,
+    book_vocabulary,
+    lines_to_paragraphs,
+    margin_notes,
+    settle_paragraphs,
+)
 from tripletkit.pdf.passages import Passage, paragraphs_to_passages
-from tripletkit.pdf.reader import Bookmark, Frame
+from tripletkit.pdf.raised import with_carets
+from tripletkit.pdf.reader import Bookmark
 from tripletkit.pdf.roles import page_roles, section_role, title_label
 from tripletkit.pdf.workers import (
     FAULT,
@@ -76,6 +85,7 @@ def read_book_task(task: BookTask) -> BookTables | str:
             rules=task.rules,
             backend=task.backend,
             roles=task.roles,
+            raised_signs=task.raised_signs,
             skip=task.skip,
             sample=task.sample,
         )
@@ -98,16 +108,21 @@ def extract_book(
     rules: Rules,
     backend: str = "pdfium",
     roles: SetRoles = (),
+    raised_signs: str = "unicode",
     skip: Mapping[str, str] = MappingProxyType({}),
     sample: int = 0,
 ) -> BookTables:
     """Everything that extraction knows of one book. ``count_tokens`` includes the encoder's special tokens.
 
-    ``backend`` is pdfium or pdfplumber. ``roles`` are set; such pages are read though their text looks unusable. ``skip``
-    and ``sample`` as for `read_book`. Raises SourceError for a file of which no page has text that can be read.
+    ``backend`` is pdfium or pdfplumber, ``raised_signs`` unicode (10¹²) or caret (10^12). ``roles`` are set; such pages
+    are read though their text looks unusable. ``skip`` and ``sample`` as for `read_book`. Raises SourceError for a file of
+    which no page has text that can be read.
     """
     book = _trusting(read_book(path, backend, skip=skip, sample=sample), roles)
     _refuse_without_text(path, book)
+    if raised_signs == "caret":
+        for line in chain.from_iterable(book.lines):
+            line.text = with_carets(line.text)
     begin_step("layout", timed=False)
     book, marked, passages = _Layout(limits, count_tokens, rules, roles).without_faults(book)
     rows, repeated = _passage_rows(passages, marked.labels, book_id)
@@ -282,7 +297,10 @@ def mark_book(book: RawBook, rules: Rules, roles: SetRoles = ()) -> MarkedBook:
     """Labels, roles, line kinds and paragraphs of a book. ``roles`` are set: first page, last page (from 1), role."""
     facts = page_facts(book, rules, roles)
     kinds = [
-        ["furniture" if (n, i) in facts.furniture else "prose" for i in range(len(lines))]
+        [
+            "furniture" if (n, i) in facts.furniture else "margin" if line.margin else "prose"
+            for i, line in enumerate(lines)
+        ]
         for n, lines in enumerate(book.lines)
     ]
     places = _text_places(book, facts, "body")
@@ -294,13 +312,16 @@ def mark_book(book: RawBook, rules: Rules, roles: SetRoles = ()) -> MarkedBook:
 
 def page_facts(book: RawBook, rules: Rules, set_roles: SetRoles = ()) -> PageFacts:
     """Text size, furniture, labels and roles of the pages, found before single lines are classified."""
-    size = text_size(book.lines)
-    rows = find_furniture(book.lines, [page.height for page in book.pages], size)
+    # Asides and what stands in the margin come behind the text of their page: indexes stay the same.
+    pages = [[line for line in lines if not (line.aside or line.margin)] for lines in book.lines]
+    size = text_size(pages)
+    rows = find_furniture(pages, [page.height for page in book.pages], size)
     furniture = {(row.page, i) for page in rows for row in page for i in row.lines}
+    furniture |= {(n, i) for n, lines in enumerate(book.lines) for i, line in enumerate(lines) if line.aside}
     labels = page_labels([page.label for page in book.pages], [[row.text for row in page] for page in rows])
     # A title whose number is the page's, such as "1 Soil" on page 1, counts as furniture; it opens a chapter all the same.
     small = {(row.page, i) for page in rows for row in page if row.size < HEADING_RATIO * size for i in row.lines}
-    text = [[line for i, line in enumerate(lines) if (n, i) not in small] for n, lines in enumerate(book.lines)]
+    text = [[line for i, line in enumerate(lines) if (n, i) not in small] for n, lines in enumerate(pages)]
     roles = page_roles(text, book.outline, labels=labels, body_size=size, rules=rules)
     for first, last, role in set_roles:
         roles[first - 1 : last] = [role] * len(roles[first - 1 : last])
@@ -316,8 +337,8 @@ def _text_places(book: RawBook, facts: PageFacts, role: str) -> list[tuple[int, 
         (n, i)
         for n, page in enumerate(book.pages)
         if facts.roles[n] == role and page.complaint is None
-        for i in range(len(page.lines))
-        if (n, i) not in facts.furniture
+        for i, line in enumerate(page.lines)
+        if (n, i) not in facts.furniture and not line.margin
     ]
 
 
@@ -337,7 +358,9 @@ def _mark_body(
     for paragraph in paragraphs:
         for i in paragraph.lines:
             kinds[i] = paragraph.kind if kinds[i] == "prose" else kinds[i]
-    return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines)]
+    margin = [line for n, _ in dict.fromkeys((n, 0) for n, _ in places) for line in book.lines[n] if line.margin]
+    notes = margin_notes(margin, lines, paths, vocabulary)
+    return kinds, [*paragraphs, *chapter_outlines(headings, paths, lines), *notes]
 
 
 def _section_roles(paths: Sequence[SectionPath], lines: Sequence[Line], rules: Rules) -> dict[SectionPath, str | None]:

@@ -23,8 +23,12 @@ FEWEST_ENTRIES = 3
 FEWEST_OF_USUAL = 2
 #: Rows that stand where an entry begins and are none, at most: this share of them.
 MOST_STRAY = 0.5
+#: Rows of an entry's look begin entries at the leftmost place where this share of them begins.
+SHARE_AT_EDGE = 0.25
 #: A longer term is a sentence.
 MOST_WORDS, MOST_LETTERS = 9, 90
+#: Definitions that are longer on average, in rows, are sections of text.
+MOST_ROWS = 20
 #: Rows of this many text sizes are headings.
 BIG = 1.12
 #: Baselines that are further apart (in text sizes) are not those of neighbouring lines.
@@ -80,8 +84,9 @@ def read_entries(lines: Sequence[Line], usual: str = "") -> Reading | None:
     fewest = FEWEST_OF_USUAL if usual else FEWEST_ENTRIES
     readings = (shape(held) for held in _ways_to_begin(rows) for shape in SHAPES)
     found = [one for one in readings if one and usual in ("", one.shape) and _is_plausible(one, rows, fewest)]
-    # Of two that fit alike, the one that leaves least, then the earlier shape.
-    return max(found, key=lambda one: (round(one.fit, 1), -round(len(one.after) / len(rows), 1)), default=None)
+    # Of two that fit alike, the earlier shape. What it leaves speaks against it.
+    left = {id(one): (len(one.before) + len(one.after)) / len(rows) for one in found}
+    return max(found, key=lambda one: round(one.fit * (1 - left[id(one)]), 1), default=None)
 
 
 def is_glossary(lines: Iterable[Line]) -> bool:
@@ -167,8 +172,8 @@ def own_lines(rows: Rows) -> Reading | None:
         return None
     between = (median(set_in) + edge) / 2
     reading = _read("terms over their definitions", rows, lambda row: (row.text, "") if row.x0 < between else None)
-    # Each of them must have a definition of its own.
-    return reading if reading and all(any(draft.lines) for draft in reading.drafts) else None
+    # Nearly each of them must have a definition of its own.
+    return reading if reading and sum(any(d.lines) for d in reading.drafts) >= 0.9 * len(reading.drafts) else None
 
 
 def headings(rows: Rows) -> Reading | None:
@@ -268,12 +273,13 @@ def _where_entries_begin(rows: Rows, parts: Sequence[Parts]) -> list[bool]:
     if rows.marked:
         return [at in rows.marked for at in range(len(rows.text))]
     size = median([row.size for row in rows.text] or [0.0])
-    starts = [row.x0 for row, part in zip(rows.text, parts, strict=True) if part]
+    starts = sorted(row.x0 for row, part in zip(rows.text, parts, strict=True) if part)
     others = [row.x0 for row, part in zip(rows.text, parts, strict=True) if not part]
     if not starts or not others:
         return [part is not None for part in parts]
-    # Left and right pages may differ by a few points.
-    at, away = Counter(round(x0) for x0 in starts).most_common(1)[0][0], median(others)
+    # Left and right pages may differ by a few points; entries within entries stand further right.
+    groups = ((x0, sum(x0 <= other <= x0 + size / 2 for other in starts)) for x0 in starts)
+    at, away = next((x0 for x0, count in groups if count >= SHARE_AT_EDGE * len(starts)), starts[0]), median(others)
     if away - at > size / 2:
         return [row.x0 < (at + away) / 2 for row in rows.text]
     if at - away > size / 2:
@@ -346,7 +352,8 @@ def _is_plausible(reading: Reading, rows: Sequence[Line], fewest: int) -> bool:
     defined = sum(bool(_WORD.search(" ".join(draft.lines))) for draft in reading.drafts)
     enough = defined >= fewest and defined >= 0.6 * len(terms)
     least = 0.3 * len(rows) < len(rows) - len(reading.before) - len(reading.after)
-    if not (enough and least) or reading.fit < 1 - MOST_STRAY or len(reading.before) > 0.5 * len(rows):
+    short = sum(len(draft.lines) for draft in reading.drafts) <= MOST_ROWS * len(reading.drafts)
+    if not (enough and least and short) or reading.fit < 1 - MOST_STRAY or len(reading.before) > 0.5 * len(rows):
         return False
     numbered = sum(bool(english.STATEMENT_NUMBER.match(term)) for term in terms)
     good = sum(map(_may_be_term, terms))

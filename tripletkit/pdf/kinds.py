@@ -240,6 +240,8 @@ def _settle_neighbours(lines: Sequence[Line], kinds: list[str]) -> None:
     for i in range(1, len(lines) - 1):
         before, line = lines[i - 1], lines[i]
         around = kinds[i - 1] if kinds[i - 1] == kinds[i + 1] else ""
+        if kinds[i - 1 : i + 1] == ["prose", "code"] and kinds[i + 1] != "code" and _is_last(before, line):
+            kinds[i] = "prose"
         if around == "prose" and _wide(before):
             lone_code = kinds[i] == "code" and _wide(line)
             lone_formula = kinds[i] == "equation" and _same_block(before, line) and line.x0 <= line.col_x0 + 2
@@ -248,6 +250,12 @@ def _settle_neighbours(lines: Sequence[Line], kinds: list[str]) -> None:
             in_code = around == "code" and _same_block(before, line) and _same_block(line, lines[i + 1])
             in_table = around == "table" and len(line.text) < 60
             kinds[i] = around if in_code or in_table else kinds[i]
+
+
+def _is_last(before: Line, line: Line) -> bool:
+    """Whether a line of code is a name that ends the paragraph above: "... are simple calls to / accumulate."."""
+    near = 0 < line.baseline - before.baseline < 1.45 * before.size and line.column == before.column
+    return near and _wide(before) and abs(line.x0 - before.x0) <= 2
 
 
 def _wide(line: Line) -> bool:

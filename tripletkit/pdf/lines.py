@@ -6,23 +6,32 @@ cells row by row.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, islice, pairwise
+from operator import attrgetter
 from statistics import median
 
 from tripletkit.language.layout_words import ONE_LETTER_WORDS
-from tripletkit.pdf.reader import Frame, RawPage, Word
+from tripletkit.pdf.glyphs import Frame
+from tripletkit.pdf.raised import as_signs, has_signs, height, is_note
+from tripletkit.pdf.reader import RawPage
+from tripletkit.pdf.words import Word
 
 #: A wider gap (in font sizes) between words on one baseline starts a new fragment. Justified text stays under it.
 FRAGMENT_GAP = 1.6
 #: A wider gap (in font sizes) may part columns of a table: spaces of justified text are hardly ever so wide.
 TABLE_GAP = 0.9
+#: A wider gap than this (in font sizes) may part a line from what stands beside it in the margin.
+MARGIN_GAP = 0.7
 #: Narrowest gutter between columns, in points.
 GUTTER_PT = 7.0
-_TAKES_NOTE = re.compile(r"[^\W\d_]{3}$|[.,;:!?)\]”’'\"]$")
+#: A fragment over this share of the text's width spans the columns; up to this share of a page's fragments may.
+WIDE_BLOCK, MOST_WIDE = 0.75, 0.25
+#: What follows a raised sign or a note's mark without a space, even where the file starts a new line for it.
+_CLOSING = frozenset(".,;:!?)]}”’")
+_TEXT = attrgetter("text", "style", "size", "space", "note")
 
 
 @dataclass(slots=True)
@@ -45,12 +54,15 @@ class Line:
     gaps: int = 0  # wide gaps between words, as between the cells of a table's row
     frame: int = 0  # which of the page's frames it stands in, counted from 1
     gap_word: int = 0  # word of text.split() after the first gap of TABLE_GAP; 0: none
+    aside: bool = False  # no part of the text: turned, invisible or outside of the visible page
+    margin: bool = False  # stands in the margin, beside the text
+    apart: tuple[tuple[list[Word], list[Word]], ...] = ()  # words apart at an end of the line, and the others
 
     def between(self, col_x0: float, col_x1: float) -> Line:
         """The same line in a column with these edges. Spelt out, as dataclasses.replace takes ten times as long."""
         box = self.x0, self.x1, self.top, self.bottom, self.baseline, self.size
-        rest = self.notes, self.gaps, self.frame, self.gap_word
-        return Line(self.page, self.column, self.text, self.styles, *box, col_x0, col_x1, *rest)
+        words, rest = (self.page, self.column, self.text, self.styles), (self.notes, self.gaps, self.frame)
+        return Line(*words, *box, col_x0, col_x1, *rest, self.gap_word, self.aside, self.margin)
 
 
 @dataclass(slots=True)
@@ -65,9 +77,10 @@ class _Fragment:
 
 
 def page_lines(page: RawPage) -> list[Line]:
-    """Every word of the page, in exactly one line; lines in reading order."""
-    lower_drop_caps(page.words)
-    fragments = words_to_fragments(with_underscores(page.words, page.strokes))
+    """Every word of the page, in exactly one line; lines in reading order, behind them those that are no part of it."""
+    text = [word for word in page.words if not word.aside]
+    lower_drop_caps(text)
+    fragments = words_to_fragments(with_underscores(text, page.strokes))
     gutters = find_gutters(fragments)
     bands = fragments_to_bands(fragments, gutters)
     lines = [line for band in bands for line in _band_lines(page.number, band, gutters)]
@@ -76,7 +89,8 @@ def page_lines(page: RawPage) -> list[Line]:
             middle = (line.top + line.bottom) / 2
             if frame.top < middle < frame.bottom and frame.x0 - 1 <= line.x0 and line.x1 <= frame.x1 + 1:
                 line.frame = number
-    return lines
+    asides = words_to_fragments(word for word in page.words if word.aside)
+    return [*lines, *(replace(_line(page.number, 0, [f], f.x0, f.x1), aside=True) for f in asides)]
 
 
 def with_underscores(words: list[Word], strokes: Sequence[Frame]) -> list[Word]:
@@ -159,7 +173,10 @@ def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
         steps[int(f.x0 - left)] += 1
         steps[int(f.x1 - left) + 1] -= 1
     cover = list(accumulate(steps))[:width]
-    most_crossing = max(1, len(fragments) // 12)
+    # A block over both columns, such as an abstract: its lines cross every gutter.
+    wide = sum(f.x1 - f.x0 > WIDE_BLOCK * width for f in fragments)
+    few = max(1, len(fragments) // 12)
+    most_crossing = max(few, wide if wide <= MOST_WIDE * len(fragments) else 0)
     gutters: list[float] = []
     start: int | None = None
     for x in range(int(0.12 * width), int(0.9 * width)):
@@ -168,7 +185,8 @@ def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
             continue
         if start is not None and x - start >= GUTTER_PT:
             middle = _narrowest(cover, start, x) + left
-            if _is_gutter(fragments, middle, gutters[-1] if gutters else left):
+            crossed = min(cover[start:x]) > few
+            if _is_gutter(fragments, middle, gutters[-1] if gutters else left, text_only=crossed):
                 gutters.append(middle)
         start = None
     return gutters
@@ -184,7 +202,7 @@ def _narrowest(cover: Sequence[int], start: int, end: int) -> float:
     return max((first + last) / 2, last - 4.0)
 
 
-def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float) -> bool:
+def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float, *, text_only: bool) -> bool:
     before = [f for f in fragments if f.x1 <= x and f.x0 >= previous - 2]
     after = [f for f in fragments if f.x0 >= x]
     if min(len(before), len(after)) < 4:
@@ -197,9 +215,9 @@ def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float) -> boo
         return False
     sides = [f.x0 >= x for f in fragments if f.x1 <= x or f.x0 >= x]
     crossings = sum(a != b for a, b in pairwise(sides))
-    if crossings <= max(4, len(sides) // 10):
+    if crossings <= max(4, len(sides) // 10) and not text_only:
         return True
-    # Written row by row: columns only if both sides are running text, not cells.
+    # Written row by row, or crossed by many lines: columns only if both sides are running text, not cells.
     widths = [median(f.x1 - f.x0 for f in side) for side in (before, after)]
     spans = [max(f.x1 for f in side) - min(f.x0 for f in side) for side in (before, after)]
     return all(w >= 0.75 * s and s > 100 for w, s in zip(widths, spans, strict=True))
@@ -230,7 +248,7 @@ def _band_lines(page: int, band: Sequence[_Fragment], gutters: Sequence[float]) 
     for column in sorted(columns):
         held = columns[column]
         col_x0, col_x1 = min(f.x0 for f in held), max(f.x1 for f in held)
-        lines.extend(_line(page, column, row, col_x0, col_x1) for row in _rows(held))
+        lines += [_line(page, column, row, col_x0, col_x1) for row in _rows(held)]
     return lines
 
 
@@ -254,42 +272,81 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
         biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
         sides = ordered[0].x0, max(f.x1 for f in row), min(f.top for f in row), max(f.bottom for f in row)
         box = *sides, biggest.baseline
-    parts, styles, notes = _joined(words)
-    size = words[0].size
-    if len({word.size for word in words}) > 1:  # the median by characters
+    parts, letters, sizes, spaces, marks = zip(*map(_TEXT, words), strict=True)
+    size, text, styles = sizes[0], " ".join(parts), "".join(letters)
+    notes: tuple[int, ...] = ()
+    same = sizes.count(size) == len(sizes)
+    # In most lines all words are set alike, behind spaces: asked first, as it is quick.
+    if not (same and all(spaces[1:]) and not any(marks) and (text.isascii() or not has_signs(text))):
+        text, styles, notes = _joined(words)
+    if not same:  # the median by characters
         size = median(chain.from_iterable([word.size] * len(word.text) for word in words))
-    texts = " ".join(parts), "".join(styles)
-    line = Line(page, column, *texts, *box, round(size, 2), col_x0, col_x1, tuple(notes), gaps)
-    line.gap_word = _gap_word(words, size)
+    line = Line(page, column, text, styles, *box, round(size, 2), col_x0, col_x1, notes, gaps)
+    # In most lines there are none.
+    if cuts := [i for i, (a, b) in enumerate(pairwise(words), 1) if b.x0 - a.x1 > MARGIN_GAP * size]:
+        line.gap_word = _gap_word(words, cuts, size)
+        line.apart = tuple(_ends_apart(line, words, cuts)) if len(cuts) <= 3 else ()  # others are rows of a table
     return line
 
 
-def _gap_word(words: Sequence[Word], size: float) -> int:
-    """Which word of the line's text stands after its first wide gap; 0 if there is none."""
-    wide = TABLE_GAP * size
-    at = next((i for i in range(1, len(words)) if words[i].x0 - words[i - 1].x1 > wide), 0)
-    return len(_joined(words[:at])[0]) if at else 0
+def _gap_word(words: Sequence[Word], cuts: Sequence[int], size: float) -> int:
+    """Which word of the line's text stands after its first gap of TABLE_GAP; 0 if there is none."""
+    at = next((i for i in cuts if words[i].x0 - words[i - 1].x1 > TABLE_GAP * size), 0)
+    return len(_joined(words[:at])[1]) if at else 0
 
 
-def _joined(words: Sequence[Word]) -> tuple[list[str], list[str], list[int]]:
-    """Words as the line's text has them, the style of each, and which of them are marks of footnotes."""
-    before = words[0]
+def _ends_apart(line: Line, words: list[Word], cuts: Sequence[int]) -> Iterator[tuple[list[Word], list[Word]]]:
+    """The narrow pieces at the ends of a line that wide gaps part from it, each with the rest of the line."""
+    most = 0.35 * (line.col_x1 - line.col_x0)
+    for end, rest in ((words[: cuts[0]], words[cuts[0] :]), (words[cuts[-1] :], words[: cuts[-1]])):
+        if end[-1].x1 - end[0].x0 < most:
+            yield end, rest
+
+
+def part_of(line: Line, words: list[Word]) -> Line:
+    """Some words of a line as a line of their own."""
+    biggest = max(words, key=lambda word: word.size)
+    left, right = min(word.x0 for word in words), max(word.x1 for word in words)
+    top, bottom = min(word.top for word in words), max(word.bottom for word in words)
+    held = _Fragment(words, left, right, top, bottom, biggest.baseline, biggest.size)
+    part = _line(line.page, line.column, [held], line.col_x0, line.col_x1)
+    part.frame, part.apart = line.frame, ()
+    return part
+
+
+def _joined(words: Sequence[Word]) -> tuple[str, str, tuple[int, ...]]:
+    """The text of a line, the style of each of its words, and which of them are marks of footnotes."""
+    base = before = words[0]  # base: the last that is neither raised nor lowered
     parts, styles = [before.text], [before.style]
     notes = [0] if len(words) > 1 and _opens_note(before, words[1]) else []
+    last = 0  # the last part that is no note
     for word in islice(words, 1, None):
-        # Only what is smaller than the word before it can be raised.
-        note = word.note or (
-            word.size < before.size and _raised(word, before, 0.15) and _TAKES_NOTE.search(before.text) is not None
-        )
-        if note:
-            notes.append(len(parts))
-        if note or word.space or before.note or not -0.2 * word.size < word.x0 - before.x1 < 0.25 * word.size:
-            parts.append(word.text)
+        text, level, gap = word.text, 0, word.x0 - before.x1
+        if word.size < 0.85 * base.size:
+            level = height(word.size, base.baseline - word.baseline, base.size)
+        near = -0.2 * word.size < gap < 0.25 * word.size
+        note = word.note or (level > 0 and is_note(text, base.text))
+        if level and near and not note:
+            text = as_signs(text, parts[-1], up=level > 0)
+        elif not level and not note and text[0] in _CLOSING and (near or not word.space) and _ends_raised(before, base):
+            parts[last] += text  # "Galton¹²," and "r²."
+            base = before = word
+            continue
+        if note or before.note or not near or (word.space and not has_signs(text[0])):
+            notes += [len(parts)] if note else []
+            last = last if note else len(parts)
+            parts.append(text)
             styles.append(word.style)
         else:
-            parts[-1] += word.text
+            parts[-1] += text
+        base = base if note or level else word
         before = word
-    return parts, styles, notes
+    return " ".join(parts), "".join(styles), tuple(notes)
+
+
+def _ends_raised(word: Word, base: Word) -> bool:
+    """Whether a word is raised or lowered beside ``base``, the last that is not, or ends in such a sign."""
+    return word is not base or has_signs(word.text[-1])
 
 
 def _raised(word: Word, beside: Word, share: float) -> bool:

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.language.layout_words import LONGEST_MEAN_WORD
+from tripletkit.pdf.glyphs import style_of
 from tripletkit.pdf.lines import Line, page_lines
+from tripletkit.pdf.margins import with_margins
 from tripletkit.pdf.reader import (
     Bookmark,
     RawPage,
-    Word,
     open_pdf,
     read_labels,
     read_metadata,
     read_outline,
     read_page,
-    style_of,
-    word_text,
 )
+from tripletkit.pdf.words import Word, is_on_a_page, word_text
 from tripletkit.pdf.workers import FAULT, begin_step, describe_fault
 
 if TYPE_CHECKING:
@@ -56,8 +56,6 @@ WITHOUT_WORD_SPACES = re.compile(
 UNSUPPORTED = (
     "not English/Latin script, but one without spaces between words (Chinese, Japanese, Thai …): not supported yet"
 )
-#: Text further away than this is on no page: a PDF's pages are at most 14,400 points wide and high.
-FAR_PT = 500_000.0
 #: Why a page was not read that no sample wanted.
 NOT_SAMPLED = "not in the sample"
 #: Characters without a Unicode meaning.
@@ -165,7 +163,10 @@ class _Reading:
                 if found and page.complaint is None and not page.unread:
                     pages[number - 1] = replace(page, again=True)
         outline, lost = self._guarded("outline", self._outline, list[Bookmark]())
-        return RawBook(read_metadata(self.document, "Title"), pages, outline, (*parts, *more, *lost))
+        lines = [page.lines for page in pages]
+        apart, faults = self._guarded("margins", lambda: (with_margins(lines), list[Part]()), lines)
+        pages = [replace(page, lines=held) for page, held in zip(pages, apart, strict=True)]
+        return RawBook(read_metadata(self.document, "Title"), pages, outline, (*parts, *more, *lost, *faults))
 
     def _page(self, number: int, label: str, words: Mapping[int, list[Word]]) -> ReadPage:
         step = f"page {number}"
@@ -264,7 +265,7 @@ def _page_by_pdfplumber(number: int, page: PlumberPage, skip: Mapping[str, str])
     words = _safe_words(number, page, skip)
     if words is None:
         return _empty(number, "", "pdfplumber cannot read it")
-    return _with_lines(RawPage(number, "", float(page.width), float(page.height), words, images=0))
+    return _with_lines(RawPage(number, "", float(page.width), float(page.height), [], images=0), words)
 
 
 def _plumber_words(page: PlumberPage) -> Iterator[Word]:
@@ -290,16 +291,11 @@ def _plumber_words(page: PlumberPage) -> Iterator[Word]:
 
 def _with_lines(page: RawPage, words: list[Word] | None = None) -> ReadPage:
     """The page's lines, made of ``words`` if they are given, else of its own. Its words are not kept."""
-    held, lost = (page.words, page.lost) if words is None else (words, 0)
-    page = replace(page, words=[word for word in held if _on_a_page(word)])
+    lost = page.lost if words is None else 0
+    page = page if words is None else replace(page, words=list(filter(is_on_a_page, words)))
     texts = [word.text for word in page.words]
     chars, problem = sum(map(len, texts)), complaint(texts, lost)
     return ReadPage(page.number, page.label, page.height, chars, page.images, page_lines(page), problem)
-
-
-def _on_a_page(word: Word) -> bool:
-    sides = -FAR_PT < word.x0 < FAR_PT and -FAR_PT < word.x1 < FAR_PT and word.size < FAR_PT
-    return sides and word.top > -FAR_PT and word.bottom < FAR_PT and -FAR_PT < word.baseline < FAR_PT
 
 
 def complaint(words: Sequence[str], lost: int = 0) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -18,10 +18,17 @@ from itertools import chain, pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
-from tripletkit.language.layout_words import ENDING_LETTERS, ends_sentence
+from tripletkit.language.layout_words import (
+    CHAIN_WORDS,
+    COMPOUND_ENDS,
+    ENDING_LETTERS,
+    NUMBER_ENDINGS,
+    NUMBER_WORDS,
+    ends_sentence,
+)
+from tripletkit.pdf.glyphs import Frame
 from tripletkit.pdf.kinds import TextMetrics
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.reader import Frame
 from tripletkit.rules import Rules
 
 #: Kinds whose line breaks are kept.
@@ -53,18 +60,25 @@ class Vocabulary:
         if right[0].isupper():
             return True
         last, head = first.rsplit("-", 1)[-1], second.split("-", 1)[0]
+        joined, compound = self.words[last + head], self.words[f"{last}-{head}"]
+        if joined or compound:
+            return compound > joined
+        # No syllable stands for itself: "x-rays", "two-thirds", "state-of-the-art", "user-defined".
+        in_chain = "-" in first and (last in CHAIN_WORDS or (self.words[last] > 0 and self.words[head] > 0))
+        if len(last) == 1 or in_chain or (last in NUMBER_WORDS and head not in NUMBER_ENDINGS) or head in COMPOUND_ENDS:
+            return True
         if len(last + head) >= 6 and len(head) > ENDING_LETTERS and (last + head)[:-ENDING_LETTERS] in self.stems:
             return False
         # "self-", "non-", "well-": what the book often writes before a hyphen, and words that stand by themselves.
         before_hyphen = self.prefixes[last] >= 2 or (self.words[last] >= 3 and len(last) >= 4)
-        return before_hyphen and self.words[head] >= 2 and len(head) >= 3
+        return before_hyphen and self.words[head] >= (2 if len(head) < 5 else 1) and len(head) >= 3
 
 
 def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
-    """The vocabulary of the lines ``texts``, without words that a line's end cuts."""
+    """The vocabulary of the lines ``texts``, in order, without words that a line's end cuts: neither half is a word."""
     words: Counter[str] = Counter()
     # Each different text between spaces is looked at once.
-    whole = (text[: tail.start()] if (tail := _cut_word(text)) else text for text in texts)
+    whole = (_whole_words(above, text) for above, text in pairwise(chain([""], texts)))
     for text, times in Counter(chain.from_iterable(map(str.split, whole))).items():
         for token in _TOKEN.findall(text):
             words[token.lower().replace("‐", "-")] += times
@@ -79,6 +93,12 @@ def book_vocabulary(texts: Iterable[str]) -> Vocabulary:
         if "-" in word:
             prefixes[word.split("-", 1)[0]] += times
     return Vocabulary(words, stems, prefixes)
+
+
+def _whole_words(above: str, text: str) -> str:
+    """``text`` without the second half of a word that ``above`` cuts, and without the first half of one that it cuts."""
+    text = text.partition(" ")[2] if above.endswith(("-", "‐")) else text
+    return text[: tail.start()] if (tail := _cut_word(text)) else text
 
 
 def _cut_word(text: str) -> re.Match[str] | None:
@@ -286,6 +306,30 @@ def _append(paragraph: Paragraph, i: int, line: Line, vocabulary: Vocabulary) ->
         paragraph.text = f"{before}\n{text}" if linewise else join_lines(before, text, vocabulary)
         paragraph.places.append(Place.of(line, len(paragraph.text) - len(text)))
     paragraph.lines.append(i)
+
+
+def margin_notes(
+    margin: Sequence[Line], lines: Sequence[Line], paths: Sequence[tuple[str, ...]], vocabulary: Vocabulary
+) -> list[Paragraph]:
+    """Notes in the margin, each with the section of the text beside its first line; numbers of lines are none.
+
+    ``lines`` are the text, with their ``paths``.
+    """
+    sections: dict[int, list[tuple[float, tuple[str, ...]]]] = defaultdict(list)
+    for line, path in zip(lines, paths, strict=True):
+        sections[line.page].append((line.baseline, path))
+    notes: list[Paragraph] = []
+    before: Line | None = None
+    for i, line in enumerate(margin):
+        if not any(map(str.isalpha, line.text)):
+            continue
+        near = before is not None and before.page == line.page and abs(before.x0 - line.x0) < 4 * line.size
+        if before is None or not near or not 0 < line.baseline - before.baseline < 1.6 * line.size:
+            beside = min(sections[line.page], key=lambda at: abs(at[0] - line.baseline), default=(0.0, ()))
+            notes.append(Paragraph("margin", beside[1], "", []))
+        _append(notes[-1], i, line, vocabulary)
+        before = line
+    return notes
 
 
 def without_notes(line: Line) -> str:

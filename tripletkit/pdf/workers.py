@@ -84,6 +84,7 @@ class BookTask:
     rules: Rules
     backend: str
     roles: tuple[tuple[int, int, str], ...] = ()
+    raised_signs: str = "unicode"
     skip: Mapping[str, str] = field(default_factory=dict)
     sample: int = 0
 

@@ -52,7 +52,7 @@ OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
 
-VERSION = 7
+VERSION = 10
 #: The longest passage for an encoder that reads texts of any length.
 UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
@@ -157,7 +157,8 @@ def find_problem(encoders: ToCheck) -> tuple[str, str] | None:
 
 def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
     """One task per distinct PDF, and an error message for each book that is not a file."""
-    place, backend, limits = job.locate(), job.settings.extract.backend, _limits(job)
+    place, limits = job.locate(), _limits(job)
+    backend, signs = job.settings.extract.backend, job.settings.extract.raised_signs
     tasks: dict[str, BookTask] = {}
     refused: dict[Path, str] = {}
     for path in job.books:
@@ -174,10 +175,10 @@ def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
         roles = job.settings.extract.roles_of(path.name)
         # Pages over these limits are left out.
         limited = job.settings.extract.page_seconds, job.settings.extract.book_memory_mb
-        settings = repr((limits, backend, roles, limited))
+        settings = repr((limits, backend, signs, roles, limited))
         values = (sha, place.tokenizer_fingerprint, settings, job.rules.fingerprint, str(VERSION))
         part = job.folder / "cache" / "books" / stable_id("part", *values)
-        tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend, roles)
+        tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend, roles, signs)
     return list(tasks.values()), refused
 
 

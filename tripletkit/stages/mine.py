@@ -103,5 +103,5 @@ STAGE = Stage(
     run=run,
     settings=("mine", "seed", "precision"),
     inputs=frozenset({Input.ENCODER, Input.WORD_RULES}),
-    version=6,
+    version=7,
 )

@@ -212,5 +212,5 @@ STAGE = Stage(
     run=run,
     settings=("split", "seed"),
     inputs=frozenset({Input.WORD_RULES}),  # near-duplicates are compared by normalised words
-    version=3,
+    version=4,
 )

@@ -10,18 +10,19 @@ import polars as pl
 
 from tripletkit.by_book import BookPassages, books_with_terms, lost_book, lost_in_words
 from tripletkit.cluster.mapper import Work
+from tripletkit.errors import ConfigError
 from tripletkit.language.normalise import normalised_by
 from tripletkit.pdf.workers import Failure, WorkerFunction
 from tripletkit.rules import Rules
 from tripletkit.schemas import MENTIONS, check_table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
-from tripletkit.tagging.mentions import load_parser
+from tripletkit.tagging.part_of_speech import Pipeline, VerbFinder, find_pipeline
 from tripletkit.tagging.tag_texts import mention_rows, tag_passages
 
 #: By term and reason: the matches that were rejected.
 Rejected: TypeAlias = Counter[tuple[str, str]]
 TagBook: TypeAlias = Callable[[BookPassages], tuple[pl.DataFrame, Rejected]]
-TAG: WorkerFunction[tuple[str | None, Rules], TagBook] = WorkerFunction("tripletkit.stages.tag:tagger")
+TAG: WorkerFunction[tuple[Pipeline | None, Rules], TagBook] = WorkerFunction("tripletkit.stages.tag:tagger")
 
 
 def run(job: Job) -> StageResult:
@@ -29,12 +30,13 @@ def run(job: Job) -> StageResult:
     settings = job.settings.tag
     terms = job.table("terms").filter("kept")
     passages = job.table("passages").filter(pl.col("kind").is_in(settings.kinds))
+    pipeline = find_pipeline(settings.nlp)
     found, lost = list[pl.DataFrame](), list[Row]()
     rejected = Rejected()
     path = dict(job.table("books").select("book_id", "path").iter_rows())
     tasks = books_with_terms(passages, terms)
     with job.progress.bar("tagging", passages.height, "passages") as advance:
-        for number, outcome in job.mapper.map(Work(TAG, (settings.nlp, job.rules)), tasks, total=len(tasks)):
+        for number, outcome in job.mapper.map(Work(TAG, (pipeline, job.rules)), tasks, total=len(tasks)):
             task = tasks[number]
             advance(task.passages.height)
             if isinstance(outcome, Failure):
@@ -53,21 +55,26 @@ def run(job: Job) -> StageResult:
     }
     summary = (
         f"{mentions.height:,} mentions of {mentioned:,} of {terms.height:,} terms in {with_term:,} of "
-        f"{passages.height:,} passages, {rejected.total():,} matches rejected"
+        f"{passages.height:,} passages, {rejected.total():,} matches rejected; verbs found {_by(pipeline)}"
     )
     dropped = [*lost, *_dropped(terms, mentions, rejected)]
     return StageResult({"mentions": mentions}, dropped, counts, summary, tuple(map(lost_in_words, lost)))
 
 
-def tagger(setup: tuple[str | None, Rules]) -> TagBook:
-    """The function that finds a book's terms in its passages. Raises ConfigError as load_parser."""
-    nlp, rules = setup
-    parser = load_parser(nlp) if nlp else None
+def tagger(setup: tuple[Pipeline | None, Rules]) -> TagBook:
+    """The function that finds a book's terms in its passages. Raises ConfigError where another pipeline is installed."""
+    pipeline, rules = setup
+    if pipeline is not None and find_pipeline(pipeline.name) != pipeline:
+        raise ConfigError(
+            f"tag.nlp = {pipeline.name!r}: a node of the cluster has {find_pipeline(pipeline.name)}, this machine {pipeline}",
+            "Install the same version on every node, or set tag.nlp to none.",
+        )
+    verbs = VerbFinder(pipeline) if pipeline else None
 
     def tag(task: BookPassages) -> tuple[pl.DataFrame, Rejected]:
         rows, rejected = list[Row](), Rejected()
         with normalised_by(rules):
-            for passage_id, text, tagged in tag_passages(task.passages, task.terms, rules, parser):
+            for passage_id, text, tagged in tag_passages(task.passages, task.terms, rules, verbs):
                 rows += mention_rows(passage_id, text, tagged)
                 rejected.update((rejection.match.form.term_id, rejection.reason) for rejection in tagged.rejected)
         return make_table(MENTIONS, rows), rejected
@@ -75,12 +82,20 @@ def tagger(setup: tuple[str | None, Rules]) -> TagBook:
     return tag
 
 
+def _by(pipeline: Pipeline | None) -> str:
+    return f"by rules and {pipeline.name}" if pipeline else "by rules alone"
+
+
 def _dropped(terms: pl.DataFrame, mentions: pl.DataFrame, rejected: Rejected) -> list[Row]:
     """The terms that no passage mentions, and by term how many matches were rejected, by reason."""
     name = dict(terms.select("term_id", "term").iter_rows())
-    mentioned = set(mentions["term_id"])
-    unseen = ("not mentioned in any passage", "none of its forms occurs in a tagged passage")
-    out = [(term_id, *unseen) for term_id in name if term_id not in mentioned]
+    mentioned, matched = set(mentions["term_id"]), {term_id for term_id, _ in rejected}
+    absent, unfit = "none of its forms occurs in a tagged passage", "each match of its forms was rejected"
+    out = [
+        (term_id, "not mentioned in any passage", unfit if term_id in matched else absent)
+        for term_id in name
+        if term_id not in mentioned
+    ]
     out += [(term_id, reason, f"{n} matches rejected") for (term_id, reason), n in sorted(rejected.items())]
     return [
         {"stage": "tag", "item": term_id, "related": name[term_id], "reason": reason, "detail": detail}
@@ -95,6 +110,6 @@ STAGE = Stage(
     writes=("mentions",),
     run=run,
     settings=("tag",),
-    inputs=frozenset({Input.RULES}),
-    version=4,
+    inputs=frozenset({Input.RULES, Input.PIPELINE}),
+    version=5,
 )

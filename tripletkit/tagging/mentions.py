@@ -2,45 +2,44 @@
 
 No mention stands in code, is used as a verb, is part of an idiom, or differs in case or signs. A verb is recognised by
 its neighbours, for one-word forms in small letters only, and only where no noun could stand: "we run", "can set", "is
-split", "to sort the", "Merge the". A part-of-speech pipeline of spaCy, which is slow, decides the rest where ``tag.nlp`` names one.
-A second language brings its own rules files ``idioms`` and ``verb_neighbours``, and its own ``Context._is_verb``.
+split", "to sort the", "Merge the". Where that leaves open what a noun that is a verb too means (``Context.is_ambiguous``),
+the tagger of a spaCy pipeline decides if there is one (``part_of_speech``).
+A second language brings its own rules files ``idioms``, ``noun_verbs`` and ``verb_neighbours``, and its own
+``Context._is_verb``.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 
-from tripletkit.errors import ConfigError
-from tripletkit.language.normalise import is_acronym
-from tripletkit.language.term_words import BRACKETED_ENDINGS, INFINITIVE
+from tripletkit.language.normalise import is_acronym, normaliser
+from tripletkit.language.term_words import ADJECTIVE_OR_GERUND, BRACKETED_ENDINGS, INFINITIVE, NEGATION
 from tripletkit.rules import Rules
 from tripletkit.tagging.matcher import Match, Matcher, signs_agree
+from tripletkit.tagging.part_of_speech import VerbFinder
 
 #: Kinds of match, the closest first.
 _ORDER = ("exact", "variant", "form")
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—−"), "-") | {ord("’"): "'", ord("‘"): "'"}
 
-#: For texts and the matches in each, which matches a part-of-speech pipeline rejects.
-Parser = Callable[[Iterable[tuple[str, Sequence[Match]]]], Iterator[Sequence[Match]]]
+#: Texts of which the ambiguous mentions are looked at together.
+_TOGETHER = 512
 # What stands right before or after a word inside code: a.b, a::b, a_b, x->b, \b, @b, $b, a[i], f(x), size=3, <b>, --b.
-_CODE_BEFORE = re.compile(r"(?:[\w)\]]\.|::|->|[\\@#$_=<]|(?:^|\s)--|(?:^|\s|[\w)]\.\w+)/(?:[\w.-]*/)*)\Z")
+_CODE_BEFORE = re.compile(r"(?:[\w)\]]\.|::|->|[\\@#$_=<]|(?:^|\s)(?:--|&)|(?:^|\s|[\w)]\.\w+)/(?:[\w.-]*/)*)\Z")
 _CODE_AFTER = re.compile(
     rf"\((?!(?:{BRACKETED_ENDINGS})\))"
     r"|\[[^\W\d]\w{0,2}(?:\s?[+*/–−-]\s?\w+)?\]|\.[a-z_]\w|::|->|_|=(?=\S)|>|\w|\.\w+\("
 )
 _RUN_TOGETHER = re.compile(r"\.[A-Z][a-z]+(?:[^\S\n][a-z]+)")  # two sentences without a space: "(Pe1).Equilibrium is"
 _PLAIN_BEFORE, _PLAIN_AFTER = frozenset(" \n(‘“'\""), frozenset(" \n,;)!?’”'\"")
+_HYPHENS = frozenset("-‐‑")
 _WORD_BEFORE = re.compile(r"([^\W\d_]+(?:['’][^\W\d_]+)?)[^\S\n]+\Z")
 _WORD_AFTER = re.compile(r"[^\S\n]+([^\W\d_]+)")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;]['”’)]?\s+|\n)\Z")
-#: Finite verbs. A gerund names what is done ("hashing", "pooling"), a participle may be a term ("fixed"): both stay.
-VERB_TAGS = frozenset(("VB", "VBP", "VBZ", "VBD", "MD"))
-_LEFT_OUT = ("parser", "ner", "lemmatizer", "senter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +59,36 @@ class Tagged:
 
 
 class Tagger:
-    """A matcher, the rules of context, and a part-of-speech pipeline if there is one."""
+    """A matcher, the rules of context, and what finds verbs by their part of speech, if there is a pipeline for it."""
 
-    def __init__(self, matcher: Matcher, context: Context, parser: Parser | None = None) -> None:
-        self._matcher, self._context, self._parser = matcher, context, parser
+    def __init__(self, matcher: Matcher, context: Context, verbs: VerbFinder | None = None) -> None:
+        self._matcher, self._context, self._verbs = matcher, context, verbs
 
     def tag(self, texts: Iterable[str]) -> Iterator[Tagged]:
         """The mentions of each text in turn."""
-        if self._parser is None:
+        if self._verbs is None:
             yield from map(self._by_rule, texts)
             return
-        found = [(text, self._by_rule(text)) for text in texts]
-        parsed = self._parser((text, tagged.mentions) for text, tagged in found)
-        for (_, tagged), unfit in zip(found, parsed, strict=True):
-            mentions = [match for match in tagged.mentions if match not in unfit]
-            rejected = [Rejection(match, "tagged as a verb by spaCy") for match in unfit]
-            yield Tagged(mentions, [*tagged.rejected, *rejected])
+        left = iter(texts)
+        while block := list(islice(left, _TOGETHER)):
+            yield from self._without_verbs(self._verbs, block, list(map(self._by_rule, block)))
+
+    def _without_verbs(self, verbs: VerbFinder, texts: Sequence[str], tagged: Sequence[Tagged]) -> Iterator[Tagged]:
+        asked = [
+            (number, match)
+            for number, (text, of) in enumerate(zip(texts, tagged, strict=True))
+            for match in of.mentions
+            if self._context.is_ambiguous(text, match) and not any(_is_inside(match, other) for other in of.mentions)
+        ]
+        found = verbs.verbs((texts[number], match.start) for number, match in asked)
+        unfit: dict[int, list[Match]] = defaultdict(list)
+        for (number, match), is_verb in zip(asked, found, strict=True):
+            if is_verb:
+                unfit[number].append(match)
+        for number, of in enumerate(tagged):
+            rejected = [Rejection(match, "tagged as a verb by spaCy") for match in unfit[number]]
+            mentions = [match for match in of.mentions if match not in unfit[number]] if rejected else of.mentions
+            yield Tagged(mentions, [*of.rejected, *rejected])
 
     def _by_rule(self, text: str) -> Tagged:
         best, rejected = dict[tuple[int, int, str], Match](), list[Rejection]()
@@ -85,17 +98,53 @@ class Tagger:
                 rejected.append(Rejection(match, reason))
             elif place not in best or _ORDER.index(match.match) < _ORDER.index(best[place].match):
                 best[place] = match
-        # "MAP" is an acronym where the book has one, not the word "map".
-        acronyms = {(m.start, m.end): m.form.term_id for m in best.values() if is_acronym(m.form.text)}
-        mentions: list[Match] = []
-        for match in best.values():
-            owner = acronyms.get((match.start, match.end), match.form.term_id)
-            if owner == match.form.term_id or is_acronym(match.form.text):
-                mentions.append(match)
-            else:
-                rejected.append(Rejection(match, "acronym of another term"))
+        mentions, others = _settle(text, list(best.values()))
         places = set(map(_place, mentions))
-        return Tagged(mentions, [one for one in rejected if _place(one.match) not in places])
+        return Tagged(mentions, [one for one in (*rejected, *others) if _place(one.match) not in places])
+
+
+def _settle(text: str, matches: Sequence[Match]) -> tuple[list[Match], list[Rejection]]:
+    """Of names that case alone tells apart, those that the text means: "MAP" is no map, "SET" in "SET COVER" no SET."""
+    at_place: dict[tuple[int, int], list[Match]] = defaultdict(list)
+    for match in matches:
+        at_place[match.start, match.end].append(match)
+    owned = {place: _owners(text, held) for place, held in at_place.items() if len(held) > 1}
+    titles = [m for m in matches if text[m.start : m.end].isupper() and not m.form.text.isupper()]
+    mentions, rejected = list[Match](), list[Rejection]()
+    for match in matches:
+        owners = owned.get((match.start, match.end), ())
+        if match.form.text.endswith(")") and _is_own_pair(match, matches):
+            continue
+        if owners and not any(match is owner for owner in owners):
+            of_acronym = any(is_acronym(owner.form.text) for owner in owners)
+            rejected.append(Rejection(match, "acronym of another term" if of_acronym else "another term in this case"))
+        elif titles and is_acronym(match.form.text) and any(_is_inside(match, title) for title in titles):
+            rejected.append(Rejection(match, "part of a longer term in capitals"))
+        else:
+            mentions.append(match)
+    return mentions, rejected
+
+
+def _is_own_pair(match: Match, matches: Sequence[Match]) -> bool:
+    """Whether it is two names of one term, which are mentions themselves: "support vector machine (SVM)"."""
+    return any(
+        other.start == match.start and other.form.term_id == match.form.term_id and other.end < match.end
+        for other in matches
+    )
+
+
+def _owners(text: str, matches: Sequence[Match]) -> Sequence[Match]:
+    """The matches at one place that are written as the text is: first the same text, then acronyms, else all."""
+    surface = text[matches[0].start : matches[0].end]
+    acronyms = [match for match in matches if is_acronym(match.form.text)]
+    alike = [match for match in matches if fold(match.form.text) == fold(surface)]
+    same = {surface}
+    if _SENTENCE_START.search(text, max(0, matches[0].start - 3), matches[0].start):
+        same.add(surface[:1].lower() + surface[1:])
+    exact = [match for match in alike if match.form.text in same]
+    if acronyms:
+        return exact or acronyms
+    return [match for match in matches if match not in alike or match in exact] if exact else matches
 
 
 def _place(match: Match) -> tuple[int, int, str]:
@@ -114,16 +163,52 @@ class Context:
         self._role: dict[str, set[str]] = defaultdict(set)
         for rule in rules.files["verb_neighbours"]:
             self._role[rule.label].add(rule.text)
+        self._noun_verbs = rules.words("noun_verbs")
+        roles = ("before_verb", "subject", "modal", "adverb", "question", "auxiliary")
+        self._before_verb = frozenset().union(*(self._role[role] for role in roles)) | {INFINITIVE}
+        self._singular = normaliser().singular
+
+    def is_ambiguous(self, text: str, match: Match) -> bool:
+        """Whether the match is one word, a noun that may be a verb, and its neighbours do not settle that it is a noun."""
+        surface = text[match.start : match.end]
+        one_word = surface.isalpha() and " " not in match.form.text and (surface.islower() or surface.istitle())
+        if not one_word or not {surface.lower(), self._singular(surface.lower())} & self._noun_verbs:
+            return False
+        before, _ = _before(text, match.start)
+        if (
+            not before
+        ):  # where a sentence or clause begins, "sets" is a noun, and after a bracket or quote stands a name
+            return not surface.endswith("s") and (match.start == 0 or text[match.start - 1].isspace())
+        after = _after(text, match.end)
+        if (
+            before in self._role["noun"]
+            or after in self._role["predicate"]
+            or text[match.end : match.end + 1] in _HYPHENS
+        ):
+            return False
+        plural = before.endswith("s") and not before.endswith("ss")
+        if surface.endswith("s"):
+            return after != "" and not (
+                plural or before in self._role["before_plural"] or ADJECTIVE_OR_GERUND.search(before)
+            )
+        # "labor market": a verb without an s needs a plural before it, or a word such as "to".
+        return plural or before in self._before_verb or before.endswith("ly")
 
     def objection(self, text: str, match: Match) -> str | None:
         """Why the match does not mean its term here, or None."""
         if not match.cased:
-            return "not in the capitals of the acronym"
+            return (
+                "not in the capitals of the acronym" if is_acronym(match.form.text) else "not in the case of the name"
+            )
         surface = text[match.start : match.end]
         if not signs_agree(surface, match.form.text):
             return "signs differ from those of the term"
         if in_code(text, match.start, match.end):
             return "part of code"
+        if text[match.start - 1 : match.start] in _HYPHENS and NEGATION.search(
+            text, max(0, match.start - 5), match.start
+        ):
+            return "negated by a prefix"
         if self._in_idiom(text, match.start, match.end, surface):
             return "part of an idiom"
         return "used as a verb" if self._is_verb(text, match, surface) else None
@@ -180,33 +265,6 @@ def _after(text: str, end: int) -> str:
     """The word after ``end`` as it is written; "" if a mark or a line break stands between."""
     match = _WORD_AFTER.match(text, end)
     return match.group(1) if match else ""
-
-
-def load_parser(name: str) -> Parser:
-    """The pipeline of that name or in that folder. Raises ConfigError if spaCy, the pipeline or its tagger is missing."""
-    if importlib.util.find_spec("spacy") is None:
-        cure = "pip install 'tripletkit[nlp]', or leave tag.nlp out."
-        raise ConfigError(f"tag.nlp = {name!r}: spaCy is not installed", cure)
-    import spacy
-
-    try:
-        nlp = spacy.load(Path(name) if Path(name).is_dir() else name, exclude=list(_LEFT_OUT))
-    except (OSError, ValueError) as error:
-        hint = f"Install it: python -m spacy download {name}. Any installed spaCy pipeline or its folder will do."
-        raise ConfigError(f"tag.nlp = {name!r}: no such spaCy pipeline ({str(error).splitlines()[0]})", hint) from None
-    if "tagger" not in nlp.pipe_names:
-        problem = f"tag.nlp = {name!r}: the pipeline has no tagger, only {', '.join(nlp.pipe_names) or 'nothing'}"
-        raise ConfigError(problem, "Take one that tags parts of speech, such as en_core_web_sm.")
-
-    def unfit(texts: Iterable[tuple[str, Sequence[Match]]]) -> Iterator[Sequence[Match]]:
-        for doc, matches in nlp.pipe(texts, as_tuples=True, batch_size=64):
-            tags = {token.idx: token.tag_ for token in doc}
-            verbs = [m for m in matches if m.form.text.isalpha() and tags.get(m.start) in VERB_TAGS]
-            # A word inside a multi-word term is not a verb.
-            inner = {m.start for m in matches if any(_is_inside(m, other) for other in matches)} if verbs else ()
-            yield [m for m in verbs if m.start not in inner]
-
-    return unfit
 
 
 def _is_inside(match: Match, other: Match) -> bool:

@@ -10,13 +10,15 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 import polars as pl
 
+from tripletkit.language.definitions import PLURAL
 from tripletkit.language.normalise import is_acronym, normaliser
 from tripletkit.language.term_words import (
+    OTHER_PLACE,
     PAGE_AND,
     PAGE_NOTE,
     PAGE_PREFIX,
@@ -40,12 +42,13 @@ _PAUSE = re.compile(r"[.,;:!?()\[\]“”—]+(?=\s|$)|(?<=\s)[(\[“—]+")
 _STOP = " zqz "
 _STOP_KEY = (_STOP.strip(),)
 _SENTENCE_ENDS = (".", "!", "?", ":")
+_WORD = re.compile(r"[^\W\d_]+")
 _WORD_END = re.compile(rf"{PLURAL_ENDING}(?!\w)")
 # Page locators as an index prints them: "84n", "xii", "586–9", "12, 45–48 passim".
 _NUMBER = r"(?:[A-Z]{1,2}[-.])?\d{1,4}(?:\.\d{1,3})*"
 _ROMAN = r"(?:[ivxlc]{1,8}|[IVXLC]{2,8})"
 _ONE = rf"{PAGE_PREFIX}(?:{_NUMBER}|{_ROMAN}){PAGE_NOTE}"
-_RANGE = rf"{_ONE}(?:\s?(?:[–—−-]+|{PAGE_TO})\s?{_ONE})?"
+_RANGE = rf"(?:{_ONE}(?:\s?(?:[–—−-]+|{PAGE_TO})\s?{_ONE})?|{OTHER_PLACE})"
 _NEXT = rf"\s?(?:[,;]|,?\s{PAGE_AND})\s?"
 LOCATOR_LIST = re.compile(rf"{_RANGE}(?:{_NEXT}{_RANGE})*(?:,?\s{PAGE_TAIL})?[.,;]?")
 _SPLIT = re.compile(_NEXT)
@@ -58,10 +61,11 @@ _ROMAN_NUMERAL = re.compile(r"(?=[ivxlc])(c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3}
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Printed pages from ``first`` to ``last``; ``last`` is "" for a single page."""
+    """Printed pages from ``first`` to ``last``; ``last`` is "" for a single page. ``main``: set in bold among others."""
 
     first: str
     last: str = ""
+    main: bool = False
 
 
 def parse_locators(text: str, known: Labels) -> tuple[Span, ...]:
@@ -75,6 +79,16 @@ def parse_locators(text: str, known: Labels) -> tuple[Span, ...]:
                 last = first[: len(first) - len(last)] + last
             spans.append(Span(first, last))
     return tuple(spans)
+
+
+def some_locators(text: str, known: Labels) -> tuple[Span, ...]:
+    """The spans that may begin on a page of this book, if the text is a list of locators whose first one may."""
+    spans = parse_locators(text, known) if LOCATOR_LIST.fullmatch(text) else ()
+    return (
+        tuple(span for span in spans if known.plausible(span.first))
+        if spans and known.plausible(spans[0].first)
+        else ()
+    )
 
 
 def plausible_locators(text: str, known: Labels) -> tuple[Span, ...]:
@@ -108,13 +122,14 @@ class Labels:
         return not self._roman and len(locator) > 1 and bool(_ROMAN_NUMERAL.fullmatch(locator))
 
     def expand(self, spans: Iterable[Span]) -> list[dict[str, object]]:
-        """One locator for each page that the spans cite: its printed label, physical page and the range's end."""
+        """One locator for each page that the spans cite: its printed label, physical page, the range's end, ``main``."""
         found: dict[tuple[str, int | None], dict[str, object]] = {}
         for span in spans:
             end = span.last or None
             for label in self._labels(span):
                 for page in self.pages.get(label) or [None]:  # type: ignore[list-item]
-                    found.setdefault((label, page), {"label": label, "page": page, "range_end": end})
+                    locator = found.setdefault((label, page), {"label": label, "page": page, "range_end": end})
+                    locator["main"] = bool(locator.get("main")) or span.main
         return list(found.values())
 
     def _labels(self, span: Span) -> list[str]:
@@ -173,14 +188,12 @@ def tables_to_book(book_id: str, lines: pl.DataFrame, pages: pl.DataFrame) -> Bo
         printed[page - 1], roles[page - 1] = label, role
     rows = lines.filter(pl.col("book_id") == book_id).sort("page", "line")
     for kind, gap_word, *values in rows.select("kind", "gap_word", *_GEOMETRY).iter_rows():
-        if kind != "furniture" and 0 < values[0] <= size:
+        if kind not in ("furniture", "margin") and 0 < values[0] <= size:
             by_page[values[0] - 1].append(Line(*values))
             by_page[values[0] - 1][-1].gap_word = gap_word
             kinds[values[0] - 1].append(kind)
     texts = [line.text for page in by_page for line in page]
-    # The second half of a word that the line before cuts is left out: "ately" is no word of the book.
-    whole = (text.partition(" ")[2] if above.endswith(("-", "‐")) else text for above, text in pairwise(["", *texts]))
-    return Book(book_id, by_page, kinds, roles, Labels(printed), book_vocabulary(whole))
+    return Book(book_id, by_page, kinds, roles, Labels(printed), book_vocabulary(texts))
 
 
 def repair_accents(text: str) -> str:
@@ -199,7 +212,7 @@ class Corpus:
         self._key = normaliser().term_key
         self.pages = len(self._texts)
         self._index = PhraseIndex(map(self._words, self._texts))
-        self._lower = {word for text in self._texts for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
+        self._lower = {word for text in self._texts for word in _WORD.findall(text) if word.islower()}
 
     def _words(self, text: str) -> tuple[str, ...]:
         return self._key(_PAUSE.sub(_STOP, text))
@@ -232,18 +245,28 @@ class Corpus:
         return phrase
 
     def as_written(self, phrase: str) -> str:
-        """The phrase in lower case if the text mostly writes it so inside sentences; if absent, ``uncapitalised``."""
+        """The phrase in the case in which the text mostly writes it inside sentences; if absent, ``uncapitalised``.
+
+        "Poisson Process" may be "Poisson process": only words that the text knows in lower case are tried in it.
+        """
         small = phrase.lower()
         if small == phrase or is_acronym(phrase):
             return phrase
-        lower, given = self._written(small), self._written(phrase)
-        if not lower and not given and re.match(r"[^\W\d_]{3}", phrase) and phrase[1:] == small[1:]:
+        wordings = dict.fromkeys((phrase, small, _WORD.sub(self._small_word, phrase)))
+        best, count = max(((one, self._written(one)) for one in wordings), key=itemgetter(1))
+        if not count and re.match(r"[^\W\d_]{3}", phrase) and phrase[1:] == small[1:]:
             return self.uncapitalised(phrase)
-        return small if lower > given else phrase
+        return best
+
+    def _small_word(self, word: re.Match[str]) -> str:
+        small = word.group().lower()
+        known = small in self._lower or PLURAL.sub("", small) in self._lower
+        return small if known and word.group().istitle() else word.group()
 
     def _written(self, phrase: str) -> int:
         """How often the phrase occurs as it is, singular or plural, where it does not begin a sentence."""
-        return sum(_count_written(text, phrase) for text in self.texts_with(phrase))
+        stem = PLURAL.sub("", phrase)
+        return sum(_count_written(text, stem) for text in self.texts_with(stem))
 
 
 def _count_written(text: str, phrase: str) -> int:

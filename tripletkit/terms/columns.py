@@ -7,11 +7,13 @@ that holds only subentries has no line at its edge. So columns are found from al
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from statistics import median
 
 from tripletkit.language import term_words as english
@@ -20,8 +22,11 @@ from tripletkit.terms.book_text import LOCATOR_LIST, Book
 
 #: Edges and indents that differ by less than this many font sizes are the same: letters have side bearings.
 SAME_EDGE = 0.3
+#: An indent further in than this many font sizes is a level of its own.
+HANG = 1.0
 #: Stands for a row of dots between a term and its pages.
 LEADER = "\u2026"
+REMARK = "remark about the index"
 _LEADER = re.compile(r"\s\.(?:\s?\.)*\s*(?=\d|[ivxlc]+$)|(?:\s?\.){3,}\s?|\s?…+\s?|\s?(?:· ?){3,}|\s?_{3,}\s?")
 _ENDS_IN_LOCATOR = re.compile(
     r"(?:^|[\s,.:…])(?:[A-Z]{1,2}[-.])?(?:\d{1,4}[–—−-])?(?:\d{1,4}|[ivxlc]{1,7})"
@@ -82,6 +87,26 @@ def lines_to_rows(pages: Mapping[int, Sequence[Line]], whole: Mapping[int, Seque
         for column in sorted(columns):
             rows.extend(sorted(columns[column], key=lambda row: (round(row.baseline, 1), row.x0)))
     return rows
+
+
+def without_introduction(pages: Mapping[int, Sequence[Line]]) -> tuple[dict[int, list[Line]], list[Line]]:
+    """The pages of an index, and the lines above its columns on the first of them: they run over the gutter."""
+    rest = {page: list(lines) for page, lines in pages.items()}
+    pitches = column_pitches(pages)
+    if len(pitches) < 2:
+        return rest, []
+    page = min(pages)
+    bases = [left_edges(pages, pitches)[page] + pitch for pitch in pitches]
+    top = min((line.baseline for line in pages[page] if line.x0 >= bases[1] - line.size), default=0.0)
+    above = [line for line in pages[page] if line.baseline < top - 0.5 * line.size]
+    # A line that holds an entry of each column is none of its lines, unless others follow.
+    over = [line for line in above if line.x1 > bases[1] + 2 * line.size]
+    solid = [line.baseline for line in over if len(split_at_gutters(line, bases)) == 1]
+    if len(solid) < 2:
+        return rest, []
+    above = [line for line in above if line not in over or line.baseline <= max(solid)]
+    rest[page] = [line for line in pages[page] if line not in above]
+    return rest, above
 
 
 def column_pitches(pages: Mapping[int, Sequence[Line]]) -> list[float]:
@@ -159,7 +184,7 @@ def split_at_gutters(line: Line, bases: Sequence[float]) -> list[Line]:
 
 def _is_whole(text: str, styles: str) -> bool:
     """Whether the text before a cut ends as an entry or is a letter's heading."""
-    return bool(re.search(r"\d[nft]{0,2}[.,;]?$", text)) or (len(text.split()) == 1 and styles[:1] in ("b", "z"))
+    return bool(re.search(r"\d[nft]{0,2}\d?[.,;]?$", text)) or (len(text.split()) == 1 and styles[:1] in ("b", "z"))
 
 
 def rows_to_items(rows: Sequence[Line], book: Book) -> tuple[list[Item], list[Leftover]]:
@@ -183,7 +208,7 @@ def rows_to_items(rows: Sequence[Line], book: Book) -> tuple[list[Item], list[Le
         if english.CONTINUED.search(item.text) and not _ENDS_IN_LOCATOR.search(item.text):
             item.text, item.repeats = english.CONTINUED.sub("", item.text), True
     entries, notes = _without_notes(items)
-    remarks = [Leftover(row.text, row.page, "remark about the index") for item in notes for row in item.rows]
+    remarks = [Leftover(row.text, row.page, REMARK) for item in notes for row in item.rows]
     return entries, dropped + remarks
 
 
@@ -199,6 +224,10 @@ def is_complete(text: str) -> bool:
     """Whether an entry may end here: in a page number or in a see-reference."""
     in_reference = english.SEE.search(text) and not english.OPEN_END.search(text)
     return bool(_ENDS_IN_LOCATOR.search(text.rstrip()) or in_reference)
+
+
+def _ends_in_reference(text: str) -> bool:
+    return english.SEE.search(text) is not None and not _ENDS_IN_LOCATOR.search(text)
 
 
 def _width(rows: Sequence[Line]) -> float:
@@ -244,7 +273,7 @@ def find_indents(rows: Sequence[Line]) -> Indents:
     tolerance = SAME_EDGE * median(row.size for row in rows) if rows else 3.0
     indents = sorted(row.x0 for row in rows)
     starts = [indent for before, indent in pairwise([-1e9, *indents]) if indent - before > tolerance]
-    plain_indents = Indents(tuple(starts) or (0.0,), frozenset(), frozenset(), tolerance)
+    plain_indents = _without_hangs(Indents(tuple(starts) or (0.0,), frozenset(), frozenset(), tolerance), rows)
     wrapped: set[int] = set()
     votes: dict[int, int] = defaultdict(int)
     width = _width(rows)
@@ -252,15 +281,43 @@ def find_indents(rows: Sequence[Line]) -> Indents:
         level = plain_indents.level(row.x0)
         if level and (above.page, above.column) == (row.page, row.column):
             deeper, before = plain_indents.level(above.x0) < level, plain(above.text)
-            if deeper and (_only_locators(row.text) or before.endswith((",", "-"))):
+            full = _could_wrap(above, row, width)
+            in_reference = full and _ends_in_reference(before) and not is_complete(plain(row.text))
+            if deeper and (_only_locators(row.text) or before.endswith((",", "-")) or in_reference):
                 wrapped.add(level)
                 votes[level] += 1
-            elif is_complete(before) or not _could_wrap(above, row, width):
+            elif is_complete(before) or not full:
                 votes[level] -= 2
             else:
                 votes[level] += deeper
-    turnover = frozenset(level for level in range(1, len(starts)) if votes[level] > 0)
+    turnover = frozenset(level for level in range(1, len(plain_indents.starts)) if votes[level] > 0)
     return Indents(plain_indents.starts, turnover, frozenset(wrapped), tolerance)
+
+
+def _without_hangs(indents: Indents, rows: Sequence[Line]) -> Indents:
+    """The indents without those of one level set a little apart, as entries in another face or behind a sign are."""
+    starts, least = indents.starts, HANG * indents.tolerance / SAME_EDGE
+    for level in range(1, len(starts)):
+        if starts[level] - starts[level - 1] < least and _in_order(indents, rows, level):
+            return _without_hangs(replace(indents, starts=(*starts[:level], *starts[level + 1 :])), rows)
+    return indents
+
+
+def _in_order(indents: Indents, rows: Sequence[Line], level: int) -> bool:
+    """Whether a level's rows stand in alphabetical order between those of the level before, as no subentries do."""
+    keys = [(at, _sort_key(row.text)) for row in rows if level - 1 <= (at := indents.level(row.x0)) <= level]
+    runs = [(at, [key for _, key in run]) for at, run in groupby(keys, key=itemgetter(0))]
+    inner = [
+        before[-1] <= run[0] and run[-1] <= after[0]
+        for (_, before), (at, run), (_, after) in zip(runs, runs[1:], runs[2:], strict=False)
+        if at == level
+    ]
+    return bool(inner) and sum(inner) >= 0.7 * len(inner)
+
+
+def _sort_key(text: str) -> str:
+    """What an entry is sorted by: its letters, without accents and case."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if c.isalpha())
 
 
 def _could_wrap(above: Line, row: Line, width: float) -> bool:
@@ -290,6 +347,8 @@ def continues(item: Item, row: Line, indents: Indents, width: float) -> bool:
         return bool(text.endswith("-") and row.text[:1].islower() and _could_wrap(last, row, width) and level == own)
     if _ENDS_IN_LOCATOR.search(text) or not _could_wrap(last, row, width):
         return False
+    if level > own and _ends_in_reference(text) and not is_complete(plain(row.text)):
+        return True
     # At an indent that subentries have too, a full line without page numbers goes on if others surely do.
     shared = level > own and level in indents.wrapped and not indents.turnover
     return level in indents.turnover or (shared and is_complete(plain(row.text)))

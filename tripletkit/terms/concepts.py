@@ -24,11 +24,12 @@ from rapidfuzz import fuzz, process
 
 from tripletkit.ids import stable_id
 from tripletkit.language import term_words as english
-from tripletkit.language.normalise import is_acronym, term_key
+from tripletkit.language.normalise import is_acronym, term_key, tokens
+from tripletkit.language.spellings import spellings
 from tripletkit.near_duplicates import DisjointSets
 from tripletkit.rules import Rules, default_folder
 from tripletkit.terms.book_text import Corpus
-from tripletkit.terms.forms import Key, form_key, own_forms
+from tripletkit.terms.forms import Key, form_key, form_keys, own_forms
 
 Row = dict[str, object]
 #: The first candidate of each kind and key.
@@ -85,8 +86,8 @@ def merge(
     groups = DisjointSets(len(candidates))
     by_key: Places = {}
     for at, candidate in enumerate(candidates):
-        for form in candidate.forms:
-            groups.join(by_key.setdefault((candidate.kind, form_key(form)), at), at)
+        for key in (key for form in candidate.forms for key in form_keys(form)):
+            groups.join(by_key.setdefault((candidate.kind, key), at), at)
     dangling = _join_references(candidates, groups, by_key)
     _strip_qualifiers(candidates, groups, by_key)
     concepts = [_concept([candidates[at] for at in held], held, occurrences) for held in groups.sets()]
@@ -107,6 +108,7 @@ def _join_references(
             target = find_target(name, candidate.kind, by_key)
             if target is not None:
                 groups.join(target, at)
+                candidate.forms.append(name)
             elif english.MANY_TARGETS.search(name):
                 dangling.append((candidate.forms[0], name, "see names no single entry"))
             else:
@@ -256,13 +258,18 @@ def objection(concept: Concept, corpus: Corpus, rules: Rules) -> str | None:
         return CODE
     if concept.term.lower() in rules.words("stop_terms") and not defined:
         return "too general"
-    if all(len(word) == 1 for word in term_key(concept.term)):  # a formula read as text
+    if all(token.end - token.start == 1 for token in tokens(concept.term)):  # a formula read as text
         return "symbol"
     occurrences = sum(map(corpus.count, concept.forms))
-    if not (occurrences or concept.locators or defined):
+    if not (occurrences or concept.locators or defined or _other_spellings(concept, corpus)):
         return "not found in the text"
     everywhere = corpus.pages_with(concept.forms, occurrences) > EVERYWHERE * corpus.pages
     return "on more than half of the pages" if corpus.pages >= FEW_PAGES and everywhere and not defined else None
+
+
+def _other_spellings(concept: Concept, corpus: Corpus) -> bool:
+    """Whether the text has a form in another spelling: "type 1 error" for "Type I error"."""
+    return any(corpus.count(spelling.text) for form in concept.forms for spelling in spellings(form))
 
 
 class Alias(NamedTuple):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from tripletkit.language import term_words as english
 from tripletkit.language.normalise import acronym_singular, is_acronym, telling_signs, term_key
+from tripletkit.language.spellings import one_text, spelled_umlauts
 
 Key = tuple[str, ...]
 #: No long form is longer, in characters.
@@ -30,11 +31,20 @@ class Pair(NamedTuple):
 
 
 def form_key(form: str) -> Key:
-    """The key of a form: its words, signs that carry meaning ("B*-tree") and an acronym's capitals."""
+    """The key of a form: its words, signs that carry meaning ("B*-tree") and an acronym's capitals.
+
+    "Type I" and "type 1" have one key, as have "U.S." and "US", "naïve" and "naive", "α-helix" and "alpha helix".
+    """
+    form = one_text(form)
     words, signs = term_key(form), telling_signs(form)
     acronym = ("=",) if is_acronym(form) else ()
     plain = unicodedata.normalize("NFKC", form)
     return (*words, *((f"sign {signs}",) if signs else ()), *acronym) if words or signs else (f"text {plain}",)
+
+
+def form_keys(form: str) -> list[Key]:
+    """The keys of a form, the first by which it is known; a second with umlauts spelled out ("Schroedinger")."""
+    return list(dict.fromkeys((form_key(form), form_key(spelled_umlauts(form)))))
 
 
 def own_forms(term: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -19,6 +20,10 @@ from tripletkit.rules import Rules
 from tripletkit.terms.book_text import Book, Labels, Span, plausible_locators
 from tripletkit.terms.columns import Leftover, lines_to_rows
 
+#: Dots between a definition and its pages; page numbers at its end, where a glossary has them throughout.
+_LEADERS = re.compile(r"(?:\s[.·…]){2,}\s*$|\s*(?:[.·…]\s?){4,}$")
+_PAGES_LAST = re.compile(r"(?P<text>.*?)(?:\s[.·…])*[\s,]+(?P<list>\d[\d,;\s–-]*)$")
+_DOTTED = re.compile(r"\d+(?:\.\d+)+(?=\.?\s)")
 #: Kinds of line that stand between a definition's lines and are no part of it.
 _NOT_TEXT = ("footnote", "caption")
 
@@ -61,8 +66,9 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
             reason = f"no glossary entries recognised in {len(rows)} lines"
             left.append(Leftover(section.title or rows[0].text, section.page, reason))
             continue
+        listed = _end_in_pages([" ".join(draft.lines) for draft in reading.drafts], book.labels)
         for draft in reading.drafts:
-            entry = _definition(draft, book)
+            entry = _definition(draft, book, listed=listed)
             if entry is None:
                 left.append(Leftover(" ".join(draft.term), draft.page, "glossary entry without a term or definition"))
             else:
@@ -76,6 +82,7 @@ def glossary_sections(book: Book, rules: Rules) -> list[GlossarySection]:
     """Every glossary in page order: whole pages at the book's back, and sections that close a chapter, without headings."""
     sections: list[GlossarySection] = []
     opened: Line | None = None
+    closed = -1  # the page on which a glossary ended
     for page, lines in enumerate(book.pages):
         role = book.roles[page]
         if role in ("toc", "index", "bibliography", "blank", "unread"):
@@ -89,9 +96,9 @@ def glossary_sections(book: Book, rules: Rules) -> list[GlossarySection]:
             if label == "glossary" and (opened is None or _ends(opened, line, rules) or _depth(line.text, rules)):
                 opened = line
                 sections.append(GlossarySection(line.text, page + 1, {}))
-            elif label is not None and opened is not None and _ends(opened, line, rules):
-                opened = None
-            elif kind not in _NOT_TEXT and (opened is not None or role == "glossary") and sections:
+            elif opened is not None and (_is_next(opened, line) or (label is not None and _ends(opened, line, rules))):
+                opened, closed = None, page
+            elif kind not in _NOT_TEXT and (opened is not None or (role == "glossary" and closed < page)) and sections:
                 sections[-1].pages.setdefault(page + 1, []).append(line)
     return [section for section in sections if section.pages]
 
@@ -100,6 +107,15 @@ def _ends(opened: Line, line: Line, rules: Rules) -> bool:
     """Whether a heading closes the section of another: one of its rank or higher does, a letter or a lower one does not."""
     depth = _depth(line.text, rules)
     return len(line.text) > 3 and (line.size >= 0.95 * opened.size or 0 < depth <= _depth(opened.text, rules))
+
+
+def _is_next(opened: Line, line: Line) -> bool:
+    """Whether a line has the number that comes after a section's: 1.4 or 1.3.2 after 1.3.1."""
+    own, other = (_DOTTED.match(one.text) for one in (opened, line))
+    if own is None or other is None or len(line.text) > 80:
+        return False
+    number, after = (tuple(map(int, match.group().split("."))) for match in (own, other))
+    return any(after == (*number[:at], number[at] + 1) for at in range(1, len(number)))
 
 
 def _depth(title: str, rules: Rules) -> int:
@@ -122,14 +138,25 @@ def _heading_label(line: Line, kind: str, role: str, rules: Rules, page_size: fl
     return None
 
 
-def _definition(draft: Draft, book: Book) -> Definition | None:
-    printed = book.join(draft.term)
-    term, plural = _bare_term(printed)
+def _end_in_pages(texts: Sequence[str], labels: Labels) -> bool:
+    """Whether a glossary puts page numbers after its definitions: most of these end in some."""
+    ends = [match["list"] for text in texts if (match := _PAGES_LAST.match(text))]
+    return len([end for end in ends if plausible_locators(end.strip(), labels)]) > 0.6 * len(texts)
+
+
+def _definition(draft: Draft, book: Book, *, listed: bool) -> Definition | None:
+    """The entry, None without a term or text. ``listed``: the page numbers at a definition's end are none of its own."""
+    term, plural = _bare_term(book.join(draft.term))
     text = book.join(draft.lines).lstrip(" :–—-")
     text = english.PART_OF_SPEECH_FIRST.sub("", text) or text
-    if not term or not any(c.isalpha() for c in term) or not text or len(term) > 100:
+    last = _PAGES_LAST.match(text) if listed else None
+    if last is not None and (spans := plausible_locators(last["list"].strip(), book.labels)):
+        text = last["text"]
+    else:
+        text, spans = split_page_list(text, book.labels)
+    text = _LEADERS.sub("", text)
+    if not any(map(str.isalpha, term)) or not any(map(str.isalpha, text)) or len(term) > 100:
         return None
-    text, spans = split_page_list(text, book.labels)
     reference = english.ONLY_REFERS.match(text)
     see = reference["target"].strip() if reference and not reference["also"] else ""
     forms = [*plural, *_synonyms(text, term)]

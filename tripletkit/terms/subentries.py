@@ -16,6 +16,8 @@ from tripletkit.terms.concepts import TermCandidate
 from tripletkit.terms.forms import own_forms
 from tripletkit.terms.index import IndexEntry
 
+_TURNED_ROUND = re.compile(r"[^\W\d_][\w\s'’‐‑–.-]*, [^\W\d_][\w\s'’‐‑–.-]*")
+
 
 def index_candidates(entries: Sequence[IndexEntry], book: Book, corpus: Corpus, rules: Rules) -> list[TermCandidate]:
     """One candidate an entry. A head that cites no page has the source index_head: it is there for its subentries."""
@@ -25,7 +27,7 @@ def index_candidates(entries: Sequence[IndexEntry], book: Book, corpus: Corpus, 
     for entry in entries:
         parent = place.get((entry.kind, entry.parents)) if entry.parents else None
         above = candidates[parent] if parent is not None else None
-        forms = own_forms(entry.term)
+        forms = _as_said(own_forms(entry.term), corpus)
         if entry.parents:
             forms = _sub_forms(entry, above, corpus, categories.get(entry.parents, ""))
         refers = entry.see
@@ -44,6 +46,26 @@ def index_candidates(entries: Sequence[IndexEntry], book: Book, corpus: Corpus, 
         place.setdefault((entry.kind, (*entry.parents, entry.term)), len(candidates))
         candidates.append(candidate)
     return candidates
+
+
+def _as_said(forms: list[str], corpus: Corpus) -> list[str]:
+    """A term turned round ("Distribution, Normal") in the order and case in which the text says it, then as printed.
+
+    Names of persons are not: the text writes them in capitals.
+    """
+    if len(forms) != 2 or not _TURNED_ROUND.fullmatch(forms[0]):
+        return forms
+    printed, natural = forms[0], corpus.as_written(forms[1])
+    capital = natural != natural.lower()
+    if corpus.count(natural) == 0:
+        return [natural.lower(), *forms] if capital and _in_small_letters(natural, corpus) else forms
+    is_name = capital and natural == forms[1]
+    return forms if is_name or corpus.count(natural) <= corpus.count(printed) else [natural, *forms]
+
+
+def _in_small_letters(phrase: str, corpus: Corpus) -> bool:
+    """Whether the text writes each of the phrase's words in small letters."""
+    return all(corpus.count(word) > 0 and corpus.as_written(word) == word.lower() for word in phrase.split())
 
 
 def _categories(entries: Sequence[IndexEntry], corpus: Corpus, rules: Rules) -> dict[tuple[str, ...], str]:

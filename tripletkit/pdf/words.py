@@ -1,0 +1,277 @@
+"""Characters of one page → words with font and box.
+
+Accents that are glyphs of their own are composed, raised and lowered numbers get Unicode's signs, marks of footnotes are
+told apart, and words that are no part of the visible text are marked.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import groupby, islice
+
+import pypdfium2.raw as raw
+
+from tripletkit.pdf.glyphs import NOTHING, Glyphs, Run, grounds
+from tripletkit.pdf.raised import as_signs, compose, height, is_note
+
+#: PDFium marks a hyphen at a line's end, which it undoes, with one of these.
+HYPHEN_MARKS = "\x02\ufffe"
+#: A word ends behind each of PDFium's hyphen marks: what follows stands on the next line.
+_WORD = re.compile(rf"[^\s\x00\u200b{HYPHEN_MARKS}]+[{HYPHEN_MARKS}]?|[{HYPHEN_MARKS}]")
+_CUT = re.compile(f"[{HYPHEN_MARKS}]")
+#: Text further away than this is on no page: a PDF's pages are at most 14,400 points wide and high.
+FAR_PT = 500_000.0
+#: Start, end, whether white space or a page's start stood before it, whether it is a note's mark, and a character that
+#: has its size and baseline.
+_Part = tuple[int, int, bool, bool, int]
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
+#: Accents as glyphs of their own, with what composes them.
+_COMBINING = dict(
+    zip(
+        "`´^ˆ~˜¨¯ˇ˘˙˚¸˛˝",
+        "\u0300\u0301\u0302\u0302\u0303\u0303\u0308\u0304\u030c\u0306\u0307\u030a\u0327\u0328\u030b",
+        strict=True,
+    )
+)
+_ACCENT, _DOTLESS = re.compile(rf"[{''.join(_COMBINING)}\u0300-\u0338]"), {"ı": "i", "ȷ": "j"}
+_MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
+#: Words without one of these hold no raised or lowered number and no footnote's mark.
+_MAY_RISE = re.compile("[0-9*∗†‡§]+")
+_MARK, _NOTE_TEXT = (
+    re.compile(r"\d{1,3}|[*∗†‡§]{1,2}"),
+    re.compile(r"[^\W\d_]{2}|[^\W\d_A-Z]|[AI]\s|[A-Z][.\d]|[“\"‘'(]"),
+)
+
+
+@dataclass(slots=True)
+class Word:
+    """A run of characters without white space. Boxes are in points, ``top`` measured down from the page's top edge."""
+
+    text: str
+    x0: float
+    x1: float
+    top: float
+    bottom: float
+    baseline: float  # measured like top
+    size: float  # font size in points, as drawn
+    style: str  # r, b (bold), i (italic), z (bold italic), m (monospaced)
+    space: bool  # white space or a line break stood before it
+    note: bool = False  # the raised mark of a footnote, not part of the word before it
+    aside: bool = False  # turned, invisible or outside of the visible page, where most of the page is not
+
+
+def clean(text: str) -> str:
+    """NFKC (ligatures become letters; raised signs stay), control and zero-width characters gone, white space made one space."""
+    if not text.isascii():
+        text = compose(text)
+    return " ".join(_CONTROL.sub("", text).split())
+
+
+@lru_cache(maxsize=1 << 14)
+def word_text(text: str) -> str:
+    """A word as read, cleaned; PDFium's hyphen marks and a soft hyphen at its end, where a line ends, are hyphens."""
+    if text.isascii() and text.isprintable():
+        return text
+    for mark in HYPHEN_MARKS:
+        text = text.replace(mark, "-")
+    return clean(text[:-1] + "-" if text.endswith("\u00ad") else text)
+
+
+def page_words(
+    text: raw.FPDF_TEXTPAGE, page: raw.FPDF_PAGE, visible: tuple[float, float, float, float], top: float
+) -> tuple[list[Word], int]:
+    """Words in file order, and how many characters without a meaning were left out.
+
+    ``visible`` holds the left, bottom, right and top edge of what is seen, in the PDF's own coordinates; words are
+    measured from its left edge and from ``top``.
+    """
+    glyphs, left = Glyphs(text), visible[0]
+    string = _with_accents(glyphs.string(), glyphs)
+    lost = len(_MEANINGLESS.findall(string))
+    string, parts = _parts(string, glyphs)
+    if not parts:
+        return [], lost
+    # Columns of the page, as words are many.
+    starts, ends, spaces, notes, bases = zip(*parts, strict=True)
+    texts = [string[start:end] for start, end in zip(starts, ends, strict=True)]
+    texts = [text if text.isascii() and text.isprintable() else word_text(text) for text in texts]
+    x0, x1, low, high = _boxes(glyphs, starts, [end - 1 for end in ends])
+    baselines, sizes, styles, hows = zip(*glyphs.runs(bases), strict=True)
+    if min(sizes) <= 0:
+        sizes = tuple(s if s > 0 else max(b - a, 1.0) for s, a, b in zip(sizes, low, high, strict=True))
+    sides = ([x - left for x in x0], [x - left for x in x1], [top - y for y in high], [top - y for y in low])
+    levels = [top - y for y in baselines]
+    words = list(map(Word, texts, *sides, levels, sizes, styles, spaces, notes))
+    edges = min(x0), min(low), max(x1), max(high)
+    if edges[0] < visible[0] or edges[1] < visible[1] or edges[2] > visible[2] or edges[3] > visible[3]:
+        seen = map(partial(_is_seen, visible), x0, x1, low, high)
+        hows = tuple(how or ("" if inside else "outside") for how, inside in zip(hows, seen, strict=True))
+    if any(hows):
+        _set_aside(words, hows, page, left, top)
+    extremes = (*edges, max(sizes), min(baselines), max(baselines))
+    # Where one of them is no number, the sum is none; min and max would not show it.
+    if not _within_bounds(extremes) or not math.isfinite(sum(map(sum, (x0, x1, low, high, sizes, baselines)))):
+        words = list(filter(is_on_a_page, words))
+    return words if all(texts) else [word for word in words if word.text], lost
+
+
+def is_on_a_page(word: Word) -> bool:
+    """Whether a page can hold a word that stands there, in letters of that size."""
+    return _within_bounds((word.x0, word.x1, word.top, word.bottom, word.baseline, word.size))
+
+
+def _within_bounds(values: Sequence[float]) -> bool:
+    return min(values) > -FAR_PT and max(values) < FAR_PT and math.isfinite(sum(values))
+
+
+def _boxes(glyphs: Glyphs, firsts: Sequence[int], lasts: Sequence[int]) -> tuple[Sequence[float], ...]:
+    """Left, right, bottom and top of words: those of their first and their last character."""
+    x0, right, low, high = glyphs.boxes(firsts)
+    _, x1, bottom, above = glyphs.boxes(lasts)
+    # Comparisons, as min and max are calls.
+    return (
+        x0,
+        [a if a > b else b for a, b in zip(x1, right, strict=True)],
+        [a if a < b else b for a, b in zip(low, bottom, strict=True)],
+        [a if a > b else b for a, b in zip(high, above, strict=True)],
+    )
+
+
+def _is_seen(visible: tuple[float, float, float, float], x0: float, x1: float, low: float, high: float) -> bool:
+    """Whether more than a point of a word is inside of the visible page."""
+    left, bottom, right, top = visible
+    return x1 >= left + 1 and x0 <= right - 1 and high >= bottom + 1 and low <= top - 1
+
+
+def _set_aside(words: Sequence[Word], hows: Sequence[str], page: raw.FPDF_PAGE, left: float, top: float) -> None:
+    """Mark words that are turned, invisible, outside of the visible page, or white on nothing, unless most of it is so."""
+    reasons: dict[str, list[Word]] = defaultdict(list)
+    for word, how in zip(words, hows, strict=True):
+        reasons[how].append(word)
+    letters = sum(len(word.text) for word in words)
+    for how in reasons.keys() - {""}:
+        held = reasons[how]
+        if sum(len(word.text) for word in held) <= 0.5 * letters:
+            behind = grounds(page, left, top) if how == "white" else []
+            for word in held:
+                x, y = (word.x0 + word.x1) / 2, (word.top + word.bottom) / 2
+                word.aside |= not any(g.x0 <= x <= g.x1 and g.top <= y <= g.bottom for g in behind)
+
+
+def _with_accents(string: str, glyphs: Glyphs) -> str:
+    """The page's characters with each accent that is a glyph of its own composed with the letter that it stands over."""
+    if _ACCENT.search(string) is None:
+        return string
+    chars = list(string)
+    for match in _ACCENT.finditer(string):
+        at = match.start()
+        # Alone between spaces, it was set before or after its line.
+        alone = match[0] > "~" and not string[max(at - 1, 0) : at + 2].replace(match[0], "").strip()
+        reach = 150 if alone else 2
+        beside = [i for i in range(max(at - reach, 0), min(at + reach + 1, len(string))) if i != at]
+        (x0, x1, low, _), *others = zip(*glyphs.boxes([at, *beside]), strict=True)
+        boxes = dict(zip(beside, others, strict=True))
+        mark = _COMBINING.get(match[0], match[0])
+        for letter in sorted(beside, key=lambda i: (abs(i - at) > 2, i < at, abs(i - at))):
+            left, right, bottom, top = boxes[letter]
+            fits = left < (x0 + x1) / 2 < right and 2 * bottom - top < low < 2 * top - bottom
+            if fits and (chars[letter].isalpha() or mark == "\u0338"):
+                _compose_at(chars, at, letter, mark, boxes)
+                break
+    return "".join(chars)
+
+
+def _compose_at(
+    chars: list[str], at: int, letter: int, mark: str, boxes: Mapping[int, tuple[float, float, float, float]]
+) -> None:
+    """Put the letter with its accent into their two places; mend the spaces that PDFium invents or loses beside them."""
+    left, right, bottom, top = boxes[letter]
+    whole = unicodedata.normalize("NFC", _DOTLESS.get(chars[letter], chars[letter]) + mark)
+    if abs(letter - at) > 2:
+        chars[letter], chars[at] = whole[0], NOTHING
+        return
+    places = sorted((at, letter))
+    parts = list(whole) if len(whole) == 2 else [NOTHING, whole] if letter > at else [whole, NOTHING]
+    if letter > at and len(whole) == 1:
+        before = boxes.get(at - 1, (0.0, left, 0.0, 0.0))[1]
+        # The word starts at its letter: an accent may have another baseline.
+        parts[0] = " " if at == 0 or chars[at - 1].isspace() or left - before > 0.4 * (top - bottom) else NOTHING
+    chars[places[0]], chars[places[1]] = parts
+    if places[1] - places[0] == 2:
+        chars[places[0] + 1] = parts[0] if parts[0].isspace() else NOTHING
+    after = boxes.get(at + 2, (right + top, 0.0, 0.0, 0.0))[0]
+    if letter < at and chars[at + 1 : at + 2] == [" "] and 0 <= after - right < 0.2 * (top - bottom):
+        chars[at + 1] = NOTHING
+
+
+def _parts(string: str, glyphs: Glyphs) -> tuple[str, list[_Part]]:
+    """The page's characters with raised and lowered signs in Unicode, and their words, marks of notes apart."""
+    spans = [match.span() for match in _WORD.finditer(string)]
+    has_cut = any(mark in string for mark in HYPHEN_MARKS)  # quicker than to search
+    cut = {0, *(match.end() for match in _CUT.finditer(string))} if has_cut else {0}
+    parts = [(start, end, start not in cut, False, start) for start, end in spans]
+    signs: list[tuple[int, str]] = []
+    mixed = [(i, list(_raised_parts(string, parts[i], runs, signs))) for i, runs in _mixed(string, spans, glyphs)]
+    for i, held in reversed(mixed):
+        parts[i : i + 1] = held
+    for place, text in reversed(signs):
+        string = string[:place] + text + string[place + len(text) :]
+    return string, parts
+
+
+def _mixed(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> Iterator[tuple[int, list[Run]]]:
+    """Words with a number in which sizes or baselines differ: their indexes, and the run of each character."""
+    starts = [start for start, _ in spans]
+    # Most words are one text object: asked at the ends of the word and of its numbers.
+    edges: list[tuple[int, set[int]]] = []
+    for match in _MAY_RISE.finditer(string):
+        i = bisect_right(starts, match.start()) - 1
+        edges.append((i, {spans[i][0], match.start(), match.end() - 1, spans[i][1] - 1}))
+    objects = iter(glyphs.objects([place for _, places in edges if len(places) > 1 for place in places]))
+    mixed = sorted({i for i, places in edges if len(places) > 1 and len(set(islice(objects, len(places)))) > 1})
+    runs = iter(glyphs.runs([place for i in mixed for place in range(*spans[i])]))
+    for i in mixed:
+        held = list(islice(runs, spans[i][1] - spans[i][0]))
+        if len(set(held)) > 1:
+            yield i, held
+
+
+def _raised_parts(string: str, whole: _Part, runs: Sequence[Run], signs: list[tuple[int, str]]) -> Iterator[_Part]:
+    """The parts of a word, as in ``environments).9`` and ``9Some``. Other raised or lowered groups go to ``signs``."""
+    start, end, space, _, _ = whole
+    base, size, *_ = max(runs, key=lambda run: run[1])
+    heights = [height(run[1], run[0] - base, size) for run in runs]
+    main = start + heights.index(0)
+    first = place = start
+    for level, group in groupby(heights):
+        after = place + len(list(group))
+        text, before = string[place:after], string[start:place]
+        opens = level > 0 and not before and after < end and _opens_note(string, start, after)
+        if opens or (level > 0 and is_note(text, before)):
+            if place > first:
+                yield first, place, space, False, min(max(first, main), place - 1)
+            yield place, after, space and place == start, True, place
+            first, space = after, False
+        elif level > 0 and string[after : after + 1] in ("/", "⁄") and 0 not in heights[after + 1 - start :]:
+            if before:  # "1 1/2" is not 11/2
+                yield first, place, space, False, min(max(first, main), place - 1)
+                first, space = place, True
+            break
+        elif level > 0 or (level and before):
+            signs.append((place, as_signs(text, before, up=level > 0)))
+        place = after
+    if first < end:
+        yield first, end, space, False, max(first, main)
+
+
+def _opens_note(string: str, start: int, end: int) -> bool:
+    """Whether a line's first word starts with a footnote's mark; an isotope's number stands before a symbol."""
+    at_start = start == 0 or string[start - 1] in f"\r\n{HYPHEN_MARKS}"
+    return at_start and _MARK.fullmatch(string, start, end) is not None and _NOTE_TEXT.match(string, end) is not None
