@@ -112,7 +112,8 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def run_stages(output: Path, books: list[Path], encoder: Path, cluster: str | None = None) -> dict[str, str]:
     """The hashes of all tables."""
-    project = Project(output, books=books, encoder=encoder, cluster=cluster, **ANY_COSINE)
+    options: dict[str, Any] = {**ANY_COSINE, "cluster": cluster}
+    project = Project(output, books=books, encoder=encoder, **options)
     list(project.stages("extract", "glossary", "tag", "split", "mine"))
     return {name: Store(output).sha(f"{name}.parquet") for name in TABLES}
 

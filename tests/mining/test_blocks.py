@@ -29,7 +29,8 @@ class Backwards(InProcess):
     def map(
         self, work: Work[Setup, Item, Result], items: Iterable[Item], *, total: int
     ) -> Iterator[tuple[int, Result | Failure]]:
-        return reversed(list(super().map(work, items, total=total)))
+        found = super().map(work, items, total=total)
+        yield from reversed([*found])
 
 
 class Broken(InProcess):
