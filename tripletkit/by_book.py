@@ -30,19 +30,21 @@ class BookPassages:
 
 
 def by_book(table: pl.DataFrame) -> Callable[[str], pl.DataFrame]:
-    """A function from a book_id to the book's rows, in their order."""
-    parts = table.partition_by("book_id", as_dict=True, maintain_order=True)
-    return lambda book_id: parts.get((book_id,), table.clear())
+    """A function from a book_id to the book's rows, in their order: a view of the table if its books stand together."""
+    together = table if table["book_id"].is_sorted() else table.sort("book_id", maintain_order=True)
+    first, places = 0, dict[str, tuple[int, int]]()
+    for run in together["book_id"].rle().to_list():
+        places[run["value"]] = (first, run["len"])
+        first += run["len"]
+    return lambda book_id: together.slice(*places.get(book_id, (0, 0)))
 
 
-def books_with_terms(passages: pl.DataFrame, terms: pl.DataFrame) -> list[BookPassages]:
-    """Each book that has passages, in order."""
+def books_with_terms(passages: pl.DataFrame, terms: pl.DataFrame) -> tuple[list[str], Iterator[BookPassages]]:
+    """The ids of the books that have passages, in order, and each book with the terms; made when it is asked for."""
     given, own = terms.filter(pl.col("book_id").is_null()), by_book(terms.filter(pl.col("book_id").is_not_null()))
-    parts = passages.partition_by("book_id", as_dict=True, maintain_order=True)
-    return [
-        BookPassages(str(book_id), rows, pl.concat([given, own(str(book_id))]).sort("term_id"))
-        for (book_id,), rows in sorted(parts.items(), key=lambda part: str(part[0]))
-    ]
+    book_ids, rows = sorted(passages["book_id"].unique()), by_book(passages)
+    tasks = (BookPassages(book, rows(book), pl.concat([given, own(book)]).sort("term_id")) for book in book_ids)
+    return book_ids, tasks
 
 
 def counting(outcomes: Iterable[Outcome], advance: Advance) -> Iterator[Outcome]:

@@ -3,7 +3,7 @@
     python tests/benchmarks/cluster.py 250 500 1000      so many generated books of 20 pages: extract, glossary and tag
 
 CPU is that of every process that the command started, read from /proc (Linux) as long as they run. The start of a cluster is measured with
-one book and subtracted.
+two books, one for each worker, and subtracted.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def main() -> None:
     """Print a line for each number of books."""
     counts = [int(text) for text in sys.argv[1:]] or [50]
     with tempfile.TemporaryDirectory() as folder:
-        books = write_library(Path(folder) / "books", max(counts))
-        starts = {cluster: measured(Path(folder), books[:1], cluster)[0] for cluster in ("", "local")}
+        books = write_library(Path(folder) / "books", max(2, *counts))
+        starts = {cluster: measured(Path(folder), books[:2], cluster)[0] for cluster in ("", "local")}
         for count in counts:
             plain, memory = measured(Path(folder), books[:count], "")
             spread, of_driver = measured(Path(folder), books[:count], "local")

@@ -150,16 +150,16 @@ def _harvest(task: HarvestTask, settings: GlossarySettings, rules: Rules) -> tup
 
 def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, job: Job) -> tuple[pl.DataFrame, list[Row]]:
     """Every surface that a kept term has in a passage of any kind becomes a form of it. Also: rows of books that failed."""
-    tasks = books_with_terms(passages, terms.filter("kept"))
-    with job.progress.bar("finding forms", len(tasks), "books") as advance:
-        work = job.mapper.map(Work(FIND_SURFACES, job.rules), tasks, total=len(tasks))
+    books, tasks = books_with_terms(passages, terms.filter("kept"))
+    with job.progress.bar("finding forms", len(books), "books") as advance:
+        work = job.mapper.map(Work(FIND_SURFACES, job.rules), tasks, total=len(books))
         outcomes: list[Surfaces | Failure] = in_order(counting(work, advance))
     surfaces = join_surfaces(found for found in outcomes if not isinstance(found, Failure))
     rows = [{**row, "forms": with_surfaces(row["forms"], surfaces.get(row["term_id"], ()))} for row in terms.to_dicts()]
     path = dict(job.table("books").select("book_id", "path").iter_rows())
     lost = [
-        lost_book("glossary", task.book_id, path[task.book_id], failure)
-        for task, failure in zip(tasks, outcomes, strict=True)
+        lost_book("glossary", book, path[book], failure)
+        for book, failure in zip(books, outcomes, strict=True)
         if isinstance(failure, Failure)
     ]
     return make_table(TERMS, rows), lost

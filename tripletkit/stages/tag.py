@@ -34,13 +34,14 @@ def run(job: Job) -> StageResult:
     found, lost = list[pl.DataFrame](), list[Row]()
     rejected = Rejected()
     path = dict(job.table("books").select("book_id", "path").iter_rows())
-    tasks = books_with_terms(passages, terms)
+    books, tasks = books_with_terms(passages, terms)
+    sizes = Counter(passages["book_id"].to_list())
     with job.progress.bar("tagging", passages.height, "passages") as advance:
-        for number, outcome in job.mapper.map(Work(TAG, (pipeline, job.rules)), tasks, total=len(tasks)):
-            task = tasks[number]
-            advance(task.passages.height)
+        for number, outcome in job.mapper.map(Work(TAG, (pipeline, job.rules)), tasks, total=len(books)):
+            book = books[number]
+            advance(sizes[book])
             if isinstance(outcome, Failure):
-                lost.append(lost_book("tag", task.book_id, path[task.book_id], outcome))
+                lost.append(lost_book("tag", book, path[book], outcome))
                 continue
             found.append(outcome[0])
             rejected.update(outcome[1])
