@@ -105,7 +105,8 @@ class Book:
 
     def chapter(self, title: str, rows: Sequence[Row]) -> None:
         self.turn()
-        self.flow([row(0, title, "b", size=20), row(0, " ")])
+        if title:
+            self.flow([row(0, title, "b", size=20), row(0, " ")])
         self.flow(rows)
 
 

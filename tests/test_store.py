@@ -70,7 +70,7 @@ def test_a_table_made_from_what_has_changed_is_stale(tmp_path: Path) -> None:
 def test_a_manifest_comes_back(tmp_path: Path) -> None:
     store = Store(tmp_path)
     manifest = Manifest(
-        "split", {"a": 1}, {"splits.parquet": "00"}, {"rows": 1}, "one row", 0.5, "2026-01-01T00:00:00+00:00"
+        "split", {"a": 1}, {"splits.parquet": "00"}, {"rows": 1}, "one row", 0.5, 12, "2026-01-01T00:00:00+00:00"
     )
     store.write_manifest(manifest)
     assert store.manifest("split") == manifest

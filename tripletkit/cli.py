@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import getpass
 import json
 import logging
 import sys
@@ -191,16 +192,24 @@ ShowPassage = Annotated[
     str | None, _option("--show", "Print a passage with its terms marked; change nothing.", "PASSAGE_ID")
 ]
 Book = Annotated[Path, typer.Argument(help="A PDF file.")]
-Page = Annotated[int, typer.Option("--page", "-p", min=1, help="Physical page, counted from 1.")]
-Picture = Annotated[Path | None, _option("--to", "PNG file to write [default: BOOK-PAGE.png].")]
+Page = Annotated[int | None, typer.Option("--page", "-p", min=1, help="Physical page, counted from 1.")]
+Picture = Annotated[Path | None, _option("--to", "File to write [default: BOOK-PAGE.png or BOOK.html].")]
+Html = Annotated[bool, _option("--html", "Write one page of HTML, which needs no network.")]
+HtmlTo = Annotated[
+    Path | None,
+    _option("--to", "The same, into this file [default: report.html in the output folder; for several folders, here]."),
+]
+Folders = Annotated[list[Path] | None, typer.Argument(help="Output folders to show side by side [default: --output].")]
 Encoders = Annotated[
     list[str] | None,
     _option("--encoder", "Folder, Hub id or 'embedded'. Give two or more to compare the others with the first."),
 ]
 Push = Annotated[str | None, _option("--push-to-hub --push", "Upload to this repository on the Hub.", "OWNER/NAME")]
 FineTuned = Annotated[bool, _option("--fine-tuned", "Publish the fine-tuned encoder with its card, not the dataset.")]
-_REVIEW = "Print N random triplets to judge, as lines for OUTPUT/review.jsonl; change nothing."
-ReviewSample = Annotated[int | None, typer.Option("--review-sample", min=1, metavar="N", help=_REVIEW)]
+_REVIEW = "Write random triplets to judge in another tool; change nothing. `review --import` reads the verdicts."
+ReviewFormat = Annotated[Literal["jsonl", "argilla", "labelstudio"] | None, _option("--review-format", _REVIEW)]
+_SAMPLE = "How many triplets --review-format writes."
+ReviewSample = Annotated[int, typer.Option("--review-sample", min=1, metavar="N", help=_SAMPLE)]
 Public = Annotated[bool, _option("--public/--private", "Visibility of the repository if it is new.")]
 Revision = Annotated[str, _option("--revision", "Branch to upload to.")]
 Tag = Annotated[str | None, _option("--tag", "Tag for the upload, such as v1.")]
@@ -213,6 +222,20 @@ Cores = Annotated[
     int | None, typer.Option("--cores", min=1, help="Cores in all [default: this machine's].", metavar="N")
 ]
 Gpus = Annotated[int, typer.Option("--gpus", min=0, help="GPUs in all, for encoding.", metavar="N")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on this machine; 0: any that is free.")]
+NoOpen = Annotated[bool, _option("--no-open", "Open no browser; print the address only.")]
+Reviewer = Annotated[
+    str | None, _option("--reviewer", "Name under which verdicts are kept [default: the user's].", "NAME")
+]
+Import = Annotated[
+    Path | None,
+    _option(
+        "--import", "Add the verdicts of a file: an export, or filled in with --review-format; no browser.", "FILE"
+    ),
+]
+Export = Annotated[Path | None, _option("--export", "Write all verdicts as JSON lines; no browser.", "FILE")]
+TermName = Annotated[str, typer.Argument(help="A term: its name, one of its forms, or its id.")]
+PassageId = Annotated[str, typer.Argument(help="A passage's id, or the beginning of it.")]
 Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or OWNER/NAME on the Hub.")]
 FillTo = Annotated[Path, _option("--to", "Folder for the dataset with its text.")]
 
@@ -274,13 +297,14 @@ def publish(
     tag: Tag = None,
     dry_run: DryRun = False,
     fine_tuned: FineTuned = False,
-    review_sample: ReviewSample = None,
+    review_format: ReviewFormat = None,
+    review_sample: ReviewSample = 200,
 ) -> None:
     """Write the dataset with its card; upload it. With --fine-tuned, the trained encoder instead."""
     project = call.project()
-    if review_sample is not None:
-        lines = project.review_sample(review_sample)
-        call.show(map(json.loads, lines), lines)
+    if review_format is not None:
+        files = project.write_review_sample(review_format, review_sample)
+        call.show([{"format": review_format, "files": list(map(str, files))}], map(str, files))
         return
     _check_publish_options(call, push_to_hub, dry_run=dry_run, fine_tuned=fine_tuned)
     if not fine_tuned:
@@ -343,19 +367,61 @@ def run(call: Call) -> None:
 
 
 @command(app)
-def report(call: Call) -> None:
-    """Print what each stage and round made. Rows that were dropped are counted by reason."""
-    from tripletkit.summaries import report_lines
-
-    rows = call.project().report()
-    call.show(rows, report_lines(rows))
+def review(
+    call: Call,
+    port: Port = 0,
+    no_open: NoOpen = False,
+    reviewer: Reviewer = None,
+    import_: Import = None,
+    export: Export = None,
+) -> None:
+    """Look at triplets, terms and passages in the browser and judge them. Verdicts act when stages run next."""
+    project, who = call.project(), reviewer or getpass.getuser()
+    if import_ is not None or export is not None:
+        _exchange(call, project, who, import_, export)
+        return
+    told = "Stop with Ctrl-C; verdicts are kept at once and take effect with `tripletkit mine`."
+    project.review(
+        port=port, reviewer=who, browser=not no_open, say=lambda at: call.show([{"address": at}], [at, told])
+    )
 
 
 @command(app)
-def inspect(call: Call, book: Book, page: Page, to: Picture = None) -> None:
-    """Draw a page as it was understood. Lines are coloured by kind and numbered in reading order."""
-    target = to or Path(f"{book.stem}-{page}.png")
-    call.project().draw_page(book, page).save(target)
+def why(call: Call, term: TermName, passage_id: PassageId) -> None:
+    """Say why a term is a positive or a negative of a passage. Or which guard rejects it, and what would change that."""
+    from tripletkit.review.folder import OutputFolder
+    from tripletkit.review.why import explain
+
+    found = explain(OutputFolder(call.project().settings), term, passage_id)
+    call.show([found.to_dict()], found.lines())
+
+
+@command(app)
+def report(call: Call, folders: Folders = None, html: Html = False, to: HtmlTo = None) -> None:
+    """Print what each stage and round made. With --html, write it as one page with pictures, to open or print."""
+    from tripletkit.summaries import report_lines
+
+    projects = [call.project(output=folder) for folder in folders or ()] or [call.project()]
+    if html or to:
+        path = projects[0].write_report(to, others=(folders or [])[1:])
+        call.show([{"report": str(path)}], [str(path)])
+        return
+    for project in projects:
+        rows = project.report()
+        call.show(rows, [*[f"{project.settings.output}:"][: len(projects) - 1], *report_lines(rows)])
+
+
+@command(app)
+def inspect(call: Call, book: Book, page: Page = None, html: Html = False, to: Picture = None) -> None:
+    """Draw a page as it was understood. Lines are coloured by kind; with --html, all pages in one file."""
+    if (page is None) != html:
+        given = f"--page {page} and --html" if html else "neither --page nor --html"
+        raise ConfigError(f"inspect: {given}", "Give --page N for the picture of a page, or --html for all pages.")
+    target = to or Path(f"{book.stem}.html" if page is None else f"{book.stem}-{page}.png")
+    if page is None:
+        call.project().write_book_page(book, target)
+    else:
+        call.project().draw_page(book, page).save(target)
     call.show([{"book": str(book), "page": page, "picture": str(target)}], [str(target)])
 
 
@@ -397,6 +463,16 @@ def _check_publish_options(call: Call, push_to_hub: str | None, *, dry_run: bool
         raise ConfigError(problem, "Add --push-to-hub OWNER/NAME.")
     if fine_tuned and (call.given["publish.to"] is not None or call.given["publish.redact"]):
         raise ConfigError("--to and --redact are for the dataset, not for the encoder", "Leave them out.")
+
+
+def _exchange(call: Call, project: Project, who: str, import_: Path | None, export: Path | None) -> None:
+    """Add the verdicts of a file, then write all that there are."""
+    if import_ is not None:
+        held, new = project.import_reviews(import_, who)
+        call.show([{"read": held, "added": new}], [f"{import_}: {held:,} verdicts, {new:,} of them new"])
+    if export is not None:
+        count = project.export_reviews(export)
+        call.show([{"exported": count, "file": str(export)}], [f"{export}: {count:,} rows"])
 
 
 def _push(call: Call, project: Project, to: str, kind: Kind, *, dry_run: bool, **options: Any) -> None:  # noqa: ANN401

@@ -17,8 +17,10 @@ from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
 from tripletkit.language.normalise import normalised_by
+from tripletkit.memory import PeakMemory
 from tripletkit.pdf.workers import UNREAD_PAGE
 from tripletkit.progress import Progress, is_first_process
+from tripletkit.reviews import Decisions
 from tripletkit.rules import Rules, load_rules
 from tripletkit.schemas import DROPPED, make_table
 from tripletkit.settings import Settings
@@ -78,6 +80,11 @@ class Tools:
         return resolve_encoder(name, self.settings.prompts)
 
     @cached_property
+    def reviews(self) -> Decisions:
+        """What people decided about triplets, terms and passages of this output folder."""
+        return Decisions.read(self.settings.output)
+
+    @cached_property
     def teacher(self) -> EncoderFolder | None:
         """The model that `train.teacher` names, if any."""
         return resolve_teacher(self.settings.train.teacher)
@@ -132,7 +139,7 @@ class Runner:
 
     def run_stage(self, stage: Stage) -> StageReport:
         """Run one stage unless it is up to date. Its manifest is removed first and written last: a killed stage runs again."""
-        started = time.monotonic()
+        started, memory = time.monotonic(), PeakMemory()
         # Before any hashing or encoding, so that a missing or stale table is reported at once.
         self.store.check_current(stage.reads)
         for name in stage.reads:
@@ -150,12 +157,32 @@ class Runner:
             result = stage.run(self._job(stage, tables))
         seconds = time.monotonic() - started
         if is_first_process():  # non-zero ranks do not write
-            self._keep(stage, result, key, seconds)
+            self._keep(stage, result, key, (seconds, memory.megabytes()))
         return self._report(stage, result, seconds)
 
     def fresh(self, stage: Stage) -> bool:
         """Whether nothing that the stage depends on has changed since it ran, and all that it made is there."""
         return self._fresh(stage, self._key(stage)) is not None
+
+    def touched_by_reviews(self, before: str) -> list[str]:
+        """The stages before ``before`` that verdicts, directly or through other tables, put out of date, and nothing else did.
+
+        Raises TableError where verdicts concern a stage that other settings or another version put out of date as well.
+        """
+        touched, changed = list[str](), set[str]()
+        for stage in map(find_stage, (name for name in STAGES[: STAGES.index(before)] if name in _BY_REVIEW)):
+            made, key = self.store.manifest(stage.name), self._key(stage)
+            if made is None or (made.key == key and not changed & key["inputs"].keys()):
+                continue
+            if _without_reviews(made.key, changed) == _without_reviews(key, changed):
+                touched.append(stage.name)
+                changed |= {f"{name}.parquet" for name in stage.writes}
+            elif any(made.key.get(name) != key.get(name) for name in _REVIEW_KEYS):
+                problem = f"verdicts of `tripletkit review` concern {stage.name}, which other settings or another version made"
+                raise TableError(
+                    problem, f"Run `tripletkit {stage.name}` with the options that you want, then try again."
+                )
+        return touched
 
     def still_there(self, stage: str, made: Manifest) -> bool:
         """Whether all that the stage made is there. Raises TableError for a file that was changed since."""
@@ -188,6 +215,7 @@ class Runner:
             encoder=tools.encoder,
             mapper=tools.mapper,
             round=self.round,
+            reviews=tools.reviews,
         )
 
     def _fresh(self, stage: Stage, key: dict[str, Any]) -> Manifest | None:
@@ -196,7 +224,7 @@ class Runner:
             return None
         return made if all(self.store.has_current_columns(name) for name in stage.writes) else None
 
-    def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], seconds: float) -> None:
+    def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], cost: tuple[float, int]) -> None:
         make_table(DROPPED, list(result.dropped))  # checked before anything is written
         for name in stage.writes:
             self.store.write(name, result.tables[name])
@@ -208,7 +236,8 @@ class Runner:
                 outputs={file: self.store.sha(file) for file in self._files(stage)},
                 counts=result.counts,
                 summary=result.summary,
-                seconds=round(seconds, 2),
+                seconds=round(cost[0], 2),
+                peak_memory_mb=cost[1],
                 made=datetime.now(UTC).isoformat(timespec="seconds"),
                 failed=str(result.failed) if result.failed else "",
             )
@@ -249,6 +278,23 @@ class Runner:
         return [*files, *stage.files_out, *more]
 
 
+def _without_reviews(key: dict[str, Any], changed: set[str]) -> dict[str, Any]:
+    """A stage's key without what people decided, and without tables that are made again."""
+    inputs = {file: sha for file, sha in key.get("inputs", {}).items() if file not in changed}
+    return {name: of for name, of in key.items() if name not in _REVIEW_KEYS} | {"inputs": inputs}
+
+
+#: The stages that are quick to run again where a verdict changed: none of them trains, and vectors are cached.
+_BY_REVIEW = frozenset(("glossary", "tag", "split", "mine"))
+#: What verdicts add to the key of a stage.
+_REVIEW_KEYS = frozenset(
+    (
+        *("joins", "kept_or_dropped", "splits", "not_meant", "not_prose", "on_triplets"),
+        *("known_positives", "bad_positives", "allowed_negatives", "allowed_positives"),
+    )
+)
+
+
 def _setting(settings: dict[str, Any], name: str) -> object:
     """The values of a section, or the value of one setting, as in "train.teacher"."""
     section, _, one = name.partition(".")
@@ -282,6 +328,14 @@ _INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
     Input.TEACHER: lambda of: {"teacher": of.teacher.fingerprint} if of.teacher else {},
     Input.USER_TERMS: lambda of: {"user_terms": sha256_if_there(at)} if (at := of.settings.glossary.terms) else {},
     Input.USER_PAIRS: lambda of: _user_pairs(of.settings),
+    Input.REVIEWED_TERMS: lambda of: of.reviews.key("joins", "kept_or_dropped", "splits"),
+    Input.REVIEWED_MENTIONS: lambda of: of.reviews.key("not_meant"),
+    Input.REVIEWED_PASSAGES: lambda of: of.reviews.key("not_prose"),
+    Input.REVIEWED_PAIRS: lambda of: of.reviews.key(
+        "known_positives", "bad_positives", "allowed_negatives", "allowed_positives"
+    ),
+    Input.KNOWN_POSITIVES: lambda of: of.reviews.key("known_positives"),
+    Input.REVIEW_RATES: lambda of: of.reviews.key("on_triplets"),
     Input.BLEND_CHECK: lambda of: (
         {"max_general_drop": of.settings.evaluate.max_general_drop, **_user_pairs(of.settings)}
         if of.settings.train.blend == "auto"

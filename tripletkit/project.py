@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from tripletkit.errors import ConfigError, TableError, TripletkitError
 from tripletkit.language.normalise import normalised_by
 from tripletkit.pipeline import STAGES, Runner, Tools, find_stage
 from tripletkit.progress import Progress, is_first_process, process_count
+from tripletkit.reviews import ReviewFile
 from tripletkit.rounds import run_rounds
 from tripletkit.schemas import TABLES
 from tripletkit.settings import Settings, load_settings
@@ -30,11 +32,14 @@ if TYPE_CHECKING:
     from tripletkit.planning import Plan
     from tripletkit.publishing.fill import FillReport
     from tripletkit.publishing.hub import Kind, PushOptions, PushPlan, PushReport
+    from tripletkit.review_exchange import Format
     from tripletkit.stage import StageReport
     from tripletkit.summaries import Check
 
 #: Passages given as Python objects are written to this file in the output folder, and read from there.
 OWN_PASSAGES = "own-passages.jsonl"
+#: Where the report in HTML is written, in the output folder.
+REPORT_PAGE = "report.html"
 
 
 class Project:
@@ -161,6 +166,9 @@ class Project:
             )
             hint = "Run `tripletkit teach` with the same settings first, without torchrun or accelerate."
             raise ConfigError(problem, hint)
+        if wanted and not force and process_count() == 1:
+            touched = runner.touched_by_reviews(wanted[0])
+            wanted = [stage for stage in STAGES if stage in {*touched, *wanted}]
         repeated = wanted == list(STAGES) and self.settings.rounds > 1
         failures: list[TripletkitError] = []
         for report in run_rounds(runner) if repeated else runner.run(wanted, lenient=len(wanted) > 1):
@@ -217,6 +225,18 @@ class Project:
 
         return report_rows(self.store)
 
+    def write_report(self, to: str | Path | None = None, *, others: Sequence[str | Path] = ()) -> Path:
+        """Write the report as one page of HTML, side by side with those of ``others``; returns its path.
+
+        By default it is ``report.html`` in the output folder, with ``others`` in the working directory. Raises TableError for
+        a folder in which nothing was made, ConfigError without matplotlib.
+        """
+        from tripletkit.reporting.run_report import write_report
+
+        path = Path(to or (REPORT_PAGE if others else self.store.place(REPORT_PAGE)))
+        write_report([self.settings.output, *map(Path, others)], path)
+        return path
+
     def checks(self) -> list[Check]:
         """Checks of the machine, the encoder, the books, the settings and the output folder, as `tripletkit doctor` prints."""
         from tripletkit.summaries import examine
@@ -235,16 +255,60 @@ class Project:
 
     def draw_page(self, book: Path, page: int) -> Image:
         """A picture of a page (counted from 1) with its lines coloured by kind and numbered in reading order."""
-        from tripletkit.pdf.inspect import draw_page
+        from tripletkit.reporting.book import draw_page
         from tripletkit.rules import load_rules
 
-        return draw_page(book, page, rules=load_rules(self.settings.rules))
+        return draw_page(book, page, load_rules(self.settings.rules), self.settings.extract)
 
-    def review_sample(self, number: int) -> list[str]:
-        """``number`` random triplets as JSON lines, to be judged and saved as review.jsonl in the output folder."""
-        from tripletkit.publishing.card_statistics import review_sample
+    def write_book_page(self, book: Path, to: Path) -> None:
+        """Write all pages of a book, with their lines coloured by kind, as one page of HTML."""
+        from tripletkit.reporting.book import book_page
+        from tripletkit.rules import load_rules
 
-        return list(review_sample(self.store.read("triplets"), number, self.settings.seed))
+        write_atomically(to, book_page(book, load_rules(self.settings.rules), self.settings.extract).encode())
+
+    def write_review_sample(self, form: Format = "jsonl", number: int = 200) -> list[Path]:
+        """Write ``number`` random triplets for review in another tool: jsonl, argilla or labelstudio. Returns the files.
+
+        They lie in the folder review-FORM of the output folder; ``import_reviews`` reads what comes back.
+        """
+        from tripletkit.review_exchange import sample_triplets, to_files
+
+        rows = sample_triplets(self.store.read("triplets"), number, self.settings.seed)
+        files = {self.store.place(f"review-{form}/{name}"): text for name, text in to_files(rows, form).items()}
+        for path, text in files.items():
+            write_atomically(path, text.encode())
+        return list(files)
+
+    def import_reviews(self, path: str | Path, reviewer: str) -> tuple[int, int]:
+        """Add the verdicts of a file to the table `reviews`; returns how many it holds, and how many of them are new.
+
+        It is an export of the table, or what was filled in elsewhere after ``write_review_sample``; ``reviewer`` judged
+        where it does not say who. Raises SourceError with the line or record that cannot be used.
+        """
+        from tripletkit.review_exchange import read_verdicts
+
+        triplets = self.store.read("triplets") if self.store.has("triplets") else None
+        rows = read_verdicts(Path(path), reviewer, triplets)
+        return len(rows), ReviewFile(self.store.folder).add(rows)
+
+    def review(self, *, port: int = 0, reviewer: str = "", browser: bool = True, say: Callable[[str], None]) -> None:
+        """Serve the pages of the review on this machine until Ctrl-C. ``say`` is given their address.
+
+        Raises ConfigError where the extra `review` is not installed or the port is in use, TableError without triplets.
+        """
+        if missing := [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]:
+            raise ConfigError(f"review: {missing[0]} is not installed", "pip install 'tripletkit[review]'")
+        from tripletkit.review.folder import OutputFolder
+        from tripletkit.review.server import serve
+
+        serve(OutputFolder(self.settings), port=port, reviewer=reviewer, browser=browser, say=say)
+
+    def export_reviews(self, path: str | Path) -> int:
+        """Write the table `reviews`, all rows, as JSON lines; returns how many."""
+        rows = ReviewFile(self.store.folder).read()
+        write_atomically(Path(path), b"".join(row.line() for row in rows))
+        return len(rows)
 
     def check_rights(self) -> None:
         """Raise RightsError if an encoder trained on these books may not be published."""

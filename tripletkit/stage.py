@@ -13,6 +13,7 @@ import polars as pl
 from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.errors import REPORT, TableError, TripletkitError
 from tripletkit.progress import Progress
+from tripletkit.reviews import Decisions
 from tripletkit.rules import Rules
 from tripletkit.settings import Settings
 
@@ -36,6 +37,12 @@ class Input(StrEnum):
     TEACHER = "teacher"  # the encoder that `train.teacher` names, if any
     USER_TERMS = "user_terms"  # the user's own file of terms
     USER_PAIRS = "user_pairs"  # the user's own pairs for the general check
+    REVIEWED_TERMS = "reviewed_terms"  # what people decided about terms: see tripletkit.reviews
+    REVIEWED_MENTIONS = "reviewed_mentions"
+    REVIEWED_PASSAGES = "reviewed_passages"
+    REVIEWED_PAIRS = "reviewed_pairs"  # which terms are, or are not, positives or negatives of which passages
+    KNOWN_POSITIVES = "known_positives"  # of these, the positives that no label knows
+    REVIEW_RATES = "review_rates"  # the verdicts on triplets
     BLEND_CHECK = "blend_check"  # what chooses the mix of weights, if `train.blend` is "auto"
 
 
@@ -66,6 +73,7 @@ class Job:
     encoder: Callable[[EncoderFolder], Encoder]  # its vectors, cached in the output folder
     mapper: Mapper = field(default_factory=InProcess)  # hands out what is done book by book
     round: int = 1  # of mining and training
+    reviews: Decisions = field(default_factory=Decisions)  # what people decided
 
     def table(self, name: str) -> pl.DataFrame:
         """A table that the stage declared in ``reads``. Raises TableError for any other, which is a fault in the stage."""

@@ -26,6 +26,8 @@ MAKERS |= {"terms": "glossary", "mentions": "tag", "splits": "split", "triplets"
 ENCODER, VALIDATION = "encoder", "validation.json"
 #: The same encoder as a MultiVectorEncoder folder, with `train.multi_vector`.
 MULTI_VECTOR = "encoder-multi-vector"
+#: Files of these kinds show what a folder holds, and are no part of it.
+_OF_CARDS = (".md", ".png")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Manifest:
     counts: dict[str, int] = field(default_factory=dict)
     summary: str = ""
     seconds: float = 0.0
+    peak_memory_mb: int = 0  # of the largest process; 0 if it is not known
     made: str = ""  # UTC, ISO 8601
     failed: str = ""  # why what was made is not good enough
 
@@ -164,13 +167,13 @@ def sha256_if_there(path: Path) -> str:
 
 
 def folder_sha256(folder: Path) -> str:
-    """One hash of a folder's files, by name and content, without hidden files and Markdown."""
+    """One hash of a folder's files, by name and content, without hidden files and a card's Markdown and pictures."""
     return hash_of_files(files_sha256(folder))
 
 
 def files_sha256(folder: Path) -> dict[str, str]:
-    """The hash of each of a folder's files by its path in it, in order, without hidden files and Markdown."""
-    kept = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix != ".md")
+    """The hash of each of a folder's files by its path in it, in order, without hidden files, Markdown and pictures."""
+    kept = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".") and p.suffix not in _OF_CARDS)
     return {path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(kept)}
 
 

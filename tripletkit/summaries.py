@@ -49,7 +49,8 @@ def report_rows(store: Store) -> list[dict[str, Any]]:
         raise TableError(f"{store.folder}: nothing was made here yet", "Start with `tripletkit run BOOK.pdf`.")
     rows = []
     for stage, of in made.items():
-        row = {"summary": of.summary, "counts": of.counts, "seconds": of.seconds, "made": of.made} if of else {}
+        cost = {"seconds": of.seconds, "peak_memory_mb": of.peak_memory_mb} if of else {}
+        row = {"summary": of.summary, "counts": of.counts, **cost, "made": of.made} if of else {}
         rows.append({"stage": stage, **row, "dropped": dict(store.dropped(stage).most_common())})
     return [*rows, *round_rows(store.folder)]
 

@@ -131,3 +131,15 @@ def test_maxsim_encodes_every_text_once_and_is_turned_round_for_texts() -> None:
         ]
         assert np.array_equal(found[task.name], scores(*expected)), task.name
     assert maxsim_scores(tasks, HashEncoder(), "[MASK]") is None
+
+
+def test_single_terms_are_scored_as_their_mean_is(hash_encoder: HashEncoder) -> None:
+    gold = heaps()
+    report = score_encoders(gold, [NamedEncoder("hash", hash_encoder, "[MASK]")], split="test", seed=0)
+    terms = report.term_scores["hash"]
+    assert [one.term for one in terms] == [term.name for term in gold.terms]
+    mean = sum(one.score for one in terms) / len(terms)
+    assert mean == pytest.approx(report.encoders["hash"].scores["term→passage"]["nDCG@10"], abs=1e-6)
+    heap = terms[0]
+    assert (heap.rank, heap.relevant_id, heap.preferred_id) == (1, "a", "a")
+    assert EvaluationReport.model_validate_json(report.model_dump_json()).term_scores == report.term_scores

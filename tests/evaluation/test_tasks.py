@@ -21,6 +21,7 @@ from tripletkit.evaluation.tasks import (
     training_content,
 )
 from tripletkit.language.normalise import term_key
+from tripletkit.reviews import Decisions, Review
 
 
 @pytest.fixture
@@ -170,3 +171,28 @@ def test_a_passage_with_seen_and_unseen_terms_is_in_both_subsets() -> None:
 
 def _terms(number: int) -> pl.DataFrame:
     return pl.concat([term(f"t{i}") for i in range(number)])
+
+
+def test_a_positive_that_reviewers_found_is_neither_right_nor_wrong(hash_encoder: HashEncoder) -> None:
+    """Passage b is about heaps too, which no label knows; that a, which the index cites, is relevant, no review changes."""
+    texts = passages(("a", "A heap.", 1, "c"), ("b", "A list in a heap.", 2, "c"), ("c", "A list.", 2, "c"))
+    terms = pl.concat([term("heap", [1]), term("list", [2])])
+    rows = [
+        Review(who="ann", about="triplet", verdict="false negative", passage_id=p, term_id="list", other_id="heap")
+        for p in ("a", "b", "gone")
+    ]
+    said = mentions(("a", "heap"), ("b", "list"), ("c", "list"))
+    gold, plain = build_gold(texts, terms, said, Decisions(tuple(rows))), build_gold(texts, terms, said)
+    assert gold.ignored.tolist() == [[False, True, False], [False, False, False]]
+    assert (gold.relevant == plain.relevant).all()
+    tasks = {task.name: task for task in build_tasks(gold)}
+    for name in ("term→passage", "term→passage, masked"):
+        assert tasks[name].ignored.tolist() == gold.ignored.tolist()
+    for name in ("passage→term", "passage→term, masked"):
+        assert tasks[name].ignored.tolist() == gold.ignored.T.tolist()
+    assert not any(task.ignored.any() for task in build_tasks(plain))
+    near = [[0.1, 0.9, 0.0], [0.0, 0.9, 0.8]]
+    for held, first in ((gold, 1.0), (plain, 0.75)):
+        task = {one.name: one for one in build_tasks(held)}["term→passage"]
+        assert mean_metrics(np.array(near, dtype=np.float32), task.relevant, task.ignored)["MRR@10"] == first
+    assert score(gold, hash_encoder)["term→passage"]["MRR@10"] >= score(plain, hash_encoder)["term→passage"]["MRR@10"]

@@ -12,12 +12,13 @@ from tests.pdfs import Box, Text, write_pdf
 from tripletkit import schemas
 from tripletkit.errors import ConfigError, SourceError
 from tripletkit.pdf.book_tables import SetRoles, extract_book, mark_book
-from tripletkit.pdf.inspect import draw_page
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import RawBook, ReadPage, read_book
 from tripletkit.pdf.workers import BookTables, PassageLimits
+from tripletkit.reporting.book import draw_page
 from tripletkit.rules import load_rules
 from tripletkit.schemas import make_table
+from tripletkit.settings import ExtractSettings
 
 RULES = load_rules()
 ODS = Path(__file__).parents[2] / "examples" / "ods-java.pdf"
@@ -273,11 +274,11 @@ class TestGolden:
         assert not any(re.match(r"Exercise \d|Figure \d+\.\d+:", text) for text in starts["prose"])
 
     def test_a_page_is_drawn(self) -> None:
-        image = draw_page(ODS, 80, rules=RULES, scale=1.0)
+        image = draw_page(ODS, 80, RULES, ExtractSettings(), scale=1.0)
         assert image.size == (432, 648 + 34)
         assert (211, 47, 47) in {colour for _, colour in image.getcolors(1 << 20) or ()}
         with pytest.raises(SourceError, match="has no page 999"):
-            draw_page(ODS, 999, rules=RULES)
+            draw_page(ODS, 999, RULES, ExtractSettings())
 
 
 def read_page(number: int, lines: list[Line], *, images: int = 0, complaint: str | None = None) -> ReadPage:

@@ -67,6 +67,25 @@ def test_other_titles_of_glossaries(title: str, tmp_path: Path) -> None:
     assert [entry.term for entry in found] == list(ENTRIES)
 
 
+@pytest.mark.parametrize("shape", [glossaries.run_in, glossaries.own_line, glossaries.two_columns])
+def test_a_glossary_without_a_title_is_known_by_its_shape(shape: Shape, tmp_path: Path) -> None:
+    _, found = read(write_glossary(tmp_path / "book.pdf", shape(ENTRIES, False), title=""))
+    assert [entry.term for entry in found] == list(ENTRIES)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(prose(8), id="prose"),
+        pytest.param(glossaries.run_in(dict(reversed(ENTRIES.items())), False), id="out of order"),
+        pytest.param(glossaries.run_in({f"--{term}": text for term, text in ENTRIES.items()}, False), id="options"),
+        pytest.param(glossaries.run_in(dict.fromkeys(ENTRIES, "12, 15"), False), id="pages"),
+    ],
+)
+def test_other_text_without_a_title_gives_nothing(rows: list[Row], tmp_path: Path) -> None:
+    assert read(write_glossary(tmp_path / "book.pdf", rows, title=""))[1] == []
+
+
 def statements() -> list[Row]:
     """Definitions of mathematics, numbered."""
     rows = []

@@ -1,5 +1,5 @@
 from tests.pdf.make import LEFT, RIGHT, block, line
-from tripletkit.pdf.kinds import TextMetrics, line_kinds, text_metrics, text_size, with_column_edges
+from tripletkit.pdf.kinds import TextMetrics, line_kinds, open_lone_frames, text_metrics, text_size, with_column_edges
 from tripletkit.pdf.lines import Line
 from tripletkit.rules import load_rules
 
@@ -80,6 +80,25 @@ def test_a_mark_apart_from_its_note_starts_a_footnote() -> None:
         line("Some say that it is mud and not sand.", y=500, x0=LEFT + 13, size=8.0),
     ]
     assert kinds_of(*lines)[-2:] == ["footnote", "footnote"]
+
+
+def test_a_mark_may_touch_its_note() -> None:
+    lines = [
+        *block([f"Line {n} of the text goes on over the whole of the page" for n in range(12)], y=100),
+        line("1For how to find, unpack and build rivers see the last of the", y=500, x0=LEFT + 13, size=8.0),
+        line("books that are named below.", y=510, x1=RIGHT - 150, size=8.0),
+    ]
+    assert kinds_of(*lines)[-2:] == ["footnote", "footnote"]
+
+
+def test_a_highlight_round_one_line_is_no_box() -> None:
+    lines = block(
+        ["Rivers are long, and the most general of them is", "wide as well, as can be seen.", "Seas are deep."]
+    )
+    lines[0].frame = lines[2].frame = 1
+    lines[2].page = 2
+    open_lone_frames([*PROSE, *lines, *PROSE])
+    assert [held.frame for held in lines] == [0, 0, 1]
 
 
 def test_a_caption_goes_on_behind_a_hyphen_in_smaller_letters() -> None:

@@ -260,3 +260,54 @@ def test_white_text_on_a_ground_and_a_page_that_is_all_turned_are_text(tmp_path:
     long = "A wide table that is set sideways holds most of what the page says. " * 8
     with open_pdf(turned(tmp_path, "0 1 -1 0 55 20", long)) as document:
         assert not any(line.aside for line in page_lines(read_page(document, 1)))
+
+
+def lcs(first: list[str], second: list[str]) -> int:
+    """Length of the longest common subsequence."""
+    best = [0] * (len(second) + 1)
+    for a in first:
+        before = 0
+        for j, b in enumerate(second, 1):
+            before, best[j] = best[j], before + 1 if a == b else max(best[j], best[j - 1])
+    return best[-1]
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+@pytest.mark.parametrize("above", ["nothing", "block", "figure"])
+@pytest.mark.parametrize("by_row", [False, True])
+def test_words_of_columns_keep_their_order(tmp_path: Path, columns: int, above: str, *, by_row: bool) -> None:
+    """``by_row``: a program that writes the page from top to bottom, across its columns."""
+    width = 500 / columns - 20
+    fill = int(width / 4.4)
+    texts, start = [], 60
+    if above == "block":
+        texts = [Text(40, 60 + 12 * i, wide_line(i, 480)) for i in range(8)]
+        start = 170
+    elif above == "figure":
+        texts = [Text(120 + 90 * i, 60 + 15 * i, label) for i, label in enumerate(["input", "layer", "output"])]
+        texts.append(Text(40, 130, "Figure 1. " + wide_line(0, 400)))
+        start = 160
+    body = [
+        Text(40 + column * (width + 24), start + 12 * row, wide_line(100 + 40 * column + row, width), 9)
+        for column in range(columns)
+        for row in range(38)
+    ]
+    assert fill > 20
+    shown = sorted(body, key=lambda text: (text.y, text.x)) if by_row else body
+    path = write_pdf(tmp_path / "columns.pdf", [[*texts, *shown]], width=600, height=700)
+    with open_pdf(path) as document:
+        read = " ".join(line.text for line in page_lines(read_page(document, 1))).split()
+    printed = " ".join(text.text for text in [*texts, *body]).split()
+    assert lcs(printed, read) >= 0.99 * len(printed)
+
+
+def wide_line(number: int, width: float) -> str:
+    """Different words for each number, about so many points wide in letters of nine points."""
+    words = ["river", "basin", "meadow", "valley", "soil", "stone", "water", "forest", "hill", "field"]
+    line = f"w{number}"
+    for i in range(100):
+        longer = f"{line} {words[(number * 7 + i * 3) % 10]}{number}"
+        if len(longer) * 4.6 > width:
+            return line
+        line = longer
+    return line

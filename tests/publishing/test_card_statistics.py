@@ -1,23 +1,9 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import polars as pl
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.publishing.tables import small_tables
-from tripletkit.errors import SourceError
-from tripletkit.publishing.card_statistics import (
-    Review,
-    card_statistics,
-    negative_checks,
-    read_review,
-    review_sample,
-    wilson,
-)
+from tripletkit.publishing.card_statistics import card_statistics, negative_checks
 from tripletkit.schemas import LOCATORS
 
 
@@ -90,46 +76,3 @@ def test_objections_to_one_triplet_count_once() -> None:
     tables = changed("terms", "forms", pl.lit(["the same"]))
     checks = negative_checks({**tables, "passages": tables["passages"].with_columns(pl.col("text") + " the same")})
     assert checks.mentioned == checks.related == checks.any_check == checks.triplets
-
-
-@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_an_interval_holds_its_share(counts: tuple[int, int]) -> None:
-    hits, sample = counts
-    low, high = wilson(hits, sample)
-    assert 0 <= low <= hits / sample + 1e-12
-    assert hits / sample - 1e-12 <= high <= 1
-
-
-def test_a_review_counts_the_verdicts_on_these_triplets(tmp_path: Path) -> None:
-    rows = [("a", "good"), ("b", "false negative"), ("c", "trivial"), ("gone", "good"), ("b", "good"), ("d", "")]
-    path = tmp_path / "review.jsonl"
-    path.write_text("\n".join(json.dumps({"triplet_id": one, "verdict": verdict}) for one, verdict in rows) + "\n\n")
-    assert read_review(path, {"a", "b", "c", "d"}) == Review(good=2, false_negative=0, trivial=1)
-    assert read_review(path, {"x"}) is None
-    assert read_review(tmp_path / "none.jsonl", {"a"}) is None
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ('{"triplet_id": "a"}', "line 2: verdict: Field required"),
-        ("[1]", "line 2: .*object"),
-        ("good", "line 2: .*Invalid JSON"),
-        ('{"triplet_id": "a", "verdict": "fine"}', "line 2: verdict: .*'good', 'false negative' or 'trivial'.*fine"),
-    ],
-)
-def test_a_bad_review_names_its_line(tmp_path: Path, line: str, problem: str) -> None:
-    path = tmp_path / "review.jsonl"
-    path.write_text(f'{{"triplet_id": "a", "verdict": "good"}}\n{line}\n')
-    with pytest.raises(SourceError, match=problem):
-        read_review(path, {"a"})
-
-
-def test_a_sample_can_be_filled_in_and_read(tmp_path: Path) -> None:
-    triplets = small_tables()["triplets"]
-    lines = [json.loads(line) for line in review_sample(triplets, 7, seed=3)]
-    assert len({line["triplet_id"] for line in lines}) == 7
-    assert lines == [json.loads(line) for line in review_sample(triplets.reverse(), 7, seed=3)]
-    path = tmp_path / "review.jsonl"
-    path.write_text("\n".join(json.dumps({**line, "verdict": "trivial"}) for line in lines))
-    assert read_review(path, set(triplets["triplet_id"])) == Review(0, 0, 7)

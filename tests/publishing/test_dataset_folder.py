@@ -15,9 +15,9 @@ from tests.publishing.reading import files, loaded
 from tests.publishing.retrieval import RETRIEVAL_CONFIGURATIONS, sets_of
 from tests.publishing.tables import ALPHA, BETA, CONFIGURATIONS, DETAILS, SCORES, Book, small_tables, unlicensed
 from tripletkit.errors import HubError, RightsError, TableError
-from tripletkit.publishing.card_statistics import Review
 from tripletkit.publishing.cards import plain
 from tripletkit.publishing.dataset_folder import read_manifest, write_dataset
+from tripletkit.reviews import Rates
 
 
 @pytest.mark.slow
@@ -240,13 +240,15 @@ def test_what_the_splits_share_is_counted(tmp_path: Path) -> None:
 def test_details_are_on_the_card(tmp_path: Path) -> None:
     card = card_of(
         tmp_path,
-        review=Review(good=180, false_negative=5, trivial=15),
+        review=Rates({"good": 180, "false negative": 5, "trivial": 15}, reviewers=2, blind=True, gone=3),
         scores=SCORES,
         rules="ru1e5",
         libraries={"polars": "2.1.0"},
     )
     # Wilson by hand: n 200, p .025, z 1.96 → (.025 + .009604 ± 1.96 √(.000121875 + .000024010)) / 1.019208
-    assert "200 triplets. False negatives 5 (2.5%, 95 % Wilson interval 1.1% to 5.7%), trivial negatives 15" in card
+    assert "Reviewed by hand: 200 triplets, drawn at random and judged without seeing scores, by 2 reviewers:" in card
+    assert rows_of(card, "verdict")["false negative"] == ["5", "2.5%", "1.1% to 5.7%"]
+    assert "3 reviewed triplets are no longer in the dataset" in card
     rows = rows_of(card, "ranker")
     assert [*rows] == ["exact match", "BM25", "base", "base + BM25", "base MaxSim", "fine-tuned", "fine-tuned + BM25"]
     both = ["0.612 (0.562 to 0.662)", "0.512 (0.462 to 0.562)"]
@@ -310,7 +312,7 @@ def test_the_head_of_a_card_keeps_strings(tmp_path: Path, value: str) -> None:
 
 
 def test_equal_content_gives_an_equal_card_and_every_value_is_filled_in(tmp_path: Path) -> None:
-    card = card_of(tmp_path, scores=SCORES, review=Review(1, 0, 0), libraries={"b": "2", "a": "1"})
-    assert card == card_of(tmp_path, scores=SCORES, review=Review(1, 0, 0), libraries={"a": "1", "b": "2"})
+    card = card_of(tmp_path, scores=SCORES, review=Rates({"good": 1}), libraries={"b": "2", "a": "1"})
+    assert card == card_of(tmp_path, scores=SCORES, review=Rates({"good": 1}), libraries={"a": "1", "b": "2"})
     assert not re.search(r"\{\{|\}\}\s|\{%|None|\n\n\n", card)
     assert card.endswith("authors.\n")

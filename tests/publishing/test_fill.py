@@ -9,16 +9,21 @@ import pytest
 
 from tests.publishing.tables import ALPHA, BETA, CONFIGURATIONS, DETAILS, SCORES, small_tables, unlicensed
 from tripletkit.errors import HubError
-from tripletkit.publishing.card_statistics import Review
 from tripletkit.publishing.dataset_folder import read_manifest, write_dataset
 from tripletkit.publishing.fill import fill_dataset
+from tripletkit.reviews import Rates
 
 TABLES = small_tables(unlicensed(ALPHA), unlicensed(BETA))
 
 
 @pytest.fixture
 def redacted(tmp_path: Path) -> Path:
-    facts = replace(DETAILS, scores=SCORES, review=Review(180, 5, 15), authors={ALPHA.book_id: "Ann Author"})
+    facts = replace(
+        DETAILS,
+        scores=SCORES,
+        review=Rates({"good": 180, "false negative": 5, "trivial": 15}),
+        authors={ALPHA.book_id: "Ann Author"},
+    )
     write_dataset(TABLES, tmp_path / "redacted", details=facts, redact=True)
     return tmp_path / "redacted"
 

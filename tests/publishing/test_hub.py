@@ -84,7 +84,7 @@ def test_first_push_makes_a_private_repository_in_one_commit(hub: LoopbackHub, f
     card = repo.commits[report.commit]["README.md"].data.decode()
     assert f'load_dataset("{REPO}", "triplet")' in card
     assert "OWNER/NAME" not in card
-    assert report.summary == f"{hub.url}/datasets/{REPO} (private): 27 files sent, 0 removed; at {report.commit[:12]}"
+    assert report.summary == f"{hub.url}/datasets/{REPO} (private): 28 files sent, 0 removed; at {report.commit[:12]}"
 
 
 def test_same_data_makes_no_new_commit(hub: LoopbackHub, folder: Path, waits: Waits) -> None:
@@ -332,7 +332,7 @@ def test_dry_run_lists_everything_and_asks_nobody(
         f"{(folder / 'triplet/train-00000-of-00001.parquet').stat().st_size:>14,}  triplet/train-00000-of-00001.parquet"
         in plan.lines
     )
-    assert plan.lines[-1] == f"27 files, {sum(plan.sizes.values()):,} bytes; nothing was sent"
+    assert plan.lines[-1] == f"28 files, {sum(plan.sizes.values()):,} bytes; nothing was sent"
     assert not any("DS_Store" in line for line in plan.lines)
     assert hub.seen == []
 
@@ -363,7 +363,7 @@ def test_model_goes_the_same_way(hub: LoopbackHub, waits: Waits, tmp_path: Path)
     (folder / "checkpoint-10/optimizer.pt").write_bytes(b"not for others")
     report = push(plan_push(folder, "ann/encoder", "model", waits.options(hub)))
     made = hub.repos["model", "ann/encoder"].commits[report.commit]
-    assert set(made) == {".gitattributes", "README.md", "modules.json", "tripletkit.json"}
+    assert set(made) == {".gitattributes", "README.md", "figures/forest.png", "modules.json", "tripletkit.json"}
     card = made["README.md"].data.decode()
     assert 'SentenceTransformer("ann/encoder")' in card
     assert "OWNER/NAME" not in card

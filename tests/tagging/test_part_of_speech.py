@@ -61,6 +61,8 @@ def test_what_is_joined_to_a_noun_is_one(tiny: str) -> None:
         ("one set runs.", "run", False),
         ("labor market", "market", False),
         ("firms exit", "exit", True),
+        ("and exit", "exit", False),
+        ("and exit the market", "exit", True),
         ("the run", "run", False),  # the word before it settles it
         ("in sets of", "set", False),
         ("Sets the", "set", False),

@@ -92,6 +92,26 @@ def test_entries_of_another_face_a_little_further_left_are_no_heads() -> None:
     assert [(entry.term, entry.parents) for entry in found if entry.parents] == [("first", ("mode",))]
 
 
+def test_names_aligned_at_their_colon_have_no_levels() -> None:
+    names = [
+        "b:add",
+        "sb-ext:all",
+        "sb:any",
+        "ext:bit",
+        "b-ext:car",
+        "seqs:cdr",
+        "sequels:do",
+        "s-thread:eq",
+        "c:fill",
+        "sb-threads:get",
+    ]
+    lines = column(400, "\n".join(f"{name}, {at}" for at, name in enumerate(names, 1)))
+    for line in lines:
+        line.x0 += 5.0 * (12 - line.text.index(":"))
+    found = parse_index(book({400: lines}, {400: "index"}, last=450), RULES)[0]
+    assert [(entry.term, entry.parents) for entry in found] == [(name, ()) for name in names]
+
+
 def test_subentries_with_a_small_indent_stay_subentries() -> None:
     lines = column(400, "graph, 1\n    acyclic, 2\n    planar, 3\nheap, 4\n    binary, 5\nset, 6\n    open, 7\ntree, 8")
     for line in lines:

@@ -81,7 +81,7 @@ class EncoderFolder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of weights, tokenizer, pooling, length limit and prompts: of every file but the README.
+        """Hash of weights, tokenizer, pooling, length limit and prompts: of every file but those of a card.
 
         Raises EncoderError if the embedded encoder has other weights than all-MiniLM-L6-v2.
         """

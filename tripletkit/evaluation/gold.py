@@ -13,6 +13,7 @@ import polars as pl
 
 from tripletkit.evaluation.metrics import Mask
 from tripletkit.mining.relations import chapter_of, cited_pages, forms_of
+from tripletkit.reviews import Decisions
 from tripletkit.tagging.matcher import Form, Matcher
 
 Chapter = tuple[str, str]  # (book, chapter)
@@ -41,6 +42,9 @@ class Gold:
     mentioned_only: tuple[Term, ...]  # mentioned in the passages, none of which is relevant
     relevant: Mask  # terms x passages
     no_mention: Mask  # terms x passages: on a page that the index cites for the term, but where no passage mentions it
+    ignored: (
+        Mask  # terms x passages: positives by review, which the labels do not know: neither relevant nor irrelevant
+    )
     source: str
 
 
@@ -58,10 +62,13 @@ def mentioned(forms: Sequence[Sequence[str]], texts: Sequence[str]) -> Mask:
     return found
 
 
-def build_gold(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFrame) -> Gold:
+def build_gold(
+    passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFrame, reviews: Decisions | None = None
+) -> Gold:
     """Gold labels for the passages given: by the page numbers of the index in books that have one, by mentions in others.
 
-    On a cited page the passages that mention the term are relevant; where none does, every passage on the page.
+    On a cited page the passages that mention the term are relevant; where none does, every passage on the page. What ``reviews``
+    call a positive beside these is ignored.
     """
     held = passages.sort("passage_id").to_dicts()
     kept = terms.filter("kept").sort("term_id").to_dicts()
@@ -76,13 +83,24 @@ def build_gold(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     for i, row in enumerate(kept):
         if row["book_id"] not in indexed:
             relevant[i] = tagged[i]
+    ignored = np.zeros_like(tagged)
+    for passage_id, term_id in reviews.known_positives if reviews else ():
+        if passage_id in column and term_id in row_of:
+            ignored[row_of[term_id], column[passage_id]] = True
     books = {row["book_id"] for row in held}
     source = "index" if books <= indexed else "mentions" if not books & indexed else "index and mentions"
-    return make_gold(held, kept, relevant, tagged, no_mention=no_mention, source=source)
+    return make_gold(held, kept, relevant, tagged, no_mention=no_mention, ignored=ignored & ~relevant, source=source)
 
 
 def make_gold(
-    passages: Rows, terms: Rows, relevant: Mask, said: Mask, *, source: str, no_mention: Mask | None = None
+    passages: Rows,
+    terms: Rows,
+    relevant: Mask,
+    said: Mask,
+    *,
+    source: str,
+    no_mention: Mask | None = None,
+    ignored: Mask | None = None,
 ) -> Gold:
     """Gold labels from rows with passage_id, book_id, section and text, and rows with term_id, term, forms and definition.
 
@@ -99,6 +117,7 @@ def make_gold(
         mentioned_only=_terms(terms, mentioned_only, said, chapters),
         relevant=relevant[answered],
         no_mention=(np.zeros_like(relevant) if no_mention is None else no_mention)[answered],
+        ignored=(np.zeros_like(relevant) if ignored is None else ignored)[answered],
         source=source,
     )
 

@@ -84,9 +84,9 @@ def metric_values(
     return mean
 
 
-def mean_metrics(scores: ScoreMatrix, relevant: Mask) -> Metrics:
-    """The number of queries, and the mean of each metric over them."""
-    values = metric_values(scores, relevant)
+def mean_metrics(scores: ScoreMatrix, relevant: Mask, ignored: Mask | None = None) -> Metrics:
+    """The number of queries, and the mean of each metric over them. ``ignored`` as in `metric_values`."""
+    values = metric_values(scores, relevant, ignored)
     means = values.mean(axis=0) if len(values) else np.zeros(len(METRICS))
     return {"queries": float(len(values)), **dict(zip(METRICS, means.tolist(), strict=True))}
 

@@ -137,6 +137,17 @@ class RankerScores(ReportModel):
     fingerprint: str = ""
 
 
+class TermScore(ReportModel):
+    """How an encoder's vectors rank the passages of one term, in term→passage."""
+
+    term_id: str
+    term: str
+    score: float  # the leading metric
+    rank: int  # of the first relevant passage, from 1
+    relevant_id: str  # that passage
+    preferred_id: str  # the passage that is ranked first, relevant or not
+
+
 class Fusion(ReportModel):
     """How vectors and BM25 are fused: the weight of the vectors, by encoder and direction, and the split that chose it."""
 
@@ -210,6 +221,7 @@ class EvaluationReport(ReportModel):
     gold: str  # source of the relevance labels: index, mentions, both, or pairs that the caller gave
     leakage: float | None = None  # fraction of passages of which most sentences stand in training; None without a split
     promise: str = ""  # one of PROMISES; "" where it is not known how the encoders were trained
+    term_scores: Mapping[str, tuple[TermScore, ...]] = {}  # by encoder; each has the same terms in the same order
     left_out: Mapping[str, str] = {}  # tasks without a query and rankers without scores, and why
 
     @property
@@ -311,7 +323,7 @@ class EvaluationReport(ReportModel):
         yield f" {'':{_NAME}}" + "".join(f"  {title:{_DIFFERENCE + 14}}" for title in titles).rstrip()
         head = f"{TABLE_METRICS[0]:>8}{TABLE_METRICS[1]:>7} {f'gain over {labels[first]}':{_DIFFERENCE}}"
         yield f" {'':{_NAME}}{''.join(head for _ in tasks)}".rstrip()
-        for name, label in self._row_labels(labels).items():
+        for name, label in self.row_labels(labels).items():
             yield f" {label:{_NAME}}{''.join(self._cell(name, task) for task in tasks)}".rstrip()
 
     def _cell(self, ranker: str, task: str) -> str:
@@ -319,7 +331,7 @@ class EvaluationReport(ReportModel):
         difference = "" if ranker == first else str(self.differences[ranker][first][task][LEADING_METRIC])
         return f"{of[TABLE_METRICS[0]]:>8.3f}{of[TABLE_METRICS[1]]:>7.3f} {difference:{_DIFFERENCE}}"
 
-    def _row_labels(self, labels: Mapping[str, str]) -> dict[str, str]:
+    def row_labels(self, labels: Mapping[str, str]) -> dict[str, str]:
         """What stands for each ranker at the beginning of its line."""
         named = {of(name): of(label) for name, label in labels.items() for of in (str, fused_name, maxsim_name)}
         return {name: named.get(name, name) for name in self.rankers}
@@ -360,7 +372,7 @@ class EvaluationReport(ReportModel):
                 yield _change(label, a, b, self.differences[name][first][task][LEADING_METRIC]).rstrip()
 
     def _ahead_lines(self, name: str, labels: Mapping[str, str]) -> Iterator[str]:
-        rivals, names = [of for of in self.ahead if of.encoder == name], self._row_labels(labels)
+        rivals, names = [of for of in self.ahead if of.encoder == name], self.row_labels(labels)
         if rivals:
             trained = "Without training, but ahead" if len(self.encoders) > 1 else "Ahead"
             yield f" {trained} of {labels[name]} with vectors alone:"

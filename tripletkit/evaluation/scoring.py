@@ -16,7 +16,7 @@ import numpy as np
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.evaluation.general import GradedPair, general_similarity
 from tripletkit.evaluation.gold import Gold
-from tripletkit.evaluation.metrics import METRICS, Estimate, metric_values, resampling
+from tripletkit.evaluation.metrics import METRICS, Estimate, ScoreMatrix, metric_values, resampling
 from tripletkit.evaluation.rankers import (
     EQUAL_WEIGHTS,
     Scores,
@@ -32,6 +32,7 @@ from tripletkit.evaluation.report import (
     DEFINITION_TO_PASSAGE,
     DIRECTIONS,
     EXACT_MATCH,
+    LEADING_METRIC,
     NO_MENTION,
     PASSAGE_TO_TERM,
     TERM_TO_PASSAGE,
@@ -40,6 +41,7 @@ from tripletkit.evaluation.report import (
     Fusion,
     RankerScores,
     Sample,
+    TermScore,
     fused_name,
     maxsim_name,
 )
@@ -88,9 +90,10 @@ def score_encoders(
     words = bm25_scores(tasks)
     found = {EXACT_MATCH: estimates(exact_scores(tasks), ties=seed), BM25: estimates(words, ties=seed)}
     weights = {of.label: _weights(validation, of) for of in encoders}
-    left_out = _left_out(gold, tasks)
+    left_out, term_scores = _left_out(gold, tasks), dict[str, tuple[TermScore, ...]]()
     for of in encoders:
         vectors = encoder_scores(tasks, of.encoder, of.mask_token)
+        term_scores[of.label] = tuple(_term_scores(tasks[0], vectors[TERM_TO_PASSAGE]))
         found[of.label] = estimates(vectors)
         mixed = {
             task.name: fuse(vectors[task.name], words[task.name], weights[of.label][task.direction]) for task in tasks
@@ -119,8 +122,25 @@ def score_encoders(
         split=split,
         gold=gold.source,
         promise=promise,
+        term_scores=term_scores,
         left_out=left_out,
     )
+
+
+def _term_scores(task: RetrievalTask, cosines: ScoreMatrix) -> Iterator[TermScore]:
+    """Each term of term→passage, whose ``cosines`` have the shape (terms, passages)."""
+    order = np.argsort(-cosines, axis=1, kind="stable")
+    first = np.take_along_axis(task.relevant, order, axis=1).argmax(axis=1)
+    values = metric_values(cosines, task.relevant)[:, METRICS.index(LEADING_METRIC)]
+    for row, (term_id, term) in enumerate(zip(task.query_ids, task.queries, strict=True)):
+        yield TermScore(
+            term_id=term_id,
+            term=term,
+            score=round(float(values[row]), 6),
+            rank=int(first[row]) + 1,
+            relevant_id=task.candidate_ids[order[row, first[row]]],
+            preferred_id=task.candidate_ids[order[row, 0]],
+        )
 
 
 def _weights(validation: Gold | None, of: NamedEncoder) -> dict[str, float]:

@@ -99,14 +99,15 @@ def build_tasks(gold: Gold) -> list[RetrievalTask]:
     definitions = [hide(term.definition or "", term.forms, HIDDEN) for term in terms]
     defined = np.diag(np.array([bool(term.definition) for term in terms], dtype=bool))
     ids, term_ids = gold.passage_ids, [term.term_id for term in terms]
-    no_mention = _task(f"{TERM_TO_PASSAGE}, {NO_MENTION}", gold.terms, ids, gold.texts, gold.no_mention)
-    elsewhere = (gold.relevant & ~gold.no_mention)[gold.no_mention.any(axis=1)]
+    elsewhere = (gold.relevant | gold.ignored) & ~gold.no_mention
     tasks = [
-        _task(TERM_TO_PASSAGE, gold.terms, ids, gold.texts, gold.relevant),
-        _task(f"{TERM_TO_PASSAGE}, {MASKED}", gold.terms, ids, masked, gold.relevant),
-        replace(no_mention, ignored=elsewhere),
-        _task(PASSAGE_TO_TERM, gold.terms, ids, gold.texts, gold.relevant.T, gold.chapters),
-        _task(f"{PASSAGE_TO_TERM}, {MASKED}", gold.terms, ids, masked, gold.relevant.T, gold.chapters),
+        _task(TERM_TO_PASSAGE, gold.terms, ids, gold.texts, gold.relevant, ignored=gold.ignored),
+        _task(f"{TERM_TO_PASSAGE}, {MASKED}", gold.terms, ids, masked, gold.relevant, ignored=gold.ignored),
+        _task(f"{TERM_TO_PASSAGE}, {NO_MENTION}", gold.terms, ids, gold.texts, gold.no_mention, ignored=elsewhere),
+        *(
+            _task(name, gold.terms, ids, texts, gold.relevant.T, gold.chapters, ignored=gold.ignored.T)
+            for name, texts in ((PASSAGE_TO_TERM, gold.texts), (f"{PASSAGE_TO_TERM}, {MASKED}", masked))
+        ),
         _task(DEFINITION, terms, term_ids, definitions, defined, [term.chapter for term in terms]),
         _definition_to_passage(gold),
     ]
@@ -123,7 +124,7 @@ def _definition_to_passage(gold: Gold) -> RetrievalTask:
     kept = np.flatnonzero(~quoting(gold.texts, written)).tolist()
     relevant = gold.relevant[:, kept] & np.array([bool(text) for text in written], dtype=bool)[:, None]
     ids, texts = ([of[j] for j in kept] for of in (gold.passage_ids, gold.texts))
-    return _task(DEFINITION_TO_PASSAGE, asked, ids, texts, relevant)
+    return _task(DEFINITION_TO_PASSAGE, asked, ids, texts, relevant, ignored=gold.ignored[:, kept])
 
 
 def quoting(texts: Sequence[str], definitions: Iterable[str]) -> npt.NDArray[np.bool_]:
@@ -153,6 +154,8 @@ def _task(
     texts: Sequence[str],
     relevant: Mask,
     chapters: Sequence[Chapter] | None = None,
+    *,
+    ignored: Mask | None = None,
 ) -> RetrievalTask:
     """Texts are searched by term or, given the ``chapters`` of the texts, terms by text. Queries without an answer are left out."""
     sides, by_term = [([term.term_id for term in terms], [term.name for term in terms]), (ids, texts)], chapters is None
@@ -166,7 +169,7 @@ def _task(
         queries=tuple(queries[i] for i in asked),
         candidates=tuple(candidates),
         relevant=relevant[asked],
-        ignored=np.zeros_like(relevant[asked]),
+        ignored=np.zeros_like(relevant[asked]) if ignored is None else ignored[asked],
         chapters=tuple(places[i] for i in asked),
         forms=tuple(terms[i].forms for i in (asked if by_term else range(len(terms)))),
         by_term=by_term,
@@ -195,8 +198,8 @@ def score(gold: Gold, encoder: Encoder) -> dict[str, Metrics]:
     cosines = terms @ encoder.encode(gold.texts, "passages").T
     answered = gold.relevant.any(axis=0)
     return {
-        TERM_TO_PASSAGE: mean_metrics(cosines, gold.relevant),
-        PASSAGE_TO_TERM: mean_metrics(cosines.T[answered], gold.relevant.T[answered]),
+        TERM_TO_PASSAGE: mean_metrics(cosines, gold.relevant, gold.ignored),
+        PASSAGE_TO_TERM: mean_metrics(cosines.T[answered], gold.relevant.T[answered], gold.ignored.T[answered]),
     }
 
 

@@ -13,7 +13,8 @@ from tripletkit.cluster.mapper import Mapper
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for
-from tripletkit.mining.pool import Anchors, Candidate, Pool, Weak, choose_positives, hide, without_weak
+from tripletkit.mining.pool import BAD_POSITIVE, Anchors, Candidate, Pool, Weak, choose_positives, hide, without_weak
+from tripletkit.mining.relations import Numbers
 from tripletkit.mining.search import Mined, search_negatives
 from tripletkit.progress import Progress
 from tripletkit.settings import MineSettings
@@ -48,7 +49,9 @@ class MinedPool:
     @property
     def rejected(self) -> Counter[str]:
         """How many candidates were rejected, by reason."""
-        return self.mined.rejected + Counter(reason for _, _, reason in self.weak)
+        return self.mined.rejected + Counter(
+            [BAD_POSITIVE] * len(self.pool.bad) + [reason for _, _, reason in self.weak]
+        )
 
     def texts(self) -> list[tuple[str, str, str]]:
         """Each triplet's anchor, positive and negative."""
@@ -74,10 +77,12 @@ class MinedPool:
 
     def rejections(self) -> Iterator[tuple[str, str | None, str, str]]:
         """Passage, term, reason and detail: no positive or negative, a weak positive, a nearest rejected term."""
-        held = {c.passage for c in self.pool.candidates}
+        held = {c.passage for c in (*self.pool.candidates, *self.pool.bad)}
         for i, passage_id in enumerate(self.pool.passage_ids):
             if i not in held:
                 yield passage_id, None, NO_POSITIVE, "no kept term is mentioned in it"
+        for pair in self.pool.bad:
+            yield self._rejection(pair.passage, pair.term, BAD_POSITIVE, self.pool.names[pair.term])
         for pair in self.mined.without_negatives:
             yield self._rejection(pair.passage, pair.term, NO_NEGATIVE, self.pool.names[pair.term])
         for pair, cosine, reason in self.weak:
@@ -119,7 +124,8 @@ def mine_pool(pool: Pool, tools: Tools, settings: MineSettings, *, seed: int, na
     found = MinedPool(pool, mined, masked, weak)
     if tools.cross_encoder is None:
         return found
-    return replace(found, mined=rescore(mined, found.texts(), tools.cross_encoder, settings.cross_encoder_margin))
+    margin = settings.cross_encoder_margin
+    return replace(found, mined=rescore(mined, found.texts(), tools.cross_encoder, margin, pool.allowed))
 
 
 def check_any_triplet(found: Sequence[MinedPool]) -> None:
@@ -149,14 +155,24 @@ def _masked_anchors(
     return {(p.passage, p.term): hide(pool.texts[p.passage], pool.forms[p.term], token) for p in chosen}
 
 
-def rescore(mined: Mined, texts: Sequence[tuple[str, str, str]], model: Any, relative_margin: float) -> Mined:  # noqa: ANN401 - untyped library
-    """Reject triplets whose negative scores above (1 − ``relative_margin``) times the positive; not replaced."""
+def rescore(
+    mined: Mined,
+    texts: Sequence[tuple[str, str, str]],
+    model: Any,  # noqa: ANN401 - untyped library
+    relative_margin: float,
+    allowed: Mapping[int, Numbers] | None = None,
+) -> Mined:
+    """Reject triplets whose negative scores above (1 − ``relative_margin``) times the positive; not replaced.
+
+    ``allowed``: by passage, negatives that stay whatever their score.
+    """
     pairs = list(dict.fromkeys(pair for anchor, *both in texts for pair in ((anchor, both[0]), (anchor, both[1]))))
     score = dict(zip(pairs, map(float, model.predict(pairs, show_progress_bar=False)), strict=True))
     left, rejected, scores = [], [], []
     for triplet, (anchor, positive, negative) in zip(mined.triplets, texts, strict=True):
         of_positive, of_negative = score[anchor, positive], score[anchor, negative]
-        if of_negative > of_positive - relative_margin * abs(of_positive):
+        stays = triplet.negative in (allowed or {}).get(triplet.passage, ())
+        if of_negative > of_positive - relative_margin * abs(of_positive) and not stays:
             rejected.append((triplet, of_positive, of_negative))
         else:
             left.append(triplet)

@@ -16,7 +16,8 @@ from tripletkit.language.definitions import is_defined
 from tripletkit.language.normalise import term_key
 from tripletkit.mining import relations
 from tripletkit.mining.cosines import TermCosines, Vectors
-from tripletkit.mining.relations import Numbers, Span, Values, cited_in, forms_of, outermost
+from tripletkit.mining.relations import Numbers, Span, Values, cited_in, forms_of, numbers, outermost
+from tripletkit.reviews import Decisions, Pair
 from tripletkit.settings import MineSettings
 from tripletkit.tagging.matcher import Form, Matcher
 
@@ -30,6 +31,7 @@ RANKED_AMONG = 1000
 FEW_TERMS = 10
 #: Why a term that is mentioned in a passage is not its positive.
 FAR, IN_PASSING = "positive too far from its passage", "positive mentioned only in passing"
+BAD_POSITIVE = "bad positive, by review"
 #: The salience of a positive that the index cites on these pages, or that is defined or first mentioned there and rare elsewhere.
 BACKED_BY_BOOK = 2.0
 
@@ -42,6 +44,7 @@ class Candidate:
     term: int
     salience: float
     passing: bool = False  # a single word, mentioned once
+    confirmed: bool = False  # a reviewer took it back from the weak ones
 
 
 #: A positive that is rejected: its cosine with the passage, and the reason.
@@ -66,6 +69,11 @@ class Pool:
     term_books: Numbers  # per term; -1 for a user's term, which belongs to every book
     implied: tuple[Numbers, ...]  # per passage: terms in its headings, or with a word stem in common
     forms: tuple[tuple[str, ...], ...] = ()  # per term: its name and all other forms; needed to mask positives only
+    known: Mapping[int, Numbers] = field(default_factory=dict)  # by passage: positives of it, by review
+    allowed: Mapping[int, Numbers] = field(
+        default_factory=dict
+    )  # by passage: terms taken back from uncertain guards, by review
+    bad: tuple[Candidate, ...] = ()  # mentioned terms that are not its positives, by review
 
     @cached_property
     def has_many_books(self) -> bool:
@@ -95,11 +103,20 @@ class Pool:
         return bits.astype(np.float64) * 2.0**-53
 
 
-def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFrame, *, page_margin: int) -> Pool:
+def build_pool(
+    passages: pl.DataFrame,
+    terms: pl.DataFrame,
+    mentions: pl.DataFrame,
+    *,
+    page_margin: int,
+    reviews: Decisions | None = None,
+) -> Pool:
     """The pool of ``passages``. Its terms are the kept ones that have at least one tagged mention in them.
 
     The frames have the columns of the tables of these names; terms cited within ``page_margin`` pages count as cited.
+    ``reviews``: what people decided.
     """
+    reviews = reviews or Decisions()
     passages = passages.sort("passage_id")
     mentions = mentions.join(passages.select("passage_id"), on="passage_id", how="semi")
     terms = terms.filter("kept").join(mentions.select("term_id").unique(), on="term_id", how="semi").sort("term_id")
@@ -108,12 +125,14 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
     texts = tuple(p["text"] for p in rows)
     mentioned = relations.mentioned_in(texts, term_rows)
     spans = mention_spans(rows, term_rows, mentions)
+    ids, term_ids = (tuple(row[name] for row in of) for of, name in ((rows, "passage_id"), (term_rows, "term_id")))
+    candidates, bad = _reviewed(_candidates(rows, term_rows, spans), ids, term_ids, reviews)
     return Pool(
-        passage_ids=tuple(p["passage_id"] for p in rows),
+        passage_ids=ids,
         texts=texts,
-        term_ids=tuple(t["term_id"] for t in term_rows),
+        term_ids=term_ids,
         names=tuple(t["term"] for t in term_rows),
-        candidates=_candidates(rows, term_rows, spans),
+        candidates=candidates,
         mentioned=mentioned,
         cited=cited_in(rows, term_rows, page_margin),
         related=relations.related_terms(term_rows, relations.same_thing_pairs(texts, spans)),
@@ -123,7 +142,34 @@ def build_pool(passages: pl.DataFrame, terms: pl.DataFrame, mentions: pl.DataFra
         term_books=np.array([books.get(t["book_id"], len(books)) for t in term_rows], dtype=np.int32),
         implied=relations.implied_in(rows, term_rows),
         forms=tuple(map(forms_of, term_rows)),
+        known=_by_passage(reviews.known_positives, ids, term_ids),
+        allowed=_by_passage(reviews.allowed_negatives, ids, term_ids),
+        bad=bad,
     )
+
+
+def _by_passage(pairs: Iterable[Pair], passage_ids: Sequence[str], term_ids: Sequence[str]) -> dict[int, Numbers]:
+    """Numbers of terms by number of the passage; pairs of other passages and terms are left out."""
+    passages, terms = ({id_: i for i, id_ in enumerate(ids)} for ids in (passage_ids, term_ids))
+    found: dict[int, list[int]] = defaultdict(list)
+    for passage_id, term_id in pairs:
+        if passage_id in passages and term_id in terms:
+            found[passages[passage_id]].append(terms[term_id])
+    return {passage: numbers(of) for passage, of in found.items()}
+
+
+def _reviewed(
+    candidates: Sequence[Candidate], passage_ids: Sequence[str], term_ids: Sequence[str], reviews: Decisions
+) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+    """The candidates without the bad positives, and these."""
+    if not (reviews.bad_positives or reviews.allowed_positives):
+        return tuple(candidates), ()
+    kept, bad = list[Candidate](), list[Candidate]()
+    for candidate in candidates:
+        pair = passage_ids[candidate.passage], term_ids[candidate.term]
+        held = replace(candidate, confirmed=True) if pair in reviews.allowed_positives else candidate
+        (bad if pair in reviews.bad_positives else kept).append(held)
+    return tuple(kept), tuple(bad)
 
 
 def mention_spans(passages: Sequence[Values], terms: Sequence[Values], mentions: pl.DataFrame) -> dict[int, list[Span]]:
@@ -242,7 +288,7 @@ def without_weak(pool: Pool, anchors: Anchors, terms: Vectors, settings: MineSet
     """The pool without weak positives, and the weak positives.
 
     Weak: far (not among the share NEAR_SHARE of terms nearest to the passage) or in passing (one word, mentioned once).
-    A positive that the book backs stays, as does the nearest of a passage. ``anchors`` are the unmasked passages.
+    A positive that the book or a reviewer backs stays, as does the nearest of a passage. ``anchors`` are the unmasked passages.
     """
     if settings.weak_positives:
         return pool, []
@@ -252,7 +298,8 @@ def without_weak(pool: Pool, anchors: Anchors, terms: Vectors, settings: MineSet
         nearest[candidate.passage] = max(cosine, nearest.get(candidate.passage, -1.0))
     kept, weak = list[Candidate](), list[Weak]()
     for candidate, cosine, far in measured:
-        stays = candidate.salience >= BACKED_BY_BOOK or cosine >= nearest[candidate.passage]
+        backed = candidate.salience >= BACKED_BY_BOOK or candidate.confirmed
+        stays = backed or cosine >= nearest[candidate.passage]
         if stays or not (far or candidate.passing):
             kept.append(candidate)
         else:

@@ -40,6 +40,8 @@ OTHER_BOOK = " (other book)"
 #: Selection rules per strategy, used round-robin.
 STRATEGIES = {"mix": ("nearest", "sibling", "window"), "top": ("nearest",), "weighted": ("weighted",)}
 
+#: A reviewer said so; applied first.
+REVIEWED = "a known positive, by review"
 #: Why a term is rejected, in the order in which the guards are applied.
 GUARDS = (
     "mentioned in the passage",  # in any of its forms: it is a positive
@@ -50,7 +52,8 @@ GUARDS = (
     "too close to the passage",  # cosine above the positive's less the margin: possibly a false negative
 )
 #: Guards that are certain; rejections by the others are listed for review.
-CERTAIN = (GUARDS[0], GUARDS[3])
+CERTAIN = (REVIEWED, GUARDS[0], GUARDS[3])
+_NONE: Numbers = np.empty(0, dtype=np.int32)
 
 
 class NearRejection(NamedTuple):
@@ -77,8 +80,12 @@ def judge(
         *(pool.mentioned[pair.passage], pool.cited[pair.passage], pool.implied[pair.passage]),
         *(pool.related[pair.term], synonyms[pair.term], np.flatnonzero(cosines > bound)),
     )
-    for guard, terms in zip(GUARDS, lists, strict=True):
+    known, allowed = pool.known.get(pair.passage), pool.allowed.get(pair.passage, _NONE)
+    by_guard = [] if known is None else [(REVIEWED, known)]
+    for guard, terms in (*by_guard, *zip(GUARDS, lists, strict=True)):
         new = terms[~rejected[terms]]
+        if len(allowed) and guard not in CERTAIN:
+            new = new[~np.isin(new, allowed)]
         rejected[new] = True
         counts[guard] += len(new)
         if len(new) and guard not in CERTAIN:

@@ -33,7 +33,7 @@ from tripletkit.pdf.headings import (
     heading_lines,
     section_paths,
 )
-from tripletkit.pdf.kinds import line_kinds, text_metrics, text_size, with_column_edges
+from tripletkit.pdf.kinds import line_kinds, open_lone_frames, text_metrics, text_size, with_column_edges
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.pages import NOT_SAMPLED, UNSUPPORTED, Part, RawBook, read_book
 from tripletkit.pdf.paragraphs import (
@@ -347,6 +347,7 @@ def _mark_body(
 ) -> tuple[list[str], list[Paragraph]]:
     """One kind per line of the body, and its paragraphs with their sections."""
     lines = with_column_edges([book.lines[n][i] for n, i in places], facts.text_size)
+    open_lone_frames(lines)
     metrics = text_metrics(lines, facts.text_size)
     vocabulary = book_vocabulary(line.text for line in lines)
     entries = _entries(book, facts, lines, rules)

@@ -84,6 +84,7 @@ _get_object = _quick(raw.FPDFText_GetTextObject, _POINTER)
 _get_origin = _quick(raw.FPDFText_GetCharOrigin, None)
 _get_matrix = _quick(raw.FPDFText_GetMatrix, None)
 _get_size = _quick(raw.FPDFText_GetFontSize, ctypes.c_double)
+_has_no_unicode = _quick(raw.FPDFText_HasUnicodeMapError, _INT)
 _get_weight = _quick(raw.FPDFText_GetFontWeight, _INT)
 _get_text = _quick(raw.FPDFText_GetText, _INT)
 _get_unicode = _quick(raw.FPDFText_GetUnicode, ctypes.c_uint)
@@ -139,6 +140,7 @@ class Glyphs:
         self._styles: dict[int, str] = {}
         self._runs: dict[int | None, Run | None] = {}
         self._alone: set[int | None] = {None}  # objects whose characters share nothing
+        self.unmapped = False  # whether a code without Unicode was met
 
     def string(self) -> str:
         """The characters, one per index."""
@@ -182,16 +184,25 @@ class Glyphs:
         """The text object of each character; None for what PDFium adds, such as a space between words."""
         return list(map(_get_object, repeat(self._text), indexes))
 
-    def runs(self, indexes: Sequence[int]) -> list[Run]:
-        """What each of these characters shares with those of its text object; of turned text, what is its own."""
-        objects = self.objects(indexes)
+    def meet(self, indexes: Sequence[int]) -> set[int | None]:
+        """Ask for the text objects of these characters, if they are new, and return them."""
+        return self._met(self.objects(indexes), indexes)
+
+    def _met(self, objects: Sequence[int | None], indexes: Sequence[int]) -> set[int | None]:
         held = dict(zip(objects, indexes, strict=True))
         new = {obj: index for obj, index in held.items() if obj not in self._runs} if self._runs else held
         if new:
             found = self._asked(list(new.values()), list(new))
+            self.unmapped |= 1 in set(map(_has_no_unicode, repeat(self._text), new.values()))
             self._runs.update(zip(new, found, strict=True))
             self._runs[None] = None
             self._alone.update(obj for obj in new if self._runs[obj] is None)
+        return set(held)
+
+    def runs(self, indexes: Sequence[int]) -> list[Run]:
+        """What each of these characters shares with those of its text object; of turned text, what is its own."""
+        objects = self.objects(indexes)
+        held = self._met(objects, indexes)
         runs = list(map(self._runs.__getitem__, objects))
         if not self._alone.isdisjoint(held):
             alone = [i for i, run in enumerate(runs) if run is None]
@@ -225,15 +236,37 @@ class Glyphs:
                     runs[i] = (baselines[i], sizes[i], styles[i], "turned" if aslant else "") if baselines else None
         return runs
 
+    def without_unicode(self, indexes: Sequence[int]) -> list[tuple[int, str, bytes]]:
+        """Those of the characters whose codes have no Unicode, with the name and the program of the font of each."""
+        flags = map(_has_no_unicode, repeat(self._text), indexes)
+        found = [index for index, flag in zip(indexes, flags, strict=True) if flag == 1]
+        fonts = [_get_font(_pointer(obj)) for obj in self.objects(found)]
+        known = {font: (_font_name(font), _font_program(font)) for font in set(fonts) if font}
+        return [(index, *known[font]) for index, font in zip(found, fonts, strict=True) if font]
+
     def _style(self, font: int | None, index: int) -> str:
         if not font:
             return "r"
-        held = ctypes.cast(font, raw.FPDF_FONT)
-        length = raw.FPDFFont_GetBaseFontName(held, None, 0)
-        name = ctypes.create_string_buffer(max(length, 1))
-        raw.FPDFFont_GetBaseFontName(held, name, length)
-        style = self._styles[font] = style_of(name.value.decode("utf-8", "replace"), _get_weight(self._text, index))
+        style = self._styles[font] = style_of(_font_name(font), _get_weight(self._text, index))
         return style
+
+
+def _font_name(font: int) -> str:
+    held = ctypes.cast(font, raw.FPDF_FONT)
+    length = raw.FPDFFont_GetBaseFontName(held, None, 0)
+    name = ctypes.create_string_buffer(max(length, 1))
+    raw.FPDFFont_GetBaseFontName(held, name, length)
+    return name.value.decode("utf-8", "replace")
+
+
+def _font_program(font: int) -> bytes:
+    """The embedded file of a font; empty if there is none."""
+    held, size = ctypes.cast(font, raw.FPDF_FONT), ctypes.c_size_t()
+    if raw.FPDFFont_GetIsEmbedded(held) != 1 or not raw.FPDFFont_GetFontData(held, None, 0, size):
+        return b""
+    program = array("B", bytes(size.value))
+    place = ctypes.cast(program.buffer_info()[0], ctypes.POINTER(ctypes.c_uint8))
+    return program.tobytes() if raw.FPDFFont_GetFontData(held, place, size.value, size) else b""
 
 
 def _hidden(objects: Sequence[Any]) -> list[str]:

@@ -261,8 +261,8 @@ def styled_headings(
 ) -> Iterator[Heading]:
     """Headings by font and spacing, except at indexes ``taken``. Level: depth of the heading's number, or -1."""
     # A mark that most text has marks nothing: some fonts say of plain letters that they are bold.
-    styles = Counter("".join(line.styles for line in lines))
-    bold_tells = styles["b"] + styles["z"] < 0.5 * styles.total()
+    styles = "".join([line.styles for line in lines])
+    bold_tells = styles.count("b") + styles.count("z") < 0.5 * len(styles)
     i = 0
     while i < len(lines):
         count = 1

@@ -1,18 +1,24 @@
-"""A page as a picture with its lines boxed by kind, to see how a book was read."""
+"""Pages as pictures with their lines boxed by kind, to see how a book was read. A worker process reads and renders them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
 from tripletkit.errors import SourceError
-from tripletkit.pdf.book_tables import mark_book
+from tripletkit.pdf.book_tables import MarkedBook, mark_book
 from tripletkit.pdf.lines import Line
-from tripletkit.pdf.pages import read_book
-from tripletkit.pdf.reader import open_pdf
-from tripletkit.rules import Rules
+from tripletkit.pdf.pages import RawBook, read_book
+from tripletkit.pdf.reader import open_pdf, render_page
+from tripletkit.pdf.workers import BookTask, begin_step
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument
 
 #: One colour a kind; kinds that are not named here are grey.
 COLOURS = {
@@ -36,26 +42,93 @@ OTHER = "#757575"
 LEGEND_PX = 34
 
 
-def draw_page(path: Path, number: int, *, rules: Rules, scale: float = 2.0) -> Image.Image:
-    """Page ``number`` (1-based) with its lines boxed by kind and numbered in reading order, furniture struck out.
+@dataclass(frozen=True, kw_only=True)
+class ViewTask(BookTask):
+    """A book whose pages are wanted as pictures: ``numbers`` (from 1; none: all), pixels a point, and PIL's name of a format."""
 
-    The whole book is read, as furniture and headings are recognised by comparing pages. Raises SourceError for a page
-    that is not there.
+    numbers: tuple[int, ...] = ()
+    scale: float
+    form: str
+
+
+@dataclass(frozen=True)
+class PageView:
+    """A page as it was understood: its lines in reading order, the kind of each, and its picture.
+
+    ``problem`` says why there is no picture, or no line; ``complaint`` why its text is not used.
     """
-    book = read_book(path)
-    if not 1 <= number <= len(book.pages):
-        raise SourceError(
-            f"{path}: has no page {number}", f"Its pages are 1 to {len(book.pages)}, as a PDF viewer counts them."
-        )
-    if unread := book.pages[number - 1].unread:
-        raise SourceError(f"{path}: page {number} could not be read: {unread}", "See the page in a PDF viewer.")
-    marked = mark_book(book, rules)
-    kinds = marked.kinds[number - 1]
-    with open_pdf(path) as document:
-        page: Image.Image = document[number - 1].render(scale=scale).to_pil().convert("RGB")
-    draw_lines(page, book.lines[number - 1], kinds, scale)
-    title = f"page {number}, label {marked.labels[number - 1]!r}, role {marked.roles[number - 1]}"
-    return _with_legend(page, title, kinds)
+
+    number: int
+    label: str
+    role: str
+    lines: Sequence[Line]
+    kinds: Sequence[str]
+    picture: bytes
+    size: tuple[float, float]  # of the picture, in points; 0 without one
+    problem: str = ""
+    complaint: str = ""
+
+
+def read_page_views(task: ViewTask) -> list[PageView] | str:
+    """The pages that the task wants, or an error message. Worker processes call this.
+
+    The whole book is read, as furniture and headings are recognised by comparing pages.
+    """
+    try:
+        book = read_book(task.path, task.backend, skip=task.skip)
+        begin_step("layout", timed=False)
+        marked = mark_book(book, task.rules, task.roles)
+        if wrong := [number for number in task.numbers if not 1 <= number <= len(book.pages)]:
+            hint = f"Its pages are 1 to {len(book.pages)}, as a PDF viewer counts them."
+            raise SourceError(f"{task.path}: has no page {wrong[0]}", hint)
+        return list(_views(task, book, marked, task.numbers or range(1, len(book.pages) + 1)))
+    except SourceError as error:
+        return str(error)
+
+
+def _views(task: ViewTask, book: RawBook, marked: MarkedBook, numbers: Sequence[int]) -> Iterator[PageView]:
+    with ExitStack() as stack:
+        try:
+            document, closed = stack.enter_context(open_pdf(task.path)), ""
+        except SourceError as error:  # pdfplumber could read it
+            document, closed = None, error.problem.removeprefix(f"{task.path}: ")
+        for number in numbers:
+            page = book.pages[number - 1]
+            picture, size, problem = _picture(task, document, number) if document else (b"", (0.0, 0.0), closed)
+            unread = f"it could not be read: {page.unread}" if page.unread else ""
+            yield PageView(
+                number=number,
+                label=marked.labels[number - 1],
+                role=marked.roles[number - 1],
+                lines=page.lines,
+                kinds=marked.kinds[number - 1],
+                picture=picture,
+                size=size,
+                problem=unread or (problem and f"it could not be drawn: {problem}"),
+                complaint=page.complaint or "",
+            )
+
+
+def _picture(task: ViewTask, document: PdfDocument, number: int) -> tuple[bytes, tuple[float, float], str]:
+    """The picture of a page and its size in points, or why there is none."""
+    step = f"picture of page {number}"
+    if why := task.skip.get(step) or task.skip.get(f"page {number}"):
+        return b"", (0.0, 0.0), why
+    begin_step(step)
+    try:
+        image, size = render_page(document, number, task.scale)
+    except SourceError as error:
+        return b"", (0.0, 0.0), error.problem
+    file = BytesIO()
+    image.save(file, task.form, quality=30, method=2)  # of WebP; the letters stay sharp
+    return file.getvalue(), size, ""
+
+
+def draw_view(view: PageView) -> Image.Image:
+    """The page's picture with its lines boxed by kind and numbered in reading order, furniture struck out."""
+    page = Image.open(BytesIO(view.picture)).convert("RGB")
+    draw_lines(page, view.lines, view.kinds, page.width / view.size[0])
+    return _with_legend(page, f"page {view.number}, label {view.label!r}, role {view.role}", view.kinds)
 
 
 def draw_lines(image: Image.Image, lines: Sequence[Line], kinds: Sequence[str], scale: float) -> None:

@@ -28,7 +28,7 @@ _BULLET = re.compile(r"[•◦▪▸►‣●○■□◆◇✓✔➢➤∙⋆�
 #: These are signs and words of running text too.
 _SOFT_BULLET = re.compile(r"[o–—-]\s")
 _ENUMERATOR = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|(?:\d{1,2}|[A-Z])[.)]\s", 0)
-_NOTE = re.compile(r"\d{1,3}[.)]?\s+(?=[^\W\d_]{2}|[“\"‘'(])")
+_NOTE = re.compile(r"\d{1,3}[.)]?\s+(?=[^\W\d_]{2}|[“\"‘'(])|\d{1,2}(?=[A-Z][a-z])")
 _CAPTION_TAIL = re.compile(r"\s*[:.–—|]|\s*$|\s+(?=[A-Z(])")
 
 
@@ -103,6 +103,15 @@ def _usual_edges(
         if edges is not None:
             found[places[key]][edges[0], round(edges[1])] += 1
     return {place: min(counts, key=lambda e: (-counts[e], e)) for place, counts in found.items()}
+
+
+def open_lone_frames(lines: Sequence[Line]) -> None:
+    """A rectangle round one line, which goes on with the line above or below, is a highlight and no box."""
+    for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
+        alone = line.frame and (before.frame, before.page) != (line.frame, line.page)
+        if alone and (after.frame, after.page) != (line.frame, line.page):
+            low = after.text[:1].islower() and _same_block(line, after) and _wide(line)
+            line.frame = 0 if low else line.frame
 
 
 def line_kinds(lines: Sequence[Line], headings: set[int], metrics: TextMetrics, rules: Rules) -> list[str]:

@@ -218,6 +218,9 @@ def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float, *, tex
     if crossings <= max(4, len(sides) // 10) and not text_only:
         return True
     # Written row by row, or crossed by many lines: columns only if both sides are running text, not cells.
+    edge = min(f.x0 for f in after)
+    end = max(f.x1 for f in after if f.x0 < edge + GUTTER_PT)
+    after = [f for f in after if f.x0 < end]  # the next column alone
     widths = [median(f.x1 - f.x0 for f in side) for side in (before, after)]
     spans = [max(f.x1 for f in side) - min(f.x0 for f in side) for side in (before, after)]
     return all(w >= 0.75 * s and s > 100 for w, s in zip(widths, spans, strict=True))

@@ -18,11 +18,14 @@ from typing import NamedTuple
 
 from tripletkit.pdf.kinds import text_size
 from tripletkit.pdf.lines import Line, part_of
+from tripletkit.pdf.words import Word
 
 #: A book shows its text's edges by so many lines.
 ENOUGH_LINES = 20
 #: A page with fewer lines as wide as the text's has other columns.
 ENOUGH_ON_PAGE = 4
+#: So long is "[1234]".
+LONGEST_NUMBER = 6
 #: A left edge that is used this much as often as the most usual one is that of a column.
 OFTEN = 0.4
 #: Distances are rounded to this, in points.
@@ -105,7 +108,9 @@ class _Text(NamedTuple):
 
 def _texts(lines: Sequence[Line], size: float) -> Iterator[_Text]:
     for line in lines:
-        if _is_code(line) or abs(line.size - size) > 0.12 * size or _NUMBER.fullmatch(line.text):
+        if _is_code(line) or abs(line.size - size) > 0.12 * size:
+            continue
+        if len(line.text) <= LONGEST_NUMBER and _NUMBER.fullmatch(line.text):
             continue
         x0, x1 = line.x0, line.x1
         for end, rest in line.apart:
@@ -126,11 +131,19 @@ def _text_edges(pages: Sequence[Sequence[Line]], size: float) -> _Edges | None:
 
 def _outside(page: int, lines: Sequence[Line], edges: _Edges, size: float) -> Iterator[_Piece]:
     """The pieces of a page that stand outside of the edges, beside a line of text."""
+    far, full = 0.3 * size, edges.right - 0.15 * (edges.right - edges.left)
+    left, right = edges.left - far, edges.right + far
+    out: list[tuple[int, Line, list[Word], list[Word]]]
+    out = [(at, line, [], []) for at, line in enumerate(lines) if line.x1 < left or line.x0 > right]
+    for at, line in enumerate(lines):
+        if line.apart:
+            out += [(at, line, *held) for held in line.apart if held[0][-1].x1 < left or held[0][0].x0 > right]
+    if not out:
+        return
     texts = sorted(_texts(lines, size))
     bases = [text.baseline for text in texts]
     if sum(text.x1 - text.x0 >= 0.8 * edges.width for text in texts) < ENOUGH_ON_PAGE:
         return  # an index, a table, a picture
-    far, full = 0.3 * size, edges.right - 0.15 * (edges.right - edges.left)
 
     def beside(baseline: float) -> tuple[bool, float] | None:
         """Whether the line of text beside goes on with the one above, and its size; None where none is beside."""
@@ -141,13 +154,10 @@ def _outside(page: int, lines: Sequence[Line], edges: _Edges, size: float) -> It
         inside = above is not None and above.x1 > full and texts[place].x0 < edges.left + 0.5 * size
         return inside, texts[place].size
 
-    for at, line in enumerate(lines):
-        ends = [(end[0].x0, end[-1].x1, end, rest) for end, rest in line.apart]
-        for x0, x1, end, rest in [*ends, (line.x0, line.x1, [], [])]:
-            out = x1 < edges.left - far or x0 > edges.right + far
-            if out and (found := beside(line.baseline)) is not None:
-                one, other = (part_of(line, end), part_of(line, rest)) if end else (line, None)
-                yield _Piece(page, at, int(x0 > edges.left), one, other, found[0], one.size / found[1])
+    for at, line, end, rest in out:
+        if (found := beside(line.baseline)) is not None:
+            one, other = (part_of(line, end), part_of(line, rest)) if end else (line, None)
+            yield _Piece(page, at, int(one.x0 > edges.left), one, other, found[0], one.size / found[1])
 
 
 def _numbers(pieces: Sequence[_Piece]) -> Iterator[_Piece]:

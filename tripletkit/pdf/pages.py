@@ -26,7 +26,7 @@ from tripletkit.pdf.reader import (
     read_outline,
     read_page,
 )
-from tripletkit.pdf.words import Word, is_on_a_page, word_text
+from tripletkit.pdf.words import NO_SIGNS, Signs, Word, is_on_a_page, word_text
 from tripletkit.pdf.workers import FAULT, begin_step, describe_fault
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
 T = TypeVar("T")
+#: Names of glyphs by font and code.
+GlyphNames = Mapping[str, Mapping[int, str]]
 BACKENDS = ("pdfium", "pdfplumber")
 #: pdfplumber takes a tenth of a second a page: a book that is bad throughout is not read twice.
 MOST_READ_AGAIN = 60
@@ -76,6 +78,7 @@ class ReadPage:
     images: int
     lines: list[Line]
     complaint: str | None  # why its text is no good
+    signs: Signs = NO_SIGNS
     again: bool = False  # its text is pdfplumber's, as PDFium's was no good
     unread: str = ""
     fault: str = ""
@@ -155,6 +158,10 @@ class _Reading:
             self._page(number, label, words) if number in wanted else _empty(number, label, NOT_SAMPLED)
             for number, label in zip(numbers, labels, strict=True)
         ]
+        if unnamed := [page.number for page in pages if page.signs.unnamed and self.backend == "pdfium"]:
+            for number, names in self._names_of(unnamed).items():
+                pages[number - 1] = self._page(number, labels[number - 1], words, names)
+        parts += _signs_not_read(pages)
         bad = [page.number for page in pages if page.complaint not in (None, UNSUPPORTED) and self.backend == "pdfium"]
         if bad:
             again, more = self._words_of(bad[:MOST_READ_AGAIN])
@@ -168,13 +175,15 @@ class _Reading:
         pages = [replace(page, lines=held) for page, held in zip(pages, apart, strict=True)]
         return RawBook(read_metadata(self.document, "Title"), pages, outline, (*parts, *more, *lost, *faults))
 
-    def _page(self, number: int, label: str, words: Mapping[int, list[Word]]) -> ReadPage:
+    def _page(
+        self, number: int, label: str, words: Mapping[int, list[Word]], names: GlyphNames = MappingProxyType({})
+    ) -> ReadPage:
         step = f"page {number}"
         if step in self.skip:
             return _empty(number, label, self.skip[step])
         begin_step(step)
         try:
-            return _with_lines(read_page(self.document, number, label), words.get(number))
+            return _with_lines(read_page(self.document, number, label, names), words.get(number))
         except SourceError as error:
             return _empty(number, label, error.problem)
         except MemoryError:
@@ -201,6 +210,14 @@ class _Reading:
         found, lost = read_outline(self.document)
         return found, [Part("bookmark without a page", title, "it leads to no page") for title in lost]
 
+    def _names_of(self, numbers: Iterable[int]) -> dict[int, GlyphNames]:
+        """The names of glyphs on these pages, by font and code, as far as the file names them."""
+        begin_step("pdfplumber")
+        with _plumber_pages(self.path, skip="pdfplumber" in self.skip) as pages:
+            held = numbers if len(pages) == len(self.document) else ()
+            found = {number: _differences(pages[number - 1]) for number in held}
+        return {number: names for number, names in found.items() if names}
+
     def _words_of(self, numbers: Iterable[int]) -> tuple[dict[int, list[Word]], list[Part]]:
         """The words of these pages by pdfplumber, if it counts the same pages."""
         why = self.skip.get("pdfplumber", "")
@@ -211,6 +228,33 @@ class _Reading:
                 return {number: words for number, words in read if words is not None}, []
             why = why or f"it finds {len(pages)} pages, PDFium {len(self.document)}"
         return {}, [Part("pdfplumber not used", "pdfplumber", why)]
+
+
+def _signs_not_read(pages: Sequence[ReadPage]) -> list[Part]:
+    """How many signs have no meaning, and on which pages."""
+    found = {page.number: page.signs.unread for page in pages if page.signs.unread}
+    if not found:
+        return []
+    first = ", ".join(map(str, list(found)[:12])) + (" …" if len(found) > 12 else "")
+    count = sum(found.values())
+    return [
+        Part("signs not read", f"{count:,} signs", f"no font says what they are; □ stands for them on pages {first}")
+    ]
+
+
+def _differences(page: PlumberPage) -> GlyphNames:
+    """The names that a page's fonts give to codes in the PDF itself (/Differences), by font and code."""
+    from pdfminer.pdftypes import resolve_all
+
+    found: dict[str, dict[int, str]] = {}
+    with suppress(Exception):  # of any kind, for a damaged page
+        for font in resolve_all(page.page_obj.resources.get("Font")).values():
+            encoding = font.get("Encoding")
+            code, names = 0, found.setdefault(font["BaseFont"].name, {})
+            for item in encoding.get("Differences", ()) if isinstance(encoding, dict) else ():
+                code, name = (item, None) if isinstance(item, int) else (code + 1, str(item.name))
+                names |= {code - 1: name} if name else {}
+    return found
 
 
 def _empty(number: int, label: str, why: str, fault: str = "") -> ReadPage:
@@ -291,11 +335,11 @@ def _plumber_words(page: PlumberPage) -> Iterator[Word]:
 
 def _with_lines(page: RawPage, words: list[Word] | None = None) -> ReadPage:
     """The page's lines, made of ``words`` if they are given, else of its own. Its words are not kept."""
-    lost = page.lost if words is None else 0
+    signs = page.signs if words is None else NO_SIGNS
     page = page if words is None else replace(page, words=list(filter(is_on_a_page, words)))
     texts = [word.text for word in page.words]
-    chars, problem = sum(map(len, texts)), complaint(texts, lost)
-    return ReadPage(page.number, page.label, page.height, chars, page.images, page_lines(page), problem)
+    chars, problem = sum(map(len, texts)), complaint(texts, signs.lost)
+    return ReadPage(page.number, page.label, page.height, chars, page.images, page_lines(page), problem, signs=signs)
 
 
 def complaint(words: Sequence[str], lost: int = 0) -> str | None:

@@ -15,7 +15,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, pairwise
-from operator import itemgetter
 from typing import NamedTuple
 
 from tripletkit.language.layout_words import (
@@ -37,6 +36,8 @@ LINEWISE = frozenset({"code", "table", "figure"})
 MOST_PAGES_BETWEEN = 3
 #: A second half is looked for in so many paragraphs before it: labels in a figure look like prose at first.
 OPEN_HALVES = 6
+#: Greater than the number of any page.
+_NO_PAGE = 1 << 40
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _TAIL = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐]$")
@@ -157,7 +158,10 @@ class Paragraph:
 
     def places_of(self, start: int, end: int) -> Sequence[Place]:
         """The places of the lines that hold the characters from ``start`` to before ``end``."""
-        first, after = (bisect_right(self.places, offset, key=itemgetter(0)) for offset in (start, end - 1))
+        if len(self.places) == 1:
+            return self.places
+        # Tuples are compared, without a call of Python: this is done for every sentence.
+        first, after = (bisect_right(self.places, Place(offset, _NO_PAGE)) for offset in (start, end - 1))
         return self.places[max(first - 1, 0) : after]
 
 
@@ -180,10 +184,10 @@ def lines_to_paragraphs(
             halves.clear()
             last = None
             continue
+        continued = _continued(i, lines, kinds, last, halves, metrics=metrics, abbreviations=abbreviations)
         # "Exercise 1.3" goes on with nothing, however the text above ends.
-        opens = line.text[:1].isupper() and rules.starts("exercises", line.text) is not None
-        open_ = () if opens else halves
-        continued = _continued(i, lines, kinds, last, open_, metrics=metrics, abbreviations=abbreviations)
+        if continued is not None and line.text[:1].isupper() and rules.starts("exercises", line.text):
+            continued = None
         if continued is None or continued.path != paths[i]:
             continued = Paragraph(kinds[i], paths[i], "", [])
             done.append(continued)
@@ -407,16 +411,16 @@ def _reads_as_prose(p: Paragraph, lines: Sequence[Line], metrics: TextMetrics, a
     tokens = p.text.split()
     words = list(filter(_wordlike, tokens))
     small = sum(map(str.islower, words))
-    # Lines from edge to edge are prose, whatever formulas stand in them or, displayed, below them.
-    if small >= 8 and len(words) >= 0.3 * len(tokens) and sum(_wide(lines[i]) for i in p.lines) >= 2:
-        return True
     if len(words) == len(tokens) and p.text.endswith(":") and p.text[0].isupper():  # "For example:"
         return True
-    if len(words) < 0.45 * len(tokens) or small < 2:
-        return False
     usual = abs(lines[p.lines[0]].size - metrics.size) <= 0.06 * metrics.size
     if usual and small >= 5 and len(words) >= 0.8 * len(tokens):
         return True
+    # Lines from edge to edge are prose, whatever formulas stand in them or, displayed, below them.
+    if small >= 8 and len(words) >= 0.3 * len(tokens) and sum(_wide(lines[i]) for i in p.lines) >= 2:
+        return True
+    if len(words) < 0.45 * len(tokens) or small < 2:
+        return False
     if len(words) >= 3 and (ends_sentence(p.text, abbreviations) or p.text.endswith(":")):
         return True
     return len(words) >= max(8, 0.6 * len(tokens)) and any(not _short(lines[i]) for i in p.lines)

@@ -162,5 +162,7 @@ def _passages(
             yield from _passages(half, text, count_tokens([text])[0], head, most, count_tokens)
         return
     first, last = min(piece.places[0].page for piece in run), max(piece.places[-1].page for piece in run)
-    places = tuple(dict.fromkeys(place for piece in run for place in piece.places))
-    yield Passage(head.kind, head.path, text, first, last, count, places)
+    places: list[Place] = []
+    for piece in run:  # two sentences may share a line
+        places += piece.places[1:] if places and places[-1] is piece.places[0] else piece.places
+    yield Passage(head.kind, head.path, text, first, last, count, tuple(places))

@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from tripletkit.errors import SourceError
 from tripletkit.pdf.glyphs import Frame, drawn_shapes
-from tripletkit.pdf.words import Word, clean, page_words
+from tripletkit.pdf.words import NO_SIGNS, Signs, Word, clean, page_words
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+#: A page may be five metres wide; its picture is not.
+LONGEST_SIDE_PX = 4000
 #: No printed page number has more characters; a damaged one may be a roman number of a million letters.
 LONGEST_LABEL = 40
 
@@ -34,7 +41,7 @@ class RawPage:
     height: float
     words: list[Word]
     images: int
-    lost: int = 0  # characters without a meaning that are in no word
+    signs: Signs = NO_SIGNS
     frames: tuple[Frame, ...] = ()
     strokes: tuple[Frame, ...] = ()  # lines as short and thin as an underscore
 
@@ -93,8 +100,16 @@ def security_handler(data: bytes) -> str | None:
     return name[1].decode("latin-1") if name else ""
 
 
-def read_page(document: pdfium.PdfDocument, number: int, label: str = "") -> RawPage:
-    """Page ``number`` (1-based) with its words. Raises SourceError for a page that PDFium cannot load."""
+def read_page(
+    document: pdfium.PdfDocument,
+    number: int,
+    label: str = "",
+    names: Mapping[str, Mapping[int, str]] = MappingProxyType({}),
+) -> RawPage:
+    """Page ``number`` (1-based) with its words. Raises SourceError for a page that PDFium cannot load.
+
+    ``names``: of glyphs, by font and code, beside those of the fonts' own files.
+    """
     try:
         page = document[number - 1]
         textpage = page.get_textpage()
@@ -103,12 +118,27 @@ def read_page(document: pdfium.PdfDocument, number: int, label: str = "") -> Raw
     width, height = page.get_size()
     left, bottom, _, top = visible = page.get_cropbox()
     top = top if top - bottom >= height - 1 else bottom + height
-    words, lost = page_words(textpage.raw, page.raw, visible, top)
+    words, signs = page_words(textpage.raw, page.raw, visible, top, names)
     images = sum(1 for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=1)) if len(words) < 5 else 0
     drawn = drawn_shapes(page.raw, left, top, width, height)
     textpage.close()
     page.close()
-    return RawPage(number, label, width, height, words, images, lost, *drawn)
+    return RawPage(number, label, width, height, words, images, signs, *drawn)
+
+
+def render_page(document: pdfium.PdfDocument, number: int, scale: float) -> tuple[Image.Image, tuple[float, float]]:
+    """Page ``number`` (1-based) as an RGB picture, and its size in points. Raises SourceError if PDFium cannot draw it.
+
+    A picture has ``scale`` pixels a point, or fewer, so that none of its sides has more than LONGEST_SIDE_PX.
+    """
+    try:
+        page = document[number - 1]
+        size: tuple[float, float] = page.get_size()
+        image: Image.Image = page.render(scale=min(scale, LONGEST_SIDE_PX / max(*size, 1))).to_pil().convert("RGB")
+        page.close()
+    except (pdfium.PdfiumError, ValueError) as error:
+        raise SourceError(f"PDFium cannot draw it ({error})") from error
+    return image, size
 
 
 def read_labels(document: pdfium.PdfDocument) -> tuple[list[str], int]:

@@ -83,7 +83,8 @@ def page_roles(
     _settle_glossaries(roles, pages)
     _settle_contents(roles, pages, {h.page for h in headings if h.label == "toc"})
     _settle_bibliographies(roles, pages)
-    _settle_front(roles, headings, labels, {n for n, lines in enumerate(pages) if _lists(lines)}, rules)
+    listing = {n for n, lines in enumerate(pages) if roles[n] == "toc" and _lists(lines)}
+    _settle_front(roles, headings, labels, listing, rules)
     return roles
 
 
@@ -260,7 +261,7 @@ def _settle_front(
 ) -> None:
     """What stands before the page where the text proper begins is front matter, and nothing after it is.
 
-    ``listing``: the pages that list others, as the contents of a part do.
+    ``listing``: the pages of contents that list others, as those of a part do.
     """
     last = int(FRONT_SHARE * len(roles))
     # The first numbered heading outside the contents, or an introduction, else the first that is no front matter.
@@ -286,6 +287,5 @@ def _settle_front(
             roles[page] = "front"
     # A preface's span may run on where the first chapter's title was not seen as a heading.
     for page in range(first, len(roles)):
-        over = roles[page] == "front" or (roles[page] == "toc" and page not in listing)
-        if over and page < FRONT_SHARE * len(roles) and first > 0:
+        if roles[page] in ("front", "toc") and page not in listing and page < FRONT_SHARE * len(roles) and first > 0:
             roles[page] = "body"

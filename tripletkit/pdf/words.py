@@ -14,10 +14,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
+from typing import NamedTuple
 
 import pypdfium2.raw as raw
 
+from tripletkit.pdf.glyph_names import END_MARKS, UNREAD_SIGN, font_names, sign_text
 from tripletkit.pdf.glyphs import NOTHING, Glyphs, Run, grounds
 from tripletkit.pdf.raised import as_signs, compose, height, is_note
 
@@ -40,14 +42,33 @@ _COMBINING = dict(
         strict=True,
     )
 )
+#: Negates the sign that it is drawn through.
+SLASH = "\u0338"
 _ACCENT, _DOTLESS = re.compile(rf"[{''.join(_COMBINING)}\u0300-\u0338]"), {"ı": "i", "ȷ": "j"}
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
+#: A number behind a letter may be of another font, as TeX's primes are.
+_INNER = re.compile(r"(?<=[^\W\d_])\d")
+#: Words that may hold other signs than their codes say: all but longer words of letters.
+_ODD = re.compile(r"(?<!\S)(?![A-Za-z]{4,}[.,;:?!\x02\ufffe]?(?!\S))\S+")
+#: The first code of a private area that no font uses for text.
+_PRIVATE = 0x100000
 #: Words without one of these hold no raised or lowered number and no footnote's mark.
 _MAY_RISE = re.compile("[0-9*∗†‡§]+")
 _MARK, _NOTE_TEXT = (
     re.compile(r"\d{1,3}|[*∗†‡§]{1,2}"),
-    re.compile(r"[^\W\d_]{2}|[^\W\d_A-Z]|[AI]\s|[A-Z][.\d]|[“\"‘'(]"),
+    re.compile(r"[^\W\d_]{2}|[^\W\d_A-Z]|[AI]\s|[A-Z][.\d(]|[“\"‘'(]"),
 )
+
+
+class Signs(NamedTuple):
+    """How many characters of a page have no meaning."""
+
+    lost: int  # in no word, or □
+    unread: int = 0  # that stand as □
+    unnamed: int = 0  # whose name the font's own file does not tell
+
+
+NO_SIGNS = Signs(0)
 
 
 @dataclass(slots=True)
@@ -85,25 +106,39 @@ def word_text(text: str) -> str:
 
 
 def page_words(
-    text: raw.FPDF_TEXTPAGE, page: raw.FPDF_PAGE, visible: tuple[float, float, float, float], top: float
-) -> tuple[list[Word], int]:
-    """Words in file order, and how many characters without a meaning were left out.
+    text: raw.FPDF_TEXTPAGE,
+    page: raw.FPDF_PAGE,
+    visible: tuple[float, float, float, float],
+    top: float,
+    names: Mapping[str, Mapping[int, str]],
+) -> tuple[list[Word], Signs]:
+    """Words in file order, measured from the left edge and ``top``; and what became of characters without a meaning.
 
-    ``visible`` holds the left, bottom, right and top edge of what is seen, in the PDF's own coordinates; words are
-    measured from its left edge and from ``top``.
+    ``visible`` holds the left, bottom, right and top edge of what is seen, in the PDF's own coordinates. ``names``: of
+    glyphs, by font and code, beside those of the fonts' files.
     """
     glyphs, left = Glyphs(text), visible[0]
-    string = _with_accents(glyphs.string(), glyphs)
-    lost = len(_MEANINGLESS.findall(string))
-    string, parts = _parts(string, glyphs)
+    read = string = glyphs.string()
+    signs, longer = Signs(len(_MEANINGLESS.findall(read))), dict[int, str]()
+    spans = _spans(read)
+    starts = [start for start, _ in spans]
+    known = dict(zip(starts, glyphs.runs(starts), strict=True)) if spans else {}
+    glyphs.meet([match.start() for match in _INNER.finditer(read)])
+    if glyphs.unmapped or signs.lost:
+        string, signs, longer = _with_names(read, glyphs, names)
+    string = _with_accents(string, glyphs)
+    string, parts = _parts(string, spans if string == read else _spans(string), glyphs)
     if not parts:
-        return [], lost
+        return [], signs
     # Columns of the page, as words are many.
-    starts, ends, spaces, notes, bases = zip(*parts, strict=True)
-    texts = [string[start:end] for start, end in zip(starts, ends, strict=True)]
+    first, ends, spaces, notes, bases = zip(*parts, strict=True)
+    if new := [base for base in bases if base not in known]:
+        known |= zip(new, glyphs.runs(new), strict=True)
+    texts = [string[start:end] for start, end in zip(first, ends, strict=True)]
     texts = [text if text.isascii() and text.isprintable() else word_text(text) for text in texts]
-    x0, x1, low, high = _boxes(glyphs, starts, [end - 1 for end in ends])
-    baselines, sizes, styles, hows = zip(*glyphs.runs(bases), strict=True)
+    texts = [text.translate(longer) for text in texts] if longer else texts
+    x0, x1, low, high = _boxes(glyphs, first, [end - 1 for end in ends])
+    baselines, sizes, styles, hows = zip(*map(known.__getitem__, bases), strict=True)
     if min(sizes) <= 0:
         sizes = tuple(s if s > 0 else max(b - a, 1.0) for s, a, b in zip(sizes, low, high, strict=True))
     sides = ([x - left for x in x0], [x - left for x in x1], [top - y for y in high], [top - y for y in low])
@@ -115,11 +150,37 @@ def page_words(
         hows = tuple(how or ("" if inside else "outside") for how, inside in zip(hows, seen, strict=True))
     if any(hows):
         _set_aside(words, hows, page, left, top)
-    extremes = (*edges, max(sizes), min(baselines), max(baselines))
-    # Where one of them is no number, the sum is none; min and max would not show it.
-    if not _within_bounds(extremes) or not math.isfinite(sum(map(sum, (x0, x1, low, high, sizes, baselines)))):
+    if not all(map(_within_bounds, (edges, sizes, baselines))) or not math.isfinite(sum(map(sum, (x0, x1, low, high)))):
         words = list(filter(is_on_a_page, words))
-    return words if all(texts) else [word for word in words if word.text], lost
+    return words if all(texts) else [word for word in words if word.text], signs
+
+
+def _with_names(read: str, glyphs: Glyphs, names: Mapping[str, Mapping[int, str]]) -> tuple[str, Signs, dict[int, str]]:
+    """The page's characters, those without Unicode as their glyphs' names say; what stands for more than one; counts."""
+    asked = {match.start() for match in _MEANINGLESS.finditer(read)}
+    asked.update(chain.from_iterable(range(*match.span()) for match in _ODD.finditer(read)))
+    chars, longer = list(read), dict[int, str]()
+    unread = unnamed = 0
+    for index, font, program in glyphs.without_unicode(sorted(asked)):
+        sign, beside = read[index], read[max(index - 1, 0) : index] + read[index + 1 : index + 2]
+        name = names.get(font, {}).get(ord(sign)) or font_names(program).get(ord(sign))
+        text = sign_text(sign, name, in_word=any(map(str.isalpha, beside)))
+        unnamed += name is None and not sign.isprintable()
+        unread += text is None
+        text = text or UNREAD_SIGN
+        if len(text) > 1:  # a sign of its own in one place, until words are cut
+            longer[_PRIVATE + len(longer)] = text
+            text = chr(_PRIVATE + len(longer) - 1)
+        # A proof's end is no text.
+        chars[index] = NOTHING if text in END_MARKS and name and _is_last(read, index) else text
+    string = "".join(chars).replace("↦→", f"↦{NOTHING}")  # TeX sets its arrow in two parts
+    return string, Signs(len(_MEANINGLESS.findall(string)) + unread, unread, unnamed), longer
+
+
+def _is_last(string: str, index: int) -> bool:
+    """Whether the character stands alone at a line's end."""
+    after = string[index + 1 : index + 2]
+    return not string[max(index - 1, 0) : index].strip() and (not after or after in "\r\n")
 
 
 def is_on_a_page(word: Word) -> bool:
@@ -128,6 +189,7 @@ def is_on_a_page(word: Word) -> bool:
 
 
 def _within_bounds(values: Sequence[float]) -> bool:
+    # Where one of them is no number, the sum is none; min and max would not show it.
     return min(values) > -FAR_PT and max(values) < FAR_PT and math.isfinite(sum(values))
 
 
@@ -176,13 +238,14 @@ def _with_accents(string: str, glyphs: Glyphs) -> str:
         alone = match[0] > "~" and not string[max(at - 1, 0) : at + 2].replace(match[0], "").strip()
         reach = 150 if alone else 2
         beside = [i for i in range(max(at - reach, 0), min(at + reach + 1, len(string))) if i != at]
-        (x0, x1, low, _), *others = zip(*glyphs.boxes([at, *beside]), strict=True)
+        (x0, x1, low, high), *others = zip(*glyphs.boxes([at, *beside]), strict=True)
         boxes = dict(zip(beside, others, strict=True))
         mark = _COMBINING.get(match[0], match[0])
         for letter in sorted(beside, key=lambda i: (abs(i - at) > 2, i < at, abs(i - at))):
             left, right, bottom, top = boxes[letter]
-            fits = left < (x0 + x1) / 2 < right and 2 * bottom - top < low < 2 * top - bottom
-            if fits and (chars[letter].isalpha() or mark == "\u0338"):
+            y = (low + high) / 2 if mark == SLASH else low
+            fits = left < (x0 + x1) / 2 < right and 2 * bottom - top < y < 2 * top - bottom
+            if fits and (chars[letter].isalpha() or mark == SLASH):
                 _compose_at(chars, at, letter, mark, boxes)
                 break
     return "".join(chars)
@@ -211,9 +274,12 @@ def _compose_at(
         chars[at + 1] = NOTHING
 
 
-def _parts(string: str, glyphs: Glyphs) -> tuple[str, list[_Part]]:
+def _spans(string: str) -> list[tuple[int, int]]:
+    return [match.span() for match in _WORD.finditer(string)]
+
+
+def _parts(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> tuple[str, list[_Part]]:
     """The page's characters with raised and lowered signs in Unicode, and their words, marks of notes apart."""
-    spans = [match.span() for match in _WORD.finditer(string)]
     has_cut = any(mark in string for mark in HYPHEN_MARKS)  # quicker than to search
     cut = {0, *(match.end() for match in _CUT.finditer(string))} if has_cut else {0}
     parts = [(start, end, start not in cut, False, start) for start, end in spans]

@@ -89,6 +89,9 @@ class BookTask:
     sample: int = 0
 
 
+AnyBookTask = TypeVar("AnyBookTask", bound=BookTask)
+
+
 @dataclass(frozen=True)
 class BookTables:
     """One book's part of the tables of the same names, and its title. Lines are many: they come as columns.
@@ -175,13 +178,13 @@ def run_bounded(
 
 
 def read_books(
-    function: WorkerFunction[BookTask, Result], tasks: Sequence[BookTask], *, workers: int, bounds: Bounds
+    function: WorkerFunction[AnyBookTask, Result], tasks: Sequence[AnyBookTask], *, workers: int, bounds: Bounds
 ) -> Iterator[tuple[int, Result | Failure]]:
     """As run_bounded. A book is tried again without the step that ended its process, such as one page, within its time."""
     started = monotonic()
     open_ = dict(enumerate(tasks))
     while open_:
-        again: dict[int, BookTask] = {}
+        again: dict[int, AnyBookTask] = {}
         indexes = list(open_)
         for place, outcome in run_bounded(function, list(open_.values()), workers=workers, bounds=bounds):
             index = indexes[place]
@@ -193,11 +196,13 @@ def read_books(
         open_ = again
 
 
-def book_reader(function: WorkerFunction[BookTask, Result], bounds: Bounds) -> Callable[[BookTask], Result | Failure]:
+def book_reader(
+    function: WorkerFunction[AnyBookTask, Result], bounds: Bounds
+) -> Callable[[AnyBookTask], Result | Failure]:
     """As read_books for one book after another, all in one process beside this one that ends with it."""
     worker = _Worker(function, bounds)
 
-    def read(task: BookTask) -> Result | Failure:
+    def read(task: AnyBookTask) -> Result | Failure:
         started, outcome = monotonic(), worker.outcome(task)
         while isinstance(outcome, Failure) and monotonic() - started <= bounds.seconds:
             shorter = _without_step(task, outcome)
@@ -209,7 +214,7 @@ def book_reader(function: WorkerFunction[BookTask, Result], bounds: Bounds) -> C
     return read
 
 
-def _without_step(task: BookTask, failure: Failure) -> BookTask | None:
+def _without_step(task: AnyBookTask, failure: Failure) -> AnyBookTask | None:
     """The task without the step that failed; None if none is known, it was left out already, or the cause is outside."""
     if failure.cause in ("fault", "killed") or failure.step in ("", "layout", *task.skip):
         return None

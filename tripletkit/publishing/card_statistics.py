@@ -1,4 +1,4 @@
-"""Counts for the dataset card, from the tables only, and estimates of false negatives by checks and by manual review.
+"""Counts for the dataset card, from the tables only, and estimates of false negatives by checks.
 
 The checks share no code with the miner's guards, which know mentions and term ids: they search the passage's text by
 regular expressions, and the index by its words.
@@ -6,26 +6,18 @@ regular expressions, and the index by its words.
 
 from __future__ import annotations
 
-import json
-import math
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, ValidationError
 
-from tripletkit.errors import SourceError
-from tripletkit.ids import rng_for
 from tripletkit.language.form_search import mentions_any, singular
 from tripletkit.near_duplicates import SHARED, Shingles, shares_within, shingles
 from tripletkit.publishing.configs import SPLIT_NAMES, Tables
 
-REVIEW = "review.jsonl"
-_Z = 1.959964  # 97.5 % quantile of the normal distribution
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _COSINES = {
     "anchor and positive": pl.col("cos_ap"),
@@ -46,25 +38,6 @@ class NegativeChecks:
     cited: int  # the book's index cites the negative on a page of the passage
     related: int  # negative and positive share a form, or one refers to the other
     any_check: int  # at least one of these
-
-
-@dataclass(frozen=True)
-class Review:
-    """Manually reviewed triplets, by verdict."""
-
-    good: int
-    false_negative: int
-    trivial: int
-
-    @property
-    def triplets(self) -> int:
-        """Number of reviewed triplets."""
-        return self.good + self.false_negative + self.trivial
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % Wilson interval of the share of false negatives."""
-        return wilson(self.false_negative, self.triplets)
 
 
 @dataclass(frozen=True)
@@ -222,41 +195,3 @@ def _cited_pages(tables: Tables, keys: Mapping[str, set[str]]) -> Mapping[tuple[
         for key in keys[term["term_id"]]:
             cited[book, key] |= pages
     return cited
-
-
-def wilson(hits: int, sample: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927, "Probable inference", JASA 22). ``sample`` must be positive."""
-    share, spread = hits / sample, _Z**2 / sample
-    middle = share + spread / 2
-    half = _Z * math.sqrt(share * (1 - share) / sample + spread / (4 * sample))
-    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
-
-
-class _Verdict(BaseModel):
-    triplet_id: str
-    verdict: Literal["", "good", "false negative", "trivial"]
-
-
-def read_review(path: Path, triplet_ids: Collection[str]) -> Review | None:
-    """The verdicts in ``path`` on ``triplet_ids``, the last of each; None if none. Raises SourceError with the line."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    verdicts = {}
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = _Verdict.model_validate_json(line) if line.strip() else None
-        except ValidationError as error:
-            wrong = error.errors()[0]
-            problem = f"{path}, line {number}: {' '.join(map(str, wrong['loc']))}: {wrong['msg']}: {line[:80]!r}"
-            cure = "`tripletkit publish --review-sample 100` prints such lines; fill in their verdicts."
-            raise SourceError(problem, cure) from None
-        if row and row.verdict and row.triplet_id in triplet_ids:
-            verdicts[row.triplet_id] = row.verdict
-    counts = Counter(verdicts.values())
-    return Review(counts["good"], counts["false negative"], counts["trivial"]) if verdicts else None
-
-
-def review_sample(triplets: pl.DataFrame, number: int, seed: int) -> Iterator[str]:
-    """JSON lines for ``read_review``, each with an empty verdict: triplets to read, drawn at random by the seed."""
-    rows = triplets.select("triplet_id", "anchor", "positive", "negative").sort("triplet_id").to_dicts()
-    for row in rng_for(seed, "review").sample(rows, min(number, len(rows))):
-        yield json.dumps({**row, "verdict": ""}, ensure_ascii=False)

@@ -21,14 +21,17 @@ from tripletkit.evaluation.report import (
     EvaluationReport,
     RankerScores,
 )
+from tripletkit.figures.drawing import Picture, has_matplotlib
 from tripletkit.publishing.rights import DatasetLicense, objection, parse_license
-from tripletkit.store import ENCODER, VALIDATION, Store
+from tripletkit.store import ENCODER, VALIDATION, Store, write_atomically
 
 CARD = "README.md"
 TEMPLATES = Path(__file__).parent / "templates"
 #: Used in a card for the repository's name; a push replaces it.
 PLACEHOLDER = "OWNER/NAME"
 SCORES = "scores.json"
+#: Where the pictures of a card are, beside it.
+PICTURES = "figures"
 #: The tasks on a card; the Hub is told the fine-tuned encoder's scores in the metrics of HUB_RESULTS.
 SHOWN = (TERM_TO_PASSAGE, PASSAGE_TO_TERM)
 HUB_RESULTS = tuple(zip(SHOWN, TABLE_METRICS, strict=True))
@@ -92,7 +95,12 @@ def render_card(card: type[DatasetCard | ModelCard], data: Any, template: str, *
     # The client's templates cannot include others.
     text = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("macros.md.jinja", template))
     helpers = (plain, table, count, citation, license_cell, unlicensed_titles, public_settings)
-    values |= {one.__name__: one for one in helpers} | {"shown": SHOWN, "metrics": TABLE_METRICS, "promises": PROMISES}
+    values |= {one.__name__: one for one in helpers} | {
+        "folder": PICTURES,
+        "shown": SHOWN,
+        "metrics": TABLE_METRICS,
+        "promises": PROMISES,
+    }
     return str(card.from_template(data, template_str=text, **values)).rstrip() + "\n"
 
 
@@ -106,9 +114,17 @@ def read_scores(store: Store) -> EvaluationReport | None:
     # Other names are those of encoders compared by --encoder.
     if set(report.encoders) != {BASE, FINE_TUNED} or report.encoders[FINE_TUNED].fingerprint != fingerprint:
         return None
-    # A name may be a path on this machine.
+    # A name may be a path on this machine, and the names of terms are text of a book.
     nameless = {label: of.model_copy(update={"name": ""}) for label, of in report.encoders.items()}
-    return report.model_copy(update={"encoders": nameless})
+    return report.model_copy(update={"encoders": nameless, "term_scores": {}})
+
+
+def write_pictures(folder: Path, pictures: Iterable[Picture]) -> tuple[Picture, ...]:
+    """Write what a card shows into its folder; returns what was written, nothing where matplotlib is not installed."""
+    written = tuple(pictures) if has_matplotlib() else ()
+    for picture in written:
+        write_atomically(folder / PICTURES / f"{picture.name}.png", picture.png())
+    return written
 
 
 def read_validation(store: Store) -> dict[str, RankerScores]:

@@ -22,10 +22,12 @@ from pydantic import TypeAdapter
 
 from tripletkit.errors import HubError
 from tripletkit.evaluation.report import EvaluationReport
+from tripletkit.figures.drawing import Picture
+from tripletkit.figures.plots import cosines, cosines_by_rule
 from tripletkit.near_duplicates import SHINGLE_WORDS
 from tripletkit.publishing import configs
-from tripletkit.publishing.card_statistics import QUANTILES, CardStatistics, Review, card_statistics
-from tripletkit.publishing.cards import CARD, license_head, public_settings, render_card
+from tripletkit.publishing.card_statistics import QUANTILES, CardStatistics, card_statistics
+from tripletkit.publishing.cards import CARD, license_head, public_settings, render_card, write_pictures
 from tripletkit.publishing.configs import SPLIT_NAMES, Configuration, Tables
 from tripletkit.publishing.retrieval_sets import (
     RetrievalSets,
@@ -33,6 +35,7 @@ from tripletkit.publishing.retrieval_sets import (
     retrieval_configurations,
 )
 from tripletkit.publishing.rights import DatasetLicense, combine_licenses, refuse_without_rights
+from tripletkit.reviews import Rates
 
 MANIFEST = "tripletkit.json"
 #: Raised when ``fill`` can no longer read what an earlier version wrote.
@@ -57,7 +60,7 @@ class CardDetails:
     rules: str = ""  # fingerprint of the rules folder
     libraries: Mapping[str, str] = field(default_factory=dict)  # name: version
     authors: Mapping[str, str] = field(default_factory=dict)  # book_id: authors, as the licence wants them named
-    review: Review | None = None  # of a sample, by hand
+    review: Rates | None = None  # by hand
     scores: EvaluationReport | None = None  # of an encoder trained on these triplets
     margin: float = 0.15  # of the loss in the example; cosine distance
     have_the_right: bool = False  # the publisher answers for books whose licence does not allow it
@@ -110,6 +113,7 @@ class DatasetCardContent:
     license: DatasetLicense
     notes: tuple[str, ...] = ()  # what was left out, in sentences
     redacted: bool = False
+    pictures: tuple[Picture, ...] = ()  # as written to the folder
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ def write_dataset(
     notes = tuple(note for one in made for note in one.notes)
     with _draft_of(folder) as draft:
         published = tuple(_write(one, draft, max_shard_bytes) for one in made if one.frame.height)
-        content = DatasetCardContent(details, card_statistics(checked), published, license_, notes, redact)
+        pictures = write_pictures(draft, [cosines(cosines_by_rule(checked["triplets"]))])
+        content = DatasetCardContent(details, card_statistics(checked), published, license_, notes, redact, pictures)
         (draft / CARD).write_bytes(make_dataset_card(content).encode())
         (draft / MANIFEST).write_bytes(_manifest(checked, content).encode())
         paths = [path for path in sorted(draft.rglob("*")) if path.is_file()]

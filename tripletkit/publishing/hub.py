@@ -35,7 +35,10 @@ MAIN = "main"
 #: The file that shows that a folder or repository is one of ours, so that nothing else is ever sent or overwritten.
 MARKERS: dict[Kind, str] = {"dataset": MANIFEST, "model": "modules.json"}
 #: Files of an older version would still be loaded; those that the new one does not hold are deleted in the same commit.
-STALE: dict[Kind, tuple[str, ...]] = {"dataset": ("*.parquet", "figures/*.svg"), "model": ("*.safetensors", "*.bin")}
+STALE: dict[Kind, tuple[str, ...]] = {
+    "dataset": ("*.parquet", "figures/*"),
+    "model": ("*.safetensors", "*.bin", "figures/*"),
+}
 IGNORED = (".*", "*/.*", "checkpoint-*", "*.partial", "*__pycache__*")
 REPO = re.compile(r"(?=.{3,96}$)[A-Za-z0-9][\w-]*(\.[\w-]+)*/[A-Za-z0-9][\w-]*(\.[\w-]+)*", re.ASCII)
 

@@ -13,8 +13,17 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 import tripletkit
 from tripletkit.encoding.resolve import fingerprint_of, resolve_encoder
 from tripletkit.evaluation.report import FINE_TUNED, RankerScores
+from tripletkit.figures.forest import forest
 from tripletkit.publishing.card_statistics import book_statistics, dataset_title
-from tripletkit.publishing.cards import CARD, HUB_RESULTS, license_head, read_scores, read_validation, render_card
+from tripletkit.publishing.cards import (
+    CARD,
+    HUB_RESULTS,
+    license_head,
+    read_scores,
+    read_validation,
+    render_card,
+    write_pictures,
+)
 from tripletkit.publishing.configs import Tables
 from tripletkit.publishing.rights import combine_licenses
 from tripletkit.settings import describe_text, describe_training
@@ -48,7 +57,7 @@ def write_model_card(
 ) -> Path:
     """Write the card of the encoder that ``made`` describes into its folder, and return the folder.
 
-    The folder keeps its hash: read-mes are left out of it. ``tables`` are those that it was trained on, ``authors`` the
+    The folder keeps its hash: read-mes and pictures are left out of it. ``tables`` are those that it was trained on, ``authors`` the
     authors by book_id. Equal content gives an equal card.
     """
     folder = store.place(ENCODER)
@@ -78,6 +87,7 @@ def write_model_card(
         triplets=triplets.height,
         use=resolve_encoder(str(folder)).use_in_words(),
         scores=scores,
+        pictures=write_pictures(folder, [forest(scores)] if scores else []),
         rankers=rankers,
         have_the_right=have_the_right,
     )

@@ -29,7 +29,7 @@ def run(job: Job) -> StageResult:
     every, terms, mentions, splits = map(job.table, ("passages", "terms", "mentions", "splits"))
     kinds = job.settings.mine.kinds
     passages = anchor_passages(every, splits, kinds=kinds, split=settings.split)
-    gold = build_gold(passages, terms, mentions)
+    gold = build_gold(passages, terms, mentions, job.reviews)
     if not gold.terms:
         raise TableError(
             f"evaluate: no term has a relevant passage among the {passages.height} {settings.split} passages",
@@ -45,7 +45,7 @@ def run(job: Job) -> StageResult:
         training=None if taught == "own" else content,  # else a lesson in all text would be called unseen
         validation=None
         if settings.split == "validation"
-        else build_gold(anchor_passages(every, splits, kinds=kinds, split="validation"), terms, mentions),
+        else build_gold(anchor_passages(every, splits, kinds=kinds, split="validation"), terms, mentions, job.reviews),
         promise=_promise(taught, settings.split, gold.source),
         pairs=pairs,
     )
@@ -140,8 +140,10 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("evaluate", "mine", "precision", "seed"),
-    inputs=frozenset({Input.ENCODER, Input.COMPARED_ENCODERS, Input.WORD_RULES, Input.USER_PAIRS}),
+    inputs=frozenset(
+        {Input.ENCODER, Input.COMPARED_ENCODERS, Input.WORD_RULES, Input.USER_PAIRS, Input.KNOWN_POSITIVES}
+    ),
     files_in=("encoder",),
     files_out=("scores.json",),
-    version=4,
+    version=5,
 )

@@ -25,6 +25,7 @@ from tripletkit.store import write_atomically
 from tripletkit.tagging.mentions import join_surfaces, surfaces_of, with_surfaces
 from tripletkit.tagging.tag_texts import tag_passages
 from tripletkit.terms.concepts import Row, dropped_row, propose_aliases, texts_in, unknown_aliases
+from tripletkit.terms.decided import with_decisions
 from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages, merge_user_terms
 from tripletkit.terms.text_terms import heading_terms
 from tripletkit.user_rows import read_user_terms
@@ -71,8 +72,9 @@ def run(job: Job) -> StageResult:
         raise SourceError("no terms were found: " + "; ".join(found.sought), f"Give {more_terms}.")
     write_atomically(job.folder / PROPOSALS, "\n".join(proposals).encode())
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
-    terms, more_lost = _with_surfaces(make_table(TERMS, found.terms), passages, job)
-    dropped += (lost := [*lost, *more_lost])
+    held, joined = with_decisions(found.terms, job.reviews)
+    terms, more_lost = _with_surfaces(make_table(TERMS, held), passages, job)
+    dropped += [*joined, *(lost := [*lost, *more_lost])]
     return _result(terms, dropped, (*map(lost_in_words, lost), *notes), found.shapes)
 
 
@@ -202,7 +204,7 @@ STAGE = Stage(
     writes=("terms",),
     run=run,
     settings=("glossary",),
-    inputs=frozenset({Input.RULES, Input.USER_TERMS}),
+    inputs=frozenset({Input.RULES, Input.USER_TERMS, Input.REVIEWED_TERMS}),
     files_out=(PROPOSALS,),
-    version=8,
+    version=9,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -16,6 +16,7 @@ from tripletkit.mining.pool import build_pool
 from tripletkit.schemas import TRIPLETS, check_table
 from tripletkit.settings import TrainSettings
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
+from tripletkit.store import Store
 from tripletkit.training.diagnostics import violation_rate
 
 
@@ -28,11 +29,13 @@ def run(job: Job) -> StageResult:
     found: dict[str, MinedPool] = {}
     for split in ("train", "validation", "test"):
         passages = anchor_passages(job.table("passages"), job.table("splits"), kinds=settings.kinds, split=split)
-        pool = build_pool(passages, job.table("terms"), job.table("mentions"), page_margin=settings.page_margin)
+        read, margin = (passages, job.table("terms"), job.table("mentions")), settings.page_margin
+        pool = build_pool(*read, page_margin=margin, reviews=job.reviews)
         found[split] = mine_pool(pool, tools, settings, seed=job.settings.seed, name=f"{split} ")
     check_any_triplet(list(found.values()))
     tables = [_table(split, mined, tools.encoder.fingerprint, job.round) for split, mined in found.items()]
     result = _result(check_table(pl.concat(tables), TRIPLETS), list(found.values()), job.settings.train)
+    result = replace(result, notes=(*result.notes, *_by_review(job, result.tables["triplets"])))
     prompts = job.locate().prompts_in_words()
     return replace(result, summary=f"{result.summary}; prompts: {prompts}") if prompts else result
 
@@ -65,6 +68,27 @@ def _result(triplets: pl.DataFrame, found: Sequence[MinedPool], training: TrainS
     ]
     rejected = sum((one.rejected for one in found), Counter[str]())
     return StageResult({"triplets": triplets}, dropped, counts, summary, yield_notes(triplets, rejected, training))
+
+
+def _by_review(job: Job, triplets: pl.DataFrame) -> Iterator[str]:
+    """What people decided about pairs, and how the triplets differ from those of the last mining."""
+    reviews, there = job.reviews, set(job.table("passages")["passage_id"])
+    decided = {
+        "negatives that are positives": reviews.known_positives,
+        "bad positives": reviews.bad_positives,
+        "candidates taken back": reviews.allowed_negatives | reviews.allowed_positives,
+    }
+    if not reviews.rows:
+        return
+    told = ", ".join(f"{name} {len(pairs):,}" for name, pairs in decided.items() if pairs) or "nothing about pairs"
+    gone = sum(passage not in there for pairs in decided.values() for passage, _ in pairs)
+    lost = f"; {gone:,} of them on passages that are no longer there" if gone else ""
+    yield f"          by review: {told}{lost}"
+    store = Store(job.folder)
+    if store.has("triplets") and store.has_current_columns("triplets"):
+        before, now = (set(frame["triplet_id"]) for frame in (store.read("triplets"), triplets))
+        told = f"{len(now - before):,} triplets new, {len(before - now):,} gone, {len(now & before):,} as before"
+        yield f"          since the last mining: {told}"
 
 
 def yield_notes(triplets: pl.DataFrame, rejected: Counter[str], training: TrainSettings) -> tuple[str, ...]:
@@ -102,6 +126,6 @@ STAGE = Stage(
     writes=("triplets",),
     run=run,
     settings=("mine", "seed", "precision"),
-    inputs=frozenset({Input.ENCODER, Input.WORD_RULES}),
+    inputs=frozenset({Input.ENCODER, Input.WORD_RULES, Input.REVIEWED_PAIRS}),
     version=7,
 )

@@ -6,7 +6,7 @@ The scores of an encoder that was trained on the triplets go onto the dataset's 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -15,13 +15,14 @@ import polars as pl
 import tripletkit
 from tripletkit.errors import SourceError, TableError
 from tripletkit.pdf.reader import open_pdf, read_metadata
-from tripletkit.publishing.card_statistics import REVIEW, dataset_title, read_review
+from tripletkit.publishing.card_statistics import dataset_title
 from tripletkit.publishing.cards import SCORES, read_scores
 from tripletkit.publishing.configs import Tables
 from tripletkit.publishing.dataset_folder import CardDetails, write_dataset
 from tripletkit.publishing.model_card import books_trained_on, encoder_problem, write_model_card
 from tripletkit.publishing.retrieval_sets import retrieval_sets
 from tripletkit.publishing.rights import refuse_without_rights
+from tripletkit.reviews import REVIEWS, rates
 from tripletkit.settings import PublishSettings
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import ENCODER, Store
@@ -29,6 +30,8 @@ from tripletkit.store import ENCODER, Store
 READS = ("books", "pages", "passages", "terms", "mentions", "splits", "triplets", "teacher")
 #: The tables that an encoder's card is made from.
 ENCODER_TABLES = ("books", "passages", "terms", "splits", "triplets")
+#: By these a triplet is the same one in every round.
+TRIPLET = ("passage_id", "positive_id", "negative_id")
 #: What programs write into a PDF in the place of an author.
 NO_AUTHOR = frozenset({"", "admin", "administrator", "author", "owner", "unknown", "user", "windows user"})
 
@@ -47,7 +50,13 @@ def run(job: Job) -> StageResult:
     if made is not None and not encoder_problem(store, made):
         write_model_card(store, made, tables, authors=authors, have_the_right=settings.i_have_the_right)
     counts = {"files": len(report.files), "triplets": sum(report.rows.get("triplet", {}).values())}
-    return StageResult(counts=counts, summary=report.summary, notes=report.notes)
+    return StageResult(counts=counts, summary=report.summary, notes=(*report.notes, *_old_review(job.folder)))
+
+
+def _old_review(folder: Path) -> Iterator[str]:
+    """A note where verdicts lie in the file of an earlier version."""
+    if (old := folder / "review.jsonl").is_file():
+        yield f"{old} is no longer read: `tripletkit review --import {old}` adds its verdicts to {REVIEWS}; then remove it"
 
 
 def card_details(job: Job, authors: Mapping[str, str]) -> CardDetails:
@@ -65,7 +74,7 @@ def card_details(job: Job, authors: Mapping[str, str]) -> CardDetails:
         libraries={name: importlib.metadata.version(name) for name in ("pypdfium2", "sentence-transformers", "torch")},
         have_the_right=settings.publish.i_have_the_right,
         authors=authors,
-        review=read_review(job.folder / REVIEW, set(job.table("triplets")["triplet_id"])),
+        review=rates(job.reviews.on_triplets, frozenset(job.table("triplets").select(*TRIPLET).iter_rows())),
         scores=read_scores(Store(job.folder)),
         margin=settings.train.margin,
     )
@@ -134,9 +143,9 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("publish", "mine", "seed"),
-    inputs=frozenset({Input.ENCODER, Input.RULES}),
+    inputs=frozenset({Input.ENCODER, Input.RULES, Input.REVIEW_RATES}),
     also_reads=("dropped",),
-    files_in=(SCORES, REVIEW),
+    files_in=(SCORES,),
     files_out=("dataset",),
     version=4,
 )

@@ -47,7 +47,7 @@ def run(job: Job) -> StageResult:
         pages_to_splits(passages, shares) if by == "pages" else units_to_splits(Counter(units.values()), shares, seed)
     )
     split_of = {passage: sides[unit] for passage, unit in units.items()}
-    dropped = [*_drop_copies(texts, split_of), *_drop_repeated(texts, split_of)]
+    dropped = [*_drop_copies(texts, split_of), *_drop_repeated(texts, split_of), *_drop_reviewed(job, split_of)]
     splits = make_table(SPLITS, [{"passage_id": p, "split": s} for p, s in split_of.items()])
     sizes = Counter(splits["split"].to_list())
     for name in ("train", "test"):
@@ -204,6 +204,13 @@ def _drop_repeated(texts: Mapping[str, Shingles], split_of: dict[str, str]) -> I
                 yield {**row, "reason": "text that stands in passages of another split"}
 
 
+def _drop_reviewed(job: Job, split_of: dict[str, str]) -> Iterator[Row]:
+    """Passages that a person called no prose: without a split they are no anchors. The others keep their split."""
+    for passage in sorted(job.reviews.not_prose & split_of.keys()):
+        row = {"stage": "split", "related": None, "item": passage, "detail": split_of.pop(passage)}
+        yield {**row, "reason": "not prose, by review"}
+
+
 STAGE = Stage(
     "split",
     reads=("passages",),
@@ -211,6 +218,6 @@ STAGE = Stage(
     writes=("splits",),
     run=run,
     settings=("split", "seed"),
-    inputs=frozenset({Input.WORD_RULES}),  # near-duplicates are compared by normalised words
+    inputs=frozenset({Input.WORD_RULES, Input.REVIEWED_PASSAGES}),  # near-duplicates are compared by normalised words
     version=4,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TypeAlias
 
 import polars as pl
@@ -19,6 +19,8 @@ from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.tagging.part_of_speech import Pipeline, VerbFinder, find_pipeline
 from tripletkit.tagging.tag_texts import mention_rows, tag_passages
 
+#: Why a mention is rejected that a person judged.
+BY_REVIEW = "not meant there, by review"
 #: By term and reason: the matches that were rejected.
 Rejected: TypeAlias = Counter[tuple[str, str]]
 TagBook: TypeAlias = Callable[[BookPassages], tuple[pl.DataFrame, Rejected]]
@@ -45,7 +47,9 @@ def run(job: Job) -> StageResult:
                 continue
             found.append(outcome[0])
             rejected.update(outcome[1])
-    mentions = check_table(pl.concat([make_table(MENTIONS, []), *found]), MENTIONS)
+    mentions, not_meant = _meant(pl.concat([make_table(MENTIONS, []), *found]), job.reviews.not_meant)
+    rejected.update(not_meant)
+    mentions = check_table(mentions, MENTIONS)
     mentioned, with_term = mentions["term_id"].n_unique(), mentions["passage_id"].n_unique()
     counts = {
         "passages": passages.height,
@@ -83,6 +87,14 @@ def tagger(setup: tuple[Pipeline | None, Rules]) -> TagBook:
     return tag
 
 
+def _meant(mentions: pl.DataFrame, not_meant: Container[tuple[str, str]]) -> tuple[pl.DataFrame, Rejected]:
+    """The mentions without those that a person judged to mean something else, and how many these are by term."""
+    meant = pl.Series(
+        [pair not in not_meant for pair in mentions.select("passage_id", "term_id").iter_rows()], dtype=pl.Boolean
+    )
+    return mentions.filter(meant), Rejected((term, BY_REVIEW) for term in mentions.filter(~meant)["term_id"])
+
+
 def _by(pipeline: Pipeline | None) -> str:
     return f"by rules and {pipeline.name}" if pipeline else "by rules alone"
 
@@ -111,6 +123,6 @@ STAGE = Stage(
     writes=("mentions",),
     run=run,
     settings=("tag",),
-    inputs=frozenset({Input.RULES, Input.PIPELINE}),
+    inputs=frozenset({Input.RULES, Input.PIPELINE, Input.REVIEWED_MENTIONS}),
     version=5,
 )

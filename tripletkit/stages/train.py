@@ -98,7 +98,8 @@ def _triplet_data(job: Job, triplets: pl.DataFrame) -> TripletData:
     known = None
     if settings.uses_batch:
         tables = (_passages(job, "train"), job.table("terms"), job.table("mentions"))
-        known = known_terms(triplets, build_pool(*tables, page_margin=job.settings.mine.page_margin))
+        margin = job.settings.mine.page_margin
+        known = known_terms(triplets, build_pool(*tables, page_margin=margin, reviews=job.reviews))
     return triplet_data(
         list(triplets.select("anchor", "positive", "negative").iter_rows()),
         settings,
@@ -145,7 +146,7 @@ def _validation(job: Job, base: EncoderFolder) -> Validation | None:
     if passages.height > limit:
         sample = rng_for(job.settings.seed, "train", "held out").sample(range(passages.height), limit)
         passages = passages[sorted(sample)]
-    gold = build_gold(passages, job.table("terms"), job.table("mentions"))
+    gold = build_gold(passages, job.table("terms"), job.table("mentions"), job.reviews)
     if not gold.terms:
         return None
 
@@ -186,7 +187,7 @@ def _passages(job: Job, split: str) -> pl.DataFrame:
 
 def judge(job: Job, encoder: EncoderFolder, split: str) -> dict[str, Metrics] | None:
     """Scores of an encoder on a split; None where no term has a relevant passage."""
-    gold: Gold = build_gold(_passages(job, split), job.table("terms"), job.table("mentions"))
+    gold: Gold = build_gold(_passages(job, split), job.table("terms"), job.table("mentions"), job.reviews)
     return score(gold, job.encoder(encoder)) if gold.terms else None
 
 
@@ -196,7 +197,7 @@ STAGE = Stage(
     writes=(),
     run=run,
     settings=("train", "seed", "precision"),
-    inputs=frozenset({Input.ENCODER, Input.BLEND_CHECK}),
+    inputs=frozenset({Input.ENCODER, Input.BLEND_CHECK, Input.KNOWN_POSITIVES}),
     files_out=(ENCODER, VALIDATION),
     version=7,
 )

@@ -175,9 +175,7 @@ class Context:
         if not one_word or not {surface.lower(), self._singular(surface.lower())} & self._noun_verbs:
             return False
         before, _ = _before(text, match.start)
-        if (
-            not before
-        ):  # where a sentence or clause begins, "sets" is a noun, and after a bracket or quote stands a name
+        if not before:  # where a clause begins, "sets" is a noun; after a bracket or quote stands a name
             return not surface.endswith("s") and (match.start == 0 or text[match.start - 1].isspace())
         after = _after(text, match.end)
         if (
@@ -186,27 +184,33 @@ class Context:
             or text[match.end : match.end + 1] in _HYPHENS
         ):
             return False
-        plural = before.endswith("s") and not before.endswith("ss")
-        if surface.endswith("s"):
-            return after != "" and not (
-                plural or before in self._role["before_plural"] or ADJECTIVE_OR_GERUND.search(before)
-            )
-        # "labor market": a verb without an s needs a plural before it, or a word such as "to".
-        return plural or before in self._before_verb or before.endswith("ly")
+        return (
+            self._may_be_third_person(before, after) if surface.endswith("s") else self._may_be_base_form(before, after)
+        )
+
+    def _may_be_third_person(self, before: str, after: str) -> bool:
+        """Whether a word in s may be a verb: "the firm exits the", but not "two exits", "small exits" or "exits."."""
+        settled = before in self._role["before_plural"] or ADJECTIVE_OR_GERUND.search(before) is not None
+        return after != "" and not settled and not _is_plural(before)
+
+    def _may_be_base_form(self, before: str, after: str) -> bool:
+        """Whether another word may be a verb: "firms exit", "to exit", "and exit the", but not "market exit", "and exit"."""
+        if before in self._role["coordination"]:
+            return after.lower() in self._role["determiner"]
+        return _is_plural(before) or before in self._before_verb or before.endswith("ly")
 
     def objection(self, text: str, match: Match) -> str | None:
         """Why the match does not mean its term here, or None."""
         if not match.cased:
-            return (
-                "not in the capitals of the acronym" if is_acronym(match.form.text) else "not in the case of the name"
-            )
+            kind = "capitals of the acronym" if is_acronym(match.form.text) else "case of the name"
+            return f"not in the {kind}"
         surface = text[match.start : match.end]
         if not signs_agree(surface, match.form.text):
             return "signs differ from those of the term"
         if in_code(text, match.start, match.end):
             return "part of code"
         if text[match.start - 1 : match.start] in _HYPHENS and NEGATION.search(
-            text, max(0, match.start - 5), match.start
+            text[max(0, match.start - 5) : match.start]
         ):
             return "negated by a prefix"
         if self._in_idiom(text, match.start, match.end, surface):
@@ -253,6 +257,10 @@ def in_code(text: str, start: int, end: int) -> bool:
         return False  # the common case
     before = _CODE_BEFORE.search(text, max(0, start - 40), start) and not _RUN_TOGETHER.match(text, start - 1)
     return bool(before or _CODE_AFTER.match(text, end))
+
+
+def _is_plural(word: str) -> bool:
+    return word.endswith("s") and not word.endswith("ss")
 
 
 def _before(text: str, start: int) -> tuple[str, int]:

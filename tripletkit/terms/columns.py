@@ -22,6 +22,8 @@ from tripletkit.terms.book_text import LOCATOR_LIST, Book
 
 #: Edges and indents that differ by less than this many font sizes are the same: letters have side bearings.
 SAME_EDGE = 0.3
+#: More indents than levels and second lines can make: entries are aligned by something else, as names at their colon.
+MOST_INDENTS = 7
 #: An indent further in than this many font sizes is a level of its own.
 HANG = 1.0
 #: Stands for a row of dots between a term and its pages.
@@ -273,7 +275,8 @@ def find_indents(rows: Sequence[Line]) -> Indents:
     tolerance = SAME_EDGE * median(row.size for row in rows) if rows else 3.0
     indents = sorted(row.x0 for row in rows)
     starts = [indent for before, indent in pairwise([-1e9, *indents]) if indent - before > tolerance]
-    plain_indents = _without_hangs(Indents(tuple(starts) or (0.0,), frozenset(), frozenset(), tolerance), rows)
+    levels = tuple(starts) if 0 < len(starts) <= MOST_INDENTS else (indents[0] if indents else 0.0,)
+    plain_indents = _without_hangs(Indents(levels, frozenset(), frozenset(), tolerance), rows)
     wrapped: set[int] = set()
     votes: dict[int, int] = defaultdict(int)
     width = _width(rows)
@@ -305,14 +308,18 @@ def _without_hangs(indents: Indents, rows: Sequence[Line]) -> Indents:
 
 def _in_order(indents: Indents, rows: Sequence[Line], level: int) -> bool:
     """Whether a level's rows stand in alphabetical order between those of the level before, as no subentries do."""
-    keys = [(at, _sort_key(row.text)) for row in rows if level - 1 <= (at := indents.level(row.x0)) <= level]
-    runs = [(at, [key for _, key in run]) for at, run in groupby(keys, key=itemgetter(0))]
-    inner = [
-        before[-1] <= run[0] and run[-1] <= after[0]
-        for (_, before), (at, run), (_, after) in zip(runs, runs[1:], runs[2:], strict=False)
-        if at == level
-    ]
-    return bool(inner) and sum(inner) >= 0.7 * len(inner)
+    held = [(at, row.text) for row in rows if level - 1 <= (at := indents.level(row.x0)) <= level]
+    # Names of code may be sorted, and set below one another, by what follows their package: "cl:sleep".
+    for texts in (held, [(at, text.rpartition(":")[2]) for at, text in held]):
+        runs = [(at, [_sort_key(text) for _, text in run]) for at, run in groupby(texts, key=itemgetter(0))]
+        inner = [
+            before[-1] <= run[0] and run[-1] <= after[0]
+            for (_, before), (at, run), (_, after) in zip(runs, runs[1:], runs[2:], strict=False)
+            if at == level
+        ]
+        if inner and sum(inner) >= 0.7 * len(inner):
+            return True
+    return False
 
 
 def _sort_key(text: str) -> str:

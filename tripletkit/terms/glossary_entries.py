@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median
 
 from tripletkit.language import term_words as english
-from tripletkit.pdf.glossary_shapes import Draft, read_entries
+from tripletkit.pdf.glossary_shapes import Draft, Reading, read_entries
 from tripletkit.pdf.lines import Line
 from tripletkit.pdf.roles import title_label
 from tripletkit.rules import Rules
 from tripletkit.terms.book_text import Book, Labels, Span, plausible_locators
 from tripletkit.terms.columns import Leftover, lines_to_rows
 
+#: A glossary without a title stands after this share of a book, and has so many entries.
+UNTITLED_FROM, FEWEST_UNTITLED = 0.6, 10
+#: Shapes that lists of commands, options and sections have as well.
+NOT_UNTITLED = ("monospaced terms", "terms as headings", "terms in capitals")
 #: Dots between a definition and its pages; page numbers at its end, where a glossary has them throughout.
 _LEADERS = re.compile(r"(?:\s[.·…]){2,}\s*$|\s*(?:[.·…]\s?){4,}$")
 _PAGES_LAST = re.compile(r"(?P<text>.*?)(?:\s[.·…])*[\s,]+(?P<list>\d[\d,;\s–-]*)$")
@@ -35,6 +40,7 @@ class GlossarySection:
     title: str
     page: int
     pages: dict[int, list[Line]]
+    untitled: bool = False  # found by its look: it must be surely one
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,16 @@ def parse_glossaries(book: Book, rules: Rules) -> tuple[list[Definition], list[L
     # One section is often too short to show the book's columns: all pages that hold any are looked at together.
     around = {page: book.pages[page - 1] for section in sections for page in section.pages}
     rows_of = [lines_to_rows(section.pages, around) for section in sections]
+    untitled = untitled_sections(book, around.keys())
+    sections += untitled
+    rows_of += [lines_to_rows(section.pages) for section in untitled]
     readings = [read_entries(rows) for rows in rows_of]
     shapes = Counter(reading.shape for reading in readings if reading is not None)
     usual = next((shape for shape, _ in shapes.most_common(1)), "")
     for section, rows, own in zip(sections, rows_of, readings, strict=True):
-        reading = own or (read_entries(rows, usual) if usual else None)
+        reading = own or (read_entries(rows, usual) if usual and not section.untitled else None)
+        if section.untitled and not (reading and _is_sure(reading)):
+            continue
         if reading is None:
             reason = f"no glossary entries recognised in {len(rows)} lines"
             left.append(Leftover(section.title or rows[0].text, section.page, reason))
@@ -101,6 +112,48 @@ def glossary_sections(book: Book, rules: Rules) -> list[GlossarySection]:
             elif kind not in _NOT_TEXT and (opened is not None or (role == "glossary" and closed < page)) and sections:
                 sections[-1].pages.setdefault(page + 1, []).append(line)
     return [section for section in sections if section.pages]
+
+
+def untitled_sections(book: Book, known: Set[int]) -> list[GlossarySection]:
+    """Runs of pages in the book's last part that look like a glossary; ``known`` pages (from 1) have a title."""
+    sections: list[GlossarySection] = []
+    last = -2
+    for page in range(int(UNTITLED_FROM * len(book.pages)), len(book.pages)):
+        lines = [line for line in book.pages[page] if len(line.text) > 1]
+        fewest = 1 if page == last + 1 and len(lines) <= 15 else 3  # its last page may hold an entry or two
+        if book.roles[page] != "body" or page + 1 in known or not _is_alphabetical(lines, fewest):
+            continue
+        if page != last + 1 or not sections:
+            sections.append(GlossarySection("", page + 1, {}, untitled=True))
+        sections[-1].pages[page + 1] = lines
+        last = page
+    return sections
+
+
+def _is_alphabetical(lines: Sequence[Line], fewest: int) -> bool:
+    """Whether lines that begin in bold or italics, or further left than others, are in the order of the alphabet."""
+    stressed = [line for line in lines if line.styles[0] in "bzi"]
+    left = [line for line in lines if line.x0 <= line.col_x0 + 0.5 * line.size]
+    columns = [line for line in left if line.gap_word]
+    groups = [one for one in (stressed, left, columns) if fewest <= len(one) <= max(fewest, 0.7 * len(lines))]
+    return any(_are_in_order([line.text for line in one]) for one in groups)
+
+
+def _are_in_order(texts: Sequence[str]) -> bool:
+    keys = [re.sub(r"[^\w]", "", text.casefold())[:3] for text in texts]
+    return sum(a <= b for a, b in pairwise(keys)) >= 0.9 * (len(keys) - 1)
+
+
+def _is_sure(reading: Reading) -> bool:
+    """Whether a section without a title is a glossary: many terms in order, all defined, and nothing else beside them."""
+    terms = [" ".join(draft.term) for draft in reading.drafts]
+    rows = sum(len(draft.lines) for draft in reading.drafts)
+    defined = sum(len(" ".join(draft.lines).split()) >= 4 for draft in reading.drafts) >= 0.8 * len(terms)
+    beside = len(reading.before) + len(reading.after)
+    # Commands and options begin with signs; a list of versions has few letters.
+    words = all(re.match(r"[(\"'“‘]?[^\W\d_]", term) for term in terms) and len({term[:1] for term in terms}) >= 4
+    enough = len(terms) >= FEWEST_UNTITLED and reading.fit >= 0.9 and beside <= 0.1 * rows
+    return enough and defined and words and reading.shape not in NOT_UNTITLED and _are_in_order(terms)
 
 
 def _ends(opened: Line, line: Line, rules: Rules) -> bool:

@@ -66,9 +66,9 @@ def only_cited(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.Da
 def known_terms(triplets: pl.DataFrame, pool: Pool) -> list[frozenset[str]]:
     """Per triplet, the names of the terms that no batch may use as negatives of its anchor: those that the guards of mining reject.
 
-    These are the terms that the passage mentions or implies, those that the index cites near it, its mined positives, and
-    the terms related to these. ``pool`` is the split that the triplets are from; for a passage or term outside it, only the mined
-    positives are known.
+    These are the terms that the passage mentions or implies, those that the index cites near it, those that a reviewer
+    called its positives, its mined positives, and the terms related to these. ``pool`` is the split that the triplets are
+    from; for a passage or term outside it, only the mined positives are known.
     """
     passages = {passage_id: i for i, passage_id in enumerate(pool.passage_ids)}
     terms = {term_id: i for i, term_id in enumerate(pool.term_ids)}
@@ -76,7 +76,9 @@ def known_terms(triplets: pl.DataFrame, pool: Pool) -> list[frozenset[str]]:
     for passage_id, term_id, name in triplets.select("passage_id", "positive_id", "positive").unique().iter_rows():
         lists = [pool.related[terms[term_id]]] if term_id in terms else []
         if passage_id in passages and passage_id not in known:
-            lists += [of_passages[passages[passage_id]] for of_passages in (pool.mentioned, pool.cited, pool.implied)]
+            at = passages[passage_id]
+            lists += [pool.mentioned[at], pool.cited[at], pool.implied[at]]
+            lists += [pool.known[at]] if at in pool.known else []
         known[passage_id] |= {name, *(pool.names[t] for held in lists for t in held.tolist())}
     whole = {passage_id: frozenset(names) for passage_id, names in known.items()}
     return [whole[passage_id] for passage_id in triplets["passage_id"]]

@@ -1,0 +1,1 @@
+"""Pictures of what was made, by matplotlib, for the report in HTML and for the cards."""
