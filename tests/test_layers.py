@@ -14,7 +14,7 @@ PACKAGE = Path(tripletkit.__file__).parent
 OWNERS = {
     "pypdfium2": {"pdf/glyphs.py", "pdf/reader.py", "pdf/words.py"},
     "matplotlib": {"figures/drawing.py", "figures/plots.py"},
-    "jinja2": {"reporting/page.py"},
+    "jinja2": {"reporting/page.py", "review/web.py"},
     "pdfplumber": {"pdf/pages.py"},
     "sentence_transformers": {
         "encoding/cross_encoder.py",

@@ -166,12 +166,13 @@ class Project:
             )
             hint = "Run `tripletkit teach` with the same settings first, without torchrun or accelerate."
             raise ConfigError(problem, hint)
+        lenient = len(wanted) > 1
         if wanted and not force and process_count() == 1:
             touched = runner.touched_by_reviews(wanted[0])
             wanted = [stage for stage in STAGES if stage in {*touched, *wanted}]
         repeated = wanted == list(STAGES) and self.settings.rounds > 1
         failures: list[TripletkitError] = []
-        for report in run_rounds(runner) if repeated else runner.run(wanted, lenient=len(wanted) > 1):
+        for report in run_rounds(runner) if repeated else runner.run(wanted, lenient=lenient):
             yield report
             if report.failed is not None and not (report.forgivable and self.settings.allow_worse):
                 failures.append(report.failed)

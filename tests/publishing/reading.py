@@ -43,5 +43,9 @@ def files(folder: Path) -> dict[str, bytes]:
 def everything_said(folder: Path) -> str:
     """Every file as text: read-mes and manifests as they are, tables as their decoded values."""
     tables = [str(pl.read_parquet(path).to_dicts()) for path in sorted(folder.rglob("*.parquet"))]
-    others = [path.read_text() for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".parquet"]
+    others = [
+        path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix not in (".parquet", ".png")
+    ]
     return "\n".join(tables + others)

@@ -222,6 +222,12 @@ def test_the_card_tells_the_shares_and_the_sample_is_written_for_other_tools(
         assert str(output / f"review-{form}" / file) in run("publish", "--review-format", form)
 
 
+def test_a_licence_is_still_asked_for_where_verdicts_make_stages_run_first(output: Path, run: Run) -> None:
+    run("teach", "--teacher", "none")
+    judge(output, about="term", verdict="keep", term_id=term_id(output, "loam"), term="loam")  # it is kept already
+    assert "no licence" in run("publish", code=1)
+
+
 def test_a_missing_table_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call("review", "--output", str(tmp_path), "--no-open", code=1)
     assert "triplets.parquet: not there yet" in capsys.readouterr().err

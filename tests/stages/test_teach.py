@@ -84,14 +84,16 @@ def test_a_planted_label_of_a_held_out_passage_is_not_learned(mined: Path) -> No
         of.tables["splits"].filter(pl.col("split") != "train"), on="passage_id", how="semi"
     )
     pages = {page for row in held_out.to_dicts() for page in range(row["page_first"], row["page_last"] + 1)}
-    planted = [{"label": str(page), "page": page, "range_end": None} for page in sorted(pages)]
+    planted = [{"label": str(page), "page": page, "range_end": None, "main": False} for page in sorted(pages)]
     locators = pl.Series("locators", [[*old, *planted] for old in of.tables["terms"]["locators"].to_list()])
     leaked = changed(of, "terms", pl.lit(locators).cast(of.tables["terms"].schema["locators"]).alias("locators"))
     plain, tried = STAGE.run(of).tables["teacher"], STAGE.run(leaked).tables["teacher"]
     assert tried.equals(plain)
     # The same labels on training pages are learned, so that the test can fail.
     trains = of.tables["passages"].join(of.tables["splits"].filter(split="train"), on="passage_id", how="semi")
-    known = [{"label": "1", "page": page, "range_end": None} for page in set(trains["page_first"]) - pages]
+    known = [
+        {"label": "1", "page": page, "range_end": None, "main": False} for page in set(trains["page_first"]) - pages
+    ]
     legal = pl.Series("locators", [known for _ in range(of.tables["terms"].height)])
     taught = changed(of, "terms", pl.lit(legal).cast(of.tables["terms"].schema["locators"]).alias("locators"))
     assert not STAGE.run(taught).tables["teacher"].equals(plain)

