@@ -26,7 +26,11 @@ from tripletkit.project import Project
 from tripletkit.store import Store
 
 # Not importorskip: Ray reads variables when it is imported.
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is an extra")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is an extra"),
+]
 #: Of Ray, which has no types.
 Cluster: TypeAlias = Any
 ROOT = Path(__file__).parents[2]
