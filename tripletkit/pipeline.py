@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tripletkit
 from tripletkit.books import REFUSED, find_books
+from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
 from tripletkit.language.normalise import normalised_by
@@ -61,6 +62,15 @@ class Tools:
         return find_books(self.settings.books) if made is None else tuple(Path(path) for path in made.key["books"])
 
     @cached_property
+    def mapper(self) -> Mapper:
+        """Where work is done: in this process, or on the cluster of the settings."""
+        if self.settings.cluster is None:
+            return InProcess()
+        from tripletkit.cluster.ray_mapper import RayMapper  # Ray is for clusters only
+
+        return RayMapper(self.settings.cluster, workers=self.settings.workers, progress=self.progress)
+
+    @cached_property
     def base_encoder(self) -> EncoderFolder:
         """The encoder of the settings. For "auto", the encoder that the output folder was first created with."""
         name = self.settings.encoder
@@ -86,7 +96,11 @@ class Tools:
         if place.fingerprint not in self._encoders:
             cache = self.settings.output / "cache" / "embeddings"
             self._encoders[place.fingerprint] = SentenceEncoder(
-                place, cache=cache, progress=self.progress, precision=self.settings.precision
+                place,
+                cache=cache,
+                progress=self.progress,
+                precision=self.settings.precision,
+                mapper=self.mapper if self.settings.cluster else None,
             )
         return self._encoders[place.fingerprint]
 
@@ -199,6 +213,7 @@ class Runner:
             force=tools.force,
             locate=self._encoder(stage).locate,
             encoder=tools.encoder,
+            mapper=tools.mapper,
             round=self.round,
             reviews=tools.reviews,
         )
