@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import tripletkit
 from tripletkit.addresses import Place, as_place
 from tripletkit.books import REFUSED, find_books
+from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
 from tripletkit.language.normalise import normalised_by
@@ -68,6 +69,15 @@ class Tools:
         return self.settings.output / "cache"
 
     @cached_property
+    def mapper(self) -> Mapper:
+        """Where work is done: in this process, or on the cluster of the settings."""
+        if self.settings.cluster is None:
+            return InProcess()
+        from tripletkit.cluster.ray_mapper import RayMapper  # Ray is for clusters only
+
+        return RayMapper(self.settings.cluster, workers=self.settings.workers, progress=self.progress)
+
+    @cached_property
     def base_encoder(self) -> EncoderFolder:
         """The encoder of the settings. For "auto", the encoder that the output folder was first created with."""
         name = self.settings.encoder
@@ -92,7 +102,11 @@ class Tools:
 
         if place.fingerprint not in self._encoders:
             self._encoders[place.fingerprint] = SentenceEncoder(
-                place, cache=self.cache / "embeddings", progress=self.progress, precision=self.settings.precision
+                place,
+                cache=self.cache / "embeddings",
+                progress=self.progress,
+                precision=self.settings.precision,
+                mapper=self.mapper if self.settings.cluster else None,
             )
         return self._encoders[place.fingerprint]
 
@@ -230,6 +244,7 @@ class Runner:
             force=tools.force,
             locate=self._encoder(stage).locate,
             encoder=tools.encoder,
+            mapper=tools.mapper,
             round=self.round,
             reviews=tools.reviews,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tripletkit.addresses import Place
+from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.errors import REPORT, TableError, TripletkitError
 from tripletkit.progress import Progress
 from tripletkit.reviews import Decisions
@@ -73,6 +74,7 @@ class Job:
     force: bool = False  # reuse nothing that an earlier run kept
     locate: Callable[[], EncoderFolder]  # the base encoder; for mining from round 2 on, the last round's
     encoder: Callable[[EncoderFolder], Encoder]  # its vectors, cached in the output folder
+    mapper: Mapper = field(default_factory=InProcess)  # hands out what is done book by book
     round: int = 1  # of mining and training
     reviews: Decisions = field(default_factory=Decisions)  # what people decided
 
