@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ import pytest
 from tests.book import write_book
 from tests.conftest import ANY_COSINE
 from tripletkit import Project, store
-from tripletkit.addresses import Address, as_place
+from tripletkit.addresses import Address, as_place, file_sizes
 from tripletkit.errors import TableError
 from tripletkit.rounds import RoundStore
 from tripletkit.schemas import DROPPED, MENTIONS, PASSAGES, TERMS, TRIPLETS, Table, make_table
@@ -36,7 +36,7 @@ def row(table: Table, **values: object) -> dict[str, object]:
     return {name: blank.get(column.dtype, []) for name, column in table.columns.items()} | values
 
 
-def rows(table: Table, *given: dict[str, object]) -> pl.DataFrame:
+def rows(table: Table, *given: Mapping[str, object]) -> pl.DataFrame:
     return make_table(table, [row(table, **values) for values in given])
 
 
@@ -46,22 +46,6 @@ def passages(*ids: str) -> pl.DataFrame:
 
 def dropped(item: str, stage: str = "extract") -> dict[str, object]:
     return {"stage": stage, "item": item, "related": None, "reason": "r", "detail": None}
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """A bucket on an S3 server of this machine."""
-    moto = pytest.importorskip("moto.server")
-    pytest.importorskip("s3fs")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    with pytest.MonkeyPatch.context() as patched:
-        for name, value in {"ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "us-east-1"}.items():
-            patched.setenv(f"AWS_{name}", value)
-        patched.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-        fsspec.filesystem("s3").mkdir("bucket")
-        yield "s3://bucket"
-    server.stop()
 
 
 @pytest.fixture(params=[*WAYS, "s3"])
@@ -117,7 +101,7 @@ def test_the_hash_of_a_table_follows_its_rows(kept: Store) -> None:
 
 
 def names(kept: Store) -> set[str]:
-    return {file for file in store.file_sizes(kept.folder) if not file.startswith("manifests")}
+    return {file for file in file_sizes(kept.folder) if not file.startswith("manifests")}
 
 
 def test_what_is_no_longer_named_is_removed(tmp_path: Path) -> None:
@@ -260,7 +244,7 @@ def assert_equal_rows(one: Project, other: Project) -> None:
 
 @pytest.mark.slow
 def test_by_book_has_the_rows_of_files(as_files: Project, made: Callable[..., Project], tmp_path: Path) -> None:
-    shutil.copytree(as_files.settings.output / "cache", tmp_path / "out" / "cache")  # type: ignore[operator]
+    shutil.copytree(as_files.store.work / "cache", tmp_path / "out" / "cache")
     by_book = made(tmp_path / "out", tables="by_book")
     assert_equal_rows(by_book, as_files)
     assert not list((tmp_path / "out").glob("*.parquet"))
@@ -276,7 +260,7 @@ def test_books_and_output_in_memory_have_the_rows_of_files(as_files: Project, ma
     assert_equal_rows(in_memory, as_files)
     assert sorted(in_memory.table("books")["path"]) == ["memory://library/a.pdf", "memory://library/b.pdf"]
     proposals = Address(f"{in_memory.settings.output}/proposals.txt").read_text()
-    assert proposals == (as_files.settings.output / "proposals.txt").read_text()  # type: ignore[union-attr]
+    assert proposals == (as_files.store.work / "proposals.txt").read_text()
 
 
 @pytest.mark.slow
