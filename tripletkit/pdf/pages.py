@@ -28,7 +28,7 @@ from tripletkit.pdf.reader import (
     read_outline,
     read_page,
 )
-from tripletkit.pdf.words import NO_SIGNS, Signs, Word, is_on_a_page, word_text
+from tripletkit.pdf.words import NO_SIGNS, Signs, Word, Words, is_on_a_page, word_text
 from tripletkit.pdf.workers import FAULT, begin_step, describe_fault
 
 if TYPE_CHECKING:
@@ -363,7 +363,7 @@ def _page_by_pdfplumber(number: int, page: PlumberPage, skip: Mapping[str, str])
     words = _safe_words(number, page, skip)
     if words is None:
         return _empty(number, "", "pdfplumber cannot read it")
-    return _with_lines(RawPage(number, "", float(page.width), float(page.height), [], images=0), words)
+    return _with_lines(RawPage(number, "", float(page.width), float(page.height), Words.of(()), images=0), words)
 
 
 def _plumber_words(page: PlumberPage) -> Iterator[Word]:
@@ -390,8 +390,8 @@ def _plumber_words(page: PlumberPage) -> Iterator[Word]:
 def _with_lines(page: RawPage, words: list[Word] | None = None) -> ReadPage:
     """The page's lines, made of ``words`` if they are given, else of its own. Its words are not kept."""
     signs = page.signs if words is None else NO_SIGNS
-    page = page if words is None else replace(page, words=list(filter(is_on_a_page, words)))
-    texts = [word.text for word in page.words]
+    page = page if words is None else replace(page, words=Words.of(filter(is_on_a_page, words)))
+    texts = page.words.texts
     chars, problem = sum(map(len, texts)), complaint(texts, signs.lost)
     return ReadPage(page.number, page.label, page.height, chars, page.images, page_lines(page), problem, signs=signs)
 

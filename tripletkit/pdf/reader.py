@@ -22,7 +22,7 @@ import pypdfium2.raw as raw
 
 from tripletkit.errors import SourceError
 from tripletkit.pdf.glyphs import Frame, drawn_shapes
-from tripletkit.pdf.words import NO_SIGNS, Signs, Word, clean, page_words
+from tripletkit.pdf.words import NO_SIGNS, Signs, Words, clean, page_words
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -43,7 +43,7 @@ class RawPage:
     label: str
     width: float
     height: float
-    words: list[Word]
+    words: Words
     images: int
     signs: Signs = NO_SIGNS
     frames: tuple[Frame, ...] = ()

@@ -11,12 +11,15 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import chain, groupby, islice
+from functools import lru_cache
+from itertools import chain, compress, groupby, islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pypdfium2.raw as raw
 
 from tripletkit.pdf.glyph_names import END_MARKS, UNREAD_SIGN, font_names, sign_text
@@ -25,14 +28,10 @@ from tripletkit.pdf.raised import as_signs, compose, height, is_note
 
 #: PDFium marks a hyphen at a line's end, which it undoes, with one of these.
 HYPHEN_MARKS = "\x02\ufffe"
-#: A word ends behind each of PDFium's hyphen marks: what follows stands on the next line.
-_WORD = re.compile(rf"[^\s\x00\u200b{HYPHEN_MARKS}]+[{HYPHEN_MARKS}]?|[{HYPHEN_MARKS}]")
-_CUT = re.compile(f"[{HYPHEN_MARKS}]")
 #: Text further away than this is on no page: a PDF's pages are at most 14,400 points wide and high.
 FAR_PT = 500_000.0
-#: Start, end, whether white space or a page's start stood before it, whether it is a note's mark, and a character that
-#: has its size and baseline.
-_Part = tuple[int, int, bool, bool, int]
+#: Start, end, whether white space or a page's start stood before it, whether it is a note's mark, and its size and baseline.
+_Part = tuple[int, int, bool, bool, Run]
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
 #: Accents as glyphs of their own, with what composes them.
 _COMBINING = dict(
@@ -50,6 +49,11 @@ _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _INNER = re.compile(r"\d(?<=[^\W\d_]\d)")
 #: Words that may hold other signs than their codes say: all but longer words of letters.
 _ODD = re.compile(r"(?<!\S)(?![A-Za-z]{4,}[.,;:?!\x02\ufffe]?(?!\S))\S+")
+#: Characters that a word may have to be cleaned of.
+_NOT_PLAIN = re.compile(r"[^\s!-~]")
+#: Codes of white space; none is greater.
+_SPACES = [match.start() for match in re.finditer(r"[\s\x00\u200b]", "".join(map(chr, range(0x3001))))]
+_IS_SPACE = np.isin(np.arange(0x3002), _SPACES)
 #: The first code of a private area that no font uses for text.
 _PRIVATE = 0x100000
 #: Words without one of these hold no raised or lowered number and no footnote's mark.
@@ -88,6 +92,47 @@ class Word:
     aside: bool = False  # turned, invisible or outside of the visible page, where most of the page is not
 
 
+#: Rows of `Words.numbers`.
+X0, X1, TOP, BOTTOM, BASELINE, SIZE = range(6)
+_values = attrgetter("text", "x0", "x1", "top", "bottom", "baseline", "size", "style", "space", "note", "aside")
+
+
+@dataclass(slots=True, eq=False)
+class Words:
+    """The words of a page as columns, as they are many. ``numbers`` has a row for each of x0, x1, top … size."""
+
+    texts: list[str]
+    numbers: npt.NDArray[np.float64]
+    styles: list[str]
+    spaces: list[bool]
+    notes: list[bool]
+    asides: list[bool]
+
+    @classmethod
+    def of(cls, words: Iterable[Word]) -> Words:
+        """The columns of these words."""
+        texts, *numbers, styles, spaces, notes, asides = [*zip(*map(_values, words), strict=True)] or [()] * 11
+        return cls(list(texts), np.array(numbers, float), *map(list, (styles, spaces, notes, asides)))
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __iter__(self) -> Iterator[Word]:
+        return iter(self.part(0, len(self)))
+
+    def part(self, start: int, end: int) -> list[Word]:
+        """The words from ``start`` to ``end``."""
+        held = slice(start, end)
+        flags = self.styles[held], self.spaces[held], self.notes[held], self.asides[held]
+        return list(map(Word, self.texts[held], *self.numbers[:, held].tolist(), *flags))
+
+    def where(self, kept: Sequence[bool]) -> Words:
+        """The words for which ``kept`` is true."""
+        lists = self.styles, self.spaces, self.notes, self.asides
+        columns = (list(compress(column, kept)) for column in lists)
+        return Words(list(compress(self.texts, kept)), self.numbers[:, np.array(kept, bool)], *columns)
+
+
 def clean(text: str) -> str:
     """NFKC (ligatures become letters; raised signs stay), control and zero-width characters gone, white space made one space."""
     if not text.isascii():
@@ -111,47 +156,50 @@ def page_words(
     visible: tuple[float, float, float, float],
     top: float,
     names: Mapping[str, Mapping[int, str]],
-) -> tuple[list[Word], Signs]:
+) -> tuple[Words, Signs]:
     """Words in file order, measured from the left edge and ``top``; and what became of characters without a meaning.
 
     ``visible`` holds the left, bottom, right and top edge of what is seen, in the PDF's own coordinates. ``names``: of
     glyphs, by font and code, beside those of the fonts' files.
     """
-    glyphs, left = Glyphs(text), visible[0]
+    glyphs = Glyphs(text)
     read = string = glyphs.string()
     signs, longer = Signs(len(_MEANINGLESS.findall(read))), dict[int, str]()
-    spans = _spans(read)
-    starts = [start for start, _ in spans]
-    runs = glyphs.runs(starts) if spans else []
+    starts, ends = _spans(read)
+    runs = glyphs.runs(starts)
     glyphs.meet([match.start() for match in _INNER.finditer(read)])
     if glyphs.unmapped or signs.lost:
         string, signs, longer = _with_names(read, glyphs, names)
     string = _with_accents(string, glyphs)
-    if not (spans := spans if string == read else _spans(string)):
-        return [], signs
-    string, (first, ends, spaces, notes, bases) = _parts(string, spans, glyphs, longer)
-    runs = runs if bases == starts else glyphs.runs(bases)
-    texts = [string[start:end] for start, end in zip(first, ends, strict=True)]
-    texts = [text if text.isascii() and text.isprintable() else word_text(text) for text in texts]
-    texts = [text.translate(longer) for text in texts] if longer else texts
-    x0, x1, low, high = _boxes(glyphs, first, [end - 1 for end in ends])
+    if string != read:
+        before, (starts, ends) = starts, _spans(string)
+        runs = runs if starts == before else glyphs.runs(starts)
+    if not starts:
+        return Words.of(()), signs
+    string, (starts, ends, spaces, notes, runs) = _parts(string, starts, ends, runs, glyphs, longer)
+    texts = _texts(string, starts, ends, longer)
     baselines, sizes, styles, hows = zip(*runs, strict=True)
+    x0, x1, low, high = boxes = _boxes(glyphs, starts, ends)
+    places = x0 - visible[0], x1 - visible[0], top - high, top - low, top - np.array(baselines)
+    words = Words(texts, np.array([*places, sizes]), list(styles), spaces, notes, [False] * len(texts))
     if min(sizes) <= 0:
-        sizes = tuple(s if s > 0 else max(b - a, 1.0) for s, a, b in zip(sizes, low, high, strict=True))
-    sides = ([x - left for x in x0], [x - left for x in x1]) if left else (x0, x1)
-    heights = ([top - y for y in of] for of in (high, low, baselines))
-    words = list(map(Word, texts, *sides, *heights, sizes, styles, spaces, notes))
-    edges = min(x0), min(low), max(x1), max(high)
-    if edges[0] < visible[0] or edges[1] < visible[1] or edges[2] > visible[2] or edges[3] > visible[3]:
-        seen = map(partial(_is_seen, visible), x0, x1, low, high)
+        words.numbers[SIZE] = np.where(words.numbers[SIZE] > 0, words.numbers[SIZE], np.maximum(high - low, 1.0))
+    if not (seen := _are_seen(visible, *boxes)).all():
         hows = tuple(how or ("" if inside else "outside") for how, inside in zip(hows, seen, strict=True))
     if any(hows):
-        _set_aside(words, hows, page, left, top)
-    if not all(map(_within_bounds, (edges, set(sizes), set(baselines)))) or not math.isfinite(
-        sum(map(sum, (x0, x1, low, high)))
-    ):
-        words = list(filter(is_on_a_page, words))
-    return words if all(texts) else [word for word in words if word.text], signs
+        _set_aside(words, hows, page, visible[0], top)
+    on_page = (np.abs(words.numbers) < FAR_PT).all(axis=0)  # not so for what is no number
+    if not (on_page.all() and all(texts)):
+        words = words.where([bool(text) and there for text, there in zip(texts, on_page.tolist(), strict=True)])
+    return words, signs
+
+
+def _texts(string: str, starts: Sequence[int], ends: Sequence[int], longer: dict[int, str]) -> list[str]:
+    """The text of each word, cleaned."""
+    texts = [string[start:end] for start, end in zip(starts, ends, strict=True)]
+    for i in {max(bisect_right(starts, match.start()) - 1, 0) for match in _NOT_PLAIN.finditer(string)}:
+        texts[i] = word_text(texts[i])
+    return [text.translate(longer) for text in texts] if longer else texts
 
 
 def _with_names(read: str, glyphs: Glyphs, names: Mapping[str, Mapping[int, str]]) -> tuple[str, Signs, dict[int, str]]:
@@ -183,46 +231,40 @@ def _is_last(string: str, index: int) -> bool:
 
 def is_on_a_page(word: Word) -> bool:
     """Whether a page can hold a word that stands there, in letters of that size."""
-    return _within_bounds((word.x0, word.x1, word.top, word.bottom, word.baseline, word.size))
+    values = word.x0, word.x1, word.top, word.bottom, word.baseline, word.size
+    return all(-FAR_PT < value < FAR_PT for value in values)
 
 
-def _within_bounds(values: Collection[float]) -> bool:
-    # Where one of them is no number, the sum is none; min and max would not show it.
-    return min(values) > -FAR_PT and max(values) < FAR_PT and math.isfinite(sum(values))
-
-
-def _boxes(glyphs: Glyphs, firsts: Sequence[int], lasts: Sequence[int]) -> tuple[Sequence[float], ...]:
+def _boxes(glyphs: Glyphs, starts: Sequence[int], ends: Sequence[int]) -> tuple[npt.NDArray[np.float64], ...]:
     """Left, right, bottom and top of words: those of their first and their last character."""
-    x0, right, low, high = glyphs.boxes(firsts)
-    _, x1, bottom, above = glyphs.boxes(lasts)
-    # Comparisons, as min and max are calls.
-    return (
-        x0,
-        [a if a > b else b for a, b in zip(x1, right, strict=True)],
-        [a if a < b else b for a, b in zip(low, bottom, strict=True)],
-        [a if a > b else b for a, b in zip(high, above, strict=True)],
-    )
+    x0, right, low, high = map(np.array, glyphs.boxes(starts))
+    _, x1, bottom, above = map(np.array, glyphs.boxes([end - 1 for end in ends]))
+    return x0, np.fmax(x1, right), np.fmin(low, bottom), np.fmax(high, above)
 
 
-def _is_seen(visible: tuple[float, float, float, float], x0: float, x1: float, low: float, high: float) -> bool:
-    """Whether more than a point of a word is inside of the visible page."""
+def _are_seen(
+    visible: tuple[float, float, float, float],
+    x0: npt.NDArray[np.float64],
+    x1: npt.NDArray[np.float64],
+    low: npt.NDArray[np.float64],
+    high: npt.NDArray[np.float64],
+) -> npt.NDArray[np.bool_]:
+    """Whether more than a point of each word is inside of the visible page."""
     left, bottom, right, top = visible
-    return x1 >= left + 1 and x0 <= right - 1 and high >= bottom + 1 and low <= top - 1
+    return (x1 >= left + 1) & (x0 <= right - 1) & (high >= bottom + 1) & (low <= top - 1)
 
 
-def _set_aside(words: Sequence[Word], hows: Sequence[str], page: raw.FPDF_PAGE, left: float, top: float) -> None:
+def _set_aside(words: Words, hows: Sequence[str], page: raw.FPDF_PAGE, left: float, top: float) -> None:
     """Mark words that are turned, invisible, outside of the visible page, or white on nothing, unless most of it is so."""
-    reasons: dict[str, list[Word]] = defaultdict(list)
-    for word, how in zip(words, hows, strict=True):
-        reasons[how].append(word)
-    letters = sum(len(word.text) for word in words)
-    for how in reasons.keys() - {""}:
-        held = reasons[how]
-        if sum(len(word.text) for word in held) <= 0.5 * letters:
+    lengths = list(map(len, words.texts))
+    x0, x1, above, below, *_ = words.numbers.tolist()
+    for how in set(hows) - {""}:
+        held = [i for i, other in enumerate(hows) if other == how]
+        if sum(lengths[i] for i in held) <= 0.5 * sum(lengths):
             behind = grounds(page, left, top) if how == "white" else []
-            for word in held:
-                x, y = (word.x0 + word.x1) / 2, (word.top + word.bottom) / 2
-                word.aside |= not any(g.x0 <= x <= g.x1 and g.top <= y <= g.bottom for g in behind)
+            for i in held:
+                x, y = (x0[i] + x1[i]) / 2, (above[i] + below[i]) / 2
+                words.asides[i] = not any(g.x0 <= x <= g.x1 and g.top <= y <= g.bottom for g in behind)
 
 
 def _with_accents(string: str, glyphs: Glyphs) -> str:
@@ -272,29 +314,43 @@ def _compose_at(
         chars[at + 1] = NOTHING
 
 
-def _spans(string: str) -> list[tuple[int, int]]:
-    return [match.span() for match in _WORD.finditer(string)]
+def _spans(string: str) -> tuple[list[int], list[int]]:
+    """Where words start and end: at white space, and behind each of PDFium's hyphen marks, as the next line follows."""
+    codes = np.frombuffer(string.encode("utf-32-le", "surrogatepass"), np.uint32)
+    inside = np.zeros(len(codes) + 2, bool)
+    inside[1:-1] = ~_IS_SPACE[np.minimum(codes, len(_IS_SPACE) - 1)]
+    parted = inside[1:] != inside[:-1]
+    starts, ends = parted & inside[1:], parted & inside[:-1]
+    for mark in filter(string.__contains__, HYPHEN_MARKS):
+        behind = np.flatnonzero(codes == ord(mark)) + 1
+        ends[behind] = True
+        starts[behind] = inside[behind + 1]
+    return np.flatnonzero(starts).tolist(), np.flatnonzero(ends).tolist()
 
 
 def _parts(
-    string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs, longer: dict[int, str]
+    string: str,
+    starts: Sequence[int],
+    ends: Sequence[int],
+    runs: Sequence[Run],
+    glyphs: Glyphs,
+    longer: dict[int, str],
 ) -> tuple[str, list[list[Any]]]:
     """The page's characters with raised and lowered signs in Unicode, and columns of its words, marks of notes apart.
 
     Signs that stand for a longer text are added to ``longer``.
     """
-    has_cut = any(mark in string for mark in HYPHEN_MARKS)  # quicker than to search
-    cut = {0, *(match.end() for match in _CUT.finditer(string))} if has_cut else {0}
-    starts, ends = map(list, zip(*spans, strict=True))
+    cut = {0, *ends}  # where a word follows at once, a hyphen mark ends the one before it
     spaces = [start not in cut for start in starts]
     # Columns of the page, as words are many: those of _Part.
-    columns: list[list[Any]] = [starts, ends, spaces, [False] * len(spans), starts.copy()]
+    columns: list[list[Any]] = [list(starts), list(ends), spaces, [False] * len(starts), list(runs)]
     signs: list[tuple[int, int, str]] = []
     mixed = [
-        (i, list(_raised_parts(string, spans[i], spaces[i], runs, signs))) for i, runs in _mixed(string, spans, glyphs)
+        (i, list(_raised_parts(string, (starts[i], ends[i]), spaces[i], held, signs)))
+        for i, held in _mixed(string, starts, ends, glyphs)
     ]
-    for i, held in reversed(mixed):
-        for column, values in zip(columns, zip(*held, strict=True), strict=True):
+    for i, parts in reversed(mixed):
+        for column, values in zip(columns, zip(*parts, strict=True), strict=True):
             column[i : i + 1] = values
     for place, length, text in reversed(signs):
         shown = text if len(text) == length else _placed(text, longer) + NOTHING * (length - 1)
@@ -308,18 +364,21 @@ def _placed(text: str, longer: dict[int, str]) -> str:
     return chr(_PRIVATE + len(longer) - 1)
 
 
-def _mixed(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> Iterator[tuple[int, list[Run]]]:
+def _mixed(
+    string: str, starts: Sequence[int], ends: Sequence[int], glyphs: Glyphs
+) -> Iterator[tuple[int, list[Run]]]:
     """Words with a number in which sizes or baselines differ: their indexes, and the run of each character."""
-    starts = [start for start, _ in spans]
-    found = [match.span() for match in _MAY_RISE.finditer(string)]
-    owners = [bisect_right(starts, first) - 1 for first, _ in found]
+    places: dict[int, list[int]] = defaultdict(list)
+    for match in _MAY_RISE.finditer(string):
+        places[bisect_right(starts, match.start()) - 1] += match.start(), match.end() - 1
     # Most words are one text object: asked at the ends of the word and of its numbers.
-    edges = [(spans[i][0], first, end - 1, spans[i][1] - 1) for i, (first, end) in zip(owners, found, strict=True)]
-    objects = zip(*map(glyphs.objects, zip(*edges, strict=True)), strict=True)
-    mixed = sorted({i for i, (a, b, c, d) in zip(owners, objects, strict=True) if not a == b == c == d})
-    runs = iter(glyphs.runs([place for i in mixed for place in range(*spans[i])]))
+    asked = [list({starts[i], *held, ends[i] - 1}) for i, held in places.items()]
+    objects = iter(glyphs.objects(list(chain.from_iterable(asked))))
+    several = [len(set(islice(objects, len(held)))) > 1 for held in asked]
+    mixed = list(compress(places, several))
+    runs = iter(glyphs.runs([place for i in mixed for place in range(starts[i], ends[i])]))
     for i in mixed:
-        held = list(islice(runs, spans[i][1] - spans[i][0]))
+        held = list(islice(runs, ends[i] - starts[i]))
         if len(set(held)) > 1:
             yield i, held
 
@@ -340,19 +399,19 @@ def _raised_parts(
         opens = level > 0 and not before and after < end and _opens_note(string, start, after)
         if opens or (level > 0 and is_note(text, before)):
             if place > first:
-                yield first, place, space, False, min(max(first, main), place - 1)
-            yield place, after, space and place == start, True, place
+                yield first, place, space, False, runs[min(max(first, main), place - 1) - start]
+            yield place, after, space and place == start, True, runs[place - start]
             first, space = after, False
         elif level > 0 and string[after : after + 1] in ("/", "⁄") and 0 not in heights[after + 1 - start :]:
             if before:  # "1 1/2" is not 11/2
-                yield first, place, space, False, min(max(first, main), place - 1)
+                yield first, place, space, False, runs[min(max(first, main), place - 1) - start]
                 first, space = place, True
             break
         elif level > 0 or (level and before):
             signs.append((place, len(text), as_signs(text, before, up=level > 0)))
         place = after
     if first < end:
-        yield first, end, space, False, max(first, main)
+        yield first, end, space, False, runs[max(first, main) - start]
 
 
 def _opens_note(string: str, start: int, end: int) -> bool:
