@@ -13,11 +13,11 @@ from tripletkit.pdf.lines import page_lines, with_underscores
 from tripletkit.pdf.paragraphs import without_notes
 from tripletkit.pdf.raised import as_signs, compose, with_carets
 from tripletkit.pdf.reader import RawPage, open_pdf, read_page
-from tripletkit.pdf.words import Word, Words, word_text
+from tripletkit.pdf.words import Word, word_text
 
 
 def lines_of(words: list[Word]) -> list[str]:
-    return [line.text for line in page_lines(RawPage(1, "", 400, 600, Words.of(words), 0))]
+    return [line.text for line in page_lines(RawPage(1, "", 400, 600, words, 0))]
 
 
 def row(text: str, x0: float, y: float) -> list[Word]:
@@ -55,7 +55,7 @@ def test_a_few_words_on_each_side_are_no_columns() -> None:
 
 
 def test_a_sign_in_smaller_letters_opens_a_footnote() -> None:
-    (line,) = page_lines(RawPage(1, "", 400, 600, Words.of([word("†", 20, size=7), *row("the older form", 27, 100)]), 0))
+    (line,) = page_lines(RawPage(1, "", 400, 600, [word("†", 20, size=7), *row("the older form", 27, 100)], 0))
     assert line.notes == (0,)
 
 
@@ -69,14 +69,14 @@ def test_a_drop_cap_stands_with_its_word_on_the_first_line() -> None:
 def test_a_raised_mark_is_a_word_of_its_own_and_an_exponent_is_not() -> None:
     text = [word("rivers.", 20), word("9", 55, y=96, size=6, space=False, note=True)]
     assert lines_of(text) == ["rivers. 9"]
-    (line,) = page_lines(RawPage(1, "", 400, 600, Words.of(text), 0))
+    (line,) = page_lines(RawPage(1, "", 400, 600, text, 0))
     assert line.notes == (1,)
     assert lines_of([word("x", 20), word("2", 25, y=96, size=6, space=False)]) == ["x²"]
 
 
 def test_cells_of_a_table_make_gaps() -> None:
     cells = [word(text, x) for text, x in (("Depth", 20), ("Speed", 100), ("Width", 180))]
-    (line,) = page_lines(RawPage(1, "", 400, 600, Words.of(cells), 0))
+    (line,) = page_lines(RawPage(1, "", 400, 600, cells, 0))
     assert (line.text, line.gaps) == ("Depth Speed Width", 2)
 
 
@@ -120,7 +120,7 @@ def test_every_word_is_in_exactly_one_line(parts: list[tuple[str, int, int]]) ->
 
 
 def test_a_stroke_on_the_baseline_is_an_underscore_and_one_elsewhere_is_not() -> None:
-    words = Words.of([word("pop", 50), word("change", 69), word("is", 110)])
+    words = [word("pop", 50), word("change", 69), word("is", 110)]
     joined = with_underscores(words, [Frame(65, 99.5, 69, 100.3)])
     assert [(w.text, w.x0, w.x1) for w in joined] == [("pop_change", 50, 99), ("is", 110, 120)]
     for stroke in (Frame(65, 90, 69, 90.8), Frame(80, 99.5, 84, 100.3), Frame(99, 99.5, 103, 100.3)):
@@ -181,7 +181,7 @@ def test_signs_of_words_that_the_file_sets_apart() -> None:
         word("12", 70, y=96, size=6),
     ]
     words += [word(",", 76), word("A", 90), word("−1", 95, y=96, size=6), word("n", 110)]
-    (line,) = page_lines(RawPage(1, "", 400, 600, Words.of(words), 0))
+    (line,) = page_lines(RawPage(1, "", 400, 600, words, 0))
     assert (line.text, without_notes(line)) == ("r². Galton, 12 A⁻¹ n", "r². Galton, A⁻¹ n")
 
 
@@ -328,5 +328,5 @@ def test_index_columns_that_the_file_holds_row_by_row(sign: int, columns: int) -
     for at, (one, other) in enumerate(zip(names, names[::sign], strict=True)):
         y = 80 + 12 * at
         words += [*row(f"{one} {at + 3}", 20, y), *row(f"{other} {at + 5}", 210, y)]
-    lines = page_lines(RawPage(1, "", 400, 600, Words.of(words), 0))
+    lines = page_lines(RawPage(1, "", 400, 600, words, 0))
     assert len({line.column for line in lines if line.column >= 0}) == columns

@@ -11,16 +11,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, islice, pairwise
+from operator import attrgetter
 from statistics import median
-from typing import TypeVar
-
-import numpy as np
 
 from tripletkit.language.layout_words import ONE_LETTER_WORDS
 from tripletkit.pdf.glyphs import Frame
 from tripletkit.pdf.raised import as_signs, has_signs, height, is_note
 from tripletkit.pdf.reader import RawPage
-from tripletkit.pdf.words import SIZE, TOP, X0, X1, Word, Words
+from tripletkit.pdf.words import Word
 
 #: A wider gap (in font sizes) between words on one baseline starts a new fragment. Justified text stays under it.
 FRAGMENT_GAP = 1.6
@@ -36,7 +34,7 @@ FEWEST_ENTRIES = 15
 WIDE_BLOCK, MOST_WIDE = 0.75, 0.25
 #: What follows a raised sign or a note's mark without a space, even where the file starts a new line for it.
 _CLOSING = frozenset(".,;:!?)]}”’")
-T = TypeVar("T")
+_TEXT = attrgetter("text", "style", "size", "space", "note")
 
 
 @dataclass(slots=True)
@@ -72,11 +70,7 @@ class Line:
 
 @dataclass(slots=True)
 class _Fragment:
-    """Words of a page from ``start`` to ``end``."""
-
-    page: Words
-    start: int
-    end: int
+    words: list[Word]
     x0: float
     x1: float
     top: float
@@ -84,18 +78,11 @@ class _Fragment:
     baseline: float
     size: float
     widest: float = math.inf  # no gap between its words is wider
-    even: bool = True  # all words are of one size
-
-    @property
-    def words(self) -> list[Word]:
-        return self.page.part(self.start, self.end)
 
 
 def page_lines(page: RawPage) -> list[Line]:
     """Every word of the page, in exactly one line; lines in reading order, behind them those that are no part of it."""
-    text, asides = page.words, Words.of(())
-    if any(text.asides):
-        text, asides = text.where([not aside for aside in text.asides]), text.where(text.asides)
+    text = [word for word in page.words if not word.aside]
     lower_drop_caps(text)
     fragments = words_to_fragments(with_underscores(text, page.strokes))
     gutters = find_gutters(fragments)
@@ -106,20 +93,22 @@ def page_lines(page: RawPage) -> list[Line]:
             middle = (line.top + line.bottom) / 2
             if frame.top < middle < frame.bottom and frame.x0 - 1 <= line.x0 and line.x1 <= frame.x1 + 1:
                 line.frame = number
-    apart = words_to_fragments(asides)
-    return [*lines, *(replace(_line(page.number, 0, [f], f.x0, f.x1), aside=True) for f in apart)]
+    asides = words_to_fragments(word for word in page.words if word.aside)
+    return [*lines, *(replace(_line(page.number, 0, [f], f.x0, f.x1), aside=True) for f in asides)]
 
 
-def with_underscores(words: Words, strokes: Sequence[Frame]) -> Words:
+def with_underscores(words: list[Word], strokes: Sequence[Frame]) -> list[Word]:
     """Two words with nothing between them but a stroke on the baseline are one: "pop_change", not "pop change"."""
-    if not strokes or not _may_join(words, strokes):
+    if not strokes:
         return words
-    first, *others = words
-    joined = [first]
-    for word in others:
+    near = {int(stroke.x0) + d for stroke in strokes for d in (-2, -1, 0, 1)}
+    joined = words[:1]
+    for word in islice(words, 1, None):
         before = joined[-1]
-        if any(
-            -1 < stroke.x0 - before.x1 < 2
+        end = before.x1
+        # Hardly a word ends where a stroke starts: cheap to ask first.
+        if int(end) in near and any(
+            -1 < stroke.x0 - end < 2
             and -1 < word.x0 - stroke.x1 < 2
             and abs(before.baseline - word.baseline) < 1
             and abs(stroke.top - before.baseline) < 0.3 * before.size
@@ -128,89 +117,57 @@ def with_underscores(words: Words, strokes: Sequence[Frame]) -> Words:
             joined[-1] = replace(before, text=f"{before.text}_{word.text}", x1=word.x1)
         else:
             joined.append(word)
-    return Words.of(joined)
+    return joined
 
 
-def _may_join(words: Words, strokes: Sequence[Frame]) -> bool:
-    """Whether a stroke fills the gap between two words, at any height."""
-    starts, ends = words.numbers[X0, 1:], words.numbers[X1, :-1]
-    lefts = np.sort([stroke.x0 for stroke in strokes])
-    near = np.searchsorted(lefts, ends - 2) < np.searchsorted(lefts, ends + 3)
-    return any(
-        -1 < stroke.x0 - end < 2 and -1 < start - stroke.x1 < 2
-        for end, start in zip(ends[near].tolist(), starts[near].tolist(), strict=True)
-        for stroke in strokes
-    )
-
-
-def lower_drop_caps(words: Words) -> None:
+def lower_drop_caps(words: Sequence[Word]) -> None:
     """Give a chapter's big first letter the place of the word that it begins, so that it stands on the first line."""
-    sizes = words.numbers[SIZE]
-    for at in np.flatnonzero(sizes[:-1] >= 1.6 * sizes[1:]).tolist():
-        cap, word = words.part(at, at + 2)
-        if len(cap.text) == 1 and cap.text.isupper() and word.text[0].isalpha():
+    for cap, word in pairwise(words):
+        if len(cap.text) == 1 and cap.text.isupper() and cap.size >= 1.6 * word.size and word.text[0].isalpha():
             gap = word.x0 - cap.x1
             if not (
                 -0.2 * cap.size <= gap <= 0.6 * word.size
                 and cap.top - word.size <= word.top < word.baseline < cap.baseline + 1
             ):
                 continue
-            words.numbers[TOP:, at] = words.numbers[TOP:, at + 1]
+            cap.size, cap.baseline, cap.top, cap.bottom = word.size, word.baseline, word.top, word.bottom
             # "A new": some letters are words.
             if cap.text not in ONE_LETTER_WORDS or gap < 0.15 * word.size:
-                words.numbers[X1, at], words.spaces[at + 1] = word.x0, False
+                cap.x1, word.space = word.x0, False
 
 
-def words_to_fragments(words: Words) -> list[_Fragment]:
+def words_to_fragments(words: Iterable[Word]) -> list[_Fragment]:
     """Join words that follow each other on one baseline, as long as the gap stays small."""
     fragments: list[_Fragment] = []
     last: _Fragment | None = None
-    stops, gaps = _chains(words)
-    x0s, x1s, tops, bottoms, baselines, sizes = words.numbers.tolist()
-    at, count = 0, len(words)
-    while at < count:
-        stop, baseline, word_size = stops[at], baselines[at], sizes[at]
-        # Comparisons and not min, max and abs, as these are calls.
+    for word in words:
+        # No call, comparisons and not min, max and abs: this is done for every word of a book.
         if last is not None:
-            size = last.size if last.size > word_size else word_size
-            gap, shift = x0s[at] - last.x1, baseline - last.baseline
-            level = -0.2 * size <= shift <= 0.2 * size
+            size = last.size if last.size > word.size else word.size
+            gap, shift = word.x0 - last.x1, word.baseline - last.baseline
         if (
             last is None
             or not -0.6 * size <= gap <= FRAGMENT_GAP * size
             # Sub- and superscripts: smaller, close by, and overlapping the line's height.
-            or not (level or (gap <= 0.5 * size and -0.6 * size <= shift <= 0.6 * size))
+            or not (-0.2 * size <= shift <= 0.2 * size or (gap <= 0.5 * size and -0.6 * size <= shift <= 0.6 * size))
         ):
-            top, bottom, widest = min(tops[at:stop]), max(bottoms[at:stop]), max(gaps[at + 1 : stop], default=0.0)
-            widest = widest if widest > 0 else 0.0
-            last = _Fragment(words, at, stop, x0s[at], x1s[stop - 1], top, bottom, baseline, word_size, widest)
+            last = _Fragment([word], word.x0, word.x1, word.top, word.bottom, word.baseline, word.size, 0.0)
             fragments.append(last)
-            at = stop
             continue
-        further = x1s[at] > last.x1
-        if not (level and further):  # what is true of a chain's first word may not be so of the others
-            stop = at + 1
-        last.end = stop
-        last.widest = max(last.widest, gap, *gaps[at + 1 : stop]) if further else math.inf
-        if further:  # else the next gap is measured from a word before it
-            last.x1 = x1s[stop - 1]
-        last.top, last.bottom = min(last.top, *tops[at:stop]), max(last.bottom, *bottoms[at:stop])
-        last.even &= word_size == last.size
-        if word_size > last.size:
-            last.size, last.baseline = word_size, baseline
-        at = stop
+        last.words.append(word)
+        if gap > last.widest:
+            last.widest = gap
+        if word.x1 > last.x1:
+            last.x1 = word.x1
+        else:  # the next gap is measured from a word before it
+            last.widest = math.inf
+        if word.top < last.top:
+            last.top = word.top
+        if word.bottom > last.bottom:
+            last.bottom = word.bottom
+        if word.size > last.size:
+            last.size, last.baseline = word.size, word.baseline
     return fragments
-
-
-def _chains(words: Words) -> tuple[list[int], list[float]]:
-    """For each word where the chain of words of one size on one baseline ends that it is in, and the gap before it."""
-    x0, x1, _, _, baseline, size = words.numbers
-    count = len(words)
-    gaps = x0[1:] - x1[:-1]
-    alike = (size[1:] == size[:-1]) & (baseline[1:] == baseline[:-1]) & (x1[1:] > x1[:-1])
-    near = (gaps >= -0.6 * size[1:]) & (gaps <= FRAGMENT_GAP * size[1:])
-    stops = np.append(np.flatnonzero(~(alike & near)) + 1, count)
-    return stops[np.searchsorted(stops, np.arange(count), "right")].tolist(), [0.0, *gaps.tolist()]
 
 
 def find_gutters(fragments: Sequence[_Fragment]) -> list[float]:
@@ -281,9 +238,9 @@ def _is_gutter(fragments: Sequence[_Fragment], x: float, previous: float, *, tex
 
 def _is_index(column: Sequence[_Fragment]) -> bool:
     """Whether a column's rows go down the alphabet and end in page numbers: two such columns are no table."""
-    first = [f.page.texts[f.start][:1].lower() for f in column]
+    first = [f.words[0].text[:1].lower() for f in column]
     steps = [a <= b for a, b in pairwise(letter for letter in first if letter.isalpha())]
-    numbered = sum(f.page.texts[f.end - 1][-1:].isdigit() for f in column)
+    numbered = sum(f.words[-1].text[-1:].isdigit() for f in column)
     return len(steps) >= FEWEST_ENTRIES and sum(steps) >= 0.9 * len(steps) and numbered >= 0.6 * len(column)
 
 
@@ -327,51 +284,38 @@ def _rows(fragments: Sequence[_Fragment]) -> list[list[_Fragment]]:
 
 
 def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: float) -> Line:
-    first, gaps, ordered, whole = row[0], 0, row, row[0].page
-    box = first.x0, first.x1, first.top, first.bottom, first.baseline
+    first, gaps = row[0], 0
+    words, box = first.words, (first.x0, first.x1, first.top, first.bottom, first.baseline)
     if len(row) > 1:
         ordered = sorted(row, key=lambda f: f.x0)
+        words = [word for f in ordered for word in f.words]
         gaps = sum(b.x0 - a.x1 > FRAGMENT_GAP * max(a.size, b.size) for a, b in pairwise(ordered))
         biggest = max(row, key=lambda f: (f.size, f.x1 - f.x0))
         sides = ordered[0].x0, max(f.x1 for f in row), min(f.top for f in row), max(f.bottom for f in row)
         box = *sides, biggest.baseline
-    text, styles = " ".join(_of(ordered, whole.texts)), "".join(_of(ordered, whole.styles))
+    parts, letters, sizes, spaces, marks = zip(*map(_TEXT, words), strict=True)
+    size, text, styles = sizes[0], " ".join(parts), "".join(letters)
     notes: tuple[int, ...] = ()
-    same = first.even and (len(row) == 1 or all(f.even and f.size == first.size for f in row))
+    same = sizes.count(size) == len(sizes)
     # In most lines all words are set alike, behind spaces: asked first, as it is quick.
-    plain = same and all(_of(ordered, whole.spaces)[1:]) and not any(_of(ordered, whole.notes))
-    plain = plain and (text.isascii() or not has_signs(text))
-    size = first.size
-    may_have = len(row) > 1 or first.widest > MARGIN_GAP * (size if same else 0.0)
-    words = [word for f in ordered for word in f.words] if may_have or not plain else []
+    plain = same and all(spaces[1:]) and not any(marks) and (text.isascii() or not has_signs(text))
     if not plain:
         text, styles, notes = _joined(words)
-    if not same:
-        size = _middle_size(words)
+    if not same:  # the median by characters
+        size = median(chain.from_iterable([word.size] * len(word.text) for word in words))
     line = Line(page, column, text, styles, *box, round(size, 2), col_x0, col_x1, notes, gaps)
     # In most lines there are none.
+    may_have = len(row) > 1 or first.widest > MARGIN_GAP * size
     if may_have and (cuts := [i for i, (a, b) in enumerate(pairwise(words), 1) if b.x0 - a.x1 > MARGIN_GAP * size]):
-        line.gap_word = _gap_word(words, cuts, size)
+        line.gap_word = _gap_word(words, cuts, size, plain=plain)
         line.apart = tuple(_ends_apart(line, words, cuts)) if len(cuts) <= 3 else ()  # others are rows of a table
     return line
 
 
-def _of(fragments: Sequence[_Fragment], column: list[T]) -> list[T]:
-    # The part of a page's column that fragments hold.
-    if len(fragments) == 1:
-        return column[fragments[0].start : fragments[0].end]
-    return [value for f in fragments for value in column[f.start : f.end]]
-
-
-def _middle_size(words: Sequence[Word]) -> float:
-    # The median by characters.
-    return median(chain.from_iterable([word.size] * len(word.text) for word in words))
-
-
-def _gap_word(words: Sequence[Word], cuts: Sequence[int], size: float) -> int:
+def _gap_word(words: Sequence[Word], cuts: Sequence[int], size: float, *, plain: bool) -> int:
     """Which word of the line's text stands after its first gap of TABLE_GAP; 0 if there is none."""
     at = next((i for i in cuts if words[i].x0 - words[i - 1].x1 > TABLE_GAP * size), 0)
-    return len(_joined(words[:at])[1]) if at else 0
+    return len(_joined(words[:at])[1]) if at and not plain else at
 
 
 def _ends_apart(line: Line, words: list[Word], cuts: Sequence[int]) -> Iterator[tuple[list[Word], list[Word]]]:
@@ -387,9 +331,7 @@ def part_of(line: Line, words: list[Word]) -> Line:
     biggest = max(words, key=lambda word: word.size)
     left, right = min(word.x0 for word in words), max(word.x1 for word in words)
     top, bottom = min(word.top for word in words), max(word.bottom for word in words)
-    even = len({word.size for word in words}) == 1
-    of = Words.of(words), 0, len(words)
-    held = _Fragment(*of, left, right, top, bottom, biggest.baseline, biggest.size, even=even)
+    held = _Fragment(words, left, right, top, bottom, biggest.baseline, biggest.size)
     part = _line(line.page, line.column, [held], line.col_x0, line.col_x1)
     part.frame, part.apart = line.frame, ()
     return part

@@ -11,15 +11,12 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain, compress, groupby, islice
-from operator import attrgetter
+from functools import lru_cache, partial
+from itertools import chain, groupby, islice, starmap
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pypdfium2.raw as raw
 
 from tripletkit.pdf.glyph_names import END_MARKS, UNREAD_SIGN, font_names, sign_text
@@ -28,6 +25,8 @@ from tripletkit.pdf.raised import as_signs, compose, height, is_note
 
 #: PDFium marks a hyphen at a line's end, which it undoes, with one of these.
 HYPHEN_MARKS = "\x02\ufffe"
+#: A word ends behind each of PDFium's hyphen marks: what follows stands on the next line.
+_WORD = re.compile(rf"[^\s\x00\u200b{HYPHEN_MARKS}]+[{HYPHEN_MARKS}]?|[{HYPHEN_MARKS}]")
 #: Text further away than this is on no page: a PDF's pages are at most 14,400 points wide and high.
 FAR_PT = 500_000.0
 #: Start, end, whether white space or a page's start stood before it, whether it is a note's mark, and its size and baseline.
@@ -47,13 +46,10 @@ _ACCENT, _DOTLESS = re.compile(rf"[{''.join(_COMBINING)}\u0300-\u0338]"), {"ı":
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: A number behind a letter may be of another font, as TeX's primes are.
 _INNER = re.compile(r"\d(?<=[^\W\d_]\d)")
-#: Words that may hold other signs than their codes say: all but longer words of letters.
-_ODD = re.compile(r"(?<!\S)(?![A-Za-z]{4,}[.,;:?!\x02\ufffe]?(?!\S))\S+")
+#: Words that may hold other signs than their codes say: all but longer words of letters; and signs that pass for spaces.
+_ODD = re.compile(r"(?<!\S)(?![A-Za-z]{4,}[.,;:?!\x02\ufffe]?(?!\S))\S+|[\x0b\x0c\x1c-\x1f]")
 #: Characters that a word may have to be cleaned of.
 _NOT_PLAIN = re.compile(r"[^\s!-~]")
-#: Codes of white space; none is greater.
-_SPACES = [match.start() for match in re.finditer(r"[\s\x00\u200b]", "".join(map(chr, range(0x3001))))]
-_IS_SPACE = np.isin(np.arange(0x3002), _SPACES)
 #: The first code of a private area that no font uses for text.
 _PRIVATE = 0x100000
 #: Words without one of these hold no raised or lowered number and no footnote's mark.
@@ -92,47 +88,6 @@ class Word:
     aside: bool = False  # turned, invisible or outside of the visible page, where most of the page is not
 
 
-#: Rows of `Words.numbers`.
-X0, X1, TOP, BOTTOM, BASELINE, SIZE = range(6)
-_values = attrgetter("text", "x0", "x1", "top", "bottom", "baseline", "size", "style", "space", "note", "aside")
-
-
-@dataclass(slots=True, eq=False)
-class Words:
-    """The words of a page as columns, as they are many. ``numbers`` has a row for each of x0, x1, top … size."""
-
-    texts: list[str]
-    numbers: npt.NDArray[np.float64]
-    styles: list[str]
-    spaces: list[bool]
-    notes: list[bool]
-    asides: list[bool]
-
-    @classmethod
-    def of(cls, words: Iterable[Word]) -> Words:
-        """The columns of these words."""
-        texts, *numbers, styles, spaces, notes, asides = [*zip(*map(_values, words), strict=True)] or [()] * 11
-        return cls(list(texts), np.array(numbers, float), *map(list, (styles, spaces, notes, asides)))
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def __iter__(self) -> Iterator[Word]:
-        return iter(self.part(0, len(self)))
-
-    def part(self, start: int, end: int) -> list[Word]:
-        """The words from ``start`` to ``end``."""
-        held = slice(start, end)
-        flags = self.styles[held], self.spaces[held], self.notes[held], self.asides[held]
-        return list(map(Word, self.texts[held], *self.numbers[:, held].tolist(), *flags))
-
-    def where(self, kept: Sequence[bool]) -> Words:
-        """The words for which ``kept`` is true."""
-        lists = self.styles, self.spaces, self.notes, self.asides
-        columns = (list(compress(column, kept)) for column in lists)
-        return Words(list(compress(self.texts, kept)), self.numbers[:, np.array(kept, bool)], *columns)
-
-
 def clean(text: str) -> str:
     """NFKC (ligatures become letters; raised signs stay), control and zero-width characters gone, white space made one space."""
     if not text.isascii():
@@ -156,13 +111,13 @@ def page_words(
     visible: tuple[float, float, float, float],
     top: float,
     names: Mapping[str, Mapping[int, str]],
-) -> tuple[Words, Signs]:
+) -> tuple[list[Word], Signs]:
     """Words in file order, measured from the left edge and ``top``; and what became of characters without a meaning.
 
     ``visible`` holds the left, bottom, right and top edge of what is seen, in the PDF's own coordinates. ``names``: of
     glyphs, by font and code, beside those of the fonts' files.
     """
-    glyphs = Glyphs(text)
+    glyphs, left = Glyphs(text), visible[0]
     read = string = glyphs.string()
     signs, longer = Signs(len(_MEANINGLESS.findall(read))), dict[int, str]()
     starts, ends = _spans(read)
@@ -175,23 +130,27 @@ def page_words(
         before, (starts, ends) = starts, _spans(string)
         runs = runs if starts == before else glyphs.runs(starts)
     if not starts:
-        return Words.of(()), signs
+        return [], signs
     string, (starts, ends, spaces, notes, runs) = _parts(string, starts, ends, runs, glyphs, longer)
     texts = _texts(string, starts, ends, longer)
+    x0, x1, low, high = _boxes(glyphs, starts, [end - 1 for end in ends])
     baselines, sizes, styles, hows = zip(*runs, strict=True)
-    x0, x1, low, high = boxes = _boxes(glyphs, starts, ends)
-    places = x0 - visible[0], x1 - visible[0], top - high, top - low, top - np.array(baselines)
-    words = Words(texts, np.array([*places, sizes]), list(styles), spaces, notes, [False] * len(texts))
     if min(sizes) <= 0:
-        words.numbers[SIZE] = np.where(words.numbers[SIZE] > 0, words.numbers[SIZE], np.maximum(high - low, 1.0))
-    if not (seen := _are_seen(visible, *boxes)).all():
+        sizes = tuple(s if s > 0 else max(b - a, 1.0) for s, a, b in zip(sizes, low, high, strict=True))
+    sides = ([x - left for x in x0], [x - left for x in x1]) if left else (x0, x1)
+    heights = ([top - y for y in of] for of in (high, low, baselines))
+    words = list(map(Word, texts, *sides, *heights, sizes, styles, spaces, notes))
+    edges = min(x0), min(low), max(x1), max(high)
+    if edges[0] < visible[0] or edges[1] < visible[1] or edges[2] > visible[2] or edges[3] > visible[3]:
+        seen = map(partial(_is_seen, visible), x0, x1, low, high)
         hows = tuple(how or ("" if inside else "outside") for how, inside in zip(hows, seen, strict=True))
     if any(hows):
-        _set_aside(words, hows, page, visible[0], top)
-    on_page = (np.abs(words.numbers) < FAR_PT).all(axis=0)  # not so for what is no number
-    if not (on_page.all() and all(texts)):
-        words = words.where([bool(text) and there for text, there in zip(texts, on_page.tolist(), strict=True)])
-    return words, signs
+        _set_aside(words, hows, page, left, top)
+    if not all(map(_within_bounds, (edges, set(sizes), set(baselines)))) or not math.isfinite(
+        sum(map(sum, (x0, x1, low, high)))
+    ):
+        words = list(filter(is_on_a_page, words))
+    return words if all(texts) else [word for word in words if word.text], signs
 
 
 def _texts(string: str, starts: Sequence[int], ends: Sequence[int], longer: dict[int, str]) -> list[str]:
@@ -204,11 +163,10 @@ def _texts(string: str, starts: Sequence[int], ends: Sequence[int], longer: dict
 
 def _with_names(read: str, glyphs: Glyphs, names: Mapping[str, Mapping[int, str]]) -> tuple[str, Signs, dict[int, str]]:
     """The page's characters, those without Unicode as their glyphs' names say; what stands for more than one; counts."""
-    asked = {match.start() for match in _MEANINGLESS.finditer(read)}
-    asked.update(chain.from_iterable(range(*match.span()) for match in _ODD.finditer(read)))
+    asked = list(chain.from_iterable(starmap(range, map(re.Match.span, _ODD.finditer(read)))))
     chars, longer = list(read), dict[int, str]()
     unread = unnamed = 0
-    for index, font, program in glyphs.without_unicode(sorted(asked)):
+    for index, font, program in glyphs.without_unicode(asked):
         sign, beside = read[index], read[max(index - 1, 0) : index] + read[index + 1 : index + 2]
         name = names.get(font, {}).get(ord(sign)) or font_names(program).get(ord(sign))
         text = sign_text(sign, name, in_word=any(map(str.isalpha, beside)))
@@ -231,40 +189,46 @@ def _is_last(string: str, index: int) -> bool:
 
 def is_on_a_page(word: Word) -> bool:
     """Whether a page can hold a word that stands there, in letters of that size."""
-    values = word.x0, word.x1, word.top, word.bottom, word.baseline, word.size
-    return all(-FAR_PT < value < FAR_PT for value in values)
+    return _within_bounds((word.x0, word.x1, word.top, word.bottom, word.baseline, word.size))
 
 
-def _boxes(glyphs: Glyphs, starts: Sequence[int], ends: Sequence[int]) -> tuple[npt.NDArray[np.float64], ...]:
+def _within_bounds(values: Collection[float]) -> bool:
+    # Where one of them is no number, the sum is none; min and max would not show it.
+    return min(values) > -FAR_PT and max(values) < FAR_PT and math.isfinite(sum(values))
+
+
+def _boxes(glyphs: Glyphs, firsts: Sequence[int], lasts: Sequence[int]) -> tuple[Sequence[float], ...]:
     """Left, right, bottom and top of words: those of their first and their last character."""
-    x0, right, low, high = map(np.array, glyphs.boxes(starts))
-    _, x1, bottom, above = map(np.array, glyphs.boxes([end - 1 for end in ends]))
-    return x0, np.fmax(x1, right), np.fmin(low, bottom), np.fmax(high, above)
+    x0, right, low, high = glyphs.boxes(firsts)
+    _, x1, bottom, above = glyphs.boxes(lasts)
+    # Comparisons, as min and max are calls.
+    return (
+        x0,
+        [a if a > b else b for a, b in zip(x1, right, strict=True)],
+        [a if a < b else b for a, b in zip(low, bottom, strict=True)],
+        [a if a > b else b for a, b in zip(high, above, strict=True)],
+    )
 
 
-def _are_seen(
-    visible: tuple[float, float, float, float],
-    x0: npt.NDArray[np.float64],
-    x1: npt.NDArray[np.float64],
-    low: npt.NDArray[np.float64],
-    high: npt.NDArray[np.float64],
-) -> npt.NDArray[np.bool_]:
-    """Whether more than a point of each word is inside of the visible page."""
+def _is_seen(visible: tuple[float, float, float, float], x0: float, x1: float, low: float, high: float) -> bool:
+    """Whether more than a point of a word is inside of the visible page."""
     left, bottom, right, top = visible
-    return (x1 >= left + 1) & (x0 <= right - 1) & (high >= bottom + 1) & (low <= top - 1)
+    return x1 >= left + 1 and x0 <= right - 1 and high >= bottom + 1 and low <= top - 1
 
 
-def _set_aside(words: Words, hows: Sequence[str], page: raw.FPDF_PAGE, left: float, top: float) -> None:
+def _set_aside(words: Sequence[Word], hows: Sequence[str], page: raw.FPDF_PAGE, left: float, top: float) -> None:
     """Mark words that are turned, invisible, outside of the visible page, or white on nothing, unless most of it is so."""
-    lengths = list(map(len, words.texts))
-    x0, x1, above, below, *_ = words.numbers.tolist()
-    for how in set(hows) - {""}:
-        held = [i for i, other in enumerate(hows) if other == how]
-        if sum(lengths[i] for i in held) <= 0.5 * sum(lengths):
+    reasons: dict[str, list[Word]] = defaultdict(list)
+    for word, how in zip(words, hows, strict=True):
+        reasons[how].append(word)
+    letters = sum(len(word.text) for word in words)
+    for how in reasons.keys() - {""}:
+        held = reasons[how]
+        if sum(len(word.text) for word in held) <= 0.5 * letters:
             behind = grounds(page, left, top) if how == "white" else []
-            for i in held:
-                x, y = (x0[i] + x1[i]) / 2, (above[i] + below[i]) / 2
-                words.asides[i] = not any(g.x0 <= x <= g.x1 and g.top <= y <= g.bottom for g in behind)
+            for word in held:
+                x, y = (word.x0 + word.x1) / 2, (word.top + word.bottom) / 2
+                word.aside |= not any(g.x0 <= x <= g.x1 and g.top <= y <= g.bottom for g in behind)
 
 
 def _with_accents(string: str, glyphs: Glyphs) -> str:
@@ -315,17 +279,10 @@ def _compose_at(
 
 
 def _spans(string: str) -> tuple[list[int], list[int]]:
-    """Where words start and end: at white space, and behind each of PDFium's hyphen marks, as the next line follows."""
-    codes = np.frombuffer(string.encode("utf-32-le", "surrogatepass"), np.uint32)
-    inside = np.zeros(len(codes) + 2, bool)
-    inside[1:-1] = ~_IS_SPACE[np.minimum(codes, len(_IS_SPACE) - 1)]
-    parted = inside[1:] != inside[:-1]
-    starts, ends = parted & inside[1:], parted & inside[:-1]
-    for mark in filter(string.__contains__, HYPHEN_MARKS):
-        behind = np.flatnonzero(codes == ord(mark)) + 1
-        ends[behind] = True
-        starts[behind] = inside[behind + 1]
-    return np.flatnonzero(starts).tolist(), np.flatnonzero(ends).tolist()
+    """Where words start and end."""
+    spans = list(map(re.Match.span, _WORD.finditer(string)))
+    starts, ends = zip(*spans, strict=True) if spans else ((), ())
+    return list(starts), list(ends)
 
 
 def _parts(
@@ -364,18 +321,14 @@ def _placed(text: str, longer: dict[int, str]) -> str:
     return chr(_PRIVATE + len(longer) - 1)
 
 
-def _mixed(
-    string: str, starts: Sequence[int], ends: Sequence[int], glyphs: Glyphs
-) -> Iterator[tuple[int, list[Run]]]:
+def _mixed(string: str, starts: Sequence[int], ends: Sequence[int], glyphs: Glyphs) -> Iterator[tuple[int, list[Run]]]:
     """Words with a number in which sizes or baselines differ: their indexes, and the run of each character."""
-    places: dict[int, list[int]] = defaultdict(list)
-    for match in _MAY_RISE.finditer(string):
-        places[bisect_right(starts, match.start()) - 1] += match.start(), match.end() - 1
+    found = [match.span() for match in _MAY_RISE.finditer(string)]
+    owners = [bisect_right(starts, first) - 1 for first, _ in found]
     # Most words are one text object: asked at the ends of the word and of its numbers.
-    asked = [list({starts[i], *held, ends[i] - 1}) for i, held in places.items()]
-    objects = iter(glyphs.objects(list(chain.from_iterable(asked))))
-    several = [len(set(islice(objects, len(held)))) > 1 for held in asked]
-    mixed = list(compress(places, several))
+    edges = [(starts[i], first, end - 1, ends[i] - 1) for i, (first, end) in zip(owners, found, strict=True)]
+    objects = zip(*map(glyphs.objects, zip(*edges, strict=True)), strict=True)
+    mixed = sorted({i for i, (a, b, c, d) in zip(owners, objects, strict=True) if not a == b == c == d})
     runs = iter(glyphs.runs([place for i in mixed for place in range(starts[i], ends[i])]))
     for i in mixed:
         held = list(islice(runs, ends[i] - starts[i]))
