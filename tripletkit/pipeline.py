@@ -158,8 +158,11 @@ class Runner:
             self.store.forget(stage.name)
         if self.tools.force:
             self._remove_parts(stage)
-        with normalised_by(self.tools.rules):
-            result = stage.run(self._job(stage, tables, key))
+        try:
+            with normalised_by(self.tools.rules):
+                result = stage.run(self._job(stage, tables, key))
+        finally:
+            self.tools.mapper.release()
         seconds = time.monotonic() - started
         if is_first_process():  # non-zero ranks do not write
             self._keep(stage, result, key, (seconds, memory.megabytes()))
