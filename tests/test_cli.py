@@ -169,7 +169,7 @@ def test_reading_a_book_imports_what_that_needs(book: Path, tiny_encoder: Path, 
 
 COMMANDS = [str(command.name) for command in app.registered_commands]
 #: Arguments without which a command is not understood.
-NEEDED = {"fill": ["dataset"], "inspect": ["book.pdf", "--page", "1"], "why": ["loam", "p_0"]}
+NEEDED = {"fill": ["dataset"], "inspect": ["book.pdf", "--page", "1"], "plan": ["10"], "why": ["loam", "p_0"]}
 
 
 def ended(arguments: list[str]) -> int:

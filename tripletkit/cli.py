@@ -215,6 +215,14 @@ Public = Annotated[bool, _option("--public/--private", "Visibility of the reposi
 Revision = Annotated[str, _option("--revision", "Branch to upload to.")]
 Tag = Annotated[str | None, _option("--tag", "Tag for the upload, such as v1.")]
 DryRun = Annotated[bool, _option("--dry-run", "Print what would be uploaded and where; upload nothing.")]
+NBooks = Annotated[int, typer.Argument(min=1, help="How many books to plan for.")]
+Pages = Annotated[
+    float | None, typer.Option("--pages", min=1, help="Pages of a book [default: the mean of BOOKS].", metavar="N")
+]
+Cores = Annotated[
+    int | None, typer.Option("--cores", min=1, help="Cores in all [default: this machine's].", metavar="N")
+]
+Gpus = Annotated[int, typer.Option("--gpus", min=0, help="GPUs in all, for encoding.", metavar="N")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on this machine; 0: any that is free.")]
 NoOpen = Annotated[bool, _option("--no-open", "Open no browser; print the address only.")]
 Reviewer = Annotated[
@@ -233,13 +241,13 @@ Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or
 FillTo = Annotated[Path, _option("--to", "Folder for the dataset with its text.")]
 
 
-@command(app, "books")
+@command(app, "books", "cluster")
 def extract(call: Call) -> None:
     """Read books or your own passages. Makes the tables books, pages, lines and passages."""
     call.run("extract")
 
 
-@command(app, "glossary.terms", "glossary.headings", "glossary.bold", "glossary.automatic")
+@command(app, "glossary.terms", "glossary.headings", "glossary.bold", "glossary.automatic", "cluster")
 def glossary(call: Call, list_: ListTerms = False, kept: Kept = False) -> None:
     """Collect or print the terms. They come from the books' indexes and glossaries and from your own file."""
     if not (list_ or kept):
@@ -251,7 +259,7 @@ def glossary(call: Call, list_: ListTerms = False, kept: Kept = False) -> None:
     call.show(rows, _rich_lines(term_table(rows)))
 
 
-@command(app, "tag.nlp")
+@command(app, "tag.nlp", "cluster")
 def tag(call: Call, show: ShowPassage = None) -> None:
     """Find the terms in the passages. With --show, print one passage with its terms marked."""
     if show is None:
@@ -269,7 +277,7 @@ def split(call: Call) -> None:
     call.run("split")
 
 
-@command(app, "mine.hard_negatives", "mine.cross_encoder")
+@command(app, "mine.hard_negatives", "mine.cross_encoder", "cluster")
 def mine(call: Call) -> None:
     """Choose triplets for training. Each is a passage, a term in it, and a negative term."""
     call.run("mine")
@@ -330,7 +338,7 @@ def train(call: Call, push: Push = None, public: Public = False, dry_run: DryRun
         _push(call, project, push, "model", dry_run=dry_run, private=not public, revision="main", tag=None)
 
 
-@command(app, "evaluate.split", "allow_worse")
+@command(app, "evaluate.split", "allow_worse", "cluster")
 def evaluate(call: Call, encoder: Encoders = None) -> None:
     """Score encoders on held-out passages. By default compares the base with the fine-tuned encoder."""
     named = {"encoder": encoder[0], "evaluate.compare": encoder[1:]} if encoder else {}
@@ -350,7 +358,7 @@ def audit(call: Call, encoder: Encoders = None) -> None:
 @command(
     app,
     *("books", "glossary.terms", "mine.hard_negatives", "publish.license"),
-    *("train.teacher", "train.text", "train.blend", "train.multi_vector", "rounds", "allow_worse"),
+    *("train.teacher", "train.text", "train.blend", "train.multi_vector", "rounds", "allow_worse", "cluster"),
 )
 def run(call: Call) -> None:
     """Run all stages, from books to scores."""
@@ -425,6 +433,13 @@ def doctor(call: Call) -> None:
     call.show([check.as_dict() for check in checks], (str(check) for check in checks))
     if not all(check.fine for check in checks):
         raise typer.Exit(1)
+
+
+@command(app, "books")
+def plan(call: Call, n_books: NBooks, pages: Pages = None, cores: Cores = None, gpus: Gpus = 0) -> None:
+    """Estimate hours, memory and storage for a library. Measures a few typical BOOKS on this machine."""
+    found = call.project().plan(n_books, pages=pages, cores=cores, gpus=gpus)
+    call.show(found.rows(), found.lines())
 
 
 @command(app)

@@ -26,6 +26,10 @@ class TripletkitError(Exception):
         super().__init__(f"{problem}\n  {hint}" if hint else problem)
         self.problem, self.hint = problem, hint
 
+    def __reduce__(self) -> tuple[type[TripletkitError], tuple[str, str]]:
+        """Pickle both parts: an error may come from another process."""
+        return type(self), (self.problem, self.hint)
+
 
 class ConfigError(TripletkitError):
     """A setting or flag that cannot be used."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from tripletkit.evaluation.audit import AuditReport
     from tripletkit.evaluation.report import EvaluationReport
+    from tripletkit.planning import Plan
     from tripletkit.publishing.fill import FillReport
     from tripletkit.publishing.hub import Kind, PushOptions, PushPlan, PushReport
     from tripletkit.review_exchange import Format
@@ -241,6 +243,16 @@ class Project:
         from tripletkit.summaries import examine
 
         return list(examine(self.settings))
+
+    def plan(self, books: int, *, pages: float | None = None, cores: int | None = None, gpus: int = 0) -> Plan:
+        """Hours, memory and storage for so many books of ``pages`` pages, from some of this project's books, measured here.
+
+        ``pages``: by default the mean of the measured books; ``cores``: by default those of this machine.
+        """
+        from tripletkit.planning import make_plan
+
+        here = cores or os.cpu_count() or 1
+        return make_plan(self.settings, books, pages, cores=here, gpus=gpus, progress=self._progress)
 
     def draw_page(self, book: Path, page: int) -> Image:
         """A picture of a page (counted from 1) with its lines coloured by kind and numbered in reading order."""

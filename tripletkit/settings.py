@@ -344,6 +344,12 @@ class Settings(Section):
     )
     seed: int = setting(0, "seed of all random draws", ge=0)
     workers: int = setting(0, "processes that read books; 0: one per core", ge=0)
+    cluster: str | None = setting(
+        None,
+        "do the work on a Ray cluster: local (this machine alone), auto (the one this machine is in) or ray://HOST:PORT; needs "
+        "the extra 'ray'",
+        pattern=r"^(local|auto|ray://\S+)$",
+    )
     rounds: int = setting(1, "maximum rounds of mining and training in `run`, while validation nDCG@10 improves", ge=1)
     allow_worse: bool = setting(False, "exit with 0 even if the fine-tuned encoder is not better")
     extract: ExtractSettings = ExtractSettings()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.errors import REPORT, TableError, TripletkitError
 from tripletkit.progress import Progress
 from tripletkit.reviews import Decisions
@@ -68,8 +69,10 @@ class Job:
     progress: Progress
     books: tuple[Path, ...] = ()
     force: bool = False  # reuse nothing that an earlier run kept
+    parts: Path = Path()  # keeps what was made by book, by all that it depends on, until the stage is complete
     locate: Callable[[], EncoderFolder]  # the base encoder; for mining from round 2 on, the last round's
     encoder: Callable[[EncoderFolder], Encoder]  # its vectors, cached in the output folder
+    mapper: Mapper = field(default_factory=InProcess)  # hands out what is done book by book
     round: int = 1  # of mining and training
     reviews: Decisions = field(default_factory=Decisions)  # what people decided
 

@@ -7,7 +7,7 @@ import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import polars as pl
 import pytest
@@ -156,6 +156,23 @@ def test_a_verdict_is_kept_and_the_next_triplet_shown(client: Client, folder: Ou
         fields[name] for name in ("passage_id", "term_id", "other_id")
     ]
     assert "1 of " in following
+
+
+def test_undo_keeps_the_filters_of_the_page(client: Client, folder: OutputFolder) -> None:
+    row = folder.store.read("triplets").row(0, named=True)
+    given = {"passage_id": row["passage_id"], "term_id": row["positive_id"], "other_id": row["negative_id"]}
+    client.submit("verdict", about="triplet", verdict=GOOD, blind="true", **given)
+    base = client.app.state.base  # type: ignore[attr-defined]
+    answer = client.submit("undo", next=f"{base}/triplets?after=x&split=train&state=all&blind=true")
+    asked = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+    assert asked == {"at": ".".join(given.values()), "split": "train", "state": "all", "blind": "true"}
+
+
+def test_an_address_with_a_value_that_is_none_is_explained(client: Client) -> None:
+    answer = client.get(f"{client.app.state.base}/triplets?state=bogus")  # type: ignore[attr-defined]
+    assert answer.status_code == 422
+    assert "state: Input should be" in answer.text
+    assert "</html>" in answer.text
 
 
 def test_undo_takes_back_ones_own_last_verdict_and_shows_it(client: Client, folder: OutputFolder) -> None:

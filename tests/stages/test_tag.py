@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.stages.test_glossary import own_passages, run
+from tripletkit.errors import ConfigError
+from tripletkit.rules import load_rules
+from tripletkit.stages.tag import tagger
 from tripletkit.store import Store
 from tripletkit.tagging import part_of_speech
 from tripletkit.tagging.part_of_speech import Pipeline, pipeline_in_words
@@ -44,9 +47,29 @@ def test_another_pipeline_or_version_runs_the_stage_again(folder: Path, monkeypa
     assert key() == "none"
     for version in ("3.8.0", "3.8.1"):
         monkeypatch.setattr("tripletkit.pipeline.find_pipeline", lambda _, held=version: Pipeline("small", held))
-        monkeypatch.setattr("tripletkit.stages.tag.verb_finder", lambda _: None)
+        monkeypatch.setattr("tripletkit.stages.tag.find_pipeline", lambda _: None)
         assert run(folder, "tag") == 0
         assert key() == f"small {version}"
+
+
+def test_a_worker_with_another_pipeline_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tripletkit.stages.tag.find_pipeline", lambda name: Pipeline(name, "3.8.1"))
+    tagger((Pipeline("small", "3.8.1"), load_rules()))
+    with pytest.raises(ConfigError, match=r"a node of the cluster has small 3\.8\.1, this machine small 3\.8\.0"):
+        tagger((Pipeline("small", "3.8.0"), load_rules()))
+
+
+def test_a_book_that_cannot_be_tagged_is_left_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("no such word")
+
+    monkeypatch.setattr("tripletkit.stages.tag.mention_rows", broken)
+    assert run(folder, "tag", "--nlp", "none") == 1
+    said = capsys.readouterr()
+    assert "tag left this book out: a fault in tripletkit, not in the file (ValueError: no such word" in said.err
+    assert Store(folder).dropped("tag")["book refused"] == 1
 
 
 def test_doctor_says_which_pipeline_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tripletkit.rules import load_rules
 from tripletkit.tagging.matcher import Form, Matcher
-from tripletkit.tagging.mentions import Context, Tagger, fold, surfaces_of, with_surfaces
+from tripletkit.tagging.mentions import Context, Tagger, fold, join_surfaces, surfaces_of, with_surfaces
 
 CONTEXT = Context(load_rules())
 FORMS = {
@@ -34,6 +34,14 @@ WORDS = (
 def tagger(forms: dict[str, list[str]]) -> Tagger:
     rows = [Form(term_id, form, form == held[0]) for term_id, held in forms.items() for form in held]
     return Tagger(Matcher(rows), CONTEXT)
+
+
+def test_surfaces_of_parts_are_those_of_the_whole() -> None:
+    texts = ["Vertices and a vertex.", "VERTICES; binary heaps, Binary-Heaps.", "An SVM, SVMs."]
+    found = list(zip(texts, [one.mentions for one in tagger(FORMS).tag(texts)], strict=True))
+    whole = surfaces_of(found)
+    assert whole
+    assert join_surfaces(surfaces_of([one]) for one in found) == whole
 
 
 def observed(*texts: str) -> dict[str, list[str]]:

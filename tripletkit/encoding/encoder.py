@@ -6,24 +6,32 @@ import hashlib
 import io
 import logging
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from tripletkit.cluster.mapper import Mapper, Work
 from tripletkit.encoding.properties import TASKS, Task, Tasks
-from tripletkit.encoding.resolve import EncoderFolder
+from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError
+from tripletkit.pdf.workers import Failure, WorkerFunction
 from tripletkit.progress import Advance, Progress
 from tripletkit.store import write_atomically
 
 log = logging.getLogger(__name__)
 
 Vectors = npt.NDArray[np.float32]
+#: Texts of one task that are encoded together.
+Part: TypeAlias = tuple[list[str], Task]
+ENCODE_PART: WorkerFunction[PartSetup, Callable[[Part], Vectors]] = WorkerFunction(
+    "tripletkit.encoding.encoder:part_encoder"
+)
 #: Where scores of MaxSim are kept; another number for another rule of computing them.
 MAXSIM = "maxsim-2"
 #: Texts per file of the cache, and so the most that an interrupted run encodes again.
@@ -53,7 +61,10 @@ class SentenceEncoder:
         progress: Progress,
         batch_size: int = 32,
         precision: str = "auto",
+        mapper: Mapper | None = None,
     ) -> None:
+        """``mapper``: where texts are encoded; None for this process."""
+        self._mapper = mapper
         self.place, self.fingerprint = place, place.fingerprint
         self._folder, self._precision = cache, precision
         self._progress, self._batch_size = progress, batch_size
@@ -75,12 +86,12 @@ class SentenceEncoder:
         # Texts of similar length share a batch, so that little of it is padding. The key breaks ties: the order of texts does not matter.
         queue = sorted(missing, key=lambda key: (role(key), -len(missing[key][1]), key))
         with self._progress.bar(f"encoding {what}", len(queue), "texts") as advance:
-            for _, alike in groupby(queue, role):
-                for part in batched(alike, PART_TEXTS):
-                    vectors = self._encode([missing[key][1] for key in part], missing[part[0]][0], advance)
-                    known.update(zip(part, vectors, strict=True))
-                    if self._cache is not None:
-                        self._cache.add(part, vectors)
+            parts = [part for _, alike in groupby(queue, role) for part in batched(alike, PART_TEXTS)]
+            tasks_of = [([missing[key][1] for key in part], missing[part[0]][0]) for part in parts]
+            for number, vectors in self._encode_parts(tasks_of, what, advance):
+                known.update(zip(parts[number], vectors, strict=True))
+                if self._cache is not None:
+                    self._cache.add(parts[number], vectors)
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), dtype=np.float32)
 
     def max_similarities(self, queries: Sequence[str], documents: Sequence[str], what: str = "texts") -> Vectors | None:
@@ -120,6 +131,21 @@ class SentenceEncoder:
 
         return choose_precision(self._precision)
 
+    def _encode_parts(self, parts: Sequence[Part], what: str, advance: Advance) -> Iterator[tuple[int, Vectors]]:
+        """The number and the vectors of each part, as they come. Raises EncoderError where a worker cannot encode one."""
+        if self._mapper is None:
+            yield from ((number, self._encode(*part, advance)) for number, part in enumerate(parts))
+            return
+        setup = PartSetup(self.place, self.fingerprint, self._computed_in, self._batch_size)
+        work = Work(ENCODE_PART, setup, gpu=True, keep=True)
+        for number, vectors in self._mapper.map(work, parts, total=len(parts)):
+            if isinstance(vectors, Failure):
+                log.debug("encoding failed\n%s", vectors.traceback)
+                problem = f"encoder {self.place.name!r}: a worker that encodes {what} {vectors.why}"
+                raise EncoderError(problem, "Give the nodes of the cluster more memory; what is encoded is kept.")
+            advance(len(parts[number][0]))
+            yield number, vectors
+
     def _encode(self, texts: list[str], task: Task, advance: Advance) -> Vectors:
         import torch
 
@@ -139,6 +165,35 @@ class SentenceEncoder:
         from tripletkit.encoding.loading import load_model
 
         return load_model(self.place)
+
+
+@dataclass(frozen=True)
+class PartSetup:
+    """What a worker needs to encode: the encoder, the fingerprint that its copy must have, precision and batch size."""
+
+    place: EncoderFolder
+    fingerprint: str
+    precision: str
+    batch_size: int
+
+
+def part_encoder(setup: PartSetup) -> Callable[[Part], Vectors]:
+    """The function that encodes texts of one task with this worker's copy of the encoder.
+
+    Raises EncoderError if the encoder is not on this machine, or is another one.
+    """
+    at = setup.place
+    # A new object: what the other process worked out of its folder does not hold for this one.
+    place = EncoderFolder(at.name, at.base, at.folder, at.prompts)
+    place = place if place.folder.is_dir() else resolve_encoder(at.name, at.prompts)
+    if place.fingerprint != setup.fingerprint:
+        hint = "Put the same folder, or the same revision in the Hub's cache, on every node."
+        raise EncoderError(f"encoder {at.name!r}: a node of the cluster has other weights of that name", hint)
+    progress = Progress(quiet=True)
+    encoder = SentenceEncoder(
+        place, cache=None, progress=progress, batch_size=setup.batch_size, precision=setup.precision
+    )
+    return lambda part: encoder._encode(*part, lambda _: None)
 
 
 def check_finite(model: str, found: Vectors, precision: str) -> Vectors:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tripletkit.cluster.mapper import Mapper
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for
@@ -33,6 +34,7 @@ class Tools:
     mask_token: Callable[[], str]
     cross_encoder: Any = None  # an untyped library's model
     progress: Progress = field(default_factory=lambda: Progress(quiet=True))
+    mapper: Mapper | None = None  # where blocks of anchors are searched; None: in this process
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def mine_pool(pool: Pool, tools: Tools, settings: MineSettings, *, seed: int, na
         rows = {pair: row for row, pair in enumerate(masked, start=len(plain))}
         anchors = Anchors(np.concatenate((anchors.vectors, vectors)), anchors.plain, rows)
     with tools.progress.bar(f"mining {name}".strip(), len(pairs), "pairs") as advance:
-        mined = search_negatives(pool, pairs, anchors, terms, settings, seed=seed, advance=advance)
+        mined = search_negatives(pool, pairs, anchors, terms, settings, seed=seed, advance=advance, mapper=tools.mapper)
     found = MinedPool(pool, mined, masked, weak)
     if tools.cross_encoder is None:
         return found

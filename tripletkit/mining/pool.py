@@ -84,6 +84,11 @@ class Pool:
     def _hashes(self) -> tuple[Hashes, Hashes]:
         return _hashes_of(self.passage_ids), _hashes_of(self.term_ids)
 
+    def blocks(self, count: int) -> list[int]:
+        """A number below ``count`` per passage, by its id alone."""
+        numbers: list[int] = (_mixed(self._hashes[0]) % np.uint64(count)).tolist()
+        return numbers
+
     def random_draws(self, pairs: Sequence[Candidate], count: int, seed: int, purpose: str) -> npt.NDArray[np.float64]:
         """``count`` numbers in [0, 1) per pair, which depend on its ids, ``seed`` and ``purpose`` only.
 
@@ -235,6 +240,16 @@ class Anchors:
     def row(self, pair: Candidate) -> int:
         """The row of the pair's anchor."""
         return self.masked.get((pair.passage, pair.term), self.plain[pair.passage])
+
+    def only(self, pairs: Sequence[Candidate]) -> Anchors:
+        """The anchors of these pairs, with a copy of their rows."""
+        masked = {key: row for pair in pairs if (row := self.masked.get(key := (pair.passage, pair.term))) is not None}
+        plain = {pair.passage: self.plain[pair.passage] for pair in pairs}
+        rows = [*plain.values(), *masked.values()]
+        at = {row: number for number, row in enumerate(rows)}
+        return Anchors(
+            self.vectors[rows], {p: at[row] for p, row in plain.items()}, {k: at[r] for k, r in masked.items()}
+        )
 
 
 def choose_positives(pool: Pool, settings: MineSettings, seed: int) -> list[Candidate]:

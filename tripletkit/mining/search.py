@@ -7,7 +7,7 @@ upper bound on the cosine of the passage and the term.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -16,9 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tripletkit.cluster.mapper import Mapper, Work, in_order
+from tripletkit.errors import TableError
 from tripletkit.mining.cosines import TermCosines, Vectors
 from tripletkit.mining.pool import Anchors, Candidate, Pool, by_salience, in_random_order
 from tripletkit.mining.relations import Numbers
+from tripletkit.pdf.workers import Failure, WorkerFunction
 from tripletkit.settings import MineSettings
 
 Mask = npt.NDArray[np.bool_]
@@ -29,6 +32,9 @@ TEMPERATURE = 0.05
 MASKED_SCORE = -2.0
 #: Groups per requested negative in the partial top-k.
 GROUPS = 4
+#: Pairs of passages and positives that are searched together, at most. The cap on each negative is one of a block, so that no
+#: block waits for another: the share of all triplets is the same, the exact choice is not. A book has fewer pairs than this.
+BLOCK_PAIRS = 32_768
 #: Suffix of the rule's name where a negative comes from another book than its passage.
 OTHER_BOOK = " (other book)"
 #: Selection rules per strategy, used round-robin.
@@ -97,6 +103,11 @@ def highest_cosine(positive: np.float32, relative_margin: float) -> np.float32:
     return np.float32(cosine - relative_margin * abs(cosine))
 
 
+SEARCH_BLOCK: WorkerFunction[SearchSetup, Callable[[AnchorBlock], Mined]] = WorkerFunction(
+    "tripletkit.mining.search:block_searcher"
+)
+
+
 class Triplet(NamedTuple):
     """Indices into the pool, with the three cosines. ``rank`` of the negative among all terms, 1 = nearest to the anchor."""
 
@@ -134,21 +145,96 @@ def search_negatives(
     *,
     seed: int = 0,
     advance: Callable[[int], None] = lambda _: None,
+    mapper: Mapper | None = None,
 ) -> Mined:
     """Triplets for each pair; ``pairs`` are what `choose_positives` chose, ``terms`` holds one unit row per term.
 
-    If none of a passage's pairs has a valid negative, its remaining positives are tried, the most salient first.
+    If none of a passage's pairs has a valid negative, its remaining positives are tried, the most salient first. ``mapper``:
+    where blocks of anchors are searched if there are several; None for this process. Raises TableError where one cannot be.
     """
-    search = _Search(pool, anchors, TermCosines(terms, settings.memory_mb), settings, seed)
-    # Cap each negative's use at a share of all triplets (at least 1/number of terms).
-    share = max(settings.max_negative_share, 1 / max(len(terms), 1))
-    search.left[:] = max(1, int(share * len(pairs) * settings.negatives))
-    search.run(in_random_order(pool, pairs, seed), advance)
-    done = {triplet.passage for triplet in search.mined.triplets}
-    tried = {(pair.passage, pair.term) for pair in pairs}
-    others = [c for c in pool.candidates if c.passage not in done and (c.passage, c.term) not in tried]
-    search.run(by_salience(pool, others, seed), lambda _: None, one_per_passage=True)
-    return search.mined
+    setup, blocks = SearchSetup(pool, terms, settings, seed), list(_anchor_blocks(pool, pairs, anchors))
+    if mapper is None or len(blocks) == 1:  # one block is sooner searched than sent
+        search = _BlockSearch(setup)
+        return _joined(search.mine(block, advance) for block in blocks)
+    found = []
+    for number, mined in mapper.map(Work(SEARCH_BLOCK, setup), blocks, total=len(blocks)):
+        if isinstance(mined, Failure):
+            problem = f"mine: a worker that searches {len(blocks[number].pairs):,} pairs {mined.why}"
+            raise TableError(problem, "Give the nodes of the cluster more memory, or lower mine.memory_mb.")
+        advance(len(blocks[number].pairs))
+        found.append((number, mined))
+    return _joined(in_order(found))
+
+
+@dataclass(frozen=True)
+class SearchSetup:
+    """What the search of every block needs: the pool, a unit row per term, the settings and the seed."""
+
+    pool: Pool
+    terms: Vectors
+    settings: MineSettings
+    seed: int
+
+
+@dataclass(frozen=True)
+class AnchorBlock:
+    """Pairs of some passages, the other candidates of these passages, and the rows of both."""
+
+    pairs: list[Candidate]
+    others: list[Candidate]
+    anchors: Anchors
+
+
+def _anchor_blocks(pool: Pool, pairs: Sequence[Candidate], anchors: Anchors) -> Iterator[AnchorBlock]:
+    """Passages dealt into blocks by their ids, so that each block is a random sample and none depends on another."""
+    count = max(1, -(-len(pairs) // BLOCK_PAIRS))
+    block_of, tried = pool.blocks(count), {(pair.passage, pair.term) for pair in pairs}
+    held, others = defaultdict[int, list[Candidate]](list), defaultdict[int, list[Candidate]](list)
+    for pair in pairs:
+        held[block_of[pair.passage]].append(pair)
+    for candidate in pool.candidates:
+        if (candidate.passage, candidate.term) not in tried:
+            others[block_of[candidate.passage]].append(candidate)
+    for block in range(count):
+        own = anchors if count == 1 else anchors.only([*held[block], *others[block]])
+        yield AnchorBlock(held[block], others[block], own)
+
+
+class _BlockSearch:
+    """Searches blocks; what does not depend on the block is worked out once."""
+
+    def __init__(self, setup: SearchSetup) -> None:
+        self._setup = setup
+        self._cosines = TermCosines(setup.terms, setup.settings.memory_mb)
+        self._synonyms = self._cosines.near_synonyms(setup.settings.synonym_threshold)
+
+    def mine(self, block: AnchorBlock, advance: Callable[[int], None] = lambda _: None) -> Mined:
+        """The block's triplets. Each negative's use is capped at a share of the block's (at least 1/number of terms)."""
+        pool, settings, seed = self._setup.pool, self._setup.settings, self._setup.seed
+        search = _Search(pool, block.anchors, self._cosines, self._synonyms, settings, seed)
+        share = max(settings.max_negative_share, 1 / max(len(self._setup.terms), 1))
+        search.left[:] = max(1, int(share * len(block.pairs) * settings.negatives))
+        search.run(in_random_order(pool, block.pairs, seed), advance)
+        done = {triplet.passage for triplet in search.mined.triplets}
+        others = [c for c in block.others if c.passage not in done]
+        search.run(by_salience(pool, others, seed), lambda _: None, one_per_passage=True)
+        return search.mined
+
+
+def block_searcher(setup: SearchSetup) -> Callable[[AnchorBlock], Mined]:
+    """For a worker of a cluster: the function that searches a block."""
+    return _BlockSearch(setup).mine
+
+
+def _joined(blocks: Iterable[Mined]) -> Mined:
+    """The results of all blocks, in their order."""
+    whole = Mined()
+    for mined in blocks:
+        whole.triplets += mined.triplets
+        whole.rejected.update(mined.rejected)
+        whole.review += mined.review
+        whole.without_negatives += mined.without_negatives
+    return whole
 
 
 def nearest_first(cosines: Vectors, allowed: Mask, most: int) -> list[int]:
@@ -213,9 +299,17 @@ class _Choices:
 class _Search:
     """The state of a search: the triplets so far, and how often each term may still be used."""
 
-    def __init__(self, pool: Pool, anchors: Anchors, cosines: TermCosines, settings: MineSettings, seed: int) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        anchors: Anchors,
+        cosines: TermCosines,
+        synonyms: Sequence[Numbers],
+        settings: MineSettings,
+        seed: int,
+    ) -> None:
         self._pool, self._anchors, self._cosines, self._settings, self._seed = pool, anchors, cosines, settings, seed
-        self._synonyms = cosines.near_synonyms(settings.synonym_threshold)
+        self._synonyms = synonyms
         rules = STRATEGIES[settings.strategy] if settings.hard_negatives else ("random",)
         self._rules = [rules[turn % len(rules)] for turn in range(settings.negatives)]
         self.left = np.zeros(len(pool.term_ids), dtype=np.int64)  # per term: how often it may still be used

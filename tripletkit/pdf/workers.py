@@ -196,6 +196,24 @@ def read_books(
         open_ = again
 
 
+def book_reader(
+    function: WorkerFunction[AnyBookTask, Result], bounds: Bounds
+) -> Callable[[AnyBookTask], Result | Failure]:
+    """As read_books for one book after another, all in one process beside this one that ends with it."""
+    worker = _Worker(function, bounds)
+
+    def read(task: AnyBookTask) -> Result | Failure:
+        started, outcome = monotonic(), worker.outcome(task)
+        while isinstance(outcome, Failure) and monotonic() - started <= bounds.seconds:
+            shorter = _without_step(task, outcome)
+            if shorter is None:
+                break
+            task, outcome = shorter, worker.outcome(shorter)
+        return outcome
+
+    return read
+
+
 def _without_step(task: AnyBookTask, failure: Failure) -> AnyBookTask | None:
     """The task without the step that failed; None if none is known, it was left out already, or the cause is outside."""
     if failure.cause in ("fault", "killed") or failure.step in ("", "layout", *task.skip):

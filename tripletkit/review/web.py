@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -89,6 +90,12 @@ def create_app(folder: OutputFolder, *, port: int, token: str = "", reviewer: st
     @app.exception_handler(TripletkitError)
     async def told(request: Request, error: Exception) -> Response:
         return _page(request, "error", status=404, problem=str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def misread(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        return _page(request, "error", status=422, problem=f"{first['loc'][-1]}: {first['msg']}")
 
     app.include_router(router, prefix=app.state.base)
     app.mount(f"{app.state.base}/static", StaticFiles(packages=[("tripletkit.review", "static")]))
@@ -253,9 +260,7 @@ def undo(request: Request, folder: Folder, form: Form) -> Response:
     held = [row for row in folder.reviews if row.review_id == chosen] if chosen else rows[-1:]
     for row in held:
         folder.reviews_file.add([Review(who=_who(request), about="review", verdict=UNDO, undoes=row.review_id)])
-    return RedirectResponse(
-        _back(request, form) if chosen or not held else request.app.state.base + views.place_of(held[0]), 303
-    )
+    return RedirectResponse(_back(request, form) if chosen or not held else _shown(request, form, held[0]), 303)
 
 
 @router.post("/reviewer")
@@ -266,6 +271,14 @@ def reviewer(request: Request, form: Form) -> Response:
         NAME, quote(form.get("name", "")[:80]), path=request.app.state.base, httponly=True, samesite="strict"
     )
     return response
+
+
+def _shown(request: Request, form: Mapping[str, str], row: Review) -> str:
+    """The page that shows what a verdict is about, with the filters of the page from which it is asked."""
+    place, asked = urlsplit(request.app.state.base + views.place_of(row)), urlsplit(_back(request, form))
+    filters = {name: value for name, value in parse_qsl(asked.query) if name != "after"}
+    query = (filters if asked.path == place.path else {}) | dict(parse_qsl(place.query))
+    return _link(place.path, **query)
 
 
 def _back(request: Request, form: Mapping[str, str]) -> str:

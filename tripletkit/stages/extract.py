@@ -11,13 +11,15 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import polars as pl
 
 from tripletkit.books import REFUSED, is_passage_file
+from tripletkit.by_book import not_shared
+from tripletkit.cluster.mapper import Work
 from tripletkit.encoding.resolve import EMBEDDED, NO_LIMIT, EncoderFolder
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import REPORT, EncoderError, SourceError
@@ -33,6 +35,7 @@ from tripletkit.pdf.workers import (
     Failure,
     PassageLimits,
     WorkerFunction,
+    book_reader,
     read_books,
     run_bounded,
 )
@@ -50,7 +53,7 @@ OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
 
-VERSION = 13
+VERSION = 14
 #: The longest passage for an encoder that reads texts of any length.
 UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
@@ -59,6 +62,10 @@ _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES
 READ_BOOK: WorkerFunction[BookTask, BookTables | str] = WorkerFunction("tripletkit.pdf.book_tables:read_book_task")
 ToCheck: TypeAlias = tuple[EncoderFolder | None, str | None, EncoderFolder | None]
 FIND_PROBLEM: WorkerFunction[ToCheck, tuple[str, str] | None] = WorkerFunction("tripletkit.stages.extract:find_problem")
+#: The same on a cluster, where a book's tables are kept by who reads it.
+KEEP_BOOK: WorkerFunction[Bounds, Callable[[BookTask], str | None]] = WorkerFunction(
+    "tripletkit.stages.extract:book_keeper"
+)
 #: What to do when a book did not come out of its worker, by the cause.
 _CURES = {
     "time": "Raise book_seconds in [extract].",
@@ -188,11 +195,31 @@ def _read_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, str |
     """Each task with its error message, or None."""
     settings = job.settings.extract
     bounds = Bounds(settings.book_seconds, settings.book_memory_mb, settings.page_seconds)
-    workers = job.settings.workers or os.cpu_count() or 1
+    read = _read_here if job.settings.cluster is None else _read_on_cluster
     with job.progress.bar("reading", len(tasks), "books") as advance:
-        for index, outcome in read_books(READ_BOOK, tasks, workers=workers, bounds=bounds):
-            yield tasks[index], _kept(tasks[index], outcome)
+        for index, problem in read(tasks, bounds, job):
+            yield tasks[index], problem
             advance(1)
+
+
+def _read_here(tasks: list[BookTask], bounds: Bounds, job: Job) -> Iterator[tuple[int, str | None]]:
+    workers = job.settings.workers or os.cpu_count() or 1
+    for index, outcome in read_books(READ_BOOK, tasks, workers=workers, bounds=bounds):
+        yield index, _kept(tasks[index], outcome)
+
+
+def _read_on_cluster(tasks: list[BookTask], bounds: Bounds, job: Job) -> Iterator[tuple[int, str | None]]:
+    """Raises ConfigError where a node does not share the output folder."""
+    for index, outcome in job.mapper.map(Work(KEEP_BOOK, bounds), tasks, total=len(tasks)):
+        if outcome is None and not (tasks[index].part / "done").is_file():
+            raise not_shared(str(tasks[index].path), job.folder)
+        yield index, "\n  ".join(problem_of(tasks[index].path, outcome)) if isinstance(outcome, Failure) else outcome
+
+
+def book_keeper(bounds: Bounds) -> Callable[[BookTask], str | None]:
+    """For a worker of a cluster: the function that reads a book and caches its tables, and returns an error message or None."""
+    read = book_reader(READ_BOOK, bounds)
+    return lambda task: _kept(task, read(task))
 
 
 def problem_of(path: Path, failure: Failure) -> tuple[str, str]:

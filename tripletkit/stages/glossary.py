@@ -6,17 +6,24 @@ OUTPUT/proposals.txt holds nothing that is in force: pairs of terms that may be 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
 import polars as pl
 
+from tripletkit.by_book import BookPassages, Json, Parts, books_with_terms, by_book, lost_book, lost_in_words
 from tripletkit.errors import SourceError
+from tripletkit.language.normalise import normalised_by
+from tripletkit.pdf.workers import Failure, WorkerFunction
 from tripletkit.rules import Rules
 from tripletkit.schemas import TERMS, make_table, section_titles
 from tripletkit.settings import GlossarySettings
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import write_atomically
-from tripletkit.tagging.mentions import surfaces_of, with_surfaces
+from tripletkit.tagging.mentions import join_surfaces, surfaces_of, with_surfaces
 from tripletkit.tagging.tag_texts import tag_passages
-from tripletkit.terms.concepts import Row, dropped_row, propose_aliases, texts_in, unknown_aliases
+from tripletkit.terms.concepts import Row, dropped_row, propose_aliases, unknown_aliases
 from tripletkit.terms.decided import with_decisions
 from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages, merge_user_terms
 from tripletkit.terms.text_terms import heading_terms
@@ -44,19 +51,23 @@ _HEADER = """\
 def run(job: Job) -> StageResult:
     """Harvest each book separately, then merge the user's terms. Raises SourceError if there is no term at all."""
     passages, books, settings = job.table("passages"), job.table("books"), job.settings.glossary
-    found = Harvest([], [], [])
+    found, lost, shapes = Harvest([], [], []), list[Row](), dict[str, None]()
     proposals, notes, more_terms = [_HEADER], list[str](), MORE_TERMS
-    with job.progress.bar("harvesting", books.height, "books") as advance:
-        for book_id, title in books.sort("book_id").select("book_id", "title").iter_rows():
-            own, more_terms = _harvest(job, book_id, settings)
-            sought = [*found.sought, *(f"{title}: {line}" for line in own.sought)]
-            shapes = tuple(dict.fromkeys(found.shapes + own.shapes))
-            found = Harvest(found.terms + own.terms, found.dropped + own.dropped, sought, shapes=shapes)
-            proposals.append(_proposals(title, own))
-            sources = {source for row in own.terms for source in texts_in(row["sources"])}
-            if not (settings.terms or sources - {"acronym", "definition"}):
-                notes.append(f"{title}: without an index or glossary, {len(own.terms)} terms. For more: {more_terms}")
-            advance(1)
+    harvested, failed = _harvest_all(job, books)
+    for book_id, title, path in books.sort("book_id").select("book_id", "title", "path").iter_rows():
+        if book_id in failed:
+            lost.append(lost_book("glossary", book_id, path, failed[book_id]))
+            continue
+        own = harvested.read(book_id)
+        more_terms = own["more_terms"]
+        found.sought.extend(f"{title}: {line}" for line in own["sought"])
+        found.terms.extend(own["terms"])
+        found.dropped.extend(own["dropped"])
+        shapes |= dict.fromkeys(own["shapes"])
+        proposals.append(own["proposals"])
+        sources = {source for row in own["terms"] for source in row["sources"]}
+        if not (settings.terms or sources - {"acronym", "definition"}):
+            notes.append(f"{title}: without an index or glossary, {len(own['terms'])} terms. For more: {more_terms}")
     if settings.terms is not None:
         found = merge_user_terms(found, read_user_terms(settings.terms), books["book_id"].to_list())
     if not found.terms:
@@ -64,30 +75,95 @@ def run(job: Job) -> StageResult:
     write_atomically(job.folder / PROPOSALS, "\n".join(proposals).encode())
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
     held, joined = with_decisions(found.terms, job.reviews)
-    terms = _with_surfaces(make_table(TERMS, held), passages, job.rules)
-    return _result(terms, dropped + joined, tuple(notes), found.shapes)
+    terms, more_lost = _with_surfaces(make_table(TERMS, held), passages, job)
+    dropped += [*joined, *(lost := [*lost, *more_lost])]
+    return _result(terms, dropped, (*map(lost_in_words, lost), *notes), tuple(shapes))
 
 
-def _harvest(job: Job, book_id: str, settings: GlossarySettings) -> tuple[Harvest, str]:
+@dataclass(frozen=True)
+class HarvestTask:
+    """A book's rows of three tables."""
+
+    book_id: str
+    title: str
+    lines: pl.DataFrame
+    pages: pl.DataFrame
+    passages: pl.DataFrame
+
+
+Harvester: TypeAlias = Callable[[HarvestTask], Json]
+HARVEST: WorkerFunction[tuple[GlossarySettings, Rules], Harvester] = WorkerFunction(
+    "tripletkit.stages.glossary:harvester"
+)
+FIND_SURFACES: WorkerFunction[Rules, Callable[[BookPassages], Json]] = WorkerFunction(
+    "tripletkit.stages.glossary:surface_finder"
+)
+
+
+def _harvest_all(job: Job, books: pl.DataFrame) -> tuple[Parts, dict[str, Failure]]:
+    """What each book gives, and why others give nothing."""
+    tables = [by_book(job.table(name)) for name in ("lines", "pages", "passages")]
+    titles = dict(books.select("book_id", "title").iter_rows())
+    setup, parts = (job.settings.glossary, job.rules), Parts(job, "terms")
+    return parts, parts.make(
+        "harvesting",
+        HARVEST,
+        setup,
+        list(titles),
+        lambda book: HarvestTask(book, titles[book], *(rows(book) for rows in tables)),
+    )
+
+
+def harvester(setup: tuple[GlossarySettings, Rules]) -> Harvester:
+    """The function that harvests a book: its terms, what the user can do for more, and its part of the file of proposals."""
+    settings, rules = setup
+
+    def harvest(task: HarvestTask) -> Json:
+        with normalised_by(rules):
+            found, more_terms = _harvest(task, settings, rules)
+            told = {name: getattr(found, name) for name in ("terms", "dropped", "sought", "shapes")}
+            return {**told, "more_terms": more_terms, "proposals": _proposals(task.title, found)}
+
+    return harvest
+
+
+def _harvest(task: HarvestTask, settings: GlossarySettings, rules: Rules) -> tuple[Harvest, str]:
     """One book's terms, and what the user can do for more. Passages that were read without a PDF have no lines."""
-    lines, pages, passages = (job.table(name).filter(book_id=book_id) for name in ("lines", "pages", "passages"))
+    book_id, passages = task.book_id, task.passages
     headings, automatic = None, settings.automatic
     if settings.headings:
         titles = {title for path in passages["section"].drop_nulls().unique() for title in section_titles(path)}
-        headings = heading_terms(titles, passages.filter(pl.col("kind").is_in(PROSE))["text"], job.rules)
-    if lines.is_empty():
-        found = harvest_passages(book_id, passages["text"], job.rules, headings=headings, automatic=automatic)
+        headings = heading_terms(titles, passages.filter(pl.col("kind").is_in(PROSE))["text"], rules)
+    if task.lines.is_empty():
+        found = harvest_passages(book_id, passages["text"], rules, headings=headings, automatic=automatic)
         return found, MORE_TERMS
-    found = harvest_book(book_id, lines, pages, job.rules, bold=settings.bold, headings=headings, automatic=automatic)
+    found = harvest_book(
+        book_id, task.lines, task.pages, rules, bold=settings.bold, headings=headings, automatic=automatic
+    )
     return found, MORE_TERMS_OF_BOOK
 
 
-def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    """Every surface that a kept term has in a passage of any kind becomes a form of it."""
-    tagged = tag_passages(passages, terms.filter("kept"), rules)
-    surfaces = surfaces_of((text, found.mentions) for _, text, found in tagged)
+def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, job: Job) -> tuple[pl.DataFrame, list[Row]]:
+    """Every surface that a kept term has in a passage of any kind becomes a form of it. Also: rows of books that failed."""
+    books, task_of = books_with_terms(passages, terms.filter("kept"))
+    parts = Parts(job, "forms")
+    failed = parts.make("finding forms", FIND_SURFACES, job.rules, books, task_of)
+    surfaces = join_surfaces(parts.read(book) for book in books if book not in failed)
     rows = [{**row, "forms": with_surfaces(row["forms"], surfaces.get(row["term_id"], ()))} for row in terms.to_dicts()]
-    return make_table(TERMS, rows)
+    path = dict(job.table("books").select("book_id", "path").iter_rows())
+    lost = [lost_book("glossary", book, path[book], failure) for book, failure in sorted(failed.items())]
+    return make_table(TERMS, rows), lost
+
+
+def surface_finder(rules: Rules) -> Callable[[BookPassages], Json]:
+    """The function that finds the surfaces of a book's terms, by term."""
+
+    def find(task: BookPassages) -> Json:
+        with normalised_by(rules):
+            tagged = tag_passages(task.passages, task.terms, rules)
+            return surfaces_of((text, found.mentions) for _, text, found in tagged)
+
+    return find
 
 
 def _proposals(title: str, found: Harvest) -> str:

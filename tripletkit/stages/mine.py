@@ -24,7 +24,8 @@ def run(job: Job) -> StageResult:
     """Mine each split separately: negatives come from its own terms."""
     settings = job.settings.mine
     cross_encoder = load_cross_encoder(settings.cross_encoder)
-    tools = Tools(job.encoder(job.locate()), lambda: job.locate().mask_token, cross_encoder, job.progress)
+    mapper = None if job.settings.cluster is None else job.mapper
+    tools = Tools(job.encoder(job.locate()), lambda: job.locate().mask_token, cross_encoder, job.progress, mapper)
     found: dict[str, MinedPool] = {}
     for split in ("train", "validation", "test"):
         passages = anchor_passages(job.table("passages"), job.table("splits"), kinds=settings.kinds, split=split)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -294,11 +294,25 @@ def surfaces_of(texts: Iterable[tuple[str, Sequence[Match]]]) -> dict[str, list[
             surface = " ".join(text[match.start : match.end].split())
             if surface.isupper() and not is_acronym(match.form.text):
                 surface = surface.lower()
-            held = found[match.form.term_id]
-            held[fold(surface)] = min(
-                surface, held.get(fold(surface), surface), key=lambda one: (sum(c.isupper() for c in one), one)
-            )
+            _keep_smallest(found[match.form.term_id], surface)
     return {term_id: sorted(held.values()) for term_id, held in found.items()}
+
+
+def join_surfaces(parts: Iterable[Mapping[str, Iterable[str]]]) -> dict[str, list[str]]:
+    """What `surfaces_of` gives for the texts of all parts together."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for part in parts:
+        for term_id, surfaces in part.items():
+            for surface in surfaces:
+                _keep_smallest(found[term_id], surface)
+    return {term_id: sorted(held.values()) for term_id, held in found.items()}
+
+
+def _keep_smallest(held: dict[str, str], surface: str) -> None:
+    """Keep the surface, unless one with fewer capitals that differs in nothing else is held."""
+    held[fold(surface)] = min(
+        surface, held.get(fold(surface), surface), key=lambda one: (sum(c.isupper() for c in one), one)
+    )
 
 
 def with_surfaces(forms: Sequence[str], surfaces: Iterable[str]) -> list[str]:

@@ -1,0 +1,148 @@
+"""A stage's tables cut into books, what each book gave, and what is said of a book that could not be done."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+import polars as pl
+
+from tripletkit.books import REFUSED
+from tripletkit.cluster.mapper import Setup, Work
+from tripletkit.errors import REPORT, ConfigError
+from tripletkit.pdf.workers import FAULT, FAULT_START, Failure, WorkerFunction
+from tripletkit.stage import Job, Row
+from tripletkit.store import write_atomically
+
+log = logging.getLogger(__name__)
+
+#: What JSON can hold.
+Json: TypeAlias = dict[str, Any]
+
+
+class OfBook(Protocol):
+    """What is done for a book."""
+
+    @property
+    def book_id(self) -> str:
+        """Its book."""
+
+
+Task = TypeVar("Task", bound=OfBook)
+
+
+@dataclass(frozen=True)
+class BookPassages:
+    """A book's passages, and the terms that may stand in them: the book's own and those of the user."""
+
+    book_id: str
+    passages: pl.DataFrame
+    terms: pl.DataFrame
+
+
+def by_book(table: pl.DataFrame) -> Callable[[str], pl.DataFrame]:
+    """A function from a book_id to the book's rows, in their order: a view of the table if its books stand together."""
+    together = table if table["book_id"].is_sorted() else table.sort("book_id", maintain_order=True)
+    first, places = 0, dict[str, tuple[int, int]]()
+    for run in together["book_id"].rle().to_list():
+        places[run["value"]] = (first, run["len"])
+        first += run["len"]
+    return lambda book_id: together.slice(*places.get(book_id, (0, 0)))
+
+
+def books_with_terms(passages: pl.DataFrame, terms: pl.DataFrame) -> tuple[list[str], Callable[[str], BookPassages]]:
+    """The ids of the books that have passages, in order, and a function from an id to the book with its terms."""
+    given, own = terms.filter(pl.col("book_id").is_null()), by_book(terms.filter(pl.col("book_id").is_not_null()))
+    rows = by_book(passages)
+
+    def task_of(book: str) -> BookPassages:
+        return BookPassages(book, rows(book), pl.concat([given, own(book)]).sort("term_id"))
+
+    return sorted(passages["book_id"].unique()), task_of
+
+
+class Parts:
+    """What a step of a stage made of each book: a file of JSON a book, kept until the stage is complete.
+
+    A stage that was killed goes on with the books that have no file.
+    """
+
+    def __init__(self, job: Job, step: str) -> None:
+        self._job, self._folder = job, job.parts / step
+
+    def read(self, book_id: str) -> Json:
+        """A book's part, written by ``make`` now or before."""
+        part: Json = json.loads(_part(self._folder, book_id).read_bytes())
+        return part
+
+    def make(
+        self,
+        what: str,
+        maker: WorkerFunction[Setup, Callable[[Task], Json]],
+        setup: Setup,
+        books: Sequence[str],
+        task_of: Callable[[str], Task],
+    ) -> dict[str, Failure]:
+        """Do the work (see Work) for every book that has no part yet. Returns why others have none, by book.
+
+        Raises ConfigError where a node of a cluster does not share the output folder.
+        """
+        left = [book for book in books if not _part(self._folder, book).is_file()]
+        keep = Work(KEEP_PART, PartSetup(maker, setup, self._folder))
+        failures = dict[str, Failure]()
+        with self._job.progress.bar(what, len(left), "books") as advance:
+            for number, outcome in self._job.mapper.map(keep, map(task_of, left), total=len(left)):
+                if isinstance(outcome, Failure):
+                    failures[left[number]] = outcome
+                elif not _part(self._folder, left[number]).is_file():
+                    raise not_shared(left[number], self._job.folder)
+                advance(1)
+        return failures
+
+
+@dataclass(frozen=True)
+class PartSetup(Generic[Setup, Task]):
+    """Whose results are kept, and the folder that they are kept in."""
+
+    maker: WorkerFunction[Setup, Callable[[Task], Json]]
+    setup: Setup
+    folder: Path
+
+
+#: By whoever does the work for a book: its part lies where it was made.
+KEEP_PART: WorkerFunction[Any, Callable[[Any], None]] = WorkerFunction("tripletkit.by_book:part_keeper")
+
+
+def part_keeper(setup: PartSetup[Setup, Task]) -> Callable[[Task], None]:
+    """The function that does the work for a book and keeps what it gives."""
+    work = setup.maker.load()(setup.setup)
+    return lambda task: write_atomically(_part(setup.folder, task.book_id), json.dumps(work(task)).encode())
+
+
+def _part(folder: Path, book_id: str) -> Path:
+    return folder / f"{book_id}.json"
+
+
+def not_shared(book: str, folder: Path) -> ConfigError:
+    """The error where a node of a cluster did a book, and what it kept is not in the output folder."""
+    problem = f"{book}: a node of the cluster did it, but what it made is not in {folder}"
+    return ConfigError(problem, "Use an output folder that is the same one on every node.")
+
+
+def lost_book(stage: str, book_id: str, path: str, failure: Failure) -> Row:
+    """The row of ``dropped`` for a book that the stage could not do."""
+    if failure.traceback:
+        log.debug("%s: %s failed\n%s", path, stage, failure.traceback)
+    why = FAULT.format(failure.why) if failure.cause in ("fault", "crash") else f"it {failure.why}"
+    return {"stage": stage, "item": path, "related": book_id, "reason": REFUSED, "detail": why}
+
+
+def lost_in_words(row: Row) -> str:
+    """What a user must know of such a row."""
+    fault = str(row["detail"]).startswith(FAULT_START)
+    hint = REPORT if fault else "Give the nodes of the cluster more memory, or take fewer workers."
+    return f"{row['item']}: {row['stage']} left this book out: {row['detail']}\n  {hint}"

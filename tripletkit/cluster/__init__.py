@@ -1,0 +1,1 @@
+"""Work on many books or texts, in this process or on a Ray cluster."""
