@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from tripletkit.books import REFUSED, find_books
 from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
+from tripletkit.ids import stable_id
 from tripletkit.language.normalise import normalised_by
 from tripletkit.memory import PeakMemory
 from tripletkit.pdf.workers import UNREAD_PAGE
@@ -153,11 +156,17 @@ class Runner:
         tables = {name: self.store.read(name) for name in stage.reads + stage.also_reads}
         if is_first_process():
             self.store.forget(stage.name)
-        with normalised_by(self.tools.rules):
-            result = stage.run(self._job(stage, tables))
+        if self.tools.force:
+            self._remove_parts(stage)
+        try:
+            with normalised_by(self.tools.rules):
+                result = stage.run(self._job(stage, tables, key))
+        finally:
+            self.tools.mapper.release()
         seconds = time.monotonic() - started
         if is_first_process():  # non-zero ranks do not write
             self._keep(stage, result, key, (seconds, memory.megabytes()))
+            self._remove_parts(stage)
         return self._report(stage, result, seconds)
 
     def fresh(self, stage: Stage) -> bool:
@@ -201,7 +210,7 @@ class Runner:
         base = MiningEncoder(lambda: self.tools.base_encoder, lambda: self.tools.base_encoder.fingerprint)
         return self.miner if self.miner and stage.name == "mine" else base
 
-    def _job(self, stage: Stage, tables: dict[str, Any]) -> Job:
+    def _job(self, stage: Stage, tables: dict[str, Any], key: dict[str, Any]) -> Job:
         tools = self.tools
         return Job(
             tables=tables,
@@ -211,12 +220,19 @@ class Runner:
             progress=tools.progress,
             books=tools.books if Input.BOOKS in stage.inputs else (),
             force=tools.force,
+            parts=self._parts(stage) / stable_id("parts", json.dumps(key, sort_keys=True, default=str)),
             locate=self._encoder(stage).locate,
             encoder=tools.encoder,
             mapper=tools.mapper,
             round=self.round,
             reviews=tools.reviews,
         )
+
+    def _parts(self, stage: Stage) -> Path:
+        return self.store.place(f"cache/parts/{stage.name}")
+
+    def _remove_parts(self, stage: Stage) -> None:
+        shutil.rmtree(self._parts(stage), ignore_errors=True)
 
     def _fresh(self, stage: Stage, key: dict[str, Any]) -> Manifest | None:
         made = self.store.manifest(stage.name)
