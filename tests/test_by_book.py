@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
 import polars as pl
+import pytest
 
 from tripletkit.by_book import books_with_terms, by_book
+from tripletkit.errors import SourceError
+from tripletkit.project import Project
+from tripletkit.stages import glossary, tag
+from tripletkit.stages.glossary import HarvestTask
 
 PASSAGES = pl.DataFrame({"book_id": ["b", "a", "b"], "passage_id": ["p1", "p2", "p3"]})
 TERMS = pl.DataFrame({"book_id": ["a", None, "b", None], "term_id": ["t4", "t1", "t2", "t3"]})
@@ -19,7 +29,72 @@ def test_rows_of_a_book_stay_in_order() -> None:
 
 
 def test_a_book_gets_its_own_terms_and_those_of_the_user() -> None:
-    books, tasks = books_with_terms(PASSAGES, TERMS)
+    books, task_of = books_with_terms(PASSAGES, TERMS)
     assert books == ["a", "b"]
-    found = {task.book_id: task.terms["term_id"].to_list() for task in tasks}
+    found = {book: task_of(book).terms["term_id"].to_list() for book in books}
     assert found == {"a": ["t1", "t3", "t4"], "b": ["t1", "t2", "t3"]}
+
+
+#: Of a stage: its step by book that a test watches, and where the argument that names the book stands.
+STEPS = {"glossary": (glossary, "_harvest"), "tag": (tag, "tag_passages")}
+
+
+@pytest.fixture
+def library(tmp_path: Path, tiny_encoder: Path) -> Project:
+    """Three books of a user's own passages, read."""
+    words = ["loam", "sand", "clay"]
+    rows = [{"book": word, "text": f"A {word} bed is a bed of {word}. Every {word} bed is wet."} for word in words]
+    file = tmp_path / "own.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    project = Project(tmp_path / "output", books=[file], encoder=tiny_encoder, tag={"nlp": "none"})
+    project.extract()
+    return project
+
+
+def at_second(monkeypatch: pytest.MonkeyPatch, stage: str, raised: Callable[[], BaseException]) -> Counter[str]:
+    """Counts how often each book is done; the second one raises the error the first time."""
+    module, name = STEPS[stage]
+    done, really = Counter[str](), getattr(module, name)
+
+    def watched(task: pl.DataFrame | HarvestTask, *rest: object) -> object:
+        (book,) = set(task["book_id"]) if isinstance(task, pl.DataFrame) else {task.book_id}
+        done[book] += 1
+        if len(done) == 2 and done.total() == 2:
+            raise raised()
+        return really(task, *rest)
+
+    monkeypatch.setattr(module, name, watched)
+    return done
+
+
+def shas(project: Project) -> list[str]:
+    return [project.store.sha(f"{name}.parquet") for name in ("terms", "mentions", "dropped")]
+
+
+@pytest.mark.parametrize("stage", STEPS)
+def test_a_stage_that_is_killed_goes_on_with_the_books_that_are_left(
+    library: Project, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    list(library.stages("glossary", "tag"))
+    expected = shas(library)
+    library.store.forget(stage)
+    done = at_second(monkeypatch, stage, KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(library, stage)()
+    getattr(library, stage)()
+    assert sorted(done.values()) == [1, 1, 2]
+    assert shas(library) == expected
+    assert not library.store.place(f"cache/parts/{stage}").exists()
+
+
+@pytest.mark.parametrize("stage", STEPS)
+def test_an_error_in_one_book_costs_that_book(library: Project, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    list(library.stages("glossary", "tag"))
+    library.store.forget(stage)
+    done = at_second(monkeypatch, stage, lambda: ValueError("no such word"))
+    with pytest.raises(SourceError, match="1 of the books"):
+        getattr(library, stage)()
+    (row,) = library.table("dropped").filter(stage=stage, reason="book refused").to_dicts()
+    assert row["related"] == list(done)[1]
+    assert "ValueError: no such word" in row["detail"]
+    assert library.table("terms" if stage == "glossary" else "mentions").height

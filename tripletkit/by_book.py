@@ -1,23 +1,38 @@
-"""A stage's tables cut into books, and what is said of a book that could not be done."""
+"""A stage's tables cut into books, what each book gave, and what is said of a book that could not be done."""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import polars as pl
 
+from tripletkit.addresses import Place
 from tripletkit.books import REFUSED
-from tripletkit.errors import REPORT
-from tripletkit.pdf.workers import FAULT, FAULT_START, Failure
-from tripletkit.progress import Advance
-from tripletkit.stage import Row
+from tripletkit.cluster.mapper import Setup, Work
+from tripletkit.errors import REPORT, ConfigError
+from tripletkit.pdf.workers import FAULT, FAULT_START, Failure, WorkerFunction
+from tripletkit.stage import Job, Row
+from tripletkit.store import write_atomically
 
 log = logging.getLogger(__name__)
 
-Outcome = TypeVar("Outcome")
+#: What JSON can hold.
+Json: TypeAlias = dict[str, Any]
+
+
+class OfBook(Protocol):
+    """What is done for a book."""
+
+    @property
+    def book_id(self) -> str:
+        """Its book."""
+
+
+Task = TypeVar("Task", bound=OfBook)
 
 
 @dataclass(frozen=True)
@@ -39,19 +54,83 @@ def by_book(table: pl.DataFrame) -> Callable[[str], pl.DataFrame]:
     return lambda book_id: together.slice(*places.get(book_id, (0, 0)))
 
 
-def books_with_terms(passages: pl.DataFrame, terms: pl.DataFrame) -> tuple[list[str], Iterator[BookPassages]]:
-    """The ids of the books that have passages, in order, and each book with the terms; made when it is asked for."""
+def books_with_terms(passages: pl.DataFrame, terms: pl.DataFrame) -> tuple[list[str], Callable[[str], BookPassages]]:
+    """The ids of the books that have passages, in order, and a function from an id to the book with its terms."""
     given, own = terms.filter(pl.col("book_id").is_null()), by_book(terms.filter(pl.col("book_id").is_not_null()))
-    book_ids, rows = sorted(passages["book_id"].unique()), by_book(passages)
-    tasks = (BookPassages(book, rows(book), pl.concat([given, own(book)]).sort("term_id")) for book in book_ids)
-    return book_ids, tasks
+    rows = by_book(passages)
+
+    def task_of(book: str) -> BookPassages:
+        return BookPassages(book, rows(book), pl.concat([given, own(book)]).sort("term_id"))
+
+    return sorted(passages["book_id"].unique()), task_of
 
 
-def counting(outcomes: Iterable[Outcome], advance: Advance) -> Iterator[Outcome]:
-    """The same outcomes; progress advances by one with each."""
-    for outcome in outcomes:
-        yield outcome
-        advance(1)
+class Parts:
+    """What a step of a stage made of each book: a file of JSON a book, kept until the stage is complete.
+
+    A stage that was killed goes on with the books that have no file.
+    """
+
+    def __init__(self, job: Job, step: str) -> None:
+        self._job, self._folder = job, job.parts / step
+
+    def read(self, book_id: str) -> Json:
+        """A book's part, written by ``make`` now or before."""
+        part: Json = json.loads(_part(self._folder, book_id).read_bytes())
+        return part
+
+    def make(
+        self,
+        what: str,
+        maker: WorkerFunction[Setup, Callable[[Task], Json]],
+        setup: Setup,
+        books: Sequence[str],
+        task_of: Callable[[str], Task],
+    ) -> dict[str, Failure]:
+        """Do the work (see Work) for every book that has no part yet. Returns why others have none, by book.
+
+        Raises ConfigError where a node of a cluster does not share the output folder.
+        """
+        left = [book for book in books if not _part(self._folder, book).is_file()]
+        keep = Work(KEEP_PART, PartSetup(maker, setup, self._folder))
+        failures = dict[str, Failure]()
+        with self._job.progress.bar(what, len(left), "books") as advance:
+            for number, outcome in self._job.mapper.map(keep, map(task_of, left), total=len(left)):
+                if isinstance(outcome, Failure):
+                    failures[left[number]] = outcome
+                elif not _part(self._folder, left[number]).is_file():
+                    raise not_shared(left[number], self._job.store.folder)
+                advance(1)
+        return failures
+
+
+@dataclass(frozen=True)
+class PartSetup(Generic[Setup, Task]):
+    """Whose results are kept, and the folder that they are kept in."""
+
+    maker: WorkerFunction[Setup, Callable[[Task], Json]]
+    setup: Setup
+    folder: Place
+
+
+#: By whoever does the work for a book: its part lies where it was made.
+KEEP_PART: WorkerFunction[Any, Callable[[Any], None]] = WorkerFunction("tripletkit.by_book:part_keeper")
+
+
+def part_keeper(setup: PartSetup[Setup, Task]) -> Callable[[Task], None]:
+    """The function that does the work for a book and keeps what it gives."""
+    work = setup.maker.load()(setup.setup)
+    return lambda task: write_atomically(_part(setup.folder, task.book_id), json.dumps(work(task)).encode())
+
+
+def _part(folder: Place, book_id: str) -> Place:
+    return folder / f"{book_id}.json"
+
+
+def not_shared(book: str, folder: Place) -> ConfigError:
+    """The error where a node of a cluster did a book, and what it kept is not in the output folder."""
+    problem = f"{book}: a node of the cluster did it, but what it made is not in {folder}"
+    return ConfigError(problem, "Use an output folder that is the same one on every node.")
 
 
 def lost_book(stage: str, book_id: str, path: str, failure: Failure) -> Row:

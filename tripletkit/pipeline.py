@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tripletkit
-from tripletkit.addresses import Place, as_place
+from tripletkit.addresses import Place, as_place, remove_folder
 from tripletkit.books import REFUSED, find_books
 from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
 from tripletkit.errors import EncoderError, RightsError, SourceError, TableError
+from tripletkit.ids import stable_id
 from tripletkit.language.normalise import normalised_by
 from tripletkit.memory import PeakMemory
 from tripletkit.pdf.workers import UNREAD_PAGE
@@ -184,11 +186,17 @@ class Runner:
             self.store.local(file)
         if is_first_process():
             self.store.forget(stage.name)
-        with normalised_by(self.tools.rules):
-            result = stage.run(self._job(stage, tables))
+        if self.tools.force:
+            self._remove_parts(stage)
+        try:
+            with normalised_by(self.tools.rules):
+                result = stage.run(self._job(stage, tables, key))
+        finally:
+            self.tools.mapper.release()
         seconds = time.monotonic() - started
         if is_first_process():  # non-zero ranks do not write
             self._keep(stage, result, key, (seconds, memory.megabytes()))
+            self._remove_parts(stage)
         return self._report(stage, result, seconds)
 
     def fresh(self, stage: Stage) -> bool:
@@ -232,7 +240,7 @@ class Runner:
         base = MiningEncoder(lambda: self.tools.base_encoder, lambda: self.tools.base_encoder.fingerprint)
         return self.miner if self.miner and stage.name == "mine" else base
 
-    def _job(self, stage: Stage, tables: Tables) -> Job:
+    def _job(self, stage: Stage, tables: Tables, key: dict[str, Any]) -> Job:
         tools = self.tools
         return Job(
             tables=tables,
@@ -242,12 +250,19 @@ class Runner:
             progress=tools.progress,
             books=tools.books if Input.BOOKS in stage.inputs else (),
             force=tools.force,
+            parts=self._parts(stage) / stable_id("parts", json.dumps(key, sort_keys=True, default=str)),
             locate=self._encoder(stage).locate,
             encoder=tools.encoder,
             mapper=tools.mapper,
             round=self.round,
             reviews=tools.reviews,
         )
+
+    def _parts(self, stage: Stage) -> Place:
+        return self.store.place(f"cache/parts/{stage.name}")
+
+    def _remove_parts(self, stage: Stage) -> None:
+        remove_folder(self._parts(stage))
 
     def _fresh(self, stage: Stage, key: dict[str, Any]) -> Manifest | None:
         made = self.store.manifest(stage.name)

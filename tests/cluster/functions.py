@@ -6,7 +6,10 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from tripletkit.errors import SourceError
 
@@ -42,3 +45,13 @@ def breaker(folder: Path) -> Callable[[int], int]:
 def refuser(_: Path) -> Callable[[int], int]:
     """Cannot be made."""
     raise SourceError("no such rule", "Write it.")
+
+
+def addresses() -> set[str]:
+    """Where this process, and all that it started, listen, are connected from or to."""
+    found = set[str]()
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        with suppress(psutil.Error):  # it ended meanwhile
+            for socket in process.net_connections():
+                found |= {place.ip for place in (socket.laddr, socket.raddr) if place}
+    return found

@@ -28,8 +28,8 @@ class Work(Generic[Setup, Item, Result]):
     """What is done for each item: ``maker`` is called once by each worker with ``setup`` and gives the function of an item.
 
     Setup, items and results must be picklable. ``cpus``: cores of one worker on a cluster. ``gpu``: whether a worker has a
-    GPU to itself, on a cluster that has any. ``keep``: whether workers stay for the next work that is equal to this one, since
-    they are slow to make.
+    GPU to itself, on a cluster that has any. ``keep``: whether the function serves the next work too that is equal to this one,
+    since it is slow to make.
     """
 
     maker: WorkerFunction[Setup, Callable[[Item], Result]]
@@ -68,6 +68,9 @@ class Mapper(Protocol):
         item.
         """
 
+    def release(self) -> None:
+        """End the workers, which else wait for the next work."""
+
 
 class InProcess:
     """Works here, one item after another."""
@@ -79,6 +82,9 @@ class InProcess:
         apply = work.function()
         for number, item in enumerate(items):
             yield number, apply(item)
+
+    def release(self) -> None:
+        """Nothing waits."""
 
 
 def in_order(outcomes: Iterable[tuple[int, Any]]) -> list[Any]:

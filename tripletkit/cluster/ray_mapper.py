@@ -47,7 +47,7 @@ class RayMapper:
 
     def __init__(self, address: str, *, workers: int, progress: Progress) -> None:
         self._address, self._workers, self._progress = address, workers, progress
-        self._kept: tuple[Work[Any, Any, Any], _Pool] | None = None
+        self._kept: tuple[Work[Any, Any, Any], _Pool] | None = None  # what the workers did last, and they
 
     def map(
         self, work: Work[Setup, Item, Result], items: Iterable[Item], *, total: int
@@ -59,29 +59,31 @@ class RayMapper:
         try:
             yield from pool.outcomes(iter(enumerate(items)), most=min(self._workers or total, total))
         except BaseException:  # also where the caller asks for no more results
-            self._release()
+            self.release()
             raise
-        if not work.keep:
-            self._release()
 
-    def _pool(self, ray: Ray, work: Work[Any, Any, Any]) -> _Pool:
-        """The pool that is kept for an equal work, else a new one; the kept one would hold CPUs that it needs."""
-        if self._kept is not None and work.keep and self._kept[0].keep and self._kept[0] == work:
-            return self._kept[1]
-        self._release()
-        gpus = int(work.gpu and ray.cluster_resources().get("GPU", 0) >= 1)
-        room = {"CPU": work.cpus} | ({"GPU": 1.0} if gpus else {})
-        size = min(int(ray.cluster_resources().get(name, 0) / amount) for name, amount in room.items())
-        options = {"num_cpus": work.cpus, "num_gpus": gpus, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
-        actor = ray.remote(**options)(_Actor)
-        self._kept = work, _Pool(ray, actor, ray.put(work), max(1, size), self._progress)
-        return self._kept[1]
-
-    def _release(self) -> None:
-        """End the actors that are kept."""
+    def release(self) -> None:
+        """As Mapper.release."""
         if self._kept is not None:
             self._kept[1].end()
         self._kept = None
+
+    def _pool(self, ray: Ray, work: Work[Any, Any, Any]) -> _Pool:
+        """The workers for this work: those that are there if they have the CPUs and GPU for it, else new ones."""
+        gpus = int(work.gpu and ray.cluster_resources().get("GPU", 0) >= 1)
+        room = {"CPU": work.cpus} | ({"GPU": 1.0} if gpus else {})
+        if self._kept is not None and self._kept[1].room == room:
+            before, pool = self._kept
+            if not (work.keep and before.keep and before == work):
+                pool.turn_to(ray.put(work))
+            self._kept = work, pool
+            return pool
+        self.release()  # they hold CPUs that this work needs
+        size = min(int(ray.cluster_resources().get(name, 0) / amount) for name, amount in room.items())
+        options = {"num_cpus": work.cpus, "num_gpus": gpus, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
+        actor = ray.remote(**options)(_Actor)
+        self._kept = work, _Pool(ray, actor, ray.put(work), room, max(1, size), self._progress)
+        return self._kept[1]
 
     def _connected(self) -> Ray:
         """Ray, connected to the cluster: to one that this process is connected to already, if there is one."""
@@ -152,17 +154,22 @@ class _Task(Generic[Item]):
 
 
 class _Pool:
-    """Actors that start, wait or work, and the items that are left. ``size``: as many as the cluster has room for."""
+    """Actors that start, wait or work, and the items that are left.
+
+    ``room``: what an actor takes of the cluster; ``size``: for how many there is room.
+    """
 
     def __init__(
         self,
         ray: Ray,
         actor: Actor,
         work: Reference,
+        room: dict[str, float],
         size: int,
         progress: Progress,
     ) -> None:
         self._ray, self._actor, self._work, self._size, self._progress = ray, actor, work, size, progress
+        self.room = room
         self._items: Iterator[tuple[int, Any]] = iter(())
         self._starting: dict[Reference, Actor] = {}  # by the reference to what start() gives: the actor
         self._nodes: dict[Actor, str] = {}  # of actors that are ready
@@ -179,7 +186,7 @@ class _Pool:
         self._take()
         while self._next or self._lost or self._alone or self._running:
             while len(self._nodes) + len(self._starting) < min(most, self._size):
-                self._start()
+                self._start(self._actor.remote())
             self._hand_out()
             waited = [*self._starting, *self._running]
             done, _ = self._ray.wait(waited, num_returns=1, timeout=PATIENCE_S)
@@ -190,6 +197,13 @@ class _Pool:
                     self._ready(reference)
                 else:
                     yield from self._finished(reference)
+
+    def turn_to(self, work: Reference) -> None:
+        """Give every actor another work."""
+        actors = [*self._starting.values(), *self._nodes]
+        self._work, self._starting, self._nodes, self._idle, self._failed_starts = work, {}, {}, [], 0
+        for actor in actors:
+            self._start(actor)
 
     def _take(self) -> None:
         following = next(self._items, None)
@@ -208,8 +222,7 @@ class _Pool:
             actor = self._idle.pop()
             self._running[actor.apply.remote(task.item)] = actor, task
 
-    def _start(self) -> None:
-        actor = self._actor.remote()
+    def _start(self, actor: Actor) -> None:
         self._starting[actor.start.remote(self._work, str(Path.cwd()))] = actor
 
     def _ready(self, reference: Reference) -> None:

@@ -150,10 +150,10 @@ def search_negatives(
     """Triplets for each pair; ``pairs`` are what `choose_positives` chose, ``terms`` holds one unit row per term.
 
     If none of a passage's pairs has a valid negative, its remaining positives are tried, the most salient first. ``mapper``:
-    where blocks of anchors are searched; None for this process. Raises TableError where a block cannot be searched.
+    where blocks of anchors are searched if there are several; None for this process. Raises TableError where one cannot be.
     """
     setup, blocks = SearchSetup(pool, terms, settings, seed), list(_anchor_blocks(pool, pairs, anchors))
-    if mapper is None:
+    if mapper is None or len(blocks) == 1:  # one block is sooner searched than sent
         search = _BlockSearch(setup)
         return _joined(search.mine(block, advance) for block in blocks)
     found = []

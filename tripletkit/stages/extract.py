@@ -19,10 +19,11 @@ import polars as pl
 
 from tripletkit.addresses import Place, local_copy, readable
 from tripletkit.books import REFUSED, is_passage_file
+from tripletkit.by_book import not_shared
 from tripletkit.cluster.mapper import Work
 from tripletkit.encoding.resolve import EMBEDDED, NO_LIMIT, EncoderFolder
 from tripletkit.encoding.tokens import token_counter
-from tripletkit.errors import REPORT, ConfigError, EncoderError, SourceError
+from tripletkit.errors import REPORT, EncoderError, SourceError
 from tripletkit.ids import stable_id
 from tripletkit.own_passages import OwnBooks, cut_in_words, cut_rows, notes_on, read_kept, rows_to_books
 from tripletkit.pdf.workers import (
@@ -53,7 +54,7 @@ OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
 
-VERSION = 14
+VERSION = 15
 #: The longest passage for an encoder that reads texts of any length.
 UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
@@ -213,10 +214,7 @@ def _read_on_cluster(tasks: list[BookTask], bounds: Bounds, job: Job) -> Iterato
     """Raises ConfigError where a node does not share the output folder."""
     for index, outcome in job.mapper.map(Work(KEEP_BOOK, bounds), tasks, total=len(tasks)):
         if outcome is None and not (tasks[index].part / "done").is_file():
-            raise ConfigError(
-                f"{tasks[index].path}: a node of the cluster read it, but its tables are not in {job.store.folder}",
-                "Use an output folder that is the same one on every node.",
-            )
+            raise not_shared(str(tasks[index].path), job.store.folder)
         yield index, "\n  ".join(problem_of(tasks[index].path, outcome)) if isinstance(outcome, Failure) else outcome
 
 

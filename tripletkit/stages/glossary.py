@@ -6,14 +6,13 @@ OUTPUT/proposals.txt holds nothing that is in force: pairs of terms that may be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import polars as pl
 
-from tripletkit.by_book import BookPassages, books_with_terms, by_book, counting, lost_book, lost_in_words
-from tripletkit.cluster.mapper import Work, in_order
+from tripletkit.by_book import BookPassages, Json, Parts, books_with_terms, by_book, lost_book, lost_in_words
 from tripletkit.errors import SourceError
 from tripletkit.language.normalise import normalised_by
 from tripletkit.pdf.workers import Failure, WorkerFunction
@@ -24,7 +23,7 @@ from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import write_atomically
 from tripletkit.tagging.mentions import join_surfaces, surfaces_of, with_surfaces
 from tripletkit.tagging.tag_texts import tag_passages
-from tripletkit.terms.concepts import Row, dropped_row, propose_aliases, texts_in, unknown_aliases
+from tripletkit.terms.concepts import Row, dropped_row, propose_aliases, unknown_aliases
 from tripletkit.terms.decided import with_decisions
 from tripletkit.terms.harvest import Harvest, harvest_book, harvest_passages, merge_user_terms
 from tripletkit.terms.text_terms import heading_terms
@@ -52,20 +51,23 @@ _HEADER = """\
 def run(job: Job) -> StageResult:
     """Harvest each book separately, then merge the user's terms. Raises SourceError if there is no term at all."""
     passages, books, settings = job.table("passages"), job.table("books"), job.settings.glossary
-    found, lost = Harvest([], [], []), list[Row]()
+    found, lost, shapes = Harvest([], [], []), list[Row](), dict[str, None]()
     proposals, notes, more_terms = [_HEADER], list[str](), MORE_TERMS
-    for (book_id, title, path), own in zip(_in_order(books), _harvest_all(job, books), strict=True):
-        if isinstance(own, Failure):
-            lost.append(lost_book("glossary", book_id, path, own))
+    harvested, failed = _harvest_all(job, books)
+    for book_id, title, path in books.sort("book_id").select("book_id", "title", "path").iter_rows():
+        if book_id in failed:
+            lost.append(lost_book("glossary", book_id, path, failed[book_id]))
             continue
-        more_terms = own.more_terms
-        sought = [*found.sought, *(f"{title}: {line}" for line in own.found.sought)]
-        shapes = tuple(dict.fromkeys(found.shapes + own.found.shapes))
-        found = Harvest(found.terms + own.found.terms, found.dropped + own.found.dropped, sought, shapes=shapes)
-        proposals.append(own.proposals)
-        sources = {source for row in own.found.terms for source in texts_in(row["sources"])}
+        own = harvested.read(book_id)
+        more_terms = own["more_terms"]
+        found.sought.extend(f"{title}: {line}" for line in own["sought"])
+        found.terms.extend(own["terms"])
+        found.dropped.extend(own["dropped"])
+        shapes |= dict.fromkeys(own["shapes"])
+        proposals.append(own["proposals"])
+        sources = {source for row in own["terms"] for source in row["sources"]}
         if not (settings.terms or sources - {"acronym", "definition"}):
-            notes.append(f"{title}: without an index or glossary, {len(own.found.terms)} terms. For more: {more_terms}")
+            notes.append(f"{title}: without an index or glossary, {len(own['terms'])} terms. For more: {more_terms}")
     if settings.terms is not None:
         found = merge_user_terms(found, read_user_terms(settings.terms), books["book_id"].to_list())
     if not found.terms:
@@ -75,12 +77,7 @@ def run(job: Job) -> StageResult:
     held, joined = with_decisions(found.terms, job.reviews)
     terms, more_lost = _with_surfaces(make_table(TERMS, held), passages, job)
     dropped += [*joined, *(lost := [*lost, *more_lost])]
-    return _result(terms, dropped, (*map(lost_in_words, lost), *notes), found.shapes)
-
-
-def _in_order(books: pl.DataFrame) -> Iterator[tuple[str, str, str]]:
-    """Id, title and path of each book, in the order in which books are harvested."""
-    return books.sort("book_id").select("book_id", "title", "path").iter_rows()
+    return _result(terms, dropped, (*map(lost_in_words, lost), *notes), tuple(shapes))
 
 
 @dataclass(frozen=True)
@@ -94,42 +91,38 @@ class HarvestTask:
     passages: pl.DataFrame
 
 
-@dataclass(frozen=True)
-class Harvested:
-    """A book's terms, what the user can do for more, and its part of the file of proposals."""
-
-    found: Harvest
-    more_terms: str
-    proposals: str
-
-
-Harvester: TypeAlias = Callable[[HarvestTask], Harvested]
+Harvester: TypeAlias = Callable[[HarvestTask], Json]
 HARVEST: WorkerFunction[tuple[GlossarySettings, Rules], Harvester] = WorkerFunction(
     "tripletkit.stages.glossary:harvester"
 )
-Surfaces: TypeAlias = dict[str, list[str]]
-FIND_SURFACES: WorkerFunction[Rules, Callable[[BookPassages], Surfaces]] = WorkerFunction(
+FIND_SURFACES: WorkerFunction[Rules, Callable[[BookPassages], Json]] = WorkerFunction(
     "tripletkit.stages.glossary:surface_finder"
 )
 
 
-def _harvest_all(job: Job, books: pl.DataFrame) -> list[Harvested | Failure]:
-    """What each book gives, in order."""
+def _harvest_all(job: Job, books: pl.DataFrame) -> tuple[Parts, dict[str, Failure]]:
+    """What each book gives, and why others give nothing."""
     tables = [by_book(job.table(name)) for name in ("lines", "pages", "passages")]
-    tasks = (HarvestTask(book, title, *(rows(book) for rows in tables)) for book, title, _ in _in_order(books))
-    work = Work(HARVEST, (job.settings.glossary, job.rules))
-    with job.progress.bar("harvesting", books.height, "books") as advance:
-        return in_order(counting(job.mapper.map(work, tasks, total=books.height), advance))
+    titles = dict(books.select("book_id", "title").iter_rows())
+    setup, parts = (job.settings.glossary, job.rules), Parts(job, "terms")
+    return parts, parts.make(
+        "harvesting",
+        HARVEST,
+        setup,
+        list(titles),
+        lambda book: HarvestTask(book, titles[book], *(rows(book) for rows in tables)),
+    )
 
 
 def harvester(setup: tuple[GlossarySettings, Rules]) -> Harvester:
-    """The function that harvests a book."""
+    """The function that harvests a book: its terms, what the user can do for more, and its part of the file of proposals."""
     settings, rules = setup
 
-    def harvest(task: HarvestTask) -> Harvested:
+    def harvest(task: HarvestTask) -> Json:
         with normalised_by(rules):
             found, more_terms = _harvest(task, settings, rules)
-            return Harvested(found, more_terms, _proposals(task.title, found))
+            told = {name: getattr(found, name) for name in ("terms", "dropped", "sought", "shapes")}
+            return {**told, "more_terms": more_terms, "proposals": _proposals(task.title, found)}
 
     return harvest
 
@@ -152,25 +145,20 @@ def _harvest(task: HarvestTask, settings: GlossarySettings, rules: Rules) -> tup
 
 def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, job: Job) -> tuple[pl.DataFrame, list[Row]]:
     """Every surface that a kept term has in a passage of any kind becomes a form of it. Also: rows of books that failed."""
-    books, tasks = books_with_terms(passages, terms.filter("kept"))
-    with job.progress.bar("finding forms", len(books), "books") as advance:
-        work = job.mapper.map(Work(FIND_SURFACES, job.rules), tasks, total=len(books))
-        outcomes: list[Surfaces | Failure] = in_order(counting(work, advance))
-    surfaces = join_surfaces(found for found in outcomes if not isinstance(found, Failure))
+    books, task_of = books_with_terms(passages, terms.filter("kept"))
+    parts = Parts(job, "forms")
+    failed = parts.make("finding forms", FIND_SURFACES, job.rules, books, task_of)
+    surfaces = join_surfaces(parts.read(book) for book in books if book not in failed)
     rows = [{**row, "forms": with_surfaces(row["forms"], surfaces.get(row["term_id"], ()))} for row in terms.to_dicts()]
     path = dict(job.table("books").select("book_id", "path").iter_rows())
-    lost = [
-        lost_book("glossary", book, path[book], failure)
-        for book, failure in zip(books, outcomes, strict=True)
-        if isinstance(failure, Failure)
-    ]
+    lost = [lost_book("glossary", book, path[book], failure) for book, failure in sorted(failed.items())]
     return make_table(TERMS, rows), lost
 
 
-def surface_finder(rules: Rules) -> Callable[[BookPassages], Surfaces]:
-    """The function that finds the surfaces of a book's terms."""
+def surface_finder(rules: Rules) -> Callable[[BookPassages], Json]:
+    """The function that finds the surfaces of a book's terms, by term."""
 
-    def find(task: BookPassages) -> Surfaces:
+    def find(task: BookPassages) -> Json:
         with normalised_by(rules):
             tagged = tag_passages(task.passages, task.terms, rules)
             return surfaces_of((text, found.mentions) for _, text, found in tagged)

@@ -8,11 +8,10 @@ from typing import TypeAlias
 
 import polars as pl
 
-from tripletkit.by_book import BookPassages, books_with_terms, lost_book, lost_in_words
-from tripletkit.cluster.mapper import Work
+from tripletkit.by_book import BookPassages, Json, Parts, books_with_terms, lost_book, lost_in_words
 from tripletkit.errors import ConfigError
 from tripletkit.language.normalise import normalised_by
-from tripletkit.pdf.workers import Failure, WorkerFunction
+from tripletkit.pdf.workers import WorkerFunction
 from tripletkit.rules import Rules
 from tripletkit.schemas import MENTIONS, check_table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
@@ -23,7 +22,7 @@ from tripletkit.tagging.tag_texts import mention_rows, tag_passages
 BY_REVIEW = "not meant there, by review"
 #: By term and reason: the matches that were rejected.
 Rejected: TypeAlias = Counter[tuple[str, str]]
-TagBook: TypeAlias = Callable[[BookPassages], tuple[pl.DataFrame, Rejected]]
+TagBook: TypeAlias = Callable[[BookPassages], Json]
 TAG: WorkerFunction[tuple[Pipeline | None, Rules], TagBook] = WorkerFunction("tripletkit.stages.tag:tagger")
 
 
@@ -33,20 +32,15 @@ def run(job: Job) -> StageResult:
     terms = job.table("terms").filter("kept")
     passages = job.table("passages").filter(pl.col("kind").is_in(settings.kinds))
     pipeline = find_pipeline(settings.nlp)
-    found, lost = list[pl.DataFrame](), list[Row]()
-    rejected = Rejected()
+    found, rejected = list[pl.DataFrame](), Rejected()
+    books, task_of = books_with_terms(passages, terms)
+    parts = Parts(job, "mentions")
+    failed = parts.make("tagging", TAG, (pipeline, job.rules), books, task_of)
+    for own in (parts.read(book) for book in books if book not in failed):
+        found.append(make_table(MENTIONS, own["mentions"]))
+        rejected.update({(term, reason): count for term, reason, count in own["rejected"]})
     path = dict(job.table("books").select("book_id", "path").iter_rows())
-    books, tasks = books_with_terms(passages, terms)
-    sizes = Counter(passages["book_id"].to_list())
-    with job.progress.bar("tagging", passages.height, "passages") as advance:
-        for number, outcome in job.mapper.map(Work(TAG, (pipeline, job.rules)), tasks, total=len(books)):
-            book = books[number]
-            advance(sizes[book])
-            if isinstance(outcome, Failure):
-                lost.append(lost_book("tag", book, path[book], outcome))
-                continue
-            found.append(outcome[0])
-            rejected.update(outcome[1])
+    lost = [lost_book("tag", book, path[book], failure) for book, failure in sorted(failed.items())]
     mentions, not_meant = _meant(pl.concat([make_table(MENTIONS, []), *found]), job.reviews.not_meant)
     rejected.update(not_meant)
     mentions = check_table(mentions, MENTIONS)
@@ -67,7 +61,10 @@ def run(job: Job) -> StageResult:
 
 
 def tagger(setup: tuple[Pipeline | None, Rules]) -> TagBook:
-    """The function that finds a book's terms in its passages. Raises ConfigError where another pipeline is installed."""
+    """The function that finds a book's terms in its passages: its mentions by column, and its rejected matches.
+
+    Raises ConfigError where another pipeline is installed.
+    """
     pipeline, rules = setup
     if pipeline is not None and find_pipeline(pipeline.name) != pipeline:
         raise ConfigError(
@@ -76,13 +73,14 @@ def tagger(setup: tuple[Pipeline | None, Rules]) -> TagBook:
         )
     verbs = VerbFinder(pipeline) if pipeline else None
 
-    def tag(task: BookPassages) -> tuple[pl.DataFrame, Rejected]:
+    def tag(task: BookPassages) -> Json:
         rows, rejected = list[Row](), Rejected()
         with normalised_by(rules):
             for passage_id, text, tagged in tag_passages(task.passages, task.terms, rules, verbs):
                 rows += mention_rows(passage_id, text, tagged)
                 rejected.update((rejection.match.form.term_id, rejection.reason) for rejection in tagged.rejected)
-        return make_table(MENTIONS, rows), rejected
+        columns = make_table(MENTIONS, rows).to_dict(as_series=False)
+        return {"mentions": columns, "rejected": [(*of, count) for of, count in rejected.items()]}
 
     return tag
 
