@@ -211,9 +211,9 @@ class _BlockSearch:
     def mine(self, block: AnchorBlock, advance: Callable[[int], None] = lambda _: None) -> Mined:
         """The block's triplets. Each negative's use is capped at a share of the block's (at least 1/number of terms)."""
         pool, settings, seed = self._setup.pool, self._setup.settings, self._setup.seed
-        search = _Search(pool, block.anchors, self._cosines, self._synonyms, settings, seed)
         share = max(settings.max_negative_share, 1 / max(len(self._setup.terms), 1))
-        search.left[:] = max(1, int(share * len(block.pairs) * settings.negatives))
+        most_uses = max(1, int(share * len(block.pairs) * settings.negatives))
+        search = _Search(pool, block.anchors, self._cosines, self._synonyms, settings, seed, most_uses)
         search.run(in_random_order(pool, block.pairs, seed), advance)
         done = {triplet.passage for triplet in search.mined.triplets}
         others = [c for c in block.others if c.passage not in done]
@@ -245,9 +245,17 @@ def nearest_first(cosines: Vectors, allowed: Mask, most: int) -> list[int]:
     if size > 1:  # twenty times as fast as sorting all; threshold: the ``most``-th largest group maximum
         nearest_of_groups = values[: size * GROUPS * most].reshape(size, GROUPS * most).max(axis=0)
         threshold = np.partition(nearest_of_groups, -most)[-most]
-    found = np.flatnonzero((values >= threshold) & allowed)
+    found = np.flatnonzero(values >= threshold)
+    found = found[allowed[found]]
     order: list[int] = found[np.argsort(-values[found], kind="stable")[:most]].tolist()
     return order
+
+
+def ranks_of(chosen: Vectors, cosines: Vectors) -> list[int]:
+    """1 + how many cosines are higher, for each of the chosen ones: 1 is the nearest."""
+    higher = np.sort(cosines[cosines > chosen.min()])
+    ranks: list[int] = (1 + len(higher) - np.searchsorted(higher, chosen, side="right")).tolist()
+    return ranks
 
 
 @dataclass
@@ -307,12 +315,14 @@ class _Search:
         synonyms: Sequence[Numbers],
         settings: MineSettings,
         seed: int,
+        most_uses: int,
     ) -> None:
         self._pool, self._anchors, self._cosines, self._settings, self._seed = pool, anchors, cosines, settings, seed
         self._synonyms = synonyms
         rules = STRATEGIES[settings.strategy] if settings.hard_negatives else ("random",)
         self._rules = [rules[turn % len(rules)] for turn in range(settings.negatives)]
-        self.left = np.zeros(len(pool.term_ids), dtype=np.int64)  # per term: how often it may still be used
+        self.left = np.full(len(pool.term_ids), most_uses, dtype=np.int64)  # per term: how often it may still be used
+        self._usable = self.left > 0
         self.mined = Mined()
 
     def run(self, pairs: Sequence[Candidate], advance: Callable[[int], None], *, one_per_passage: bool = False) -> None:
@@ -343,15 +353,16 @@ class _Search:
         self.mined.rejected.update(counts)
         if doubtful is not None:
             self.mined.review.append(doubtful)
-        chosen = self._choose(pair, cosines, ~rejected & (self.left > 0), draws)
+        chosen = self._choose(pair, cosines, self._usable & ~rejected, draws)
         if not chosen:
             self.mined.without_negatives.append(pair)
             return False
         negatives = np.array([term for term, _ in chosen])
         self.left[negatives] -= 1
+        self._usable[negatives] = self.left[negatives] > 0
         cos_ap, cos_pn = float(cosines[pair.term]), self._cosines.between(pair.term, negatives).tolist()
-        for (term, rule), of_anchor, of_positive in zip(chosen, cosines[negatives], cos_pn, strict=True):
-            rank = 1 + int(np.count_nonzero(cosines > of_anchor))
+        ranks = ranks_of(cosines[negatives], cosines)
+        for (term, rule), of_anchor, of_positive, rank in zip(chosen, cosines[negatives], cos_pn, ranks, strict=True):
             self.mined.triplets.append(
                 Triplet(pair.passage, pair.term, term, cos_ap, float(of_anchor), of_positive, rank, rule)
             )
