@@ -166,6 +166,33 @@ def test_numbers_are_not_changed_by_raised_signs_and_notes_go(tmp_path: Path, pr
     assert read_texts(tmp_path, *with_signs(printed)) == [read]
 
 
+#: Widths of letters in Times, in thousandths of the size.
+TIMES = dict(zip("AXeknxr2)(+s", (722, 722, 444, 500, 500, 500, 333, 500, 333, 333, 564, 389), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("base", "letters", "rise", "read"),
+    [
+        ("X", "T", -3.5, "X^T"),
+        ("e", "x", -3.5, "e^x"),
+        ("2", "k", -3.5, "2^k"),
+        ("x", "n", -3.5, "xⁿ"),
+        ("(A+n)", "T", -3.5, "(A+n)^T"),
+        ("x", "i", 2.0, "xᵢ"),
+        ("k", "B", 2.0, "k_B"),
+        ("exes", "a", -3.5, "exesa"),
+    ],
+)
+def test_letters_behind_a_name_of_one_letter_are_signs(
+    tmp_path: Path, base: str, letters: str, rise: float, read: str
+) -> None:
+    end = 60 + sum(TIMES[sign] for sign in base) / 100
+    found = read_texts(
+        tmp_path, Text(50, 100, "n", 10, "R"), Text(60, 100, base, 10, "R"), Text(end, 100 + rise, letters, 6.5, "R")
+    )
+    assert found == [f"n {read}"]
+
+
 def test_a_footnotes_own_mark_is_one_only_at_a_lines_start(tmp_path: Path) -> None:
     lines = [*with_signs("See it."), *with_signs("^9 Some rivers", 114), *with_signs("^10 B. Ritz", 128)]
     lines += [*with_signs("^11 H_0 is", 142), *with_signs("^12 x is be-", 156), *with_signs("^13 We saw", 170)]
@@ -187,8 +214,9 @@ def test_signs_of_words_that_the_file_sets_apart() -> None:
 
 def test_letters_and_fractions_are_no_signs() -> None:
     assert as_signs("st", "1", up=True) == "st"
-    assert (as_signs("n", "10", up=True), as_signs("n", "x", up=True)) == ("ⁿ", "n")
+    assert (as_signs("n", "10", up=True), as_signs("n", "word", up=True)) == ("ⁿ", "n")
     assert as_signs("5", '"', up=False) == "5"
+    assert [as_signs("th", "n", up=True), as_signs("A", "L", up=True), as_signs("A", "B", up=True)] == ["th", "A", "^A"]
     found = [as_signs(text, base, up=True) for text, base in (("−k", "2"), ("n/2", "x"), ("(l−1)", "h"), ("w", "2"))]
     assert found == ["^(−k)", "^(n/2)", "^(l−1)", "^w"]
     assert [as_signs(text, base, up=True) for text, base in (("o", "20"), ("TM", "3"), ("a", "word"))] == [
