@@ -251,13 +251,6 @@ def nearest_first(cosines: Vectors, allowed: Mask, most: int) -> list[int]:
     return order
 
 
-def ranks_of(chosen: Vectors, cosines: Vectors) -> list[int]:
-    """1 + how many cosines are higher, for each of the chosen ones: 1 is the nearest."""
-    higher = np.sort(cosines[cosines > chosen.min()])
-    ranks: list[int] = (1 + len(higher) - np.searchsorted(higher, chosen, side="right")).tolist()
-    return ranks
-
-
 @dataclass
 class _Choices:
     """The terms allowed as negatives of one pair, from the passage's own book or from other books."""
@@ -361,8 +354,8 @@ class _Search:
         self.left[negatives] -= 1
         self._usable[negatives] = self.left[negatives] > 0
         cos_ap, cos_pn = float(cosines[pair.term]), self._cosines.between(pair.term, negatives).tolist()
-        ranks = ranks_of(cosines[negatives], cosines)
-        for (term, rule), of_anchor, of_positive, rank in zip(chosen, cosines[negatives], cos_pn, ranks, strict=True):
+        for (term, rule), of_anchor, of_positive in zip(chosen, cosines[negatives], cos_pn, strict=True):
+            rank = 1 + int(np.count_nonzero(cosines > of_anchor))
             self.mined.triplets.append(
                 Triplet(pair.passage, pair.term, term, cos_ap, float(of_anchor), of_positive, rank, rule)
             )
