@@ -84,7 +84,7 @@ def test_a_stage_that_is_killed_goes_on_with_the_books_that_are_left(
     getattr(library, stage)()
     assert sorted(done.values()) == [1, 1, 2]
     assert shas(library) == expected
-    assert not library.store.place(f"cache/parts/{stage}").exists()
+    assert not library.store.place(f"cache/by_book/{stage}").exists()
 
 
 @pytest.mark.parametrize("stage", STEPS)

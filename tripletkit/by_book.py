@@ -6,11 +6,11 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import polars as pl
 
+from tripletkit.addresses import Place
 from tripletkit.books import REFUSED
 from tripletkit.cluster.mapper import Setup, Work
 from tripletkit.errors import REPORT, ConfigError
@@ -65,18 +65,18 @@ def books_with_terms(passages: pl.DataFrame, terms: pl.DataFrame) -> tuple[list[
     return sorted(passages["book_id"].unique()), task_of
 
 
-class Parts:
+class BookResults:
     """What a step of a stage made of each book: a file of JSON a book, kept until the stage is complete.
 
     A stage that was killed goes on with the books that have no file.
     """
 
     def __init__(self, job: Job, step: str) -> None:
-        self._job, self._folder = job, job.parts / step
+        self._job, self._folder = job, job.results / step
 
     def read(self, book_id: str) -> Json:
         """A book's part, written by ``make`` now or before."""
-        part: Json = json.loads(_part(self._folder, book_id).read_bytes())
+        part: Json = json.loads(_file(self._folder, book_id).read_bytes())
         return part
 
     def make(
@@ -91,43 +91,43 @@ class Parts:
 
         Raises ConfigError where a node of a cluster does not share the output folder.
         """
-        left = [book for book in books if not _part(self._folder, book).is_file()]
-        keep = Work(KEEP_PART, PartSetup(maker, setup, self._folder))
+        left = [book for book in books if not _file(self._folder, book).is_file()]
+        keep = Work(KEEP_RESULT, ResultSetup(maker, setup, self._folder))
         failures = dict[str, Failure]()
         with self._job.progress.bar(what, len(left), "books") as advance:
             for number, outcome in self._job.mapper.map(keep, map(task_of, left), total=len(left)):
                 if isinstance(outcome, Failure):
                     failures[left[number]] = outcome
-                elif not _part(self._folder, left[number]).is_file():
-                    raise not_shared(left[number], self._job.folder)
+                elif not _file(self._folder, left[number]).is_file():
+                    raise not_shared(left[number], self._job.store.folder)
                 advance(1)
         return failures
 
 
 @dataclass(frozen=True)
-class PartSetup(Generic[Setup, Task]):
+class ResultSetup(Generic[Setup, Task]):
     """Whose results are kept, and the folder that they are kept in."""
 
     maker: WorkerFunction[Setup, Callable[[Task], Json]]
     setup: Setup
-    folder: Path
+    folder: Place
 
 
 #: By whoever does the work for a book: its part lies where it was made.
-KEEP_PART: WorkerFunction[Any, Callable[[Any], None]] = WorkerFunction("tripletkit.by_book:part_keeper")
+KEEP_RESULT: WorkerFunction[Any, Callable[[Any], None]] = WorkerFunction("tripletkit.by_book:result_keeper")
 
 
-def part_keeper(setup: PartSetup[Setup, Task]) -> Callable[[Task], None]:
+def result_keeper(setup: ResultSetup[Setup, Task]) -> Callable[[Task], None]:
     """The function that does the work for a book and keeps what it gives."""
     work = setup.maker.load()(setup.setup)
-    return lambda task: write_atomically(_part(setup.folder, task.book_id), json.dumps(work(task)).encode())
+    return lambda task: write_atomically(_file(setup.folder, task.book_id), json.dumps(work(task)).encode())
 
 
-def _part(folder: Path, book_id: str) -> Path:
+def _file(folder: Place, book_id: str) -> Place:
     return folder / f"{book_id}.json"
 
 
-def not_shared(book: str, folder: Path) -> ConfigError:
+def not_shared(book: str, folder: Place) -> ConfigError:
     """The error where a node of a cluster did a book, and what it kept is not in the output folder."""
     problem = f"{book}: a node of the cluster did it, but what it made is not in {folder}"
     return ConfigError(problem, "Use an output folder that is the same one on every node.")

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
+from tripletkit.addresses import Place
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import TableError
@@ -71,13 +72,13 @@ class SearchRate:
     per_two_terms: float
 
 
-def choose_books(books: Sequence[Path], seed: int) -> list[Path]:
+def choose_books(books: Sequence[Place], seed: int) -> list[Place]:
     """At most SAMPLED_BOOKS of them, drawn with the seed."""
     drawn = rng_for(seed, "plan").sample(range(len(books)), min(len(books), SAMPLED_BOOKS))
     return [books[i] for i in sorted(drawn)]
 
 
-def measure_book(path: Path, settings: Settings) -> Sample:
+def measure_book(path: Place, settings: Settings) -> Sample:
     """Read, harvest, tag and split one book in a temporary folder. Raises the errors of these stages."""
     with TemporaryDirectory(prefix="tripletkit-plan-") as folder:
         runner = _runner(path, Path(folder), settings)

@@ -193,7 +193,7 @@ def kill_a_worker() -> None:
 
 @pytest.mark.parametrize(
     ("stage", "parts", "left"),
-    [("extract", "books/*/done", 4), ("tag", "parts/tag/*/*/*.json", 3)],  # the broken book is tried again
+    [("extract", "books/*/done", 4), ("tag", "by_book/tag/*/*/*.json", 3)],  # the broken book is tried again
 )
 def test_a_killed_driver_leaves_what_is_done(
     stage: str,

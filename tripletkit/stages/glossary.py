@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import polars as pl
 
-from tripletkit.by_book import BookPassages, Json, Parts, books_with_terms, by_book, lost_book, lost_in_words
+from tripletkit.by_book import BookPassages, BookResults, Json, books_with_terms, by_book, lost_book, lost_in_words
 from tripletkit.errors import SourceError
 from tripletkit.language.normalise import normalised_by
 from tripletkit.pdf.workers import Failure, WorkerFunction
@@ -100,12 +100,12 @@ FIND_SURFACES: WorkerFunction[Rules, Callable[[BookPassages], Json]] = WorkerFun
 )
 
 
-def _harvest_all(job: Job, books: pl.DataFrame) -> tuple[Parts, dict[str, Failure]]:
+def _harvest_all(job: Job, books: pl.DataFrame) -> tuple[BookResults, dict[str, Failure]]:
     """What each book gives, and why others give nothing."""
     tables = [by_book(job.table(name)) for name in ("lines", "pages", "passages")]
     titles = dict(books.select("book_id", "title").iter_rows())
-    setup, parts = (job.settings.glossary, job.rules), Parts(job, "terms")
-    return parts, parts.make(
+    setup, results = (job.settings.glossary, job.rules), BookResults(job, "terms")
+    return results, results.make(
         "harvesting",
         HARVEST,
         setup,
@@ -146,9 +146,9 @@ def _harvest(task: HarvestTask, settings: GlossarySettings, rules: Rules) -> tup
 def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, job: Job) -> tuple[pl.DataFrame, list[Row]]:
     """Every surface that a kept term has in a passage of any kind becomes a form of it. Also: rows of books that failed."""
     books, task_of = books_with_terms(passages, terms.filter("kept"))
-    parts = Parts(job, "forms")
-    failed = parts.make("finding forms", FIND_SURFACES, job.rules, books, task_of)
-    surfaces = join_surfaces(parts.read(book) for book in books if book not in failed)
+    results = BookResults(job, "forms")
+    failed = results.make("finding forms", FIND_SURFACES, job.rules, books, task_of)
+    surfaces = join_surfaces(results.read(book) for book in books if book not in failed)
     rows = [{**row, "forms": with_surfaces(row["forms"], surfaces.get(row["term_id"], ()))} for row in terms.to_dicts()]
     path = dict(job.table("books").select("book_id", "path").iter_rows())
     lost = [lost_book("glossary", book, path[book], failure) for book, failure in sorted(failed.items())]

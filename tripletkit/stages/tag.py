@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import polars as pl
 
-from tripletkit.by_book import BookPassages, Json, Parts, books_with_terms, lost_book, lost_in_words
+from tripletkit.by_book import BookPassages, BookResults, Json, books_with_terms, lost_book, lost_in_words
 from tripletkit.errors import ConfigError
 from tripletkit.language.normalise import normalised_by
 from tripletkit.pdf.workers import WorkerFunction
@@ -34,9 +34,9 @@ def run(job: Job) -> StageResult:
     pipeline = find_pipeline(settings.nlp)
     found, rejected = list[pl.DataFrame](), Rejected()
     books, task_of = books_with_terms(passages, terms)
-    parts = Parts(job, "mentions")
-    failed = parts.make("tagging", TAG, (pipeline, job.rules), books, task_of)
-    for own in (parts.read(book) for book in books if book not in failed):
+    results = BookResults(job, "mentions")
+    failed = results.make("tagging", TAG, (pipeline, job.rules), books, task_of)
+    for own in (results.read(book) for book in books if book not in failed):
         found.append(make_table(MENTIONS, own["mentions"]))
         rejected.update({(term, reason): count for term, reason, count in own["rejected"]})
     path = dict(job.table("books").select("book_id", "path").iter_rows())
