@@ -111,7 +111,7 @@ def _drawn(texts: Sequence[str], seed: int) -> tuple[str, ...]:
     return tuple(rng_for(seed, "plan", "texts").sample(list(texts), min(len(texts), ENCODED)))
 
 
-def _runner(path: Path, folder: Path, settings: Settings) -> Runner:
+def _runner(path: Place, folder: Path, settings: Settings) -> Runner:
     """A runner for this book alone, in one process, that does not load an encoder to check it."""
     mine = settings.mine.model_copy(update={"cross_encoder": None})
     train = settings.train.model_copy(update={"teacher": "none"})
