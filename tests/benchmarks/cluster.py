@@ -23,7 +23,8 @@ _PROGRAM = """
 import sys
 from tripletkit import Project
 output, cluster, *books = sys.argv[1:]
-list(Project(output, books=books, encoder="embedded", workers=2, cluster=cluster or None, tables="by_book").stages("extract", "glossary", "tag"))
+options = {"encoder": "embedded", "workers": 2, "cluster": cluster or None, "tables": "by_book"}
+list(Project(output, books=books, **options).stages("extract", "glossary", "tag"))
 import resource
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
