@@ -101,6 +101,55 @@ def test_text_in_a_drawn_frame_is_a_box(tmp_path: Path) -> None:
     assert not any("delta" in str(row["text"]) for row in tables.passages if row["kind"] == "prose")
 
 
+def headings(path: Path) -> list[str]:
+    return [str(row["text"]) for row in rows_of(extract(path)) if row["kind"] == "heading"]
+
+
+SOILS = ["Soil", "Rock", "Clay", "Loam", "Peat", "Silt"]
+BELOW = ["as far as anyone can say it is so and no other way", "and that is all that there is to be said of it."]
+
+
+def titled(n: int, *titles: Text | Box) -> list[Text | Box]:
+    """Page n with titles and two lines of text below the last."""
+    y = titles[-1].y + 20
+    return [*page(n), *titles, *(Text(60, y + 12 * i, text) for i, text in enumerate(BELOW))]
+
+
+def test_labels_in_a_drawing_are_no_headings(tmp_path: Path) -> None:
+    drawing = [Box(230, 240, 90, 60), Text(235, 260, "Scheduler", 14, "b"), Text(251, 290, "Workers", 14, "b")]
+    drawing += [Text(60, 260, "Jobs", 14, "b"), Text(130, 280, "Activating threads", 14, "b")]
+    pages = [titled(n, Text(60, 220 + 9 * n, name, 14, "b")) for n, name in enumerate(SOILS, 1)]
+    assert headings(write_pdf(tmp_path / "water.pdf", [*pages, [*page(7), *drawing]])) == SOILS
+
+
+@pytest.mark.parametrize(
+    ("title", "x", "size", "opens"),
+    [
+        ("Sand and {}", 60, 14, True),
+        ("Sand and {}", 110, 14, True),  # where titles of this style usually stand
+        ("The {} in middle", 150, 14, True),
+        ("Alto h P h h N {}", 60, 19, False),
+        ("T T to", 130, 16, False),
+        ("Sand", 130, 14, False),  # the same drawing on several pages
+    ],
+)
+def test_what_a_title_in_big_letters_must_be(tmp_path: Path, title: str, x: int, size: int, opens: bool) -> None:
+    titles = [title.format(name) for name in SOILS]
+    pages = [titled(n, Text(x, 220 + 9 * n, name, size, "b")) for n, name in enumerate(titles, 1)]
+    assert headings(write_pdf(tmp_path / "water.pdf", pages)) == (titles if opens else [])
+
+
+def test_a_row_of_a_table_is_no_heading_and_a_number_apart_from_its_title_is(tmp_path: Path) -> None:
+    pages = []
+    for n, name in enumerate(SOILS, 1):
+        y = 220 + 9 * n
+        rows = [Text(60, y, "Key", font="b"), Text(160, y, f"Meaning of {name}", font="b")]
+        rows += [Text(60, y + 12, "Up"), Text(160, y + 12, "one line up, and no further")]
+        pages.append(titled(n, *rows, Text(60, y + 60, f"2.{n}", 14, "b"), Text(110, y + 60, name, 14, "b")))
+    found = [f"2.{n} {name}" for n, name in enumerate(SOILS, 1)]
+    assert headings(write_pdf(tmp_path / "water.pdf", pages)) == found
+
+
 def test_a_frame_around_every_page_is_decoration(tmp_path: Path) -> None:
     tables = extract(write_pdf(tmp_path / "frames.pdf", [[Box(50, 60, 330, 480), *page(n)] for n in range(1, 7)]))
     assert {row["kind"] for row in tables.passages} == {"prose"}

@@ -31,6 +31,10 @@ MOST_LINES = 4
 PART_PAGE_LINES = 8
 #: The level of a title that opens no section: a note's, an example's.
 NOTE = -2
+#: A place where so many different titles of one style start is one for headings, though no text starts there.
+USUAL_PLACE = 3
+#: A line with more letters is no label in a figure.
+LONGEST_LABEL = 40
 #: In a book of this many pages, a style of headings without numbers is used three times or more.
 LONG_BOOK_PAGES = 40
 
@@ -109,6 +113,10 @@ def _levels(found: Sequence[tuple[str, float, int]]) -> Iterator[int]:
         yield match.group(2).count(".") if match else min(sum(x0 > step + 3 for step in steps), 3)
 
 
+#: Style, page's parity, which end of the line, and its place.
+_TitlePlace = tuple[tuple[int, str], int, str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Heading:
     """A heading at ``lines[first:first + count]``; ``count`` is 0 where a section starts without a line of its own."""
@@ -133,6 +141,7 @@ def find_headings(
         if (heading := _place(entry, by_page.get(entry.page, []), lines, rules)) is not None:
             found.setdefault(heading.first, heading)
     styled = list(styled_headings(lines, body_size, rules, heading_lines(list(found.values()))))
+    styled = list(_without_labels(styled, lines))
     # A single big text is a label in a figure, or a motto.
     times = Counter(_style(lines[heading.first]) for heading in [*found.values(), *styled] if heading.count)
     least = 3 if lines and lines[-1].page - lines[0].page >= LONG_BOOK_PAGES else 1
@@ -283,12 +292,54 @@ def _style(line: Line) -> tuple[int, str]:
     return round(line.size * 2), line.styles[0]
 
 
+def _without_labels(styled: Sequence[Heading], lines: Sequence[Line]) -> Iterator[Heading]:
+    """Without labels in figures: they start at no edge of the text, nor where titles of their style usually do.
+
+    Where two labels or more are at least half of a page's titles in one style, all of these are labels.
+    """
+    usual = _usual_places(styled, lines)
+    labels = {h.first for h in styled if not (_at_edge(h, lines) or usual.intersection(_places(lines[h.first])))}
+    on_page = Counter((lines[h.first].page, _style(lines[h.first])) for h in styled)
+    beside = Counter((lines[i].page, _style(lines[i])) for i in labels)
+    drawn = {place for place, count in beside.items() if count >= 2 and 2 * count >= on_page[place]}
+    for heading in styled:
+        line = lines[heading.first]
+        if heading.first not in labels and (line.page, _style(line)) not in drawn:
+            yield heading
+
+
+def _usual_places(styled: Sequence[Heading], lines: Sequence[Line]) -> set[_TitlePlace]:
+    """Where several different titles of a style stand, on as many pages."""
+    held: dict[_TitlePlace, set[tuple[int, str]]] = defaultdict(set)
+    for heading in styled:
+        for place in _places(lines[heading.first]):
+            held[place].add((lines[heading.first].page, heading.title))
+    return {place for place, of in held.items() if min(map(len, map(set, zip(*of, strict=True)))) >= USUAL_PLACE}
+
+
+def _places(line: Line) -> tuple[_TitlePlace, _TitlePlace]:
+    """Where a line of a style starts and ends. Margins may change sides from page to page."""
+    side = line.page % 2
+    return (_style(line), side, "start", round(line.x0 / 3)), (_style(line), side, "end", round(line.x1 / 3))
+
+
+def _at_edge(heading: Heading, lines: Sequence[Line]) -> bool:
+    """Whether a title starts at the edge, or stands in the middle, of its column or of the text below it."""
+    line, below = lines[heading.first], lines[min(heading.first + heading.count, len(lines) - 1)]
+    middle, width = (line.x0 + line.x1) / 2, line.col_x1 - line.col_x0
+    if line.x0 <= line.col_x0 + line.size or abs(middle - line.col_x0 - width / 2) <= 0.025 * width:
+        return True
+    text, smaller = len(below.text) > LONGEST_LABEL, below.size < line.size - 0.5
+    starts, centred = abs(below.x0 - line.x0) <= 3, abs(below.x0 + below.x1 - 2 * middle) <= 6
+    return below.page == line.page and ((starts and (text or smaller)) or (centred and text))
+
+
 def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: Rules, *, bold_tells: bool) -> bool:
     line = lines[i]
     bigger = line.size >= BIGGER * body_size
     if (not bigger and (line.size < 0.98 * body_size or line.styles[0] not in "bz")) or not _reads_as_title(line.text):
         return False
-    if rules.starts("captions", line.text):
+    if rules.starts("captions", line.text) or (line.gaps and not _is_label(line, rules)):
         return False
     bold = sum(s in "bz" for s in line.styles) >= 0.8 * len(line.styles)
     if bigger:
@@ -301,13 +352,20 @@ def _looks_like_heading(i: int, lines: Sequence[Line], body_size: float, rules: 
     return (bold_tells and alone and gap > 1.6) or (gap > 1.3 and _DEPTH.match(line.text) is not None)
 
 
+def _is_label(line: Line, rules: Rules) -> bool:
+    """Whether only a number or a sign stands before the line's first gap, as before a title; else it is a table's row."""
+    before = " ".join(line.text.split()[: line.gap_word])
+    return _WORD.search(before) is None or _only_number(before, rules)
+
+
 def _reads_as_title(text: str) -> bool:
     if len(text) > 110 or text[-1] in ".,;=" or not (text[0].isupper() or text[0].isdigit() or text[0] == "§"):
         return False
     letters = sum(c.isalpha() for c in text)
     # Music and formulas are single letters.
-    words = sum(map(len, _WORD.findall(text)))
-    return letters >= 3 and words >= 0.3 * letters and letters >= 0.5 * len(text.replace(" ", ""))
+    words = _WORD.findall(text)
+    enough = 2 * len(words) >= sum(map(str.isalpha, text.split())) and sum(map(len, words)) >= 0.3 * letters
+    return letters >= 3 and enough and letters >= 0.5 * len(text.replace(" ", ""))
 
 
 def _gap_above(i: int, lines: Sequence[Line]) -> float:
@@ -321,7 +379,7 @@ def _continues(line: Line, after: Line | None = None) -> bool:
     if after is None or (line.page, line.column) != (after.page, after.column) or abs(line.size - after.size) >= 0.3:
         return False
     styles = {Counter(one.styles).most_common(1)[0][0] for one in (line, after)}
-    near = 0 < after.baseline - line.baseline < 1.7 * line.size
+    near = 0 < after.baseline - line.baseline < 1.7 * line.size and not after.gaps
     return len(styles) == 1 and near and _OWN_NUMBER.match(after.text) is None
 
 
