@@ -288,7 +288,7 @@ def _reached(address: Address) -> Iterator[tuple[Any, str]]:
         raise ConfigError(f"{address}: {_first_line(error)}", f"pip install {_driver(address)}") from error
     except Exception as error:  # each driver has errors of its own
         what = f"{type(error).__name__}: {_first_line(error)}" if str(error) else type(error).__name__
-        hint = "Check the address, and the credentials that fsspec's driver finds (docs: Folders at addresses)."
+        hint = "Check the address, and the credentials that fsspec's driver finds (docs/storage.md)."
         raise ConfigError(f"{address}: cannot be reached ({what})", hint) from error
 
 

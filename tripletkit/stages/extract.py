@@ -125,7 +125,7 @@ def _result(job: Job, read: Read, refused: dict[Place, str], own: list[PassageFi
     if found is not None:
         tables |= {name: pl.concat([tables[name], getattr(found, name)]) for name in ("books", "pages", "passages")}
         dropped += found.dropped
-        notes += [*notes_on(own), f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage"]
+        notes += [*notes_on(own), f"          → {job.store.place(PASSAGE_IDS)}: the row and id of each passage"]
         facts.append(_facts("", "", {"pages": found.pages, "passages": found.passages}))
     counts = {name: table.height for name, table in tables.items()}
     parts = tuple(part for _, of in read for part in of.parts)
@@ -382,7 +382,7 @@ def _passage_file(path: Place, sha: str, job: Job) -> PassageFile:
 def _own_books(own: list[PassageFile], job: Job) -> OwnBooks | None:
     """The tables of all files of passages, None without any. The file of ids is written, or removed."""
     if not own:
-        (job.folder / PASSAGE_IDS).unlink(missing_ok=True)
+        job.store.local(PASSAGE_IDS).unlink(missing_ok=True)
         return None
     named = job.settings.licenses
     # A licence that the settings give to the value of ``book`` goes before the file's.
