@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -218,6 +219,14 @@ def file_sizes(place: Place) -> dict[str, int]:
         return place.sizes()
     files = (path for path in place.rglob("*") if path.is_file())
     return {path.relative_to(place).as_posix(): path.stat().st_size for path in files}
+
+
+def remove_folder(place: Place) -> None:
+    """Remove a folder and all files below it, if it is there."""
+    if isinstance(place, Address):
+        place.remove_tree()
+    else:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 class WorkingCopy:

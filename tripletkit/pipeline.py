@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tripletkit
-from tripletkit.addresses import Address, Place, as_place
+from tripletkit.addresses import Place, as_place, remove_folder
 from tripletkit.books import REFUSED, find_books
 from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
@@ -263,11 +262,7 @@ class Runner:
         return self.store.place(f"cache/by_book/{stage.name}")
 
     def _remove_results(self, stage: Stage) -> None:
-        place = self._results(stage)
-        if isinstance(place, Address):
-            place.remove_tree()
-        else:
-            shutil.rmtree(place, ignore_errors=True)
+        remove_folder(self._results(stage))
 
     def _fresh(self, stage: Stage, key: dict[str, Any]) -> Manifest | None:
         made = self.store.manifest(stage.name)

@@ -150,6 +150,61 @@ def test_a_row_of_a_table_is_no_heading_and_a_number_apart_from_its_title_is(tmp
     assert headings(write_pdf(tmp_path / "water.pdf", pages)) == found
 
 
+WIDE = "which is said here of all the rivers and of all the seas"
+
+
+def paragraphs(path: Path) -> list[str]:
+    return [text for row in extract(path).passages for text in str(row["text"]).split("\n")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        # A headword in another face, and one left of its explanation.
+        ([(60, "Weirs of stone", "i"), (60, f"They hold the water back, {WIDE[:30]}.", "r")], ["They hold the water back"]),
+        ([(60, "Weirs of stone", "r"), (85, "They hold the water back for the mills.", "r")], ["They hold the water"]),
+        # Items without a mark: the next word would have stood on the line.
+        ([(60, f"Stones, {WIDE},", "r"), (60, "Sand", "r"), (60, "Mud of all kinds and colours", "r")], ["Mud of all"]),
+        # An explanation ends, and the next headword, in small letters, stands left of it.
+        (
+            [
+                (60, "Weir", "b"), (85, f"It holds, {WIDE[:44]},", "r"), (85, "and it holds the water back for the mills.", "r"),
+                (60, "sluice of wood", "r"), (85, "It lets the water go to where it wants to go.", "r"),
+            ],
+            ["sluice of wood", "It lets the water go"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_line_above_an_item_or_an_explanation_says_does_not_run_into_it(
+    tmp_path: Path, lines: list[tuple[int, str, str]], found: list[str]
+) -> None:
+    shown = [Text(x, 230 + 13 * i, text, font=font) for i, (x, text, font) in enumerate(lines)]
+    texts = paragraphs(write_pdf(tmp_path / "water.pdf", [[*page(n), *(shown if n == 2 else [])] for n in range(1, 7)]))
+    assert all(any(text.startswith(start) for text in texts) for start in found)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["The water of the rivers comes from the hills and so it is of", "Old, and it is clear."],  # no room for more
+        ["The water of the rivers is given by", "A = b, which is what it is, as all of us do know."],
+    ],
+)
+def test_a_sentence_goes_on_with_a_name_or_a_formula(tmp_path: Path, lines: list[str]) -> None:
+    shown = [Text(60, 230 + 13 * i, text) for i, text in enumerate(lines)]
+    texts = paragraphs(write_pdf(tmp_path / "water.pdf", [[*page(n), *(shown if n == 2 else [])] for n in range(1, 7)]))
+    assert " ".join(lines) in texts
+
+
+@pytest.mark.parametrize(("start", "apart"), [("Each of them", True), ("and each of them", False)])
+def test_a_list_ends_the_sentence_that_it_completes(tmp_path: Path, start: str, apart: bool) -> None:
+    above, below = f"The kinds of rivers are, {WIDE[:35]}", f"{start} brings sand, {WIDE[:24]}."
+    items = [Text(70, 245 + 13 * i, f"• rivers of kind {i}") for i in range(3)]
+    shown = [Text(60, 230, above), *items, Text(60, 290, below)]
+    texts = paragraphs(write_pdf(tmp_path / "water.pdf", [[*page(n), *(shown if n == 2 else [])] for n in range(1, 7)]))
+    assert any(text.startswith(f"{above} {start}") for text in texts) != apart
+
+
 def test_a_frame_around_every_page_is_decoration(tmp_path: Path) -> None:
     tables = extract(write_pdf(tmp_path / "frames.pdf", [[Box(50, 60, 330, 480), *page(n)] for n in range(1, 7)]))
     assert {row["kind"] for row in tables.passages} == {"prose"}

@@ -75,6 +75,13 @@ def test_names_of_a_type_1_font() -> None:
         ("parenleftbigg", "("),
         ("f_f_i", "ffi"),
         ("alpha", "α"),
+        ("alpha.alt", "α"),
+        ("f_uni0069.alt", "fi"),
+        ("uni00660069", "fi"),
+        ("u1D465", "\U0001d465"),
+        ("uniD835", None),
+        ("f_g99", None),
+        (".notdef", None),
         ("g99", None),
     ],
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import distribution
+from importlib.util import find_spec
+from itertools import repeat
+from pathlib import Path
 
 #: Words below this frequency are not looked up: among them many are misspelt.
 COMMON_FROM = 2.0
@@ -25,16 +27,15 @@ def _frequencies() -> Mapping[str, float]:
     import msgpack
 
     # Only the list is read, and of it no more than is kept: importing wordfreq takes four times as long, for all languages.
-    with gzip.open(str(distribution("wordfreq").locate_file("wordfreq/data/large_en.msgpack.gz"))) as file:
+    spec = find_spec("wordfreq")
+    assert spec is not None
+    assert spec.origin is not None
+    with gzip.open(Path(spec.origin).parent / "data" / "large_en.msgpack.gz") as file:
         unpacker = msgpack.Unpacker(file)
         unpacker.read_array_header()
         unpacker.skip()  # what the file is
+        found: dict[str, float] = {}
         # One list of words for each hundredth of the scale, from 9 downwards.
-        lists = [unpacker.unpack() for _ in range(round(100 * (9 - COMMON_FROM)) + 1)]
-    return {
-        word: zipf
-        for place, words in enumerate(lists)
-        for zipf in [9 - place / 100]
-        for word in words
-        if word.isalpha()
-    }
+        for place in range(round(100 * (9 - COMMON_FROM)) + 1):
+            found.update(zip(filter(str.isalpha, unpacker.unpack()), repeat(9 - place / 100), strict=False))
+    return found

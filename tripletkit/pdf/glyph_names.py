@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 
 #: What stands for a sign that no way can read.
 UNREAD_SIGN = "□"
-#: Names of TeX's symbol fonts that Adobe's glyph list lacks, and the commonest that it has: pdfminer has that list, and
-#: takes as long to import as to read twenty pages.
+#: Names of TeX's symbol fonts that Adobe's glyph list lacks, and the commonest that it has.
 _TEX_NAMES = {
     "prime": "′",
     "negationslash": "\u0338",
@@ -79,6 +79,8 @@ END_MARKS = frozenset("□■◊")
 _SIZES = re.compile(r"(?:big|Big|bigg|Bigg|display|text)$")
 #: Type 1 fonts list their own codes: ``dup 48 /prime put``.
 _ENTRY = re.compile(rb"dup\s+(\d+)\s*/([^\s/]+)\s+put")
+#: Names by codes in hexadecimal digits: any number of four, or one of four to six.
+_CODES = re.compile(r"uni((?:[\dA-F]{4})+)|u([\dA-F]{4,6})", re.IGNORECASE | re.ASCII)
 #: TeX's first layout of letters (OT1) has ligatures at these codes.
 _TEX_LIGATURES = {"\x0b": "ff", "\x0c": "fi", "\x0d": "fl", "\x0e": "ffi", "\x0f": "ffl"}
 
@@ -99,12 +101,39 @@ def named_text(name: str) -> str | None:
     base = _SIZES.sub("", name)
     if base in _TEX_NAMES:
         return _TEX_NAMES[base]
-    from pdfminer.encodingdb import name2unicode
+    return next(filter(None, map(_adobe_text, dict.fromkeys((name, base)))), None)
 
-    for known in dict.fromkeys((name, base)):
-        with suppress(KeyError, ValueError):
-            return name2unicode(known)
-    return None
+
+def _adobe_text(name: str) -> str | None:
+    """The text of a glyph's name as Adobe's list and its rules have it."""
+    parts = name.partition(".")[0].split("_")
+    texts = [_adobe_names().get(part) or _coded(part) for part in parts]
+    return "".join(filter(None, texts)) if all(texts) else None
+
+
+def _coded(part: str) -> str | None:
+    """The characters that a name such as "uniFB01" or "u1D465" tells by their codes."""
+    found = _CODES.fullmatch(part)
+    digits = [] if found is None else re.findall("....", found[1]) if found[1] else [found[2]]
+    codes = [int(code, 16) for code in digits]
+    # The two halves of a character beyond U+FFFF are none.
+    known = all(code < 0xD800 or 0xE000 <= code < 0x110000 for code in codes)
+    return "".join(map(chr, codes)) or None if known else None
+
+
+@cache
+def _adobe_names() -> Mapping[str, str]:
+    # The list alone: importing pdfminer with it takes ten times as long.
+    package = find_spec("pdfminer")
+    assert package is not None
+    assert package.origin is not None
+    spec = spec_from_file_location("glyphlist", Path(package.origin).with_name("glyphlist.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    names: Mapping[str, str] = module.glyphname2unicode
+    return names
 
 
 def sign_text(sign: str, name: str | None, *, in_word: bool) -> str | None:

@@ -93,6 +93,7 @@ _get_text = _quick(raw.FPDFText_GetText, _INT)
 _get_unicode = _quick(raw.FPDFText_GetUnicode, ctypes.c_uint)
 _get_page_object = _quick(raw.FPDFPage_GetObject, _POINTER)
 _get_font = _quick(raw.FPDFTextObj_GetFont, _POINTER)
+_get_font_name = _quick(raw.FPDFFont_GetBaseFontName, ctypes.c_size_t)
 _get_mode = _quick(raw.FPDFTextObj_GetTextRenderMode, _INT)
 _get_colour = _quick(raw.FPDFPageObj_GetFillColor, _INT)
 _get_type = _quick(raw.FPDFPageObj_GetType, _INT)
@@ -132,6 +133,8 @@ class _Places:
 
 _BOXES, _MATRICES, _ORIGINS = _Places("d", 4), _Places("f", 1, 6), _Places("d", 2)
 _COLOURS, _BOUNDS = _Places("I", 4), _Places("f", 4)
+#: Where PDFium writes the name of a font, if it is not longer.
+_NAME = ctypes.create_string_buffer(256)
 
 
 class Glyphs:
@@ -260,11 +263,11 @@ def _hundredths(size: float) -> float:
 
 
 def _font_name(font: int) -> str:
-    held = ctypes.cast(font, raw.FPDF_FONT)
-    length = raw.FPDFFont_GetBaseFontName(held, None, 0)
-    name = ctypes.create_string_buffer(max(length, 1))
-    raw.FPDFFont_GetBaseFontName(held, name, length)
-    return name.value.decode("utf-8", "replace")
+    length = _get_font_name(_pointer(font), _NAME, ctypes.c_size_t(len(_NAME)))
+    name = _NAME if length <= len(_NAME) else ctypes.create_string_buffer(length)
+    if name is not _NAME:
+        _get_font_name(_pointer(font), name, ctypes.c_size_t(length))
+    return name.value.decode("utf-8", "replace") if length else ""
 
 
 def _font_program(font: int) -> bytes:

@@ -298,7 +298,8 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
     notes: tuple[int, ...] = ()
     same = sizes.count(size) == len(sizes)
     # In most lines all words are set alike, behind spaces: asked first, as it is quick.
-    if not (same and all(spaces[1:]) and not any(marks) and (text.isascii() or not has_signs(text))):
+    plain = same and all(spaces[1:]) and not any(marks) and (text.isascii() or not has_signs(text))
+    if not plain:
         text, styles, notes = _joined(words)
     if not same:  # the median by characters
         size = median(chain.from_iterable([word.size] * len(word.text) for word in words))
@@ -306,15 +307,15 @@ def _line(page: int, column: int, row: list[_Fragment], col_x0: float, col_x1: f
     # In most lines there are none.
     may_have = len(row) > 1 or first.widest > MARGIN_GAP * size
     if may_have and (cuts := [i for i, (a, b) in enumerate(pairwise(words), 1) if b.x0 - a.x1 > MARGIN_GAP * size]):
-        line.gap_word = _gap_word(words, cuts, size)
+        line.gap_word = _gap_word(words, cuts, size, plain=plain)
         line.apart = tuple(_ends_apart(line, words, cuts)) if len(cuts) <= 3 else ()  # others are rows of a table
     return line
 
 
-def _gap_word(words: Sequence[Word], cuts: Sequence[int], size: float) -> int:
+def _gap_word(words: Sequence[Word], cuts: Sequence[int], size: float, *, plain: bool) -> int:
     """Which word of the line's text stands after its first gap of TABLE_GAP; 0 if there is none."""
     at = next((i for i in cuts if words[i].x0 - words[i - 1].x1 > TABLE_GAP * size), 0)
-    return len(_joined(words[:at])[1]) if at else 0
+    return len(_joined(words[:at])[1]) if at and not plain else at
 
 
 def _ends_apart(line: Line, words: list[Word], cuts: Sequence[int]) -> Iterator[tuple[list[Word], list[Word]]]:

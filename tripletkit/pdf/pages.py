@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -21,6 +22,7 @@ from tripletkit.pdf.margins import with_margins
 from tripletkit.pdf.reader import (
     Bookmark,
     RawPage,
+    copy_pages,
     count_page_objects,
     open_pdf,
     read_labels,
@@ -232,19 +234,20 @@ class _Reading:
         part = Part("read by pdfplumber", f"pages {count + 1} to {count + len(read)}", why)
         return read + left, [part] * bool(read)
 
-    def _names_of(self, numbers: Iterable[int]) -> dict[int, GlyphNames]:
+    def _names_of(self, numbers: Sequence[int]) -> dict[int, GlyphNames]:
         """The names of glyphs on these pages, by font and code, as far as the file names them."""
         begin_step("pdfplumber")
         if "pdfplumber" in self.skip:
             return {}
-        # pdfplumber reads all pages before it gives one, which takes as long as PDFium does for a hundred pages.
         from pdfminer.pdfdocument import PDFDocument
         from pdfminer.pdfparser import PDFParser
 
         found: dict[int, GlyphNames] = {}
-        with suppress(Exception), self.path.open("rb") as file:  # of any kind, for a damaged file
-            root = PDFDocument(PDFParser(file)).catalog["Pages"]
-            found = {number: _differences(_page_fonts(root, number - 1)) for number in numbers}
+        with suppress(Exception):  # of any kind, for a damaged file
+            # Of these pages alone: for all objects of a book, pdfminer takes as long as PDFium does for a hundred pages.
+            copy = BytesIO(copy_pages(self.document, numbers))
+            root = PDFDocument(PDFParser(copy)).catalog["Pages"]
+            found = {number: _differences(_page_fonts(root, at)) for at, number in enumerate(numbers)}
         return {number: names for number, names in found.items() if any(names.values())}
 
     def _words_of(self, numbers: Iterable[int]) -> tuple[dict[int, list[Word]], list[Part]]:

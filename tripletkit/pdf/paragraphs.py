@@ -36,6 +36,8 @@ from tripletkit.rules import Rules
 
 #: Kinds whose line breaks are kept.
 LINEWISE = frozenset({"code", "table", "figure"})
+#: Kinds of text that stand in a sentence's place, as after "include", and not beside the text as figures do.
+INSET = frozenset({"code", "list"})
 #: A paragraph's second half is looked for over at most this many pages.
 MOST_PAGES_BETWEEN = 3
 #: A second half is looked for in so many paragraphs before it: labels in a figure look like prose at first.
@@ -51,6 +53,7 @@ _NO_PAGE = 1 << 40
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _TAIL = re.compile(r"([^\W\d_]+(?:[-‐][^\W\d_]+)*)[-‐]$")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
 _LOOSE = re.compile(r"([^\W\d_]+)- ([^\W\d_]+)")
 
 
@@ -242,6 +245,8 @@ def lines_to_paragraphs(
         # "Exercise 1.3" goes on with nothing, however the text above ends.
         if continued is not None and line.text[:1].isupper() and rules.starts("exercises", line.text):
             continued = None
+        if continued is not None and continued is last and kinds[i] == "prose":
+            continued = None if _opens_item(i, lines, last.text, abbreviations, rules) else last
         if continued is None or continued.path != paths[i]:
             continued = Paragraph(kinds[i], paths[i], "", [])
             done.append(continued)
@@ -267,7 +272,7 @@ def _continued(
     if kind == "prose":
         adjoins = last is not None and last.kind == "prose" and last.lines[-1] == i - 1
         if last is None or not adjoins or starts_paragraph(lines[i - 1], line, last.text, metrics, abbreviations):
-            return _unfinished(line, last, halves, lines, abbreviations)
+            return _unfinished(i, last, halves, lines, kinds, abbreviations)
         return None if last.text[-1:] not in ",;" and _is_headword(i, lines, metrics) else last
     if kind == "equation" and last is not None and last.kind == "prose" and not ends_sentence(last.text, abbreviations):
         return last
@@ -275,16 +280,21 @@ def _continued(
 
 
 def _unfinished(
-    line: Line,
+    i: int,
     last: Paragraph | None,
     halves: Sequence[Paragraph],
     lines: Sequence[Line],
+    kinds: Sequence[str],
     abbreviations: AbstractSet[str],
 ) -> Paragraph | None:
-    """The paragraph before ``line`` that it goes on with; no finished one in such letters stands between the two."""
+    """The paragraph before line ``i`` that it goes on with; no finished one in such letters stands between the two."""
+    line = lines[i]
     for half in reversed(halves):
         end = lines[half.lines[-1]]
-        if half is not last and _resumes(half, end, line, abbreviations):
+        # What a list or code between the two stands for ends the sentence.
+        ends = line.text[:1].isupper() and (end.page, end.column) == (line.page, line.column)
+        ends = ends and not INSET.isdisjoint(kinds[half.lines[-1] + 1 : i])
+        if half is not last and not ends and _resumes(half, end, line, abbreviations):
             return half
         alike = _same_frame(end, line) and abs(end.size - line.size) <= 0.15 * end.size
         if alike and ends_sentence(half.text, abbreviations):
@@ -323,6 +333,43 @@ def starts_paragraph(
     if gap > most or gap < -2 or abs(before.size - line.size) > 0.12 * metrics.size:
         return True
     return ended and (line.x0 > before.x0 + 0.6 * line.size or _short(before))
+
+
+def _opens_item(i: int, lines: Sequence[Line], text: str, abbreviations: AbstractSet[str], rules: Rules) -> bool:
+    """Whether line ``i``, directly below ``text``, opens an item or an explanation: above is a headword or an item."""
+    if _is_outdented(i, lines) and ends_sentence(text, abbreviations):
+        return True
+    if not lines[i].text[:1].isupper() or text.endswith(("-", "‐")) or not _is_broken(i, lines):
+        return False
+    return rules.starts("exercises", text) is None  # an exercise's title belongs to what follows
+
+
+def _is_broken(i: int, lines: Sequence[Line]) -> bool:
+    """Whether the short line above line ``i`` ends there on purpose: it is a headword, a name or an item."""
+    before, line = lines[i - 1], lines[i]
+    if not _short(before) or _LETTERS.search(before.text) is None:
+        return False
+    if (before.page, before.column) != (line.page, line.column):
+        return False
+    # Behind a comma, as at the end of a formula, the sentence goes on.
+    moved = abs(before.x0 - line.x0) > 1.5 * line.size and before.text[-1] != ","
+    if moved or set(before.styles).isdisjoint(line.styles):
+        return True
+    # The first word would have stood on the line above: lines nearby are as long. A formula is not cut.
+    first = line.text.partition(" ")[0]
+    end = before.x1 + (len(first) + 1) * (line.x1 - line.x0) / len(line.text) + 2 * line.size
+    near = lines[max(i - 4, 0) : i + 4] if _LETTERS.match(first) else ()
+    return any(one.x1 > end and one.page == line.page and abs(one.x0 - before.x0) <= 3 for one in near)
+
+
+def _is_outdented(i: int, lines: Sequence[Line]) -> bool:
+    """Whether line ``i`` starts left of the two above it, which start at one place."""
+    return (
+        i > 1
+        and lines[i - 1].x0 - lines[i].x0 > 1.5 * lines[i].size
+        and abs(lines[i - 2].x0 - lines[i - 1].x0) <= 2
+        and (lines[i - 2].page, lines[i - 1].column) == (lines[i].page, lines[i].column)
+    )
 
 
 def _same_frame(before: Line, line: Line) -> bool:

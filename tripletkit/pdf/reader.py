@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import islice
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -154,6 +155,14 @@ def read_page(
     textpage.close()
     page.close()
     return RawPage(number, label, width, height, words, images, signs, *drawn)
+
+
+def copy_pages(document: pdfium.PdfDocument, numbers: Sequence[int]) -> bytes:
+    """A PDF of these pages (1-based) alone. Raises PdfiumError if PDFium cannot copy them."""
+    with closing(pdfium.PdfDocument.new()) as pages, BytesIO() as file:
+        pages.import_pages(document, [number - 1 for number in numbers])
+        pages.save(file)
+        return file.getvalue()
 
 
 def render_page(document: pdfium.PdfDocument, number: int, scale: float) -> tuple[Image.Image, tuple[float, float]]:

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, starmap
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as raw
@@ -27,12 +27,10 @@ from tripletkit.pdf.raised import as_signs, compose, height, is_note
 HYPHEN_MARKS = "\x02\ufffe"
 #: A word ends behind each of PDFium's hyphen marks: what follows stands on the next line.
 _WORD = re.compile(rf"[^\s\x00\u200b{HYPHEN_MARKS}]+[{HYPHEN_MARKS}]?|[{HYPHEN_MARKS}]")
-_CUT = re.compile(f"[{HYPHEN_MARKS}]")
 #: Text further away than this is on no page: a PDF's pages are at most 14,400 points wide and high.
 FAR_PT = 500_000.0
-#: Start, end, whether white space or a page's start stood before it, whether it is a note's mark, and a character that
-#: has its size and baseline.
-_Part = tuple[int, int, bool, bool, int]
+#: Start, end, whether white space or a page's start stood before it, whether it is a note's mark, and its size and baseline.
+_Part = tuple[int, int, bool, bool, Run]
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b-\u200f\u2060\u00ad]")
 #: Accents as glyphs of their own, with what composes them.
 _COMBINING = dict(
@@ -48,8 +46,10 @@ _ACCENT, _DOTLESS = re.compile(rf"[{''.join(_COMBINING)}\u0300-\u0338]"), {"ı":
 _MEANINGLESS = re.compile(r"[\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: A number behind a letter may be of another font, as TeX's primes are.
 _INNER = re.compile(r"\d(?<=[^\W\d_]\d)")
-#: Words that may hold other signs than their codes say: all but longer words of letters.
-_ODD = re.compile(r"(?<!\S)(?![A-Za-z]{4,}[.,;:?!\x02\ufffe]?(?!\S))\S+")
+#: Words that may hold other signs than their codes say: all but longer words of letters; and signs that pass for spaces.
+_ODD = re.compile(r"(?<!\S)(?![A-Za-z]{4,}[.,;:?!\x02\ufffe]?(?!\S))\S+|[\x0b\x0c\x1c-\x1f]")
+#: Characters that a word may have to be cleaned of.
+_NOT_PLAIN = re.compile(r"[^\s!-~]")
 #: The first code of a private area that no font uses for text.
 _PRIVATE = 0x100000
 #: Words without one of these hold no raised or lowered number and no footnote's mark.
@@ -120,21 +120,20 @@ def page_words(
     glyphs, left = Glyphs(text), visible[0]
     read = string = glyphs.string()
     signs, longer = Signs(len(_MEANINGLESS.findall(read))), dict[int, str]()
-    spans = _spans(read)
-    starts = [start for start, _ in spans]
-    runs = glyphs.runs(starts) if spans else []
+    starts, ends = _spans(read)
+    runs = glyphs.runs(starts)
     glyphs.meet([match.start() for match in _INNER.finditer(read)])
     if glyphs.unmapped or signs.lost:
         string, signs, longer = _with_names(read, glyphs, names)
     string = _with_accents(string, glyphs)
-    if not (spans := spans if string == read else _spans(string)):
+    if string != read:
+        before, (starts, ends) = starts, _spans(string)
+        runs = runs if starts == before else glyphs.runs(starts)
+    if not starts:
         return [], signs
-    string, (first, ends, spaces, notes, bases) = _parts(string, spans, glyphs, longer)
-    runs = runs if bases == starts else glyphs.runs(bases)
-    texts = [string[start:end] for start, end in zip(first, ends, strict=True)]
-    texts = [text if text.isascii() and text.isprintable() else word_text(text) for text in texts]
-    texts = [text.translate(longer) for text in texts] if longer else texts
-    x0, x1, low, high = _boxes(glyphs, first, [end - 1 for end in ends])
+    string, (starts, ends, spaces, notes, runs) = _parts(string, starts, ends, runs, glyphs, longer)
+    texts = _texts(string, starts, ends, longer)
+    x0, x1, low, high = _boxes(glyphs, starts, [end - 1 for end in ends])
     baselines, sizes, styles, hows = zip(*runs, strict=True)
     if min(sizes) <= 0:
         sizes = tuple(s if s > 0 else max(b - a, 1.0) for s, a, b in zip(sizes, low, high, strict=True))
@@ -154,13 +153,20 @@ def page_words(
     return words if all(texts) else [word for word in words if word.text], signs
 
 
+def _texts(string: str, starts: Sequence[int], ends: Sequence[int], longer: dict[int, str]) -> list[str]:
+    """The text of each word, cleaned."""
+    texts = [string[start:end] for start, end in zip(starts, ends, strict=True)]
+    for i in {max(bisect_right(starts, match.start()) - 1, 0) for match in _NOT_PLAIN.finditer(string)}:
+        texts[i] = word_text(texts[i])
+    return [text.translate(longer) for text in texts] if longer else texts
+
+
 def _with_names(read: str, glyphs: Glyphs, names: Mapping[str, Mapping[int, str]]) -> tuple[str, Signs, dict[int, str]]:
     """The page's characters, those without Unicode as their glyphs' names say; what stands for more than one; counts."""
-    asked = {match.start() for match in _MEANINGLESS.finditer(read)}
-    asked.update(chain.from_iterable(range(*match.span()) for match in _ODD.finditer(read)))
+    asked = list(chain.from_iterable(starmap(range, map(re.Match.span, _ODD.finditer(read)))))
     chars, longer = list(read), dict[int, str]()
     unread = unnamed = 0
-    for index, font, program in glyphs.without_unicode(sorted(asked)):
+    for index, font, program in glyphs.without_unicode(asked):
         sign, beside = read[index], read[max(index - 1, 0) : index] + read[index + 1 : index + 2]
         name = names.get(font, {}).get(ord(sign)) or font_names(program).get(ord(sign))
         text = sign_text(sign, name, in_word=any(map(str.isalpha, beside)))
@@ -272,29 +278,36 @@ def _compose_at(
         chars[at + 1] = NOTHING
 
 
-def _spans(string: str) -> list[tuple[int, int]]:
-    return [match.span() for match in _WORD.finditer(string)]
+def _spans(string: str) -> tuple[list[int], list[int]]:
+    """Where words start and end."""
+    spans = list(map(re.Match.span, _WORD.finditer(string)))
+    starts, ends = zip(*spans, strict=True) if spans else ((), ())
+    return list(starts), list(ends)
 
 
 def _parts(
-    string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs, longer: dict[int, str]
+    string: str,
+    starts: Sequence[int],
+    ends: Sequence[int],
+    runs: Sequence[Run],
+    glyphs: Glyphs,
+    longer: dict[int, str],
 ) -> tuple[str, list[list[Any]]]:
     """The page's characters with raised and lowered signs in Unicode, and columns of its words, marks of notes apart.
 
     Signs that stand for a longer text are added to ``longer``.
     """
-    has_cut = any(mark in string for mark in HYPHEN_MARKS)  # quicker than to search
-    cut = {0, *(match.end() for match in _CUT.finditer(string))} if has_cut else {0}
-    starts, ends = map(list, zip(*spans, strict=True))
+    cut = {0, *ends}  # where a word follows at once, a hyphen mark ends the one before it
     spaces = [start not in cut for start in starts]
     # Columns of the page, as words are many: those of _Part.
-    columns: list[list[Any]] = [starts, ends, spaces, [False] * len(spans), starts.copy()]
+    columns: list[list[Any]] = [list(starts), list(ends), spaces, [False] * len(starts), list(runs)]
     signs: list[tuple[int, int, str]] = []
     mixed = [
-        (i, list(_raised_parts(string, spans[i], spaces[i], runs, signs))) for i, runs in _mixed(string, spans, glyphs)
+        (i, list(_raised_parts(string, (starts[i], ends[i]), spaces[i], held, signs)))
+        for i, held in _mixed(string, starts, ends, glyphs)
     ]
-    for i, held in reversed(mixed):
-        for column, values in zip(columns, zip(*held, strict=True), strict=True):
+    for i, parts in reversed(mixed):
+        for column, values in zip(columns, zip(*parts, strict=True), strict=True):
             column[i : i + 1] = values
     for place, length, text in reversed(signs):
         shown = text if len(text) == length else _placed(text, longer) + NOTHING * (length - 1)
@@ -308,18 +321,17 @@ def _placed(text: str, longer: dict[int, str]) -> str:
     return chr(_PRIVATE + len(longer) - 1)
 
 
-def _mixed(string: str, spans: Sequence[tuple[int, int]], glyphs: Glyphs) -> Iterator[tuple[int, list[Run]]]:
+def _mixed(string: str, starts: Sequence[int], ends: Sequence[int], glyphs: Glyphs) -> Iterator[tuple[int, list[Run]]]:
     """Words with a number in which sizes or baselines differ: their indexes, and the run of each character."""
-    starts = [start for start, _ in spans]
     found = [match.span() for match in _MAY_RISE.finditer(string)]
     owners = [bisect_right(starts, first) - 1 for first, _ in found]
     # Most words are one text object: asked at the ends of the word and of its numbers.
-    edges = [(spans[i][0], first, end - 1, spans[i][1] - 1) for i, (first, end) in zip(owners, found, strict=True)]
+    edges = [(starts[i], first, end - 1, ends[i] - 1) for i, (first, end) in zip(owners, found, strict=True)]
     objects = zip(*map(glyphs.objects, zip(*edges, strict=True)), strict=True)
     mixed = sorted({i for i, (a, b, c, d) in zip(owners, objects, strict=True) if not a == b == c == d})
-    runs = iter(glyphs.runs([place for i in mixed for place in range(*spans[i])]))
+    runs = iter(glyphs.runs([place for i in mixed for place in range(starts[i], ends[i])]))
     for i in mixed:
-        held = list(islice(runs, spans[i][1] - spans[i][0]))
+        held = list(islice(runs, ends[i] - starts[i]))
         if len(set(held)) > 1:
             yield i, held
 
@@ -340,19 +352,19 @@ def _raised_parts(
         opens = level > 0 and not before and after < end and _opens_note(string, start, after)
         if opens or (level > 0 and is_note(text, before)):
             if place > first:
-                yield first, place, space, False, min(max(first, main), place - 1)
-            yield place, after, space and place == start, True, place
+                yield first, place, space, False, runs[min(max(first, main), place - 1) - start]
+            yield place, after, space and place == start, True, runs[place - start]
             first, space = after, False
         elif level > 0 and string[after : after + 1] in ("/", "⁄") and 0 not in heights[after + 1 - start :]:
             if before:  # "1 1/2" is not 11/2
-                yield first, place, space, False, min(max(first, main), place - 1)
+                yield first, place, space, False, runs[min(max(first, main), place - 1) - start]
                 first, space = place, True
             break
         elif level > 0 or (level and before):
             signs.append((place, len(text), as_signs(text, before, up=level > 0)))
         place = after
     if first < end:
-        yield first, end, space, False, max(first, main)
+        yield first, end, space, False, runs[max(first, main) - start]
 
 
 def _opens_note(string: str, start: int, end: int) -> bool:
