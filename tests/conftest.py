@@ -11,6 +11,8 @@ from typing import Any
 # Before any library reads them.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# As many threads as cores in each of several processes wait for each other: tests of training took three times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import numpy.typing as npt
