@@ -86,6 +86,7 @@ _PARTS = pl.Schema(
         "sha256": pl.String,
     }
 )
+_NO_PARTS = pl.DataFrame(schema=_PARTS)
 
 
 def write_atomically(path: Place, data: bytes) -> None:
@@ -309,12 +310,12 @@ class Store:
         try:
             return pl.read_parquet(io.BytesIO(self._parts_file(stage).read_bytes()))
         except FileNotFoundError:
-            return pl.DataFrame(schema=_PARTS)
+            return _NO_PARTS
 
     def _parts_of(self, name: str) -> pl.DataFrame:
         stages = self._stages_in_parts() if name == DROPPED.name else [MAKERS.get(name, "")]
-        found = [self.parts(stage).filter(table=name) for stage in stages]
-        return pl.concat([pl.DataFrame(schema=_PARTS), *found])
+        found = [parts.filter(table=name) for parts in map(self.parts, stages) if parts.height]
+        return pl.concat(found) if found else _NO_PARTS
 
     def _is_in_parts(self, name: str) -> bool:
         return self._parts_of(name).height > 0
