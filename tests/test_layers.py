@@ -49,6 +49,7 @@ OWNERS = {
         "training/trainer.py",
         "training/callbacks.py",
     },
+    "fsspec": {"addresses.py"},
     "datasets": {"publishing/dataset_folder.py", "training/trainer.py", "project.py"},
     "ray": {"cluster/ray_mapper.py"},
     "peft": {"training/model.py"},
@@ -71,7 +72,7 @@ OWNERS = {
 #: Layers from the bottom: a module imports only from its own layer or one below. Packages share a layer: see ALLOWED.
 LAYERS = [
     {"errors", "__init__"},
-    {"hub_answers", "ids", "settings", "schemas", "rules", "progress", "memory"},
+    {"addresses", "hub_answers", "ids", "settings", "schemas", "rules", "progress", "memory"},
     {"store", "language", "near_duplicates", "user_rows", "books", "reviews", "review_exchange"},
     {
         "cluster",

@@ -81,7 +81,9 @@ def test_a_manifest_comes_back(tmp_path: Path) -> None:
 def test_a_table_of_an_earlier_version_is_called_that(tmp_path: Path) -> None:
     """Such as `mentions` with the column `how`, which is `match` now."""
     store = Store(tmp_path)
-    make_table(MENTIONS, []).rename({list(MENTIONS.columns)[-1]: "said_how"}).write_parquet(store.path("mentions"))
+    make_table(MENTIONS, []).rename({list(MENTIONS.columns)[-1]: "said_how"}).write_parquet(
+        store.local("mentions.parquet")
+    )
     assert not store.has_current_columns("mentions")
     with pytest.raises(
         TableError, match=r"mentions table of this version: made by an earlier version.*'said_how'.*\n.*`tripletkit tag"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tripletkit.addresses import Address, Place
 from tripletkit.errors import SourceError
 from tripletkit.user_rows import has_text_column
 
@@ -18,19 +19,19 @@ _FOUND_IN_FOLDERS = frozenset({".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"})
 _PASSAGE_FILES = _FOUND_IN_FOLDERS | {".json"}
 
 
-def is_passage_file(path: Path) -> bool:
+def is_passage_file(path: Place) -> bool:
     """Whether the file's extension is one for passages; any other file is read as a PDF."""
     return path.suffix.lower() in _PASSAGE_FILES
 
 
-def find_books(given: Iterable[Path]) -> tuple[Path, ...]:
-    """Every PDF and file of passages named, once, folders searched to any depth.
+def find_books(given: Iterable[Place]) -> tuple[Place, ...]:
+    """Every PDF and file of passages named, once, folders searched to any depth; in a folder at an address, PDFs only.
 
     In a folder, a table without a column ``text`` is passed over with a warning. Raises SourceError if a name matches nothing.
     """
-    found: dict[Path, Path] = {}
+    found: dict[Place, Place] = {}
     for name in given:
-        for path in _expand(name):
+        for path in _expand(name) if isinstance(name, Path) else _expand_address(name):
             found.setdefault(path.resolve(), path)
     if not found:
         raise SourceError(
@@ -58,6 +59,21 @@ def _expand(name: Path) -> list[Path]:
         return matching
     # A missing or invalid file is reported when it is read, so that the other books still finish.
     return [name]
+
+
+def _expand_address(name: Address) -> Sequence[Address]:
+    if any(mark in name.url for mark in "*?["):
+        top = name
+        while any(mark in top.url for mark in "*?["):
+            top = top.parent
+        matching = top.glob(name.url.removeprefix(f"{top.url}/"))
+        if not matching:
+            raise SourceError(f"{name}: the pattern matches no file", "Check the address.")
+        return matching
+    inside = [name / file for file in name.sizes() if file.lower().endswith(".pdf")]
+    if not inside and name.is_dir():
+        raise SourceError(f"{name}: the folder holds no PDF", "Check the address; name files of passages themselves.")
+    return inside or [name]
 
 
 def _is_book(path: Path, folder: Path) -> bool:

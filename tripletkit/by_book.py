@@ -6,11 +6,11 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import polars as pl
 
+from tripletkit.addresses import Place
 from tripletkit.books import REFUSED
 from tripletkit.cluster.mapper import Setup, Work
 from tripletkit.errors import REPORT, ConfigError
@@ -99,7 +99,7 @@ class Parts:
                 if isinstance(outcome, Failure):
                     failures[left[number]] = outcome
                 elif not _part(self._folder, left[number]).is_file():
-                    raise not_shared(left[number], self._job.folder)
+                    raise not_shared(left[number], self._job.store.folder)
                 advance(1)
         return failures
 
@@ -110,7 +110,7 @@ class PartSetup(Generic[Setup, Task]):
 
     maker: WorkerFunction[Setup, Callable[[Task], Json]]
     setup: Setup
-    folder: Path
+    folder: Place
 
 
 #: By whoever does the work for a book: its part lies where it was made.
@@ -123,11 +123,11 @@ def part_keeper(setup: PartSetup[Setup, Task]) -> Callable[[Task], None]:
     return lambda task: write_atomically(_part(setup.folder, task.book_id), json.dumps(work(task)).encode())
 
 
-def _part(folder: Path, book_id: str) -> Path:
+def _part(folder: Place, book_id: str) -> Place:
     return folder / f"{book_id}.json"
 
 
-def not_shared(book: str, folder: Path) -> ConfigError:
+def not_shared(book: str, folder: Place) -> ConfigError:
     """The error where a node of a cluster did a book, and what it kept is not in the output folder."""
     problem = f"{book}: a node of the cluster did it, but what it made is not in {folder}"
     return ConfigError(problem, "Use an output folder that is the same one on every node.")

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
+from tripletkit.addresses import Place
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import TableError
@@ -71,13 +72,13 @@ class SearchRate:
     per_two_terms: float
 
 
-def choose_books(books: Sequence[Path], seed: int) -> list[Path]:
+def choose_books(books: Sequence[Place], seed: int) -> list[Place]:
     """At most SAMPLED_BOOKS of them, drawn with the seed."""
     drawn = rng_for(seed, "plan").sample(range(len(books)), min(len(books), SAMPLED_BOOKS))
     return [books[i] for i in sorted(drawn)]
 
 
-def measure_book(path: Path, settings: Settings) -> Sample:
+def measure_book(path: Place, settings: Settings) -> Sample:
     """Read, harvest, tag and split one book in a temporary folder. Raises the errors of these stages."""
     with TemporaryDirectory(prefix="tripletkit-plan-") as folder:
         runner = _runner(path, Path(folder), settings)
@@ -110,7 +111,7 @@ def _drawn(texts: Sequence[str], seed: int) -> tuple[str, ...]:
     return tuple(rng_for(seed, "plan", "texts").sample(list(texts), min(len(texts), ENCODED)))
 
 
-def _runner(path: Path, folder: Path, settings: Settings) -> Runner:
+def _runner(path: Place, folder: Path, settings: Settings) -> Runner:
     """A runner for this book alone, in one process, that does not load an encoder to check it."""
     mine = settings.mine.model_copy(update={"cross_encoder": None})
     train = settings.train.model_copy(update={"teacher": "none"})

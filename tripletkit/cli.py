@@ -24,6 +24,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 import tripletkit
+from tripletkit.addresses import Place, as_place
 from tripletkit.encoding.quiet import quiet_libraries
 from tripletkit.errors import ConfigError, TripletkitError
 from tripletkit.progress import is_first_process
@@ -164,6 +165,8 @@ def _field(dotted: str) -> FieldInfo:
 def _type(annotation: Any) -> tuple[Any, str | None]:  # noqa: ANN401 - a type
     """Typer's type for a setting's type, and its metavar in the help."""
     plain = next((one for one in get_args(annotation) if one is not NoneType), annotation)
+    if Place in (annotation, *get_args(plain)[:1]):  # a Path would lose a slash of s3://bucket
+        return list[str] if get_origin(annotation) is tuple else str, "PATH"
     if len(alternatives := _alternatives(annotation)) > 1:
         return str, "|".join("NUMBER" if one is float else "|".join(get_args(one)) for one in alternatives)
     if get_origin(annotation) is Literal:
@@ -192,7 +195,7 @@ Kept = Annotated[bool, _option("--kept", "Print only the accepted terms, with or
 ShowPassage = Annotated[
     str | None, _option("--show", "Print a passage with its terms marked; change nothing.", "PASSAGE_ID")
 ]
-Book = Annotated[Path, typer.Argument(help="A PDF file.")]
+Book = Annotated[str, typer.Argument(help="A PDF file, or its address.", metavar="PATH")]
 Page = Annotated[int | None, typer.Option("--page", "-p", min=1, help="Physical page, counted from 1.")]
 Picture = Annotated[Path | None, _option("--to", "File to write [default: BOOK-PAGE.png or BOOK.html].")]
 Html = Annotated[bool, _option("--html", "Write one page of HTML, which needs no network.")]
@@ -418,11 +421,12 @@ def inspect(call: Call, book: Book, page: Page = None, html: Html = False, to: P
     if (page is None) != html:
         given = f"--page {page} and --html" if html else "neither --page nor --html"
         raise ConfigError(f"inspect: {given}", "Give --page N for the picture of a page, or --html for all pages.")
-    target = to or Path(f"{book.stem}.html" if page is None else f"{book.stem}-{page}.png")
+    place = as_place(book)
+    target = to or Path(f"{place.stem}.html" if page is None else f"{place.stem}-{page}.png")
     if page is None:
-        call.project().write_book_page(book, target)
+        call.project().write_book_page(place, target)
     else:
-        call.project().draw_page(book, page).save(target)
+        call.project().draw_page(place, page).save(target)
     call.show([{"book": str(book), "page": page, "picture": str(target)}], [str(target)])
 
 

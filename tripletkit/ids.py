@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from pathlib import Path
+
+from tripletkit.addresses import Address, Place
 
 
 def stable_id(kind: str, *parts: str) -> str:
@@ -18,7 +19,9 @@ def rng_for(seed: int, *scope: str) -> random.Random:
     return random.Random(stable_id("seed", str(seed), *scope))
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(path: Place) -> str:
     """Hex digest of a file's bytes, read in pieces."""
+    if isinstance(path, Address):
+        return path.sha256()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

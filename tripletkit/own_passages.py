@@ -16,10 +16,12 @@ from typing import NamedTuple
 
 import polars as pl
 
+from tripletkit.addresses import Place, readable
 from tripletkit.encoding.tokens import CountTokens, counter_by_words
 from tripletkit.ids import stable_id
 from tripletkit.pdf.workers import PassageLimits
 from tripletkit.schemas import BOOKS, DROPPED, INT, PAGES, PASSAGES, SECTION_MARK, TEXT, Table, check_table
+from tripletkit.store import write_parquet
 from tripletkit.user_rows import PassageFile, PassageRow, Skipped, counted
 
 #: A page given as a number is that physical page; a larger one is taken as a label.
@@ -27,7 +29,7 @@ _NUMBER = r"^[1-9]\d{0,4}$"
 #: At most this many bad rows are named in notes; all of them are in `dropped`.
 MOST_NAMED = 3
 
-LicenseOf = Callable[[Path, str | None], str | None]
+LicenseOf = Callable[[Place, str | None], str | None]
 Row = dict[str, object]
 
 
@@ -41,22 +43,22 @@ class OwnBooks(NamedTuple):
     sources: pl.DataFrame  # passage_id, id, file, line
 
 
-def read_kept(path: Path, folder: Path, make: Callable[[], PassageFile], *, force: bool) -> PassageFile:
+def read_kept(path: Place, folder: Place, make: Callable[[], PassageFile], *, force: bool) -> PassageFile:
     """The file at ``path`` as cached in ``folder`` by an earlier run; otherwise, or with ``force``, from ``make``."""
     done, kept = folder / "done", folder / "rows.parquet"
     if force or not done.exists():
         file = make()
         folder.mkdir(parents=True, exist_ok=True)
         done.unlink(missing_ok=True)
-        file.rows.write_parquet(kept, compression="lz4")
+        write_parquet(kept, file.rows)
         done.write_text(json.dumps([file.skipped, file.ignored]), encoding="utf-8")  # last, so that no part is half
     skipped, ignored = json.loads(done.read_text(encoding="utf-8"))
-    return PassageFile(path, pl.read_parquet(kept), [Skipped(*row) for row in skipped], tuple(ignored))
+    return PassageFile(path, pl.read_parquet(readable(kept)), [Skipped(*row) for row in skipped], tuple(ignored))
 
 
 def notes_on(files: Sequence[PassageFile]) -> Iterator[str]:
     """For the user, per file: the first bad rows, ids on several rows, columns that are ignored."""
-    ignored: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    ignored: dict[tuple[str, ...], list[Place]] = defaultdict(list)
     for file in files:
         ignored[file.ignored].append(file.path)
         for line, reason, detail in file.bad[:MOST_NAMED]:

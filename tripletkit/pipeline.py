@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
-import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tripletkit
+from tripletkit.addresses import Place, as_place, remove_folder
 from tripletkit.books import REFUSED, find_books
 from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
@@ -23,17 +22,19 @@ from tripletkit.language.normalise import normalised_by
 from tripletkit.memory import PeakMemory
 from tripletkit.pdf.workers import UNREAD_PAGE
 from tripletkit.progress import Progress, is_first_process
-from tripletkit.reviews import Decisions
+from tripletkit.reviews import REVIEWS, Decisions
 from tripletkit.rules import Rules, load_rules
-from tripletkit.schemas import DROPPED, make_table
+from tripletkit.schemas import DROPPED, TABLES, make_table
 from tripletkit.settings import Settings
 from tripletkit.stage import Input, Job, Stage, StageReport, StageResult
-from tripletkit.store import MULTI_VECTOR, Manifest, Store, sha256_if_there
+from tripletkit.store import MULTI_VECTOR, Manifest, Store, known_sha256, sha256_if_there
 from tripletkit.tagging.part_of_speech import NONE, find_pipeline
 from tripletkit.teaching.place import resolve_teacher
 from tripletkit.user_rows import BAD_ROW, counted
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from tripletkit.encoding.encoder import Encoder
 
 #: In order.
@@ -59,10 +60,15 @@ class Tools:
         return load_rules(self.settings.rules)
 
     @cached_property
-    def books(self) -> tuple[Path, ...]:
+    def books(self) -> tuple[Place, ...]:
         """The books to read: those in the settings, else those that this output folder was made from."""
         made = None if self.settings.books else Store(self.settings.output).manifest("extract")
-        return find_books(self.settings.books) if made is None else tuple(Path(path) for path in made.key["books"])
+        return find_books(self.settings.books) if made is None else tuple(map(as_place, made.key["books"]))
+
+    @property
+    def cache(self) -> Place:
+        """Where work is kept that need not be done again."""
+        return self.settings.output / "cache"
 
     @cached_property
     def mapper(self) -> Mapper:
@@ -85,7 +91,7 @@ class Tools:
     @cached_property
     def reviews(self) -> Decisions:
         """What people decided about triplets, terms and passages of this output folder."""
-        return Decisions.read(self.settings.output)
+        return Decisions.read(Store(self.settings.output).local(REVIEWS).parent)
 
     @cached_property
     def teacher(self) -> EncoderFolder | None:
@@ -97,15 +103,37 @@ class Tools:
         from tripletkit.encoding.encoder import SentenceEncoder
 
         if place.fingerprint not in self._encoders:
-            cache = self.settings.output / "cache" / "embeddings"
             self._encoders[place.fingerprint] = SentenceEncoder(
                 place,
-                cache=cache,
+                cache=self.cache / "embeddings",
                 progress=self.progress,
                 precision=self.settings.precision,
                 mapper=self.mapper if self.settings.cluster else None,
             )
         return self._encoders[place.fingerprint]
+
+
+class Tables(Mapping[str, "pl.DataFrame"]):
+    """Tables of a store by name, each read and checked when it is first used."""
+
+    def __init__(self, store: Store, names: Iterable[str]) -> None:
+        self._store, self._names, self._read = store, tuple(names), dict[str, "pl.DataFrame"]()
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._read:
+            self._read[name] = self._store.read(name)
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class MiningEncoder(NamedTuple):
@@ -153,7 +181,9 @@ class Runner:
         if made is not None:
             failed = EncoderError(made.failed) if made.failed else None
             return self._report(stage, StageResult(counts=made.counts, summary=made.summary, failed=failed), fresh=True)
-        tables = {name: self.store.read(name) for name in stage.reads + stage.also_reads}
+        tables = Tables(self.store, stage.reads + stage.also_reads)
+        for file in (*stage.files_in, *stage.files_out):
+            self.store.local(file)
         if is_first_process():
             self.store.forget(stage.name)
         if self.tools.force:
@@ -210,13 +240,13 @@ class Runner:
         base = MiningEncoder(lambda: self.tools.base_encoder, lambda: self.tools.base_encoder.fingerprint)
         return self.miner if self.miner and stage.name == "mine" else base
 
-    def _job(self, stage: Stage, tables: dict[str, Any], key: dict[str, Any]) -> Job:
+    def _job(self, stage: Stage, tables: Tables, key: dict[str, Any]) -> Job:
         tools = self.tools
         return Job(
             tables=tables,
             settings=tools.settings,
             rules=tools.rules,
-            folder=self.store.folder,
+            store=self.store,
             progress=tools.progress,
             books=tools.books if Input.BOOKS in stage.inputs else (),
             force=tools.force,
@@ -228,11 +258,11 @@ class Runner:
             reviews=tools.reviews,
         )
 
-    def _parts(self, stage: Stage) -> Path:
+    def _parts(self, stage: Stage) -> Place:
         return self.store.place(f"cache/parts/{stage.name}")
 
     def _remove_parts(self, stage: Stage) -> None:
-        shutil.rmtree(self._parts(stage), ignore_errors=True)
+        remove_folder(self._parts(stage))
 
     def _fresh(self, stage: Stage, key: dict[str, Any]) -> Manifest | None:
         made = self.store.manifest(stage.name)
@@ -242,9 +272,10 @@ class Runner:
 
     def _keep(self, stage: Stage, result: StageResult, key: dict[str, Any], cost: tuple[float, int]) -> None:
         make_table(DROPPED, list(result.dropped))  # checked before anything is written
-        for name in stage.writes:
-            self.store.write(name, result.tables[name])
-        self.store.write_dropped(stage.name, list(result.dropped))
+        told = {part.table for part in result.parts}
+        tables = {name: result.tables[name] for name in stage.writes if name in result.tables or name not in told}
+        self.store.write_stage(stage.name, tables, result.dropped, result.parts)
+        self.store.push()
         self.store.write_manifest(
             Manifest(
                 stage=stage.name,
@@ -268,11 +299,15 @@ class Runner:
             counts=result.counts,
             dropped=dropped,
             seconds=seconds,
-            made=tuple(self.store.folder / file for file in self._files(stage)),
+            made=tuple(map(self._shown, self._files(stage))),
             notes=result.notes,
             failed=result.failed or _unread(dropped),
             forgivable=result.failed is not None,
         )
+
+    def _shown(self, file: str) -> Place:
+        name = file.removesuffix(".parquet")
+        return self.store.path(name) if name in TABLES else self.store.folder / file
 
     def _key(self, stage: Stage) -> dict[str, Any]:
         """Everything that the stage's result depends on. Equal keys mean equal results."""
@@ -332,7 +367,7 @@ def _unread(dropped: dict[str, int]) -> SourceError | None:
 
 #: What each input adds to a stage's key. The encoder depends on the round too, so the runner adds it.
 _INPUT_KEYS: dict[Input, Callable[[Tools], dict[str, Any]]] = {
-    Input.BOOKS: lambda of: {"books": {str(path): sha256_if_there(path) for path in of.books}},
+    Input.BOOKS: lambda of: {"books": {str(path): known_sha256(path, of.cache) for path in of.books}},
     Input.RULES: lambda of: {"rules": of.rules.fingerprint},
     Input.WORD_RULES: lambda of: {"word_rules": of.rules.word_fingerprint},
     Input.PIPELINE: lambda of: {"pipeline": str(find_pipeline(of.settings.tag.nlp) or NONE)},

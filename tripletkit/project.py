@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tripletkit.addresses import Place, as_place, local_copy
 from tripletkit.encoding.resolve import resolve_encoder
 from tripletkit.errors import ConfigError, TableError, TripletkitError
 from tripletkit.language.normalise import normalised_by
 from tripletkit.pipeline import STAGES, Runner, Tools, find_stage
 from tripletkit.progress import Progress, is_first_process, process_count
-from tripletkit.reviews import ReviewFile
+from tripletkit.reviews import REVIEWS, ReviewFile
 from tripletkit.rounds import run_rounds
 from tripletkit.schemas import TABLES
 from tripletkit.settings import Settings, load_settings
@@ -67,7 +68,7 @@ class Project:
     ) -> None:
         named = {"output": output, "encoder": str(encoder) if encoder else None}
         given = settings | {name: value for name, value in named.items() if value is not None}
-        sources: list[str | Path] = [books] if isinstance(books, str | Path) else list(books)
+        sources: list[str | Place] = [books] if isinstance(books, str | Path) else list(books)
         loaded = load_settings(Path(config) if config else None, given | ({"books": sources} if sources else {}))
         self._own = None
         if isinstance(passages, str | Path):
@@ -75,10 +76,12 @@ class Project:
         elif passages is not None:
             self._own = own_passages(passages)
             sources.append(loaded.output / OWN_PASSAGES)
-        self.settings: Settings = loaded.model_copy(update={"books": tuple(map(Path, sources))}) if sources else loaded
-        self.store = Store(self.settings.output)
+        self.settings: Settings = (
+            loaded.model_copy(update={"books": tuple(map(as_place, sources))}) if sources else loaded
+        )
+        self.store = Store(self.settings.output, by_book=self.settings.tables == "by_book")
         self._progress = Progress(quiet=not progress or not is_first_process())
-        if self.settings.output.exists() and not self.settings.output.is_dir():
+        if isinstance(self.settings.output, Path) and self.settings.output.is_file():
             raise ConfigError(f"output {str(self.settings.output)!r} is a file, not a folder", "Name another folder.")
 
     def __repr__(self) -> str:
@@ -189,6 +192,12 @@ class Project:
             raise ConfigError(f"no table is called {name!r}", f"Tables: {', '.join(TABLES)}.")
         return self.store.read(name)
 
+    def scan(self, name: str) -> pl.LazyFrame:
+        """A table, unread, for polars to filter and select from before it reads. Raises as ``table``."""
+        if name not in TABLES:
+            raise ConfigError(f"no table is called {name!r}", f"Tables: {', '.join(TABLES)}.")
+        return self.store.scan(name)
+
     def dataset(self, config: str = "triplet") -> DatasetDict:
         """A configuration of the dataset that ``publish`` wrote. Raises TableError if it was not written yet."""
         folder = self._made_by("publish", self.dataset_folder)
@@ -199,17 +208,17 @@ class Project:
     @property
     def dataset_folder(self) -> Path:
         """Where ``publish`` writes the dataset."""
-        return self.settings.publish.to or self.store.place("dataset")
+        return self.settings.publish.to or self.store.local("dataset")
 
     def scores(self) -> EvaluationReport:
         """What ``evaluate`` found. Raises TableError if it did not run yet."""
         from tripletkit.evaluation.report import read_report
 
-        return read_report(self._made_by("evaluate", self.store.place("scores.json")))
+        return read_report(self._made_by("evaluate", self.store.local("scores.json")))
 
     def encoder(self) -> SentenceTransformer:
         """The fine-tuned encoder. Raises TableError if it was not trained yet."""
-        folder = self._made_by("train", self.store.place(ENCODER))
+        folder = self._made_by("train", self.store.local(ENCODER))
         from tripletkit.encoding.loading import load_model
 
         return load_model(resolve_encoder(str(folder)))
@@ -234,8 +243,9 @@ class Project:
         """
         from tripletkit.reporting.run_report import write_report
 
-        path = Path(to or (REPORT_PAGE if others else self.store.place(REPORT_PAGE)))
-        write_report([self.settings.output, *map(Path, others)], path)
+        path = Path(to or (REPORT_PAGE if others else self.store.local(REPORT_PAGE)))
+        write_report([self.settings.output, *map(as_place, map(str, others))], path)
+        self.store.push()
         return path
 
     def checks(self) -> list[Check]:
@@ -254,19 +264,22 @@ class Project:
         here = cores or os.cpu_count() or 1
         return make_plan(self.settings, books, pages, cores=here, gpus=gpus, progress=self._progress)
 
-    def draw_page(self, book: Path, page: int) -> Image:
+    def draw_page(self, book: Place, page: int) -> Image:
         """A picture of a page (counted from 1) with its lines coloured by kind and numbered in reading order."""
         from tripletkit.reporting.book import draw_page
         from tripletkit.rules import load_rules
 
-        return draw_page(book, page, load_rules(self.settings.rules), self.settings.extract)
+        with local_copy(book) as file:
+            return draw_page(file, page, load_rules(self.settings.rules), self.settings.extract)
 
-    def write_book_page(self, book: Path, to: Path) -> None:
+    def write_book_page(self, book: Place, to: Path) -> None:
         """Write all pages of a book, with their lines coloured by kind, as one page of HTML."""
         from tripletkit.reporting.book import book_page
         from tripletkit.rules import load_rules
 
-        write_atomically(to, book_page(book, load_rules(self.settings.rules), self.settings.extract).encode())
+        with local_copy(book) as file:
+            page = book_page(file, load_rules(self.settings.rules), self.settings.extract)
+        write_atomically(to, page.encode())
 
     def write_review_sample(self, form: Format = "jsonl", number: int = 200) -> list[Path]:
         """Write ``number`` random triplets for review in another tool: jsonl, argilla or labelstudio. Returns the files.
@@ -276,9 +289,10 @@ class Project:
         from tripletkit.review_exchange import sample_triplets, to_files
 
         rows = sample_triplets(self.store.read("triplets"), number, self.settings.seed)
-        files = {self.store.place(f"review-{form}/{name}"): text for name, text in to_files(rows, form).items()}
+        files = {self.store.work / f"review-{form}" / name: text for name, text in to_files(rows, form).items()}
         for path, text in files.items():
             write_atomically(path, text.encode())
+        self.store.push()
         return list(files)
 
     def import_reviews(self, path: str | Path, reviewer: str) -> tuple[int, int]:
@@ -291,7 +305,7 @@ class Project:
 
         triplets = self.store.read("triplets") if self.store.has("triplets") else None
         rows = read_verdicts(Path(path), reviewer, triplets)
-        return len(rows), ReviewFile(self.store.folder).add(rows)
+        return len(rows), ReviewFile(self._reviews_folder()).add(rows)
 
     def review(self, *, port: int = 0, reviewer: str = "", browser: bool = True, say: Callable[[str], None]) -> None:
         """Serve the pages of the review on this machine until Ctrl-C. ``say`` is given their address.
@@ -300,14 +314,21 @@ class Project:
         """
         if missing := [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]:
             raise ConfigError(f"review: {missing[0]} is not installed", "pip install 'tripletkit[review]'")
+        self._reviews_folder()
         from tripletkit.review.folder import OutputFolder
         from tripletkit.review.server import serve
 
         serve(OutputFolder(self.settings), port=port, reviewer=reviewer, browser=browser, say=say)
 
+    def _reviews_folder(self) -> Path:
+        if isinstance(self.settings.output, Path):
+            return self.settings.output
+        problem = f"review: {self.settings.output} is an address, and verdicts are added to a file under a lock"
+        raise ConfigError(problem, "Copy the folder to this machine, review there, and copy reviews.jsonl back.")
+
     def export_reviews(self, path: str | Path) -> int:
         """Write the table `reviews`, all rows, as JSON lines; returns how many."""
-        rows = ReviewFile(self.store.folder).read()
+        rows = ReviewFile(self.store.local(REVIEWS).parent).read()
         write_atomically(Path(path), b"".join(row.line() for row in rows))
         return len(rows)
 

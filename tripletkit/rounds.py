@@ -15,13 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tripletkit.addresses import Place
 from tripletkit.encoding.resolve import fingerprint_of, resolve_encoder
 from tripletkit.errors import REPORT, ConfigError, EncoderError, TableError
 from tripletkit.evaluation.report import BASE, FINE_TUNED, read_validation
 from tripletkit.pipeline import STAGES, MiningEncoder, Runner, find_stage
 from tripletkit.settings import Settings
 from tripletkit.stage import StageReport
-from tripletkit.store import ENCODER, MULTI_VECTOR, VALIDATION, Manifest, Store, replace_folder, write_atomically
+from tripletkit.store import ENCODER, MULTI_VECTOR, VALIDATION, Manifest, Store, replace_folder
 
 log = logging.getLogger(__name__)
 
@@ -29,28 +30,22 @@ log = logging.getLogger(__name__)
 REPEATED = ("mine", "teach", "train")
 #: The folders that training makes.
 ENCODERS = (ENCODER, MULTI_VECTOR)
-_OF_A_ROUND = {
-    "triplets.parquet",
-    "teacher.parquet",
-    "dropped.parquet",
-    *ENCODERS,
-    VALIDATION,
-    "manifests/mine.json",
-    "manifests/teach.json",
-    "manifests/train.json",
-}
+_OF_A_ROUND = {"triplets", "triplets.parquet", "teacher", "teacher.parquet", "dropped.parquet", *ENCODERS, VALIDATION}
 
 
 class RoundStore(Store):
     """One round's folder on top of the output folder. An encoder that is no longer there keeps the hash it was made with."""
 
-    def __init__(self, output: Path, number: int) -> None:
-        super().__init__(output / "rounds" / str(number))
+    def __init__(self, output: Path, number: int, *, by_book: bool = False) -> None:
+        self.round = output / "rounds" / str(number)
+        super().__init__(self.round, by_book=by_book)
         self.output, self.number = output, number
 
     def place(self, file: str) -> Path:
         """In the round's folder if a round makes the file, else in the output folder."""
-        return (self.folder if file in _OF_A_ROUND else self.output) / file
+        first, _, rest = file.partition("/")
+        of_its_stage = first in ("manifests", "dropped") and rest.removeprefix("stage=").startswith(REPEATED)
+        return (self.round if first in _OF_A_ROUND or of_its_stage else self.output) / file
 
     def sha(self, file: str) -> str:
         """As in ``Store``, but an encoder that is gone has the hash that it had when it was trained."""
@@ -71,17 +66,18 @@ class RoundStore(Store):
 
 def round_runner(runner: Runner, number: int) -> Runner:
     """A runner for one round. From round 2 on, the last round's encoder mines; it is the best so far, so it is in OUTPUT."""
-    output = runner.tools.settings.output
+    output = local_output(runner.tools.settings)
     miner = MiningEncoder(
         locate=lambda: resolve_encoder(str(output / ENCODER), runner.tools.settings.prompts),
         fingerprint=lambda: fingerprint_of(RoundStore(output, number - 1).sha(ENCODER)),
     )
-    return replace(runner, store=RoundStore(output, number), round=number, miner=miner if number > 1 else None)
+    store = RoundStore(output, number, by_book=runner.store.by_book)
+    return replace(runner, store=store, round=number, miner=miner if number > 1 else None)
 
 
 def run_rounds(runner: Runner) -> Iterator[StageReport]:
     """Every stage in order, mining and training at most ``settings.rounds`` times. Raises ConfigError for random negatives."""
-    settings = runner.tools.settings
+    settings, output = runner.tools.settings, local_output(runner.tools.settings)
     if not settings.mine.hard_negatives:
         problem = "no encoder chooses them, so another round would change nothing"
         hint = "Set mine.hard_negatives = true, or rounds = 1."
@@ -92,30 +88,38 @@ def run_rounds(runner: Runner) -> Iterator[StageReport]:
         for report in _run_round(runner, number):
             done.append(report)
             yield report
-        if not (improved := RoundStore(settings.output, number).improved()):
+        if not (improved := RoundStore(output, number).improved()):
             break
     kept = number if number == 1 or improved else number - 1
     fresh = not _put_in_place(runner, kept) and all(report.fresh for report in done)
     # Only a round that is not kept still has its encoder in its own folder.
     for each in range(1, number + 1):
         for name in ENCODERS:
-            shutil.rmtree(RoundStore(settings.output, each).place(name), ignore_errors=True)
+            shutil.rmtree(RoundStore(output, each).place(name), ignore_errors=True)
     yield _report(settings, number, kept, fresh=fresh, seconds=time.monotonic() - started)
     yield from runner.run(("publish", "evaluate"), lenient=True)
+
+
+def local_output(settings: Settings) -> Path:
+    """The output folder. Raises ConfigError for one at an address, where folders cannot be moved."""
+    if isinstance(settings.output, Path):
+        return settings.output
+    problem = f"rounds = {settings.rounds} with output {str(settings.output)!r}: rounds need a folder on this machine"
+    raise ConfigError(problem, "Set rounds = 1, or name a local --output and copy it afterwards.")
 
 
 def _run_round(runner: Runner, number: int) -> Iterator[StageReport]:
     """Mine and train unless that is done. A round may fail to improve; only the kept round has to be good enough."""
     current = round_runner(runner, number)
+    rounds = local_output(runner.tools.settings) / "rounds"
     for name in REPEATED:
         stage = find_stage(name)
         if number == 1 and not current.fresh(stage) and runner.fresh(stage):
             _copy_results(name, runner.store, current.store)  # from an earlier run of one round
         if not current.fresh(stage):
             # Later rounds were mined by an encoder that is now trained again.
-            for folder in (runner.store.folder / "rounds").glob("*"):
-                if folder.name.isdecimal() and int(folder.name) > number:
-                    shutil.rmtree(folder)
+            for folder in [one for one in rounds.glob("*") if one.name.isdecimal() and int(one.name) > number]:
+                shutil.rmtree(folder)
             if name == "mine" and number > 1:
                 _put_in_place(runner, number - 1)
         report = current.run_stage(stage)
@@ -125,7 +129,7 @@ def _run_round(runner: Runner, number: int) -> Iterator[StageReport]:
 
 def _put_in_place(runner: Runner, number: int) -> bool:
     """Make a round's triplets, encoder and validation scores those of the output folder. False if they are already."""
-    output, source = runner.store, RoundStore(runner.store.folder, number)
+    output, source = runner.store, RoundStore(local_output(runner.tools.settings), number)
     made = {name: source.manifest(name) for name in REPEATED}
     if all(of and _same(output.manifest(name), of) and runner.still_there(name, of) for name, of in made.items()):
         return False
@@ -138,9 +142,9 @@ def _put_in_place(runner: Runner, number: int) -> bool:
         output.forget(name)
     for name in ENCODERS:
         if source.place(name).exists():
-            replace_folder(source.place(name), output.place(name))
+            replace_folder(source.place(name), output.local(name))
         elif not source.sha(name):
-            shutil.rmtree(output.place(name), ignore_errors=True)
+            shutil.rmtree(output.local(name), ignore_errors=True)
     for name in REPEATED:
         _copy_results(name, source, output)
     return True
@@ -156,16 +160,11 @@ def _copy_results(stage: str, source: Store, target: Store) -> None:
     made = source.manifest(stage)
     if made is None:
         raise TableError(f"{source.folder}: {stage} was not finished", f"This is a fault in tripletkit. {REPORT}")
-    target.forget(stage)
-    for file in made.outputs:
-        if file not in ENCODERS:
-            write_atomically(target.place(file), source.place(file).read_bytes())
-    target.write_dropped(stage, source.read("dropped").filter(stage=stage).to_dicts())
-    target.write_manifest(made)
+    target.copy_stage(source, made, leave=ENCODERS)
 
 
 def _report(settings: Settings, number: int, kept: int, *, fresh: bool, seconds: float) -> StageReport:
-    output, last = settings.output, RoundStore(settings.output, number)
+    output, last = local_output(settings), RoundStore(local_output(settings), number)
     made = RoundStore(output, kept).manifest("train")
     summary = f"{number} of {settings.rounds} rounds, round {kept} is kept"
     if not last.scores():
@@ -186,8 +185,10 @@ def _report(settings: Settings, number: int, kept: int, *, fresh: bool, seconds:
     )
 
 
-def round_rows(output: Path) -> list[dict[str, Any]]:
+def round_rows(output: Place) -> list[dict[str, Any]]:
     """Each finished round: its number, triplets, validation scores, and whether it is the one kept. Empty without rounds."""
+    if not isinstance(output, Path):
+        return []
     in_place = Store(output).manifest("train")
     rows = []
     for number in range(1, len(list((output / "rounds").glob("*"))) + 1):

@@ -10,8 +10,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from tripletkit.addresses import Place, as_place
 from tripletkit.errors import ConfigError
 
 #: The base encoder where the Hub or its cache can be reached.
@@ -21,6 +32,8 @@ DEFAULT_ENCODER = "sentence-transformers/all-mpnet-base-v2"
 TaggedKind = Literal["prose", "list", "exercise", "summary", "box", "footnote", "caption"]
 PassageKind = Literal[TaggedKind, "code", "table", "equation", "figure", "heading", "margin", "glossary"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+#: A path, or an address such as s3://bucket/folder.
+AnyPlace = Annotated[Place, PlainValidator(as_place), PlainSerializer(str)]
 #: Stands for the last page of any book in a range without an end.
 LAST_PAGE = 1_000_000
 #: What a page can be set to hold.
@@ -36,6 +49,13 @@ class Section(BaseModel):
     """A group of settings. It cannot be changed once made, and refuses names that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _local(cls, value: object) -> object:
+        if isinstance(value, Path) and re.match(r"[a-z][a-z\d+.-]+:/", value.as_posix()):
+            raise ValueError("only books and output may be at an address, as text; copy it here and name the copy")
+        return value
 
 
 class PromptSettings(Section):
@@ -329,9 +349,14 @@ class PublishSettings(Section):
 class Settings(Section):
     """All settings of a run."""
 
-    books: tuple[Path, ...] = setting((), "PDF files, folders or patterns; or files of your own passages")
+    books: tuple[AnyPlace, ...] = setting(
+        (), "PDF files, folders or patterns, also at addresses (s3://…); or files of your own passages"
+    )
     licenses: dict[str, str] = setting({}, "licence of a book, by its file name")
-    output: Path = setting(Path("output"), "folder for everything that is made")
+    output: AnyPlace = setting(Path("output"), "folder for everything that is made, or an address (s3://…)")
+    tables: Literal["files", "by_book"] = setting(
+        "files", "how tables are kept: files, one each; by_book, a folder each with a Parquet file for each book"
+    )
     encoder: str = setting(
         "auto", "base encoder: a folder, Hub id or 'embedded' (MiniLM); auto: all-mpnet-base-v2, or embedded if offline"
     )
@@ -491,9 +516,11 @@ def _read(file: Path) -> dict[str, Any]:
         ) from None
     # Relative paths start from the file's folder, except the output folder, which starts from the working directory.
     if isinstance(values.get("books"), list):
-        values["books"] = [str(file.parent / book) if isinstance(book, str) else book for book in values["books"]]
+        values["books"] = [
+            str(file.parent / book) if isinstance(book, str) and "://" not in book else book for book in values["books"]
+        ]
     for section, name in ((values, "rules"), (values.get("glossary"), "terms"), (values.get("evaluate"), "pairs")):
-        if isinstance(section, dict) and isinstance(section.get(name), str):
+        if isinstance(section, dict) and isinstance(section.get(name), str) and "://" not in section[name]:
             section[name] = str(file.parent / section[name])
     return values
 

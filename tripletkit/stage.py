@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tripletkit.addresses import Place
 from tripletkit.cluster.mapper import InProcess, Mapper
 from tripletkit.errors import REPORT, TableError, TripletkitError
 from tripletkit.progress import Progress
 from tripletkit.reviews import Decisions
 from tripletkit.rules import Rules
 from tripletkit.settings import Settings
+from tripletkit.store import Part, Store
 
 if TYPE_CHECKING:
     from tripletkit.encoding.encoder import Encoder
@@ -56,25 +58,36 @@ class StageResult:
     summary: str = ""
     notes: tuple[str, ...] = ()
     failed: TripletkitError | None = None
+    parts: tuple[Part, ...] = ()  # more of the tables, already written
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """The input of a stage: its tables, the settings, and tools that are loaded when first used."""
 
-    tables: dict[str, pl.DataFrame]
+    tables: Mapping[str, pl.DataFrame]  # read when first used
     settings: Settings
     rules: Rules
-    folder: Path
+    store: Store  # tables by book are read and written through it
     progress: Progress
-    books: tuple[Path, ...] = ()
+    books: tuple[Place, ...] = ()
     force: bool = False  # reuse nothing that an earlier run kept
-    parts: Path = Path()  # keeps what was made by book, by all that it depends on, until the stage is complete
+    parts: Place = Path()  # keeps what was made by book, by all that it depends on, until the stage is complete
     locate: Callable[[], EncoderFolder]  # the base encoder; for mining from round 2 on, the last round's
     encoder: Callable[[EncoderFolder], Encoder]  # its vectors, cached in the output folder
     mapper: Mapper = field(default_factory=InProcess)  # hands out what is done book by book
     round: int = 1  # of mining and training
     reviews: Decisions = field(default_factory=Decisions)  # what people decided
+
+    @property
+    def folder(self) -> Path:
+        """Where the stage writes what is no table."""
+        return self.store.work
+
+    @property
+    def cache(self) -> Place:
+        """Where work is kept that need not be done again."""
+        return self.store.place("cache")
 
     def table(self, name: str) -> pl.DataFrame:
         """A table that the stage declared in ``reads``. Raises TableError for any other, which is a fault in the stage."""
@@ -115,7 +128,7 @@ class StageReport:
     counts: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)  # rows left out, by reason
     seconds: float = 0.0
-    made: tuple[Path, ...] = ()
+    made: tuple[Place, ...] = ()
     notes: tuple[str, ...] = ()
     failed: TripletkitError | None = None
     forgivable: bool = False  # whether --allow-worse accepts the failure

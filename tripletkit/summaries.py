@@ -9,10 +9,12 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from tripletkit.addresses import Place, local_copy
 from tripletkit.books import find_books, is_passage_file
 from tripletkit.encoding.properties import TASKS, saved_types
 from tripletkit.encoding.resolve import resolve_encoder
@@ -188,9 +190,10 @@ def _package(name: str) -> Check:
 
 
 def _disk(settings: Settings) -> Check:
-    output = settings.output.resolve()
+    place = settings.output if isinstance(settings.output, Path) else Path(gettempdir())
+    output = place.resolve()
     free = shutil.disk_usage(next(folder for folder in (output, *output.parents) if folder.exists())).free
-    fine, what = free >= ENOUGH_DISK_BYTES, f"{free / 1e9:.1f} GB free for {settings.output}"
+    fine, what = free >= ENOUGH_DISK_BYTES, f"{free / 1e9:.1f} GB free for {place}"
     return Check(fine, what, "" if fine else "Free some space or choose another --output.")
 
 
@@ -246,7 +249,7 @@ def _books(settings: Settings) -> Iterator[Check]:
         yield _checked("", _passage_file, path) if is_passage_file(path) else _pdf(path, settings, rules)
 
 
-def _pdf(path: Path, settings: Settings, rules: Rules) -> Check:
+def _pdf(path: Place, settings: Settings, rules: Rules) -> Check:
     """Read some pages as ``extract`` does, in a process of its own."""
     of, limits = settings.extract, PassageLimits(UNBOUNDED_PASSAGE)
     task = BookTask(
@@ -260,7 +263,7 @@ def _pdf(path: Path, settings: Settings, rules: Rules) -> Check:
     return Check(False, problem, hint)
 
 
-def _read_pages(path: Path, found: BookTables) -> Check:
+def _read_pages(path: Place, found: BookTables) -> Check:
     """What the sample of a book's pages says."""
     count = len(found.pages)
     sample = "" if count <= SAMPLE_PAGES else f", {SAMPLE_PAGES} of them read as a sample"
@@ -277,8 +280,9 @@ def _read_pages(path: Path, found: BookTables) -> Check:
     return Check(True, what)
 
 
-def _passage_file(path: Path) -> str:
-    file = read_passage_file(path)
+def _passage_file(path: Place) -> str:
+    with local_copy(path) as copy:
+        file = read_passage_file(copy)
     if file.bad:
         line, reason, detail = file.bad[0]
         what = f"{path}: {counted(len(file.bad), 'bad row')}, {counted(len(file.rows), 'good row')}"

@@ -20,6 +20,7 @@ import polars as pl
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from tripletkit.addresses import Place
 from tripletkit.errors import SourceError
 from tripletkit.schemas import INT, MENTIONS, SECTION_MARK, TERMS, TEXT
 
@@ -204,7 +205,7 @@ class UserTerm(NamedTuple):
 class PassageFile:
     """What a file holds: usable rows with their lines, the others with their reasons, and the columns nobody reads."""
 
-    path: Path
+    path: Place
     rows: pl.DataFrame
     skipped: list[Skipped]
     ignored: tuple[str, ...]

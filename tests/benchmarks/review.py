@@ -85,7 +85,7 @@ def main(triplets: int) -> None:
     """Print a line a page."""
     with tempfile.TemporaryDirectory() as place:
         make_folder(Path(place), triplets)
-        size = Store(Path(place)).path("triplets").stat().st_size
+        size = Store(Path(place)).local("triplets.parquet").stat().st_size
         sys.stdout.write(f"{triplets:,} triplets, {size / 2**20:.1f} MB on disk\n")
         command = [
             sys.executable,

@@ -78,8 +78,8 @@ def test_a_cache_file_with_nan_or_of_other_weights_is_encoded_again(
     one.add([text_key("a")], np.ones((1, 2), dtype=np.float32))
     bad = one if spoiled == "nan" else other
     bad.add([text_key("b")], np.full((1, 2), np.nan if spoiled == "nan" else 1, dtype=np.float32))
-    for path in other.folder.glob("*.npz"):
-        path.rename(one.folder / path.name)
+    for path in (tmp_path / "other").glob("*.npz"):
+        path.rename(tmp_path / "one" / path.name)
     assert list(one.load()) == [text_key("a")]
     assert "encoded again" in caplog.text
 

@@ -116,10 +116,15 @@ def titled(n: int, *titles: Text | Box) -> list[Text | Box]:
 
 
 def test_labels_in_a_drawing_are_no_headings(tmp_path: Path) -> None:
-    drawing = [Box(230, 240, 90, 60), Text(235, 260, "Scheduler", 14, "b"), Text(251, 290, "Workers", 14, "b")]
+    drawing: list[Text | Box] = [
+        Box(230, 240, 90, 60),
+        Text(235, 260, "Scheduler", 14, "b"),
+        Text(251, 290, "Workers", 14, "b"),
+    ]
     drawing += [Text(60, 260, "Jobs", 14, "b"), Text(130, 280, "Activating threads", 14, "b")]
     pages = [titled(n, Text(60, 220 + 9 * n, name, 14, "b")) for n, name in enumerate(SOILS, 1)]
-    assert headings(write_pdf(tmp_path / "water.pdf", [*pages, [*page(7), *drawing]])) == SOILS
+    pages.append([*page(7), *drawing])
+    assert headings(write_pdf(tmp_path / "water.pdf", pages)) == SOILS
 
 
 @pytest.mark.parametrize(

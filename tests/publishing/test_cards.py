@@ -37,7 +37,7 @@ def test_names_of_terms_stay_out_of_what_is_published(tmp_path: Path) -> None:
     """A redacted dataset holds the scores of its card and no text of the book."""
     store = trained(tmp_path)
     score(store)
-    path = store.place("scores.json")
+    path = store.local("scores.json")
     one = TermScore(term_id="t", term="xylophone", score=0.5, rank=1, relevant_id="p", preferred_id="p")
     reports.read_report(path).model_copy(update={"term_scores": {"base": (one,)}}).write(path)
     report = read_scores(store)

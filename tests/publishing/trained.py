@@ -41,5 +41,5 @@ def trained(folder: Path, *books: Book) -> Store:
 def score(store: Store, names: Sequence[str] = (BASE, FINE_TUNED), fingerprint: str = "") -> dict[str, Any]:
     """A scores.json as `evaluate` writes it; ``fingerprint`` is that of the last encoder, else of the one in ``store``."""
     report = make_report(names, fingerprint or fingerprint_of(store.sha("encoder")))
-    report.write(store.place("scores.json"))
+    report.write(store.local("scores.json"))
     return report.to_dict()

@@ -30,7 +30,7 @@ def finished(folder: Path, *books: Book) -> Store:
     store = trained(folder, *books)
     (folder / "encoder.training.jsonl").write_text("".join(json.dumps(row) + "\n" for row in LOG))
     score(store)
-    path = store.place("scores.json")
+    path = store.local("scores.json")
     report, terms = read_report(path), store.read("terms").sort("term_id").head(3).to_dicts()
     passages = store.read("passages").sort("page_first")["passage_id"].to_list()
     by_term = {

@@ -131,12 +131,12 @@ def test_the_text_that_looks_like_markup_is_shown(client: Client, folder: Output
     assert "<script>document" not in html
     terms = client.page("terms?q=onmouseover")
     assert "&lt;b onmouseover=owned()&gt;sand" in terms
-    (folder.settings.output / "books.parquet").touch()
-    Path(folder.books[held["book_id"][0]]["path"]).rename(folder.settings.output / "gone.pdf")
+    folder.store.local("books.parquet").touch()
+    Path(folder.books[held["book_id"][0]]["path"]).rename(folder.store.work / "gone.pdf")
     try:
         assert "onerror=owned()&gt;" in client.page(f"passages/{held['passage_id'][0]}")  # the file's name
     finally:
-        (folder.settings.output / "gone.pdf").rename(Path(folder.books[held["book_id"][0]]["path"]))
+        (folder.store.work / "gone.pdf").rename(Path(folder.books[held["book_id"][0]]["path"]))
 
 
 def test_a_verdict_is_kept_and_the_next_triplet_shown(client: Client, folder: OutputFolder) -> None:
@@ -267,7 +267,7 @@ def test_only_forms_that_can_leave_a_term_are_offered_for_it(client: Client, fol
     loam = folder.find_term("loam", None)
     rows = folder.scan("terms").collect()
     forms = pl.when(term_id=loam["term_id"]).then(pl.lit(["loam", "Loams", "greasy soil"])).otherwise("forms")
-    rows.with_columns(forms=forms).write_parquet(folder.store.path("terms"))
+    rows.with_columns(forms=forms).write_parquet(folder.store.local("terms.parquet"))
     page = client.page(f"terms/{loam['term_id']}")
     assert first_form(page, "split")["other"] == "greasy soil"
     assert page.count('value="split"') == 1
@@ -277,7 +277,9 @@ def test_a_joined_term_is_taken_back_on_the_page_of_verdicts(client: Client, fol
     row = {"stage": "glossary", "item": "term_gone", "related": folder.find_term("loam", None)["term_id"]}
     row |= {"reason": JOINED, "detail": "greasy soil"}
     dropped = folder.scan("dropped").collect()
-    pl.concat([dropped, pl.DataFrame([row], schema=dropped.schema)]).write_parquet(folder.store.path("dropped"))
+    pl.concat([dropped, pl.DataFrame([row], schema=dropped.schema)]).write_parquet(
+        folder.store.local("dropped.parquet")
+    )
     page = client.page(f"refused?{urlencode({'stage': 'glossary', 'reason': JOINED})}")
     assert "greasy soil" in page
     assert "Undo the join on the page" in page
@@ -411,7 +413,7 @@ def test_passages_that_are_gone_since_are_left_out_and_what_to_do_is_said(
 ) -> None:
     """As after `extract` has read a book again, before `mine`."""
     gone = folder.scan("triplets").head(1).collect()["passage_id"][0]
-    at = folder.store.path("passages")
+    at = folder.store.local("passages.parquet")
     pl.read_parquet(at).filter(pl.col("passage_id") != gone).write_parquet(at)
     assert gone not in triplet_order(folder, Filters())["passage_id"].to_list()
     assert "data-triplet" in client.page("triplets")
@@ -425,10 +427,10 @@ def test_passages_that_are_gone_since_are_left_out_and_what_to_do_is_said(
 
 def test_own_passages_have_no_page(client: Client, folder: OutputFolder) -> None:
     row = folder.scan("triplets").head(1).collect().row(0, named=True)
-    at = folder.store.path("passages")
+    at = folder.store.local("passages.parquet")
     rows = pl.read_parquet(at)
     rows.with_columns(boxes=pl.lit([], dtype=rows.schema["boxes"])).write_parquet(at)
-    pl.read_parquet(folder.store.path("lines")).clear().write_parquet(folder.store.path("lines"))
+    pl.read_parquet(folder.store.local("lines.parquet")).clear().write_parquet(folder.store.local("lines.parquet"))
     page = client.page(f"passages/{row['passage_id']}")
     assert "Your own passages have no page." in page
     assert "No picture" not in page

@@ -411,7 +411,7 @@ def test_a_folder_of_an_earlier_version_is_made_again_or_named(
     """The table has a column of another name, and its manifest fits it, as an earlier version left them."""
     store = Store(output)
     mentions = store.read("mentions")
-    mentions.rename({mentions.columns[-1]: "said_how"}).write_parquet(store.path("mentions"))
+    mentions.rename({mentions.columns[-1]: "said_how"}).write_parquet(store.local("mentions.parquet"))
     manifest = store.manifest("tag")
     assert manifest is not None
     store.write_manifest(replace(manifest, outputs={"mentions.parquet": store.sha("mentions.parquet")}))

@@ -58,7 +58,7 @@ def output(tmp_path: Path) -> Path:
     store.write("triplets", make_table(TRIPLETS, _triplets()))
     store.write("teacher", make_table(TEACHER, _teacher()))
     store.write("lines", make_table(LINES, []))
-    return store.folder
+    return store.work
 
 
 def _teacher() -> list[dict[str, object]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tripletkit.addresses import Place
 from tripletkit.encoding.encoder import PART_TEXTS, VectorCache, Vectors, batched, check_finite, text_key
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.errors import EncoderError
@@ -58,7 +59,7 @@ def load_cross_encoder(name: str | None, folder: Path | None = None) -> Any:  # 
 class PairScorer:
     """Scores of pairs of texts by the CrossEncoder in ``place``, which is loaded only when a pair is not in the cache."""
 
-    def __init__(self, place: EncoderFolder, *, cache: Path | None, progress: Progress, precision: str) -> None:
+    def __init__(self, place: EncoderFolder, *, cache: Place | None, progress: Progress, precision: str) -> None:
         from tripletkit.encoding.precision import choose_precision
 
         self.place, self._progress, self._precision = place, progress, choose_precision(precision)

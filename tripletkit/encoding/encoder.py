@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from tripletkit.addresses import Place, files_of, readable
 from tripletkit.cluster.mapper import Mapper, Work
 from tripletkit.encoding.properties import TASKS, Task, Tasks
 from tripletkit.encoding.resolve import EncoderFolder, resolve_encoder
@@ -57,7 +57,7 @@ class SentenceEncoder:
         self,
         place: EncoderFolder,
         *,
-        cache: Path | None,
+        cache: Place | None,
         progress: Progress,
         batch_size: int = 32,
         precision: str = "auto",
@@ -257,15 +257,15 @@ class VectorCache:
     A file holds the name of its folder, so that one that was copied from another encoder's is not used.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Place) -> None:
         self.folder = folder
 
     def load(self) -> dict[str, npt.NDArray[np.float32]]:
         """Every vector in the cache. A file that cannot be read, or holds NaN or other weights' vectors, is logged and left out."""
         known: dict[str, npt.NDArray[np.float32]] = {}
-        for path in sorted(self.folder.glob("*.npz")):
+        for path in sorted(files_of(self.folder, "*.npz"), key=str):
             try:
-                with np.load(path, allow_pickle=False) as part:
+                with np.load(readable(path), allow_pickle=False) as part:
                     known.update(zip(part["keys"].tolist(), self._vectors(part), strict=True))
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
                 log.warning("%s: damaged; its texts are encoded again (%s)", path, error)
@@ -291,10 +291,10 @@ class VectorCache:
 class ScoreCache:
     """Matrices of scores by the texts that they are of, one file each. Each encoder has a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Place) -> None:
         self.folder = folder
 
-    def _file(self, texts: Sequence[str]) -> Path:
+    def _file(self, texts: Sequence[str]) -> Place:
         return self.folder / f"{text_key(chr(0).join(map(text_key, texts)))}.npy"
 
     def load(self, texts: Sequence[str], shape: tuple[int, int]) -> Vectors | None:
@@ -303,7 +303,7 @@ class ScoreCache:
         if not path.is_file():
             return None
         try:
-            found: Vectors = np.load(path, allow_pickle=False)
+            found: Vectors = np.load(readable(path), allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             log.warning("%s: damaged; its scores are computed again (%s)", path, error)
             return None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.functional import normalize
 
+from tripletkit.addresses import Place
 from tripletkit.encoding.encoder import MAXSIM, ScoreCache, Vectors, check_finite
 from tripletkit.encoding.loading import load_multi_vector
 from tripletkit.encoding.maxsim import compare_tokens
@@ -22,7 +22,7 @@ from tripletkit.progress import Progress
 class MultiVectorScorer:
     """Scores by the MultiVectorEncoder in ``place``, which is loaded only when scores are not in the cache."""
 
-    def __init__(self, place: EncoderFolder, *, cache: Path | None, progress: Progress, precision: str) -> None:
+    def __init__(self, place: EncoderFolder, *, cache: Place | None, progress: Progress, precision: str) -> None:
         self.place, self._progress, self._precision = place, progress, choose_precision(precision)
         name = f"{place.fingerprint}-{self._precision}"
         self._cache = ScoreCache(cache / MAXSIM / name) if cache is not None else None

@@ -78,7 +78,7 @@ def read_book_task(task: BookTask) -> BookTables | str:
     try:
         count = token_counter(task.encoder) if task.encoder else _count_words
         return extract_book(
-            task.path,
+            task.file,
             book_id=task.book_id,
             limits=task.limits,
             count_tokens=count,

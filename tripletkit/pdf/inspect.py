@@ -75,12 +75,12 @@ def read_page_views(task: ViewTask) -> list[PageView] | str:
     The whole book is read, as furniture and headings are recognised by comparing pages.
     """
     try:
-        book = read_book(task.path, task.backend, skip=task.skip)
+        book = read_book(task.file, task.backend, skip=task.skip)
         begin_step("layout", timed=False)
         marked = mark_book(book, task.rules, task.roles)
         if wrong := [number for number in task.numbers if not 1 <= number <= len(book.pages)]:
             hint = f"Its pages are 1 to {len(book.pages)}, as a PDF viewer counts them."
-            raise SourceError(f"{task.path}: has no page {wrong[0]}", hint)
+            raise SourceError(f"{task.file}: has no page {wrong[0]}", hint)
         return list(_views(task, book, marked, task.numbers or range(1, len(book.pages) + 1)))
     except SourceError as error:
         return str(error)
@@ -89,9 +89,9 @@ def read_page_views(task: ViewTask) -> list[PageView] | str:
 def _views(task: ViewTask, book: RawBook, marked: MarkedBook, numbers: Sequence[int]) -> Iterator[PageView]:
     with ExitStack() as stack:
         try:
-            document, closed = stack.enter_context(open_pdf(task.path)), ""
+            document, closed = stack.enter_context(open_pdf(task.file)), ""
         except SourceError as error:  # pdfplumber could read it
-            document, closed = None, error.problem.removeprefix(f"{task.path}: ")
+            document, closed = None, error.problem.removeprefix(f"{task.file}: ")
         for number in numbers:
             page = book.pages[number - 1]
             picture, size, problem = _picture(task, document, number) if document else (b"", (0.0, 0.0), closed)

@@ -27,7 +27,8 @@ from threading import Timer
 from time import monotonic
 from typing import IO, Generic, Literal, TypeVar, cast
 
-from tripletkit.errors import ConfigError
+from tripletkit.addresses import Address, Place
+from tripletkit.errors import ConfigError, TripletkitError
 from tripletkit.rules import Rules
 
 Task = TypeVar("Task")
@@ -76,9 +77,9 @@ class BookTask:
     process, and how, such as {"page 7": "took longer than 60 s"}. ``sample`` is how many pages are read, 0 for all.
     """
 
-    path: Path
+    path: Place
     book_id: str
-    part: Path
+    part: Place
     encoder: Path | None
     limits: PassageLimits
     rules: Rules
@@ -87,6 +88,12 @@ class BookTask:
     raised_signs: str = "unicode"
     skip: Mapping[str, str] = field(default_factory=dict)
     sample: int = 0
+
+    @property
+    def file(self) -> Path:
+        """The book's file on this machine; what is at an address has been fetched where a worker reads it."""
+        assert isinstance(self.path, Path)
+        return self.path
 
 
 AnyBookTask = TypeVar("AnyBookTask", bound=BookTask)
@@ -137,7 +144,7 @@ class Failure:
     outside. ``step`` is what the function said that it does next (see `begin_step`), ``traceback`` for those who mend it.
     """
 
-    cause: Literal["time", "memory", "killed", "crash", "fault"]
+    cause: Literal["time", "memory", "killed", "crash", "fault", "fetch"]
     why: str
     traceback: str = ""
     step: str = ""
@@ -230,7 +237,20 @@ class _Worker(Generic[Task, Result]):
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the worker
 
     def outcome(self, task: Task) -> Result | Failure:
-        """The result of the task, or why it has none."""
+        """The result of the task, or why it has none. A book at an address is fetched first."""
+        if not (isinstance(task, BookTask) and isinstance(task.path, Address)):
+            return self._outcome(task)
+        with tempfile.TemporaryDirectory(prefix="tripletkit-") as folder:
+            copy = Path(folder) / task.path.name
+            try:
+                task.path.fetch(copy)
+            except (OSError, TripletkitError) as error:
+                return Failure("fetch", f"failed, as it could not be fetched ({str(error).splitlines()[0]})")
+            outcome = self._outcome(replace(task, path=copy))
+            told = outcome.replace(str(copy), str(task.path)) if isinstance(outcome, str) else outcome
+            return cast(Result | Failure, told)
+
+    def _outcome(self, task: Task) -> Result | Failure:
         process = self._process = self._process or self._started()
         ends = monotonic() + self._bounds.seconds
         timer = Timer(self._bounds.seconds, process.kill)

@@ -106,7 +106,7 @@ def render_card(card: type[DatasetCard | ModelCard], data: Any, template: str, *
 
 def read_scores(store: Store) -> EvaluationReport | None:
     """The scores of the encoder that was trained on the triplets as they are now, if any. Raises TableError."""
-    made, path = store.manifest("train"), store.place(SCORES)
+    made, path = store.manifest("train"), store.local(SCORES)
     trained_on = made.key["inputs"].get("triplets.parquet") if made else None
     if made is None or trained_on != store.sha("triplets.parquet") or not path.is_file():
         return None
@@ -129,7 +129,7 @@ def write_pictures(folder: Path, pictures: Iterable[Picture]) -> tuple[Picture, 
 
 def read_validation(store: Store) -> dict[str, RankerScores]:
     """The validation scores that `train` ended with, by encoder, without intervals; none if the split gave no query."""
-    path = store.place(VALIDATION)
+    path = store.local(VALIDATION)
     found = reports.read_validation(path) if path.is_file() else None
     if not found or not found.base or not found.fine_tuned:
         return {}

@@ -33,7 +33,7 @@ from tripletkit.store import ENCODER, Manifest, Store, write_atomically
 def books_trained_on(store: Store, tables: Tables) -> pl.DataFrame:
     """The books with an anchor in the training split, or with a passage that a teacher's list holds, whatever its split."""
     anchors = tables["triplets"].filter(split="train").select("passage_id")
-    if store.path("teacher").is_file():
+    if store.has("teacher"):
         anchors = pl.concat([anchors, store.read("teacher").select("passage_id")])
     passages = tables["passages"].join(anchors, on="passage_id", how="semi")
     return tables["books"].join(passages, on="book_id", how="semi", maintain_order="left")
@@ -41,7 +41,7 @@ def books_trained_on(store: Store, tables: Tables) -> pl.DataFrame:
 
 def encoder_problem(store: Store, made: Manifest | None) -> str:
     """Why the encoder in the output folder is not the one that `train` made from the triplets there; "" if it is."""
-    if made is None or not store.place(ENCODER).is_dir():
+    if made is None or not store.local(ENCODER).is_dir():
         return "not there yet"
     if made.key["inputs"].get("triplets.parquet") != store.sha("triplets.parquet"):
         return "was trained on other triplets than those there now"
@@ -60,7 +60,7 @@ def write_model_card(
     The folder keeps its hash: read-mes and pictures are left out of it. ``tables`` are those that it was trained on, ``authors`` the
     authors by book_id. Equal content gives an equal card.
     """
-    folder = store.place(ENCODER)
+    folder = store.local(ENCODER)
     note = json.loads((folder / "tripletkit.json").read_text(encoding="utf-8"))
     books, triplets = books_trained_on(store, tables), tables["triplets"].filter(split="train")
     scores, title = read_scores(store), dataset_title(books)

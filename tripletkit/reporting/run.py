@@ -37,7 +37,7 @@ class Run:
     @cached_property
     def scores(self) -> EvaluationReport:
         """Raises TableError if nothing was evaluated yet."""
-        path = self.store.place("scores.json")
+        path = self.store.local("scores.json")
         if not path.is_file():
             raise TableError(f"{path}: not there yet", "Make it with `tripletkit evaluate` (same --output).")
         return read_report(path)

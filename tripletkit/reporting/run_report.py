@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from tripletkit.addresses import Place
 from tripletkit.errors import TripletkitError
 from tripletkit.evaluation.report import LEADING_METRIC, TASKS, EvaluationReport
 from tripletkit.figures.drawing import check_matplotlib
@@ -17,7 +18,7 @@ from tripletkit.store import Store, write_atomically
 from tripletkit.summaries import report_rows
 
 
-def write_report(folders: Sequence[Path], to: Path) -> None:
+def write_report(folders: Sequence[Place], to: Path) -> None:
     """Write the page. Raises TableError for a folder in which nothing was made, ConfigError without matplotlib."""
     write_atomically(to, report_page([Run(str(folder), Store(folder)) for folder in folders]).encode())
 

@@ -215,7 +215,7 @@ def _cosines(run: Run) -> Part:
 
 
 def _training(run: Run) -> Part:
-    path, made = run.store.place(f"{ENCODER}.training.jsonl"), run.manifests.get("train")
+    path, made = run.store.local(f"{ENCODER}.training.jsonl"), run.manifests.get("train")
     if not path.is_file() or made is None:
         return Part(note="No training yet. `tripletkit train` trains the encoder.")
     try:

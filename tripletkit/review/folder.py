@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -34,7 +33,7 @@ class OutputFolder:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.store = settings, Store(settings.output)
-        self.reviews_file = ReviewFile(settings.output)
+        self.reviews_file = ReviewFile(self.store.local(REVIEWS).parent)
         self._held: dict[object, tuple[object, Any]] = {}
         self._lock = RLock()
 
@@ -45,7 +44,7 @@ class OutputFolder:
         if not self.store.has_current_columns(name):
             problem = f"{self.store.path(name)}: made by another version"
             raise TableError(problem, f"Make it again with `tripletkit {MAKERS.get(name, 'run')}`.")
-        return pl.scan_parquet(self.store.path(name))
+        return self.store.scan(name)
 
     def rows(self, name: str, **equal: object) -> list[Row]:
         """The rows of a table with these values."""
@@ -55,7 +54,7 @@ class OutputFolder:
 
     def remember(self, what: object, files: Iterable[str], make: Callable[[], Made]) -> Made:
         """What ``make`` returns, made again only when one of the files changed."""
-        stamp = tuple(map(self._stamp, files))
+        stamp = tuple(map(self.store.stamp, files))
         with self._lock:
             known = self._held.get(what)
         if known is None or known[0] != stamp:
@@ -67,11 +66,6 @@ class OutputFolder:
                 del self._held[next(iter(self._held))]
         made: Made = known[1]
         return made
-
-    def _stamp(self, file: str) -> tuple[int, int]:
-        path = self.store.place(file)
-        found = path.stat() if path.exists() else None
-        return (found.st_mtime_ns, found.st_size) if found else (0, 0)
 
     @property
     def reviews(self) -> list[Review]:
@@ -176,13 +170,13 @@ class KnownVectors:
     def _place(self, fingerprint: str) -> EncoderFolder | None:
         if fingerprint not in self._places:
             self._places[fingerprint] = next((at for at in self._encoders() if at.fingerprint == fingerprint), None)
-            for folder in sorted((self._folder.settings.output / "cache" / "embeddings").glob(f"{fingerprint}-*")):
+            for folder in sorted(self._folder.store.work.glob(f"cache/embeddings/{fingerprint}-*")):
                 self._vectors |= VectorCache(folder).load()
         return self._places[fingerprint]
 
     def _encoders(self) -> Iterable[EncoderFolder]:
         settings = self._folder.settings
-        tuned: Path = settings.output / ENCODER
+        tuned = self._folder.store.local(ENCODER)
         try:
             yield Tools(settings, progress=Progress(quiet=True)).base_encoder
             if tuned.is_dir():

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from tripletkit.addresses import as_place
 from tripletkit.errors import SourceError
 from tripletkit.ids import file_sha256, stable_id
 from tripletkit.review.folder import OutputFolder, Row
@@ -30,7 +31,9 @@ def no_file(folder: OutputFolder, book_id: str) -> str:
     """Why no page of the book can be shown; "" where its PDF still lies where it was read."""
     if book_id not in folder.books:
         return "No picture: the book is no longer in the table of books."
-    path = Path(folder.books[book_id]["path"])
+    path = as_place(folder.books[book_id]["path"])
+    if not isinstance(path, Path):
+        return f"No picture: {path} is an address. Pictures need the book on this machine."
     if not path.is_file():
         return f"No picture: {path} is not there any more."
     stat = path.stat()

@@ -241,7 +241,7 @@ class _Pair:
             return Finding(
                 "unused", f"no {split} passage mentions {self.name}, and negatives come from the split's own terms"
             )
-        own = pl.scan_parquet(self.folder.store.path("triplets")).filter(split=split)
+        own = self.folder.scan("triplets").filter(split=split)
         used, total = own.select((pl.col("negative_id") == self.key[1]).sum(), pl.len().alias("n")).collect().row(0)
         cosine = self._cosine()
         near = f", cosine {cosine:.3f}" if cosine is not None else ""

@@ -17,13 +17,14 @@ from typing import TypeAlias
 
 import polars as pl
 
+from tripletkit.addresses import Place, local_copy, readable
 from tripletkit.books import REFUSED, is_passage_file
 from tripletkit.by_book import not_shared
 from tripletkit.cluster.mapper import Work
 from tripletkit.encoding.resolve import EMBEDDED, NO_LIMIT, EncoderFolder
 from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import REPORT, EncoderError, SourceError
-from tripletkit.ids import file_sha256, stable_id
+from tripletkit.ids import stable_id
 from tripletkit.own_passages import OwnBooks, cut_in_words, cut_rows, notes_on, read_kept, rows_to_books
 from tripletkit.pdf.workers import (
     FAULT,
@@ -41,7 +42,7 @@ from tripletkit.pdf.workers import (
 )
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
-from tripletkit.store import write_atomically
+from tripletkit.store import known_sha256, write_atomically, write_parquet
 from tripletkit.teaching.place import resolve_teacher
 from tripletkit.training.multi_vector import check_multi_vector
 from tripletkit.user_rows import PassageFile, counted, read_passage_file
@@ -69,6 +70,7 @@ KEEP_BOOK: WorkerFunction[Bounds, Callable[[BookTask], str | None]] = WorkerFunc
 #: What to do when a book did not come out of its worker, by the cause.
 _CURES = {
     "time": "Raise book_seconds in [extract].",
+    "fetch": "Check the address and the network, then run again.",
     "memory": "Raise book_memory_mb in [extract].",
     "killed": "If the system ran out of memory, set fewer workers.",
 }
@@ -97,7 +99,7 @@ def run(job: Job) -> StageResult:
         raise SourceError("no book could be read:\n  " + "\n  ".join(refused.values()), "" if faults else hint)
     tables = {"books": make_table(BOOKS, [_book_row(task, job) for task in read])}
     for name, table in _PARTS.items():
-        kept = [pl.read_parquet(task.part / f"{name}.parquet") for task in read]
+        kept = [pl.read_parquet(readable(task.part / f"{name}.parquet")) for task in read]
         tables[name] = pl.concat([make_table(table, []), *kept])
     dropped: list[Row] = tables.pop("dropped").to_dicts()
     for path, why in refused.items():
@@ -107,7 +109,7 @@ def run(job: Job) -> StageResult:
     if found is not None:
         tables |= {name: pl.concat([tables[name], getattr(found, name)]) for name in ("books", "pages", "passages")}
         dropped += found.dropped
-        notes += [*notes_on(own), f"          → {job.folder / PASSAGE_IDS}: the row and id of each passage"]
+        notes += [*notes_on(own), f"          → {job.store.place(PASSAGE_IDS)}: the row and id of each passage"]
     counts = {name: table.height for name, table in tables.items()}
     return StageResult(tables, dropped, counts, _summary(tables, cut_in_words(own)), tuple(notes))
 
@@ -116,7 +118,7 @@ def _check_encoders(job: Job) -> None:
     """Refuse encoders that later stages could not use, before any work. One that was found sound is not loaded again."""
     check_multi_vector(job.settings.train, job.locate())
     cross_encoder, places = job.settings.mine.cross_encoder, (job.locate(), resolve_teacher(job.settings.train.teacher))
-    marks = {at: job.folder / "cache" / "encoders" / at.fingerprint for at in places if at is not None}
+    marks = {at: job.cache / "encoders" / at.fingerprint for at in places if at is not None}
     place, teacher = (None if at is None or at.name == EMBEDDED or marks[at].is_file() else at for at in places)
     if (place, cross_encoder, teacher) == (None, None, None):
         return
@@ -156,19 +158,19 @@ def find_problem(encoders: ToCheck) -> tuple[str, str] | None:
     return None
 
 
-def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
+def _plan(job: Job) -> tuple[list[BookTask], dict[Place, str]]:
     """One task per distinct PDF, and an error message for each book that is not a file."""
     place, limits = job.locate(), _limits(job)
     backend, signs = job.settings.extract.backend, job.settings.extract.raised_signs
     tasks: dict[str, BookTask] = {}
-    refused: dict[Path, str] = {}
+    refused: dict[Place, str] = {}
     for path in job.books:
         if is_passage_file(path):
             continue
         if not path.is_file():
             refused[path] = f"{path}: no such file"
             continue
-        sha = file_sha256(path)
+        sha = known_sha256(path, job.cache)
         book_id = stable_id("book", sha)
         if book_id in tasks:
             log.warning("%s is the same file as %s; it is read once", path, tasks[book_id].path)
@@ -178,7 +180,7 @@ def _plan(job: Job) -> tuple[list[BookTask], dict[Path, str]]:
         limited = job.settings.extract.page_seconds, job.settings.extract.book_memory_mb
         settings = repr((limits, backend, signs, roles, limited))
         values = (sha, place.tokenizer_fingerprint, settings, job.rules.fingerprint, str(VERSION))
-        part = job.folder / "cache" / "books" / stable_id("part", *values)
+        part = job.cache / "books" / stable_id("part", *values)
         tasks[book_id] = BookTask(path, book_id, part, place.tokenizer_folder, limits, job.rules, backend, roles, signs)
     return list(tasks.values()), refused
 
@@ -212,7 +214,7 @@ def _read_on_cluster(tasks: list[BookTask], bounds: Bounds, job: Job) -> Iterato
     """Raises ConfigError where a node does not share the output folder."""
     for index, outcome in job.mapper.map(Work(KEEP_BOOK, bounds), tasks, total=len(tasks)):
         if outcome is None and not (tasks[index].part / "done").is_file():
-            raise not_shared(str(tasks[index].path), job.folder)
+            raise not_shared(str(tasks[index].path), job.store.folder)
         yield index, "\n  ".join(problem_of(tasks[index].path, outcome)) if isinstance(outcome, Failure) else outcome
 
 
@@ -222,7 +224,7 @@ def book_keeper(bounds: Bounds) -> Callable[[BookTask], str | None]:
     return lambda task: _kept(task, read(task))
 
 
-def problem_of(path: Path, failure: Failure) -> tuple[str, str]:
+def problem_of(path: Place, failure: Failure) -> tuple[str, str]:
     """Why a book did not come out of its worker, and what to do."""
     if failure.traceback:
         log.debug("reading %s failed\n%s", path, failure.traceback)
@@ -242,45 +244,49 @@ def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
     task.part.mkdir(parents=True, exist_ok=True)
     (task.part / "done").unlink(missing_ok=True)
     for name, table in _PARTS.items():
-        # Read again at once, so fast compression is preferred.
-        make_table(table, getattr(outcome, name)).write_parquet(task.part / f"{name}.parquet", compression="lz4")
+        write_parquet(task.part / f"{name}.parquet", make_table(table, getattr(outcome, name)))
     (task.part / "done").write_text(outcome.title, encoding="utf-8")
     return None
 
 
 def _book_row(task: BookTask, job: Job) -> Row:
     title = (task.part / "done").read_text(encoding="utf-8") or task.path.stem
-    pages, license_ = pl.read_parquet(task.part / "pages.parquet").height, _license(task.path, job.settings.licenses)
+    pages, license_ = (
+        pl.read_parquet(readable(task.part / "pages.parquet")).height,
+        _license(task.path, job.settings.licenses),
+    )
     return {"book_id": task.book_id, "path": str(task.path), "title": title, "pages": pages, "license": license_}
 
 
-def _read_passage_files(job: Job, refused: dict[Path, str]) -> list[PassageFile]:
+def _read_passage_files(job: Job, refused: dict[Place, str]) -> list[PassageFile]:
     """Every file of passages among the books, from an earlier run if it is kept. Files that cannot be read go to ``refused``."""
     paths = [path for path in job.books if is_passage_file(path)]
     files: dict[str, PassageFile] = {}
     with job.progress.bar("reading", len(paths), "files of passages") as advance:
         for path in paths:
             try:
-                sha = file_sha256(path)
-                if sha in files:
+                sha = known_sha256(path, job.cache)
+                if not sha:
+                    refused[path] = f"{path}: no such file"
+                elif sha in files:
                     log.warning("%s is the same file as %s; it is read once", path, files[sha].path)
                 else:
                     files[sha] = _passage_file(path, sha, job)
-            except FileNotFoundError:
-                refused[path] = f"{path}: no such file"
             except SourceError as error:
                 refused[path] = str(error)
             advance(1)
     return list(files.values())
 
 
-def _passage_file(path: Path, sha: str, job: Job) -> PassageFile:
+def _passage_file(path: Place, sha: str, job: Job) -> PassageFile:
     place, limits = job.locate(), _limits(job)
     values = (sha, place.tokenizer_fingerprint, repr(limits), job.rules.fingerprint, str(OWN_VERSION))
-    part = job.folder / "cache" / "books" / stable_id("own", path.suffix.lower(), *values)
+    part = job.cache / "books" / stable_id("own", path.suffix.lower(), *values)
 
     def make() -> PassageFile:
-        file, abbreviations = read_passage_file(path), job.rules.words("abbreviations")
+        abbreviations = job.rules.words("abbreviations")
+        with local_copy(path) as copy:
+            file = read_passage_file(copy)
         return cut_rows(file, limits, token_counter(place.tokenizer_folder), abbreviations)
 
     return read_kept(path, part, make, force=job.force)
@@ -289,7 +295,7 @@ def _passage_file(path: Path, sha: str, job: Job) -> PassageFile:
 def _own_books(own: list[PassageFile], job: Job) -> OwnBooks | None:
     """The tables of all files of passages, None without any. The file of ids is written, or removed."""
     if not own:
-        (job.folder / PASSAGE_IDS).unlink(missing_ok=True)
+        job.store.local(PASSAGE_IDS).unlink(missing_ok=True)
         return None
     named = job.settings.licenses
     # A licence that the settings give to the value of ``book`` goes before the file's.
@@ -298,7 +304,7 @@ def _own_books(own: list[PassageFile], job: Job) -> OwnBooks | None:
     return found
 
 
-def _license(path: Path, named: dict[str, str]) -> str | None:
+def _license(path: Place, named: dict[str, str]) -> str | None:
     """From the settings by file name, else from a file beside the book."""
     if path.name in named:
         return named[path.name]

@@ -16,7 +16,6 @@ from tripletkit.mining.pool import build_pool
 from tripletkit.schemas import TRIPLETS, check_table
 from tripletkit.settings import TrainSettings
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
-from tripletkit.store import Store
 from tripletkit.training.diagnostics import violation_rate
 
 
@@ -86,7 +85,7 @@ def _by_review(job: Job, triplets: pl.DataFrame) -> Iterator[str]:
     gone = sum(passage not in there for pairs in facts.values() for passage, _ in pairs)
     lost = f"; {gone:,} of them on passages that are no longer there" if gone else ""
     yield f"          by review: {told}{lost}"
-    store = Store(job.folder)
+    store = job.store
     if store.has("triplets") and store.has_current_columns("triplets"):
         before, now = (set(frame["triplet_id"]) for frame in (store.read("triplets"), triplets))
         told = f"{len(now - before):,} triplets new, {len(before - now):,} gone, {len(now & before):,} as before"

@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 
 import tripletkit
-from tripletkit.errors import SourceError, TableError
+from tripletkit.addresses import Place, as_place, local_copy
+from tripletkit.errors import ConfigError, SourceError, TableError
 from tripletkit.pdf.reader import open_pdf, read_metadata
 from tripletkit.publishing.card_statistics import dataset_title
 from tripletkit.publishing.cards import SCORES, read_scores
@@ -45,7 +46,7 @@ def run(job: Job) -> StageResult:
     authors = book_authors(tables["books"], settings.authors)
     sets = retrieval_sets(tables, job.settings.mine.kinds, job.locate().mask_token)
     report = write_dataset(tables, folder, details=card_details(job, authors), sets=sets, redact=settings.redact)
-    store = Store(job.folder)
+    store = job.store
     made = store.manifest("train")
     if made is not None and not encoder_problem(store, made):
         write_model_card(store, made, tables, authors=authors, have_the_right=settings.i_have_the_right)
@@ -75,14 +76,14 @@ def card_details(job: Job, authors: Mapping[str, str]) -> CardDetails:
         have_the_right=settings.publish.i_have_the_right,
         authors=authors,
         review=rates(job.reviews.on_triplets, frozenset(job.table("triplets").select(*TRIPLET).iter_rows())),
-        scores=read_scores(Store(job.folder)),
+        scores=read_scores(job.store),
         margin=settings.train.margin,
     )
 
 
 def _stage_settings(job: Job) -> dict[str, Any]:
     """The settings that the tables were made with, which need not be those of this command."""
-    store = Store(job.folder)
+    store = job.store
     flat: dict[str, Any] = {}
     for section in ("extract", "split", "mine"):
         made = store.manifest(section)
@@ -101,7 +102,7 @@ def prepare_encoder(store: Store, settings: PublishSettings) -> Path:
     made = store.manifest("train")
     problem = encoder_problem(store, made)
     if made is None or problem:
-        raise TableError(f"{store.place(ENCODER)}: {problem}", "Make it with `tripletkit train`.")
+        raise TableError(f"{store.local(ENCODER)}: {problem}", "Make it with `tripletkit train`.")
     tables = check_rights(store, settings)
     authors = book_authors(tables["books"], settings.authors)
     return write_model_card(store, made, tables, authors=authors, have_the_right=settings.i_have_the_right)
@@ -124,15 +125,15 @@ def with_license(books: pl.DataFrame, settings: PublishSettings) -> pl.DataFrame
 def book_authors(books: pl.DataFrame, authors: Mapping[str, str]) -> dict[str, str]:
     """book_id → its authors: those in the settings, else those in the PDF's metadata if the file is still there."""
     paths = books.select("book_id", "path").iter_rows()
-    named = ((book_id, authors.get(PurePath(path).name) or _author(Path(path))) for book_id, path in paths)
+    named = ((book_id, authors.get(PurePath(path).name) or _author(as_place(path))) for book_id, path in paths)
     return {book_id: author for book_id, author in named if author}
 
 
-def _author(path: Path) -> str:
+def _author(path: Place) -> str:
     try:
-        with open_pdf(path) as document:
+        with local_copy(path) as copy, open_pdf(copy) as document:
             author = read_metadata(document, "Author")
-    except SourceError:
+    except (SourceError, ConfigError, FileNotFoundError):
         return ""
     return "" if author.casefold() in NO_AUTHOR else author
 

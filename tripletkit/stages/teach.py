@@ -66,7 +66,7 @@ def _teacher(job: Job) -> Teacher:
     settings, place = job.settings, resolve_teacher(job.settings.train.teacher)
     if place is not None:
         check_teacher(place)
-    cache = settings.output / "cache" / "embeddings"
+    cache = job.cache / "embeddings"
     base, precision = job.encoder(job.locate()), settings.precision
     return load_teacher(place, base, job.encoder, cache=cache, progress=job.progress, precision=precision)
 

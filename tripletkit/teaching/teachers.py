@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tripletkit.addresses import Place
 from tripletkit.encoding.encoder import Encoder
 from tripletkit.encoding.resolve import EncoderFolder
 from tripletkit.progress import Progress
@@ -62,7 +62,7 @@ class MultiVectorTeacher(Teacher):
 
     kind = MULTI_VECTOR
 
-    def __init__(self, place: EncoderFolder, *, cache: Path | None, progress: Progress, precision: str) -> None:
+    def __init__(self, place: EncoderFolder, *, cache: Place | None, progress: Progress, precision: str) -> None:
         from tripletkit.encoding.multi_vector_encoder import MultiVectorScorer
 
         self._scorer = MultiVectorScorer(place, cache=cache, progress=progress, precision=precision)
@@ -84,7 +84,7 @@ class CrossEncoderTeacher(EncoderTeacher):
     kind = f"{CROSS_ENCODER}, which orders the best {BEST_TERMS} terms of each passage"
 
     def __init__(
-        self, base: Encoder, place: EncoderFolder, *, cache: Path | None, progress: Progress, precision: str
+        self, base: Encoder, place: EncoderFolder, *, cache: Place | None, progress: Progress, precision: str
     ) -> None:
         from tripletkit.encoding.cross_encoder import PairScorer
 
@@ -158,7 +158,7 @@ def load_teacher(
     base: Encoder,
     encoder: Callable[[EncoderFolder], Encoder],
     *,
-    cache: Path | None,
+    cache: Place | None,
     progress: Progress,
     precision: str,
 ) -> Teacher:

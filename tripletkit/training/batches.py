@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any, ClassVar
@@ -34,7 +34,7 @@ ENOUGH_PAIRS = 100
 TextTriplet = tuple[str, str, str]
 
 
-def with_positives(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame], wanted: str) -> pl.DataFrame:
+def with_positives(triplets: pl.DataFrame, tables: Mapping[str, pl.DataFrame], wanted: str) -> pl.DataFrame:
     """The triplets that train. ``wanted`` is the setting `train.positives`: auto, cited or all."""
     if wanted == "all":
         return triplets
@@ -43,7 +43,7 @@ def with_positives(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame], want
     return cited if wanted == "cited" or enough else triplets
 
 
-def only_cited(triplets: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def only_cited(triplets: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Triplets whose positive the index cites on the anchor's pages; all of a book that has no index or would keep none.
 
     A term mentioned in passing teaches less than one that the passage is about (docs/design-decisions.md). A user's own terms,
