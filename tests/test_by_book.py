@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import polars as pl
 import pytest
@@ -13,8 +15,10 @@ import pytest
 from tripletkit.by_book import books_with_terms, by_book
 from tripletkit.errors import SourceError
 from tripletkit.project import Project
+from tripletkit.stage import Job
 from tripletkit.stages import glossary, tag
 from tripletkit.stages.glossary import HarvestTask
+from tripletkit.store import Store
 
 PASSAGES = pl.DataFrame({"book_id": ["b", "a", "b"], "passage_id": ["p1", "p2", "p3"]})
 TERMS = pl.DataFrame({"book_id": ["a", None, "b", None], "term_id": ["t4", "t1", "t2", "t3"]})
@@ -28,8 +32,9 @@ def test_rows_of_a_book_stay_in_order() -> None:
     assert by_book(PASSAGES.clear())("a").schema == PASSAGES.schema
 
 
-def test_a_book_gets_its_own_terms_and_those_of_the_user() -> None:
-    books, task_of = books_with_terms(PASSAGES, TERMS)
+def test_a_book_gets_its_own_terms_and_those_of_the_user(tmp_path: Path) -> None:
+    tables = {"books": PASSAGES.select("book_id").unique(), "passages": PASSAGES}
+    books, task_of = books_with_terms(cast(Job, SimpleNamespace(store=Store(tmp_path), table=tables.get)), TERMS)
     assert books == ["a", "b"]
     found = {book: task_of(book).terms["term_id"].to_list() for book in books}
     assert found == {"a": ["t1", "t3", "t4"], "b": ["t1", "t2", "t3"]}
@@ -84,7 +89,7 @@ def test_a_stage_that_is_killed_goes_on_with_the_books_that_are_left(
     getattr(library, stage)()
     assert sorted(done.values()) == [1, 1, 2]
     assert shas(library) == expected
-    assert not library.store.place(f"cache/parts/{stage}").exists()
+    assert not library.store.place(f"cache/by_book/{stage}").exists()
 
 
 @pytest.mark.parametrize("stage", STEPS)

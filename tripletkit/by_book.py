@@ -15,8 +15,9 @@ from tripletkit.books import REFUSED
 from tripletkit.cluster.mapper import Setup, Work
 from tripletkit.errors import REPORT, ConfigError
 from tripletkit.pdf.workers import FAULT, FAULT_START, Failure, WorkerFunction
+from tripletkit.schemas import Table, make_table
 from tripletkit.stage import Job, Row
-from tripletkit.store import write_atomically
+from tripletkit.store import MAKERS, Store, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,38 @@ Task = TypeVar("Task", bound=OfBook)
 
 
 @dataclass(frozen=True)
+class StoredRows:
+    """A book's rows of a table by book, which are read where they are used."""
+
+    store: Store
+    table: str
+    files: tuple[str, ...]
+
+
+Rows: TypeAlias = pl.DataFrame | StoredRows
+
+
+@dataclass(frozen=True)
 class BookPassages:
     """A book's passages, and the terms that may stand in them: the book's own and those of the user."""
 
     book_id: str
-    passages: pl.DataFrame
+    passages: Rows
     terms: pl.DataFrame
+
+
+def read_rows(rows: Rows) -> pl.DataFrame:
+    """The rows themselves."""
+    return rows if isinstance(rows, pl.DataFrame) else rows.store.read_files(rows.table, rows.files)
+
+
+def rows_by_book(job: Job, name: str) -> Callable[[str], Rows]:
+    """A function from a book_id to the book's rows of a table, which only of a table by book are not read now."""
+    parts = job.store.parts(MAKERS[name]).filter(pl.col("book_id").is_not_null(), table=name)
+    if not parts.height:
+        return by_book(job.table(name))
+    files = dict(parts.group_by("book_id").agg("file").iter_rows())
+    return lambda book_id: StoredRows(job.store, name, tuple(files.get(book_id, ())))
 
 
 def by_book(table: pl.DataFrame) -> Callable[[str], pl.DataFrame]:
@@ -54,29 +81,37 @@ def by_book(table: pl.DataFrame) -> Callable[[str], pl.DataFrame]:
     return lambda book_id: together.slice(*places.get(book_id, (0, 0)))
 
 
-def books_with_terms(passages: pl.DataFrame, terms: pl.DataFrame) -> tuple[list[str], Callable[[str], BookPassages]]:
-    """The ids of the books that have passages, in order, and a function from an id to the book with its terms."""
+def books_with_terms(job: Job, terms: pl.DataFrame) -> tuple[list[str], Callable[[str], BookPassages]]:
+    """The ids of the books, in order, and a function from an id to the book's passages and its terms."""
     given, own = terms.filter(pl.col("book_id").is_null()), by_book(terms.filter(pl.col("book_id").is_not_null()))
-    rows = by_book(passages)
+    rows = rows_by_book(job, "passages")
 
     def task_of(book: str) -> BookPassages:
         return BookPassages(book, rows(book), pl.concat([given, own(book)]).sort("term_id"))
 
-    return sorted(passages["book_id"].unique()), task_of
+    return sorted(job.table("books")["book_id"]), task_of
 
 
-class Parts:
+def rows_or_part(store: Store, table: Table, rows: Sequence[Row], book_id: str) -> Json:
+    """What a worker gives back of a book's rows of a table: the rows, or for tables by book the part that it wrote."""
+    frame = make_table(table, rows)
+    if store.by_book and rows:
+        return {"part": store.write_part(table.name, frame, book_id, MAKERS[table.name])}
+    return {"rows": frame.to_dict(as_series=False)}
+
+
+class BookResults:
     """What a step of a stage made of each book: a file of JSON a book, kept until the stage is complete.
 
     A stage that was killed goes on with the books that have no file.
     """
 
     def __init__(self, job: Job, step: str) -> None:
-        self._job, self._folder = job, job.parts / step
+        self._job, self._folder = job, job.results / step
 
     def read(self, book_id: str) -> Json:
         """A book's part, written by ``make`` now or before."""
-        part: Json = json.loads(_part(self._folder, book_id).read_bytes())
+        part: Json = json.loads(_file(self._folder, book_id).read_bytes())
         return part
 
     def make(
@@ -91,21 +126,21 @@ class Parts:
 
         Raises ConfigError where a node of a cluster does not share the output folder.
         """
-        left = [book for book in books if not _part(self._folder, book).is_file()]
-        keep = Work(KEEP_PART, PartSetup(maker, setup, self._folder))
+        left = [book for book in books if not _file(self._folder, book).is_file()]
+        keep = Work(KEEP_RESULT, ResultSetup(maker, setup, self._folder))
         failures = dict[str, Failure]()
         with self._job.progress.bar(what, len(left), "books") as advance:
             for number, outcome in self._job.mapper.map(keep, map(task_of, left), total=len(left)):
                 if isinstance(outcome, Failure):
                     failures[left[number]] = outcome
-                elif not _part(self._folder, left[number]).is_file():
+                elif not _file(self._folder, left[number]).is_file():
                     raise not_shared(left[number], self._job.store.folder)
                 advance(1)
         return failures
 
 
 @dataclass(frozen=True)
-class PartSetup(Generic[Setup, Task]):
+class ResultSetup(Generic[Setup, Task]):
     """Whose results are kept, and the folder that they are kept in."""
 
     maker: WorkerFunction[Setup, Callable[[Task], Json]]
@@ -114,16 +149,16 @@ class PartSetup(Generic[Setup, Task]):
 
 
 #: By whoever does the work for a book: its part lies where it was made.
-KEEP_PART: WorkerFunction[Any, Callable[[Any], None]] = WorkerFunction("tripletkit.by_book:part_keeper")
+KEEP_RESULT: WorkerFunction[Any, Callable[[Any], None]] = WorkerFunction("tripletkit.by_book:result_keeper")
 
 
-def part_keeper(setup: PartSetup[Setup, Task]) -> Callable[[Task], None]:
+def result_keeper(setup: ResultSetup[Setup, Task]) -> Callable[[Task], None]:
     """The function that does the work for a book and keeps what it gives."""
     work = setup.maker.load()(setup.setup)
-    return lambda task: write_atomically(_part(setup.folder, task.book_id), json.dumps(work(task)).encode())
+    return lambda task: write_atomically(_file(setup.folder, task.book_id), json.dumps(work(task)).encode())
 
 
-def _part(folder: Place, book_id: str) -> Place:
+def _file(folder: Place, book_id: str) -> Place:
     return folder / f"{book_id}.json"
 
 

@@ -187,7 +187,7 @@ class Runner:
         if is_first_process():
             self.store.forget(stage.name)
         if self.tools.force:
-            self._remove_parts(stage)
+            self._remove_results(stage)
         try:
             with normalised_by(self.tools.rules):
                 result = stage.run(self._job(stage, tables, key))
@@ -196,7 +196,7 @@ class Runner:
         seconds = time.monotonic() - started
         if is_first_process():  # non-zero ranks do not write
             self._keep(stage, result, key, (seconds, memory.megabytes()))
-            self._remove_parts(stage)
+            self._remove_results(stage)
         return self._report(stage, result, seconds)
 
     def fresh(self, stage: Stage) -> bool:
@@ -250,7 +250,7 @@ class Runner:
             progress=tools.progress,
             books=tools.books if Input.BOOKS in stage.inputs else (),
             force=tools.force,
-            parts=self._parts(stage) / stable_id("parts", json.dumps(key, sort_keys=True, default=str)),
+            results=self._results(stage) / stable_id("key", json.dumps(key, sort_keys=True, default=str)),
             locate=self._encoder(stage).locate,
             encoder=tools.encoder,
             mapper=tools.mapper,
@@ -258,11 +258,11 @@ class Runner:
             reviews=tools.reviews,
         )
 
-    def _parts(self, stage: Stage) -> Place:
-        return self.store.place(f"cache/parts/{stage.name}")
+    def _results(self, stage: Stage) -> Place:
+        return self.store.place(f"cache/by_book/{stage.name}")
 
-    def _remove_parts(self, stage: Stage) -> None:
-        remove_folder(self._parts(stage))
+    def _remove_results(self, stage: Stage) -> None:
+        remove_folder(self._results(stage))
 
     def _fresh(self, stage: Stage, key: dict[str, Any]) -> Manifest | None:
         made = self.store.manifest(stage.name)

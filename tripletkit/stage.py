@@ -72,7 +72,7 @@ class Job:
     progress: Progress
     books: tuple[Place, ...] = ()
     force: bool = False  # reuse nothing that an earlier run kept
-    parts: Place = Path()  # keeps what was made by book, by all that it depends on, until the stage is complete
+    results: Place = Path()  # keeps what was made by book, by all that it depends on, until the stage is complete
     locate: Callable[[], EncoderFolder]  # the base encoder; for mining from round 2 on, the last round's
     encoder: Callable[[EncoderFolder], Encoder]  # its vectors, cached in the output folder
     mapper: Mapper = field(default_factory=InProcess)  # hands out what is done book by book

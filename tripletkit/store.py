@@ -188,25 +188,27 @@ class Store:
 
     def read(self, name: str) -> pl.DataFrame:
         """A table, checked. Raises TableError with the command that makes it if it is missing, damaged or of another version."""
-        return self._read(name, self.scan(name))
+        return self._read(name, self.scan(name), self.path(name))
+
+    def read_files(self, name: str, files: Sequence[str]) -> pl.DataFrame:
+        """The rows of some parts of a table, as `read`."""
+        frame = scan_parquet([self.place(file) for file in files]) if files else make_table(TABLES[name], []).lazy()
+        return self._read(name, frame, self.place(name))
 
     def read_book(self, name: str, book_id: str) -> pl.DataFrame:
         """A book's rows of a table, as `read`. Of a table by book, only the book's own parts are read."""
         parts = self._parts_of(name)
         if parts["book_id"].null_count() < parts.height:
-            own = parts.filter(book_id=book_id)["file"]
-            frame = (
-                scan_parquet([self.place(file) for file in own]) if len(own) else make_table(TABLES[name], []).lazy()
-            )
-        elif "book_id" in TABLES[name].columns:
+            return self.read_files(name, parts.filter(book_id=book_id)["file"].to_list())
+        if "book_id" in TABLES[name].columns:
             frame = self.scan(name).filter(book_id=book_id)
         else:
             passages = self.scan("passages").filter(book_id=book_id).select("passage_id")
             frame = self.scan(name).join(passages, on="passage_id", how="semi")
-        return self._read(name, frame)
+        return self._read(name, frame, self.path(name))
 
-    def _read(self, name: str, frame: pl.LazyFrame) -> pl.DataFrame:
-        path, again = self.path(name), f"Make it again with `tripletkit {MAKERS.get(name, 'run')} --force`."
+    def _read(self, name: str, frame: pl.LazyFrame, path: Place) -> pl.DataFrame:
+        again = f"Make it again with `tripletkit {MAKERS.get(name, 'run')} --force`."
         try:
             found = frame.collect()
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -329,7 +331,7 @@ class Store:
         """The rows that ``stage`` left out."""
         parts = self.parts(stage).filter(table=DROPPED.name)
         if parts.height:
-            return self._read(DROPPED.name, scan_parquet([self.place(file) for file in parts["file"]]))
+            return self.read_files(DROPPED.name, parts["file"].to_list())
         found = [frame.filter(stage=stage).collect() for frame in self._scan_file(DROPPED.name)]
         return pl.concat([make_table(DROPPED, []), *found])
 

@@ -1,6 +1,6 @@
 """What a cluster on this machine costs beside the plain path: CPU of all processes, and the driver's peak memory.
 
-    python tests/benchmarks/cluster.py 250 500 1000      so many generated books of 20 pages: extract, glossary and tag
+    python -m tests.benchmarks.cluster 250 500 1000      so many generated books of 20 pages: extract, glossary and tag, tables by book
 
 CPU is that of every process that the command started, read from /proc (Linux) as long as they run. The start of a cluster is measured with
 two books, one for each worker, and subtracted.
@@ -17,14 +17,14 @@ from pathlib import Path
 
 from tests.library import write_library
 
-STAGES = ("extract", "glossary", "tag")
 TICKS = os.sysconf("SC_CLK_TCK")
 say = sys.stdout.write
 _PROGRAM = """
 import sys
 from tripletkit import Project
 output, cluster, *books = sys.argv[1:]
-list(Project(output, books=books, encoder="embedded", workers=2, cluster=cluster or None).stages("extract", "glossary", "tag"))
+options = {"encoder": "embedded", "workers": 2, "cluster": cluster or None, "tables": "by_book"}
+list(Project(output, books=books, **options).stages("extract", "glossary", "tag"))
 import resource
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
@@ -36,6 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         books = write_library(Path(folder) / "books", max(2, *counts))
         starts = {cluster: measured(Path(folder), books[:2], cluster)[0] for cluster in ("", "local")}
+        say(f"start: {starts['']:.1f} s of CPU, cluster {starts['local']:.1f} s\n")
         for count in counts:
             plain, memory = measured(Path(folder), books[:count], "")
             spread, of_driver = measured(Path(folder), books[:count], "local")
@@ -43,6 +44,7 @@ def main() -> None:
             say(
                 f"{count:5} books: {plain:7.1f} s of CPU and {memory} MB; cluster {spread:7.1f} s and {of_driver} MB: {more:+.0%}\n"
             )
+            sys.stdout.flush()
 
 
 def measured(folder: Path, books: list[Path], cluster: str) -> tuple[float, int]:

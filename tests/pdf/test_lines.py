@@ -167,7 +167,10 @@ def test_numbers_are_not_changed_by_raised_signs_and_notes_go(tmp_path: Path, pr
 
 
 #: Widths of letters in Times, in thousandths of the size.
-TIMES = dict(zip("AXeknxr2)(+s", (722, 722, 444, 500, 500, 500, 333, 500, 333, 333, 564, 389), strict=True))
+TIMES = {
+    "A": 722, "X": 722, "V": 722, "I": 333, "e": 444, "k": 500, "n": 500, "x": 500, "r": 333, "i": 278, "v": 500, "s": 389,
+    "2": 500, ")": 333, "(": 333, "+": 564, ".": 250,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -191,6 +194,29 @@ def test_letters_behind_a_name_of_one_letter_are_signs(
         tmp_path, Text(50, 100, "n", 10, "R"), Text(60, 100, base, 10, "R"), Text(end, 100 + rise, letters, 6.5, "R")
     )
     assert found == [f"n {read}"]
+
+
+@pytest.mark.parametrize(
+    ("base", "mark", "foot", "read"),
+    [
+        ("rivers", "a", "Some rivers", "rivers"),
+        ("rivers.", "b", "Some rivers", "rivers."),
+        ("(rivers)", "c", "Some rivers", "(rivers)"),
+        ("rivers", "a", "", "riversa"),  # no note has this mark
+        ("XVI", "e", "Some rivers", "XVIe"),
+        ("rivers", "k", "Some rivers", "riversk"),  # so far no book counts its notes
+    ],
+)
+def test_marks_of_footnotes_that_are_letters(tmp_path: Path, base: str, mark: str, foot: str, read: str) -> None:
+    end = 60 + sum(TIMES[sign] for sign in base) / 100
+    texts = [Text(60, 100, base, 10, "R"), Text(end, 96.5, mark, 6.5, "R"), Text(end + 9, 100, "in the sea.", 10, "R")]
+    note = (
+        [Text(60, 496.5, mark, 6, "R"), Text(63, 500, foot, 8, "R")] if foot else [Text(60, 500, "All rivers", 10, "R")]
+    )
+    found = read_texts(tmp_path, *texts, *note)
+    assert found[0] == f"{read} in the sea."
+    if read == base:
+        assert found[1] == foot
 
 
 def test_a_footnotes_own_mark_is_one_only_at_a_lines_start(tmp_path: Path) -> None:

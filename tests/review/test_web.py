@@ -131,7 +131,7 @@ def test_the_text_that_looks_like_markup_is_shown(client: Client, folder: Output
     assert "<script>document" not in html
     terms = client.page("terms?q=onmouseover")
     assert "&lt;b onmouseover=owned()&gt;sand" in terms
-    folder.store.local("books.parquet").touch()
+    (folder.store.work / "books.parquet").touch()
     Path(folder.books[held["book_id"][0]]["path"]).rename(folder.store.work / "gone.pdf")
     try:
         assert "onerror=owned()&gt;" in client.page(f"passages/{held['passage_id'][0]}")  # the file's name

@@ -67,7 +67,7 @@ def split(
         "settings": Settings.model_validate({"split": {"by": by}}),
         "tables": {"passages": passages, "books": titles},
     }
-    result = run(Job(**cast(Any, job | dict.fromkeys(("rules", "folder", "progress", "locate", "encoder")))))
+    result = run(Job(**cast(Any, job | dict.fromkeys(("rules", "store", "progress", "locate", "encoder")))))
     return result, passages.join(result.tables["splits"], on="passage_id")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.stages.test_glossary import own_passages, run
 from tripletkit.errors import ConfigError
 from tripletkit.rules import load_rules
-from tripletkit.stages.tag import tagger
+from tripletkit.stages.tag import TagSetup, tagger
 from tripletkit.store import Store
 from tripletkit.tagging import part_of_speech
 from tripletkit.tagging.part_of_speech import Pipeline, pipeline_in_words
@@ -54,9 +55,10 @@ def test_another_pipeline_or_version_runs_the_stage_again(folder: Path, monkeypa
 
 def test_a_worker_with_another_pipeline_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tripletkit.stages.tag.find_pipeline", lambda name: Pipeline(name, "3.8.1"))
-    tagger((Pipeline("small", "3.8.1"), load_rules()))
+    setup = TagSetup(Pipeline("small", "3.8.1"), load_rules(), ("prose",), frozenset(), Store(Path()))
+    tagger(setup)
     with pytest.raises(ConfigError, match=r"a node of the cluster has small 3\.8\.1, this machine small 3\.8\.0"):
-        tagger((Pipeline("small", "3.8.0"), load_rules()))
+        tagger(replace(setup, pipeline=Pipeline("small", "3.8.0")))
 
 
 def test_a_book_that_cannot_be_tagged_is_left_out(

@@ -46,7 +46,7 @@ def job(output: Path, encoder: object, **settings: object) -> Job:
         tables=tables,
         settings=load_settings(None, {"output": str(output), **SMALL, **settings}),
         rules=load_rules(None),
-        folder=output,
+        store=Store(output),
         progress=Progress(quiet=True),
         locate=lambda: None,  # type: ignore[arg-type, return-value]
         encoder=lambda _: encoder,  # type: ignore[arg-type, return-value]

@@ -27,6 +27,9 @@ _TAKES_NOTE = re.compile(
     r"(?:[^\W\d_]{3}/?[)\]]?|(?:1[5-9]|20)\d\d[)\]]|[.,;:!?”’'\"][)\]]?|(?:^|[\W_])(?:"
     rf"{'|'.join(SHORT_WORDS)}))$"
 )
+#: A note's mark that is a letter stands behind a word of three, the last a small one: no "XVIe" of a French century.
+NOTE_LETTERS = frozenset("abcdefgh")
+_TAKES_LETTER = re.compile(r"[^\W\d_]{2}[a-zß-öø-ÿ][.,;:!?”)\]]?$")
 #: A formula, but no ending of an ordinal, no degree and no mark of a trade: "1st", "20o", "XTM".
 _EXPONENT = re.compile(
     r"(?!(?:st|nd|rd|th|o|er|re|me|lle|TM|SM)$)[−-]?[^\W\d_]{1,2}|(?=.*\d)(?=.*[a-z/.,*])[\da-z+−/.,*()-]+"
@@ -93,7 +96,8 @@ def _plain(signs: str) -> str:
 
 def is_note(mark: str, before: str) -> bool:
     """Whether the raised ``mark`` behind ``before`` is that of a footnote or of several ("Galton¹²,¹³"), no exponent."""
-    return _NOTE.fullmatch(mark) is not None and _TAKES_NOTE.search(before) is not None and not _FUNCTION.search(before)
+    behind = _TAKES_LETTER if mark in NOTE_LETTERS else _TAKES_NOTE if _NOTE.fullmatch(mark) else None
+    return behind is not None and behind.search(before) is not None and not _FUNCTION.search(before)
 
 
 def height(size: float, shift: float, beside: float) -> int:

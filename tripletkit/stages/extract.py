@@ -12,7 +12,8 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TypeAlias
 
 import polars as pl
@@ -42,7 +43,7 @@ from tripletkit.pdf.workers import (
 )
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
-from tripletkit.store import known_sha256, write_atomically, write_parquet
+from tripletkit.store import Part, Store, known_sha256, write_atomically, write_parquet
 from tripletkit.teaching.place import resolve_teacher
 from tripletkit.training.multi_vector import check_multi_vector
 from tripletkit.user_rows import PassageFile, counted, read_passage_file
@@ -54,10 +55,13 @@ OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
 
-VERSION = 16
+VERSION = 17
 #: The longest passage for an encoder that reads texts of any length.
 UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
+
+#: Books that were read, in the order of their ids.
+Read: TypeAlias = "Sequence[tuple[BookTask, BookFacts]]"
 
 #: Read in worker processes only: this process loads no PDF library.
 READ_BOOK: WorkerFunction[BookTask, BookTables | str] = WorkerFunction("tripletkit.pdf.book_tables:read_book_task")
@@ -66,6 +70,10 @@ FIND_PROBLEM: WorkerFunction[ToCheck, tuple[str, str] | None] = WorkerFunction("
 #: The same on a cluster, where a book's tables are kept by who reads it.
 KEEP_BOOK: WorkerFunction[Bounds, Callable[[BookTask], str | None]] = WorkerFunction(
     "tripletkit.stages.extract:book_keeper"
+)
+#: The part of a table by book is written by who is given the book.
+WRITE_BOOK: WorkerFunction[Store, Callable[[BookTask], BookFacts]] = WorkerFunction(
+    "tripletkit.stages.extract:book_writer"
 )
 #: What to do when a book did not come out of its worker, by the cause.
 _CURES = {
@@ -89,29 +97,112 @@ def run(job: Job) -> StageResult:
     for task, problem in _read_all([t for t in tasks if job.force or not (t.part / "done").exists()], job):
         if problem is not None:
             refused[task.path] = problem
-    own = _read_passage_files(job, refused)
+    own, facts = _read_passage_files(job, refused), dict[Place, BookFacts]()
+    for task, outcome in _facts_of_all([task for task in tasks if task.path not in refused], job):
+        if isinstance(outcome, Failure):
+            refused[task.path] = "\n  ".join(problem_of(task.path, outcome))
+        else:
+            facts[task.path] = outcome
     # In the order of the books, not of completion.
     refused = {path: refused[path] for path in job.books if path in refused}
-    read = [task for task in tasks if task.path not in refused]
+    read = sorted(((task, facts[task.path]) for task in tasks if task.path in facts), key=lambda of: of[0].book_id)
     if not read and not own:
         faults = all(REPORT in why for why in refused.values())
         hint = "Give at least one PDF with a text layer, or one file of passages with a column 'text'."
         raise SourceError("no book could be read:\n  " + "\n  ".join(refused.values()), "" if faults else hint)
-    tables = {"books": make_table(BOOKS, [_book_row(task, job) for task in read])}
+    return _result(job, read, refused, own)
+
+
+def _result(job: Job, read: Read, refused: dict[Place, str], own: list[PassageFile]) -> StageResult:
+    tables = {"books": make_table(BOOKS, [_book_row(task, of, job) for task, of in read])}
     for name, table in _PARTS.items():
-        kept = [pl.read_parquet(readable(task.part / f"{name}.parquet")) for task in read]
-        tables[name] = pl.concat([make_table(table, []), *kept])
+        tables[name] = pl.concat([make_table(table, []), *(of.tables[name] for _, of in read if of.tables)])
     dropped: list[Row] = tables.pop("dropped").to_dicts()
     for path, why in refused.items():
         dropped.append({"stage": "extract", "item": str(path), "related": None, "reason": REFUSED, "detail": why})
-    dropped += _without_passages(tables)
-    notes, found = [*refused.values(), *_notes(tables, dropped)], _own_books(own, job)
+    dropped += _without_passages(read)
+    notes, found, facts = [*refused.values(), *_notes(read)], _own_books(own, job), [of for _, of in read]
     if found is not None:
         tables |= {name: pl.concat([tables[name], getattr(found, name)]) for name in ("books", "pages", "passages")}
         dropped += found.dropped
         notes += [*notes_on(own), f"          → {job.store.place(PASSAGE_IDS)}: the row and id of each passage"]
+        facts.append(_facts("", "", {"pages": found.pages, "passages": found.passages}))
     counts = {name: table.height for name, table in tables.items()}
-    return StageResult(tables, dropped, counts, _summary(tables, cut_in_words(own)), tuple(notes))
+    parts = tuple(part for _, of in read for part in of.parts)
+    for part in parts:
+        counts[part.table] = counts.get(part.table, 0) + part.rows
+    counts.pop("dropped", None)
+    summary = _summary(tables["books"].height, facts, cut_in_words(own))
+    return StageResult(tables, dropped, counts, summary, tuple(notes), parts=parts)
+
+
+@dataclass(frozen=True)
+class BookFacts:
+    """What is said of a book. Its rows are in ``tables``, or in ``parts`` of tables by book that are written already.
+
+    ``ranges``: which pages have which role; ``no_passages``: the same of those whose text is in no passage; ``unread``: how
+    many pages could not be read, and why the first could not.
+    """
+
+    title: str
+    pages: Counter[str]  # by role
+    passages: Counter[str]  # by kind
+    ranges: str
+    no_passages: str
+    unread: str
+    tables: dict[str, pl.DataFrame]
+    parts: tuple[Part, ...]
+
+
+def _facts_of_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, BookFacts | Failure]]:
+    """Each book that was read. Tables by book are written by whoever is given the book."""
+    if not job.store.by_book:
+        yield from zip(tasks, map(_cached_facts, tasks), strict=True)
+        return
+    with job.progress.bar("writing", len(tasks), "books") as advance:
+        for number, outcome in job.mapper.map(Work(WRITE_BOOK, job.store), tasks, total=len(tasks)):
+            yield tasks[number], outcome
+            advance(1)
+
+
+def book_writer(store: Store) -> Callable[[BookTask], BookFacts]:
+    """The function that writes a book's cached tables as parts of tables by book."""
+
+    def write(task: BookTask) -> BookFacts:
+        facts = _cached_facts(task)
+        held = ((name, table) for name, table in facts.tables.items() if table.height)
+        parts = tuple(store.write_part(name, table, task.book_id, "extract") for name, table in held)
+        return replace(facts, tables={}, parts=parts)
+
+    return write
+
+
+def _cached_facts(task: BookTask) -> BookFacts:
+    title = (task.part / "done").read_text(encoding="utf-8") or task.path.stem
+    return _facts(
+        task.book_id, title, {name: pl.read_parquet(readable(task.part / f"{name}.parquet")) for name in _PARTS}
+    )
+
+
+def _facts(book_id: str, title: str, tables: dict[str, pl.DataFrame]) -> BookFacts:
+    pages, unread = tables["pages"], tables["dropped"].filter(reason=UNREAD_PAGE) if "dropped" in tables else None
+    return BookFacts(
+        title=title,
+        pages=Counter(pages["role"].to_list()),
+        passages=Counter(tables["passages"]["kind"].to_list()),
+        ranges=_role_ranges(pages),
+        no_passages=_role_ranges(pages, _NO_PASSAGES),
+        unread=_unread_in_words(book_id, unread) if unread is not None and unread.height else "",
+        tables=tables,
+        parts=(),
+    )
+
+
+def _unread_in_words(book_id: str, rows: pl.DataFrame) -> str:
+    item, detail = rows.select("item", "detail").row(0)
+    report = f"\n  {REPORT}" if any(str(why).startswith(FAULT_START) for why in rows["detail"]) else ""
+    first = f"{item.removeprefix(book_id).strip()}: {detail}"
+    return f"{counted(rows.height, 'page')} could not be read, the others are read ({first}){report}"
 
 
 def _check_encoders(job: Job) -> None:
@@ -249,13 +340,9 @@ def _kept(task: BookTask, outcome: BookTables | str | Failure) -> str | None:
     return None
 
 
-def _book_row(task: BookTask, job: Job) -> Row:
-    title = (task.part / "done").read_text(encoding="utf-8") or task.path.stem
-    pages, license_ = (
-        pl.read_parquet(readable(task.part / "pages.parquet")).height,
-        _license(task.path, job.settings.licenses),
-    )
-    return {"book_id": task.book_id, "path": str(task.path), "title": title, "pages": pages, "license": license_}
+def _book_row(task: BookTask, facts: BookFacts, job: Job) -> Row:
+    row: Row = {"book_id": task.book_id, "path": str(task.path), "title": facts.title}
+    return row | {"pages": facts.pages.total(), "license": _license(task.path, job.settings.licenses)}
 
 
 def _read_passage_files(job: Job, refused: dict[Place, str]) -> list[PassageFile]:
@@ -318,30 +405,26 @@ def _license(path: Place, named: dict[str, str]) -> str | None:
     return None
 
 
-def _without_passages(tables: dict[str, pl.DataFrame]) -> Iterator[Row]:
+def _without_passages(read: Read) -> Iterator[Row]:
     """A row of ``dropped`` for each PDF that has text and no passages: which pages were taken for what."""
-    empty = tables["books"].join(tables["passages"], on="book_id", how="anti")
-    for book_id, path in empty.select("book_id", "path").iter_rows():
-        held = _role_ranges(tables["pages"].filter(book_id=book_id))
-        item = {"stage": "extract", "item": path, "related": book_id}
-        yield {**item, "reason": EMPTY_BOOK, "detail": f"its pages were taken for {held}"}
+    for task, facts in read:
+        if not facts.passages:
+            item = {"stage": "extract", "item": str(task.path), "related": task.book_id}
+            yield {**item, "reason": EMPTY_BOOK, "detail": f"its pages were taken for {facts.ranges}"}
 
 
-def _notes(tables: dict[str, pl.DataFrame], dropped: list[Row]) -> Iterator[str]:
+def _notes(read: Read) -> Iterator[str]:
     """For each PDF, what a user must know: pages that could not be read, no passages, pages whose text is in none."""
-    books = list(tables["books"].select("book_id", "path").iter_rows())
-    for book_id, path in books:
-        if rows := [row for row in dropped if row["reason"] == UNREAD_PAGE and str(row["item"]).startswith(book_id)]:
-            first = f"{str(rows[0]['item']).removeprefix(book_id).strip()}: {rows[0]['detail']}"
-            report = f"\n  {REPORT}" if any(str(row["detail"]).startswith(FAULT_START) for row in rows) else ""
-            yield f"{path}: {counted(len(rows), 'page')} could not be read, the others are read ({first}){report}"
-    for row in dropped:
-        if row["reason"] == EMPTY_BOOK:
+    for task, facts in read:
+        if facts.unread:
+            yield f"{task.path}: {facts.unread}"
+    for task, facts in read:
+        if not facts.passages:
             hint = 'If a role is wrong, set it, for example: --set \'extract.roles={"1-20"="body"}\''
-            yield f"{row['item']}: no passages, though it has text: {row['detail']}\n  {hint}"
-    for book_id, path in books if 1 < len(books) <= FEW_BOOKS else ():
-        if held := _role_ranges(tables["pages"].filter(book_id=book_id), _NO_PASSAGES):
-            yield f"          {Path(path).name}: pages in no passage: {held}"
+            yield f"{task.path}: no passages, though it has text: its pages were taken for {facts.ranges}\n  {hint}"
+    for task, facts in read if 1 < len(read) <= FEW_BOOKS else ():
+        if facts.no_passages:
+            yield f"          {task.path.name}: pages in no passage: {facts.no_passages}"
 
 
 def _role_ranges(pages: pl.DataFrame, roles: Sequence[str] = ()) -> str:
@@ -363,16 +446,14 @@ def _ranges(pages: Sequence[int]) -> str:
     return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def _summary(tables: dict[str, pl.DataFrame], cut: str) -> str:
-    passages, pages = tables["passages"], tables["pages"]
-    kinds = passages["kind"].value_counts().sort("count", "kind", descending=[True, False]).iter_rows()
-    read = f"{counted(tables['books'].height, 'book')}, {counted(pages.height, 'page')}"
-    made = f"{passages.height:,} passages ({', '.join(f'{kind} {count:,}' for kind, count in kinds)}){cut}"
-    one = _role_ranges(pages, _NO_PASSAGES) if tables["books"].height == 1 else ""
-    counts = Counter(pages["role"])
-    many = ", ".join(f"{role} {counts[role]:,}" for role in _NO_PASSAGES if counts[role])
+def _summary(books: int, facts: Sequence[BookFacts], cut: str) -> str:
+    roles, kinds = (sum(map(attrgetter(name), facts), Counter[str]()) for name in ("pages", "passages"))
+    read = f"{counted(books, 'book')}, {counted(roles.total(), 'page')}"
+    told = ", ".join(f"{kind} {count:,}" for kind, count in sorted(kinds.items(), key=lambda of: (-of[1], of[0])))
+    one = facts[0].no_passages if books == 1 else ""
+    many = ", ".join(f"{role} {roles[role]:,}" for role in _NO_PASSAGES if roles[role])
     kept_out = f"; pages in no passage: {one or many}" if one or many else ""
-    return f"{read} → {made}{kept_out}"
+    return f"{read} → {kinds.total():,} passages ({told}){cut}{kept_out}"
 
 
 STAGE = Stage(

@@ -12,7 +12,17 @@ from typing import TypeAlias
 
 import polars as pl
 
-from tripletkit.by_book import BookPassages, Json, Parts, books_with_terms, by_book, lost_book, lost_in_words
+from tripletkit.by_book import (
+    BookPassages,
+    BookResults,
+    Json,
+    Rows,
+    books_with_terms,
+    lost_book,
+    lost_in_words,
+    read_rows,
+    rows_by_book,
+)
 from tripletkit.errors import SourceError
 from tripletkit.language.normalise import normalised_by
 from tripletkit.pdf.workers import Failure, WorkerFunction
@@ -50,7 +60,7 @@ _HEADER = """\
 
 def run(job: Job) -> StageResult:
     """Harvest each book separately, then merge the user's terms. Raises SourceError if there is no term at all."""
-    passages, books, settings = job.table("passages"), job.table("books"), job.settings.glossary
+    books, settings = job.table("books"), job.settings.glossary
     found, lost, shapes = Harvest([], [], []), list[Row](), dict[str, None]()
     proposals, notes, more_terms = [_HEADER], list[str](), MORE_TERMS
     harvested, failed = _harvest_all(job, books)
@@ -75,7 +85,7 @@ def run(job: Job) -> StageResult:
     write_atomically(job.folder / PROPOSALS, "\n".join(proposals).encode())
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
     held, joined = with_decisions(found.terms, job.reviews)
-    terms, more_lost = _with_surfaces(make_table(TERMS, held), passages, job)
+    terms, more_lost = _with_surfaces(make_table(TERMS, held), job)
     dropped += [*joined, *(lost := [*lost, *more_lost])]
     return _result(terms, dropped, (*map(lost_in_words, lost), *notes), tuple(shapes))
 
@@ -86,9 +96,9 @@ class HarvestTask:
 
     book_id: str
     title: str
-    lines: pl.DataFrame
-    pages: pl.DataFrame
-    passages: pl.DataFrame
+    lines: Rows
+    pages: Rows
+    passages: Rows
 
 
 Harvester: TypeAlias = Callable[[HarvestTask], Json]
@@ -100,12 +110,12 @@ FIND_SURFACES: WorkerFunction[Rules, Callable[[BookPassages], Json]] = WorkerFun
 )
 
 
-def _harvest_all(job: Job, books: pl.DataFrame) -> tuple[Parts, dict[str, Failure]]:
+def _harvest_all(job: Job, books: pl.DataFrame) -> tuple[BookResults, dict[str, Failure]]:
     """What each book gives, and why others give nothing."""
-    tables = [by_book(job.table(name)) for name in ("lines", "pages", "passages")]
+    tables = [rows_by_book(job, name) for name in ("lines", "pages", "passages")]
     titles = dict(books.select("book_id", "title").iter_rows())
-    setup, parts = (job.settings.glossary, job.rules), Parts(job, "terms")
-    return parts, parts.make(
+    setup, results = (job.settings.glossary, job.rules), BookResults(job, "terms")
+    return results, results.make(
         "harvesting",
         HARVEST,
         setup,
@@ -129,26 +139,26 @@ def harvester(setup: tuple[GlossarySettings, Rules]) -> Harvester:
 
 def _harvest(task: HarvestTask, settings: GlossarySettings, rules: Rules) -> tuple[Harvest, str]:
     """One book's terms, and what the user can do for more. Passages that were read without a PDF have no lines."""
-    book_id, passages = task.book_id, task.passages
+    book_id, lines, passages = task.book_id, read_rows(task.lines), read_rows(task.passages)
     headings, automatic = None, settings.automatic
     if settings.headings:
         titles = {title for path in passages["section"].drop_nulls().unique() for title in section_titles(path)}
         headings = heading_terms(titles, passages.filter(pl.col("kind").is_in(PROSE))["text"], rules)
-    if task.lines.is_empty():
+    if lines.is_empty():
         found = harvest_passages(book_id, passages["text"], rules, headings=headings, automatic=automatic)
         return found, MORE_TERMS
     found = harvest_book(
-        book_id, task.lines, task.pages, rules, bold=settings.bold, headings=headings, automatic=automatic
+        book_id, lines, read_rows(task.pages), rules, bold=settings.bold, headings=headings, automatic=automatic
     )
     return found, MORE_TERMS_OF_BOOK
 
 
-def _with_surfaces(terms: pl.DataFrame, passages: pl.DataFrame, job: Job) -> tuple[pl.DataFrame, list[Row]]:
+def _with_surfaces(terms: pl.DataFrame, job: Job) -> tuple[pl.DataFrame, list[Row]]:
     """Every surface that a kept term has in a passage of any kind becomes a form of it. Also: rows of books that failed."""
-    books, task_of = books_with_terms(passages, terms.filter("kept"))
-    parts = Parts(job, "forms")
-    failed = parts.make("finding forms", FIND_SURFACES, job.rules, books, task_of)
-    surfaces = join_surfaces(parts.read(book) for book in books if book not in failed)
+    books, task_of = books_with_terms(job, terms.filter("kept"))
+    results = BookResults(job, "forms")
+    failed = results.make("finding forms", FIND_SURFACES, job.rules, books, task_of)
+    surfaces = join_surfaces(results.read(book) for book in books if book not in failed)
     rows = [{**row, "forms": with_surfaces(row["forms"], surfaces.get(row["term_id"], ()))} for row in terms.to_dicts()]
     path = dict(job.table("books").select("book_id", "path").iter_rows())
     lost = [lost_book("glossary", book, path[book], failure) for book, failure in sorted(failed.items())]
@@ -160,7 +170,7 @@ def surface_finder(rules: Rules) -> Callable[[BookPassages], Json]:
 
     def find(task: BookPassages) -> Json:
         with normalised_by(rules):
-            tagged = tag_passages(task.passages, task.terms, rules)
+            tagged = tag_passages(read_rows(task.passages), task.terms, rules)
             return surfaces_of((text, found.mentions) for _, text, found in tagged)
 
     return find
