@@ -152,16 +152,18 @@ def search_negatives(
     If none of a passage's pairs has a valid negative, its remaining positives are tried, the most salient first. ``mapper``:
     where blocks of anchors are searched if there are several; None for this process. Raises TableError where one cannot be.
     """
-    setup, blocks = SearchSetup(pool, terms, settings, seed), list(_anchor_blocks(pool, pairs, anchors))
-    if mapper is None or len(blocks) == 1:  # one block is sooner searched than sent
+    setup, count = SearchSetup(pool, terms, settings, seed), max(1, -(-len(pairs) // BLOCK_PAIRS))
+    block_of = pool.blocks(count)
+    blocks = _anchor_blocks(pool, pairs, anchors, block_of, count)  # each with a copy of its rows, so one at a time
+    if mapper is None or count == 1:  # one block is sooner searched than sent
         search = _BlockSearch(setup)
         return _joined(search.mine(block, advance) for block in blocks)
-    found = []
-    for number, mined in mapper.map(Work(SEARCH_BLOCK, setup), blocks, total=len(blocks)):
+    found, sizes = [], Counter(block_of[pair.passage] for pair in pairs)
+    for number, mined in mapper.map(Work(SEARCH_BLOCK, setup), blocks, total=count):
         if isinstance(mined, Failure):
-            problem = f"mine: a worker that searches {len(blocks[number].pairs):,} pairs {mined.why}"
+            problem = f"mine: a worker that searches {sizes[number]:,} pairs {mined.why}"
             raise TableError(problem, "Give the nodes of the cluster more memory, or lower mine.memory_mb.")
-        advance(len(blocks[number].pairs))
+        advance(sizes[number])
         found.append((number, mined))
     return _joined(in_order(found))
 
@@ -185,10 +187,11 @@ class AnchorBlock:
     anchors: Anchors
 
 
-def _anchor_blocks(pool: Pool, pairs: Sequence[Candidate], anchors: Anchors) -> Iterator[AnchorBlock]:
+def _anchor_blocks(
+    pool: Pool, pairs: Sequence[Candidate], anchors: Anchors, block_of: Sequence[int], count: int
+) -> Iterator[AnchorBlock]:
     """Passages dealt into blocks by their ids, so that each block is a random sample and none depends on another."""
-    count = max(1, -(-len(pairs) // BLOCK_PAIRS))
-    block_of, tried = pool.blocks(count), {(pair.passage, pair.term) for pair in pairs}
+    tried = {(pair.passage, pair.term) for pair in pairs}
     held, others = defaultdict[int, list[Candidate]](list), defaultdict[int, list[Candidate]](list)
     for pair in pairs:
         held[block_of[pair.passage]].append(pair)
