@@ -16,8 +16,9 @@ Indices = npt.NDArray[np.integer]
 #: partial sum, which is at most 1 (Cauchy-Schwarz): float64 holds each exactly. So a cosine has the same bits whatever the size
 #: of the block, the number of threads and the BLAS library, which is true of no product in float32. Rounding costs less than 1e-7.
 GRID = 2.0**26
-#: Bytes that a block takes per text and term: a cosine in float64, the same in float32, and a share of the masks.
-BYTES_PER_COSINE = 16
+#: Bytes that a block takes per text and term: a cosine in float64, the same in float32, that of the block before, which is
+#: still held, and a share of the masks and of BLAS's buffers.
+BYTES_PER_COSINE = 20
 #: Pairs of terms whose cosines are computed together, at most.
 _PAIRS_AT_ONCE = 1024
 #: Texts of a block at most: larger blocks are no faster.
