@@ -203,7 +203,10 @@ HtmlTo = Annotated[
     Path | None,
     _option("--to", "The same, into this file [default: report.html in the output folder; for several folders, here]."),
 ]
-Folders = Annotated[list[Path] | None, typer.Argument(help="Output folders to show side by side [default: --output].")]
+Folders = Annotated[
+    list[str] | None,
+    typer.Argument(help="Output folders to show side by side [default: --output].", metavar="FOLDERS"),
+]
 Encoders = Annotated[
     list[str] | None,
     _option("--encoder", "Folder, Hub id or 'embedded'. Give two or more to compare the others with the first."),
