@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from tests.book import write_book
-from tripletkit import Project
+from tripletkit import Project, addresses
 from tripletkit.addresses import Address, WorkingCopy, as_place, local_copy
 from tripletkit.books import find_books
 from tripletkit.cli import main
@@ -87,6 +88,31 @@ def test_books_are_found_by_name_folder_and_pattern(top: Address) -> None:
             find_books([top / name])
 
 
+def test_a_pattern_may_stand_at_the_top_or_in_a_name(top: Address) -> None:
+    (at_top := Address(f"memory://{uuid4().hex}.pdf")).write_text("x")
+    assert find_books([Address("memory://*.pdf")]) == (at_top,)
+    at_top.unlink()
+    (top / "[1]/a?b=1.pdf").write_text("x")
+    assert find_books([top / "[1]/a?b=1.pdf"]) == (top / "[1]/a?b=1.pdf",)
+    assert (top / "[1]").glob("*.pdf") == [top / "[1]/a?b=1.pdf"]
+
+
+def test_a_protocol_alone_is_an_address() -> None:
+    top = as_place("memory://")
+    assert (top, top / "a") == (Address("memory://"), Address("memory://a"))
+
+
+def test_a_file_of_a_web_server_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where fsspec's own key of a file is its URL."""
+    said = {"Last-Modified": "1"}
+    files = SimpleNamespace(ukey=lambda _: "same", info=lambda key: {"name": key, **said})
+    monkeypatch.setattr(addresses, "_file_system", lambda address: (files, address.url))
+    first = (file := Address("http://127.0.0.1/a.pdf")).stamp()
+    assert file.stamp() == first
+    said["Last-Modified"] = "2"
+    assert file.stamp() != first
+
+
 def test_local_copies_are_fetched_and_changes_sent(top: Address) -> None:
     (top / "encoder/a.json").write_text("one")
     (top / "encoder/b.json").write_text("two")
@@ -162,6 +188,9 @@ def test_the_command_line_takes_addresses(tmp_path: Path, capsys: pytest.Capture
     with pytest.raises(SystemExit, match="1"):
         main(["report", "--output", "memory://nothing"])
     assert "memory://nothing: nothing was made here yet" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="1"):
+        main(["report", "memory://none"])
+    assert "memory://none: nothing was made here yet" in capsys.readouterr().err
 
 
 def main_quietly(arguments: list[str]) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from tripletkit.by_book import books_with_terms, by_book
-from tripletkit.errors import SourceError
+from tripletkit.errors import SourceError, TableError
 from tripletkit.project import Project
 from tripletkit.stage import Job
 from tripletkit.stages import glossary, tag
@@ -90,6 +90,37 @@ def test_a_stage_that_is_killed_goes_on_with_the_books_that_are_left(
     assert sorted(done.values()) == [1, 1, 2]
     assert shas(library) == expected
     assert not library.store.place(f"cache/by_book/{stage}").exists()
+
+
+def test_a_killed_stage_may_go_on_with_tables_of_the_other_form(
+    library: Project, monkeypatch: pytest.MonkeyPatch, tiny_encoder: Path
+) -> None:
+    list(library.stages("glossary", "tag"))
+    expected = library.table("mentions")
+    by_book = Project(
+        str(library.settings.output),
+        books=map(str, library.settings.books),
+        encoder=tiny_encoder,
+        tag={"nlp": "none"},
+        tables="by_book",
+    )
+    library.store.forget("tag")
+    at_second(monkeypatch, "tag", KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        by_book.tag()
+    library.tag()
+    assert library.store.place("mentions.parquet").is_file()
+    books = library.table("books")["book_id"]
+    assert pl.concat([library.store.read_book("mentions", book) for book in books]).height == expected.height
+
+
+def test_a_lost_part_ends_the_stage(library: Project, tiny_encoder: Path) -> None:
+    books = map(str, library.settings.books)
+    by_book = Project(str(library.settings.output), books=books, encoder=tiny_encoder, tables="by_book")
+    by_book.extract(force=True)
+    next(iter(file for file in by_book.store.work.glob("passages/*/*.parquet"))).unlink()
+    with pytest.raises(TableError, match=r"passages: not a readable parquet file.*\n.*extract --force"):
+        by_book.glossary()
 
 
 @pytest.mark.parametrize("stage", STEPS)

@@ -145,6 +145,27 @@ def test_a_lost_part_is_a_missing_table_and_another_a_changed_one(tmp_path: Path
         kept.read("passages")
 
 
+def test_a_lost_or_damaged_part_at_an_address_is_said() -> None:
+    kept = Store(Address(f"memory://{uuid4().hex}"), by_book=True)
+    write_two_stages(kept)
+    [part] = (Address(f"{kept.folder}/passages") / "book_id=book_a").glob("*")
+    part.write_text("junk")
+    with pytest.raises(TableError, match=r"passages: not a readable parquet file.*\n.*extract --force"):
+        kept.read_book("passages", "book_a")
+    part.unlink()
+    with pytest.raises(TableError, match=r"passages: not a readable parquet file.*\n.*extract --force"):
+        kept.read("passages")
+
+
+def test_a_damaged_part_is_written_again(tmp_path: Path) -> None:
+    kept = Store(tmp_path, by_book=True)
+    write_two_stages(kept)
+    [part] = (tmp_path / "passages" / "book_id=book_b").iterdir()
+    part.write_bytes(b"")
+    write_two_stages(kept)
+    assert kept.read("passages").equals(passages("a1", "a2", "b1"))
+
+
 def test_the_form_may_change_and_one_remains(tmp_path: Path) -> None:
     as_files, by_book = Store(tmp_path), Store(tmp_path, by_book=True)
     write_two_stages(as_files)
@@ -211,6 +232,17 @@ def test_a_round_keeps_its_own_parts_and_the_kept_one_is_copied(tmp_path: Path) 
     assert output.sha("triplets.parquet") == of_round.sha("triplets.parquet")
     assert output.dropped("mine") == {"r": 1}
     assert output.manifest("mine") == made
+
+
+def test_a_round_in_files_keeps_what_it_dropped_where_the_folder_has_parts(tmp_path: Path) -> None:
+    by_book, output, of_round = Store(tmp_path, by_book=True), Store(tmp_path), RoundStore(tmp_path, 1)
+    write_two_stages(by_book)
+    by_book.write_stage("mine", {"triplets": rows(TRIPLETS, {"passage_id": "a1"})}, [dropped("old", "mine")])
+    of_round.write_stage("mine", {"triplets": rows(TRIPLETS, {"passage_id": "b1"})}, [dropped("new", "mine")])
+    assert of_round.dropped("mine") == {"r": 1}
+    output.copy_stage(of_round, Manifest("mine", {}, {"triplets.parquet": of_round.sha("triplets.parquet")}))
+    assert output.read_dropped("mine")["item"].to_list() == ["new"]
+    assert not any(name.startswith(("triplets/", "dropped/stage=mine")) for name in names(output))
 
 
 @pytest.fixture(scope="module")

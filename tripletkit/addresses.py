@@ -6,6 +6,7 @@ are fsspec's own matter: its configuration files and FSSPEC_* variables, or what
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import shutil
@@ -30,7 +31,7 @@ _MARK = "://"
 
 @dataclass(frozen=True, order=True)
 class Address:
-    """A file or folder, by its URL without a slash at the end.
+    """A file or folder, by its URL without a slash at the end, but for one of a protocol alone, such as memory://.
 
     A method raises FileNotFoundError where the file is not there, and ConfigError where it cannot be reached: no driver
     package, no such bucket, no right or credentials.
@@ -42,7 +43,7 @@ class Address:
         return self.url
 
     def __truediv__(self, name: str | Path) -> Address:
-        return Address(f"{self.url}/{name}") if str(name) not in ("", ".") else self
+        return Address(f"{self.url.removesuffix('/')}/{name}") if str(name) not in ("", ".") else self
 
     @property
     def _path(self) -> PurePosixPath:
@@ -144,13 +145,13 @@ class Address:
     def glob(self, pattern: str) -> list[Address]:
         """The files whose paths from here match, in order."""
         with _reached(self) as (files, key):
-            found = sorted(path for path in files.glob(f"{key}/{pattern}") if files.isfile(path))
+            found = sorted(path for path in files.glob(f"{glob.escape(key)}/{pattern}") if files.isfile(path))
         return [self / path.removeprefix(key).lstrip("/") for path in found]
 
     def stamp(self) -> str:
         """Changes when the content does: of what the store says about the file (time, size, ETag)."""
-        with _reached(self) as (files, key):
-            return hashlib.sha256(f"{self.url} {files.ukey(key)}".encode()).hexdigest()
+        with _reached(self) as (files, key):  # fsspec's own `ukey` takes what is at http:// to stay as it is
+            return hashlib.sha256(f"{self.url} {files.info(key)}".encode()).hexdigest()
 
     def sha256(self) -> str:
         """Hex digest of the content, read in pieces."""
@@ -181,7 +182,8 @@ def as_place(given: object) -> Place:
         raise ValueError("expected a path or an address such as s3://bucket/folder")
     if given.startswith("file://"):
         return Path(url2pathname(urlsplit(given).path))
-    return Address(given.rstrip("/")) if _MARK in given else Path(given)
+    protocol, mark, rest = given.partition(_MARK)
+    return Address(f"{protocol}{mark}{rest.rstrip('/')}") if mark else Path(given)
 
 
 def _digest(file: IO[bytes]) -> str:
@@ -272,18 +274,24 @@ def working_copy(address: Address) -> WorkingCopy:
 
 
 def scan_parquet(places: Sequence[Place]) -> pl.LazyFrame:
-    """Parquet files, unread, as one table. All at addresses must be of one store."""
+    """Parquet files, unread, as one table. All at addresses must be of one store. Raises OSError for a damaged one there."""
     import polars as pl
 
     local = [place for place in places if isinstance(place, Path)]
     if local:
         # The files hold all columns, so the folders' names add none; a path is no pattern.
         return pl.scan_parquet(local, hive_partitioning=False, glob=False)
+    from pyarrow import ArrowInvalid
     from pyarrow.dataset import dataset
 
-    with _reached(next(place for place in places if isinstance(place, Address))) as (files, _):
-        keys = [files._strip_protocol(str(place)) for place in places]
-        return pl.scan_pyarrow_dataset(dataset(keys, filesystem=files, format="parquet"))
+    try:
+        with _reached(next(place for place in places if isinstance(place, Address))) as (files, _):
+            keys = [files._strip_protocol(str(place)) for place in places]
+            return pl.scan_pyarrow_dataset(dataset(keys, filesystem=files, format="parquet"))
+    except ConfigError as error:
+        if isinstance(error.__cause__, ArrowInvalid):
+            raise OSError(_first_line(error.__cause__)) from error
+        raise
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -62,11 +63,11 @@ def _expand(name: Path) -> list[Path]:
 
 
 def _expand_address(name: Address) -> Sequence[Address]:
-    if any(mark in name.url for mark in "*?["):
-        top = name
-        while any(mark in top.url for mark in "*?["):
-            top = top.parent
-        matching = top.glob(name.url.removeprefix(f"{top.url}/"))
+    if (mark := re.search(r"[*?[]", name.url)) and not name.is_file():  # a URL may hold a query
+        folder = name.url[: name.url.rindex("/", 0, mark.start()) + 1]
+        matching = Address(folder.removesuffix("/") if folder.count("/") > 2 else folder).glob(
+            name.url.removeprefix(folder)
+        )
         if not matching:
             raise SourceError(f"{name}: the pattern matches no file", "Check the address.")
         return matching

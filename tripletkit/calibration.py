@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from tripletkit.encoding.tokens import token_counter
 from tripletkit.errors import TableError
 from tripletkit.ids import rng_for
 from tripletkit.language.normalise import normalised_by
+from tripletkit.memory import largest_kb
 from tripletkit.mining.pool import Anchors, Candidate, Pool, build_pool
 from tripletkit.mining.search import search_negatives
 from tripletkit.pipeline import Runner, Tools, find_stage
@@ -202,4 +202,4 @@ def _synthetic_pool(terms: int) -> Pool:
 
 def peak_bytes() -> tuple[int, int]:
     """The most memory that this process has had, and that a process it started has had."""
-    return tuple(resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))  # type: ignore[return-value]
+    return largest_kb("RUSAGE_SELF") * 1024, largest_kb("RUSAGE_CHILDREN") * 1024

@@ -17,12 +17,12 @@ class PeakMemory:
     def __init__(self) -> None:
         with suppress(OSError):
             (_PROCESS / "clear_refs").write_text("5")  # begins the peak anew (proc(5), clear_refs)
-        self._children = _largest("RUSAGE_CHILDREN")
+        self._children = largest_kb("RUSAGE_CHILDREN")
 
     def megabytes(self) -> int:
         """Resident memory (MB of 2**20 bytes) of the largest process; 0 where the system does not say."""
-        children = _largest("RUSAGE_CHILDREN")
-        own = _since_cleared() or _largest("RUSAGE_SELF")
+        children = largest_kb("RUSAGE_CHILDREN")
+        own = _since_cleared() or largest_kb("RUSAGE_SELF")
         return max(own, children if children > self._children else 0) // 1024
 
 
@@ -34,8 +34,8 @@ def _since_cleared() -> int:
     return 0
 
 
-def _largest(whose: str) -> int:
-    """In KB, the largest that this process or a child that has ended ever was; 0 where the system does not say."""
+def largest_kb(whose: str) -> int:
+    """The largest, in KB of 2**10 bytes, that this process or a child that has ended ever was; 0 where the system does not say."""
     with suppress(ImportError):
         resource = importlib.import_module("resource")
         most = int(resource.getrusage(getattr(resource, whose)).ru_maxrss)

@@ -177,6 +177,9 @@ class Runner:
             if not self.store.has(name):
                 self.store.read(name)
         key = self._key(stage)
+        for name in stage.reads:
+            if not key["inputs"][f"{name}.parquet"]:  # one of its parts is gone
+                self.store.read(name)
         made = self._fresh(stage, key)
         if made is not None:
             failed = EncoderError(made.failed) if made.failed else None
@@ -250,7 +253,9 @@ class Runner:
             progress=tools.progress,
             books=tools.books if Input.BOOKS in stage.inputs else (),
             force=tools.force,
-            results=self._results(stage) / stable_id("key", json.dumps(key, sort_keys=True, default=str)),
+            # What was kept for tables of the other form names parts, or does not.
+            results=self._results(stage)
+            / stable_id("key", json.dumps([key, self.store.by_book], sort_keys=True, default=str)),
             locate=self._encoder(stage).locate,
             encoder=tools.encoder,
             mapper=tools.mapper,

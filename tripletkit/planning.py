@@ -180,7 +180,9 @@ class Estimate:
             f"arithmetic, no measurement: {GPU_SHARES[0]:.0%} to {GPU_SHARES[1]:.0%} of {GPU_FLOPS / 1e12:.0f} TFLOP/s"
         )
         why = (
-            arithmetic if of.gpus else f"CPU for {sum(len(book.texts) for book in self.samples[:1])} passages, measured"
+            arithmetic
+            if of.gpus
+            else f"CPU for {min(sum(len(book.texts) for book in self.samples), ENCODED)} passages, measured"
         )
         disk = int(texts * self.encoding.dimensions * 4)
         return StagePlan("encoding", self._encoding_hours(of.cores, of.gpus), self.memory.encoder, disk, why)

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -188,29 +188,31 @@ class Store:
 
     def read(self, name: str) -> pl.DataFrame:
         """A table, checked. Raises TableError with the command that makes it if it is missing, damaged or of another version."""
-        return self._read(name, self.scan(name), self.path(name))
+        return self._read(name, lambda: self.scan(name), self.path(name))
 
     def read_files(self, name: str, files: Sequence[str]) -> pl.DataFrame:
         """The rows of some parts of a table, as `read`."""
-        frame = scan_parquet([self.place(file) for file in files]) if files else make_table(TABLES[name], []).lazy()
-        return self._read(name, frame, self.place(name))
+        if not files:
+            return make_table(TABLES[name], [])
+        return self._read(name, lambda: scan_parquet([self.place(file) for file in files]), self.place(name))
 
     def read_book(self, name: str, book_id: str) -> pl.DataFrame:
         """A book's rows of a table, as `read`. Of a table by book, only the book's own parts are read."""
         parts = self._parts_of(name)
         if parts["book_id"].null_count() < parts.height:
             return self.read_files(name, parts.filter(book_id=book_id)["file"].to_list())
-        if "book_id" in TABLES[name].columns:
-            frame = self.scan(name).filter(book_id=book_id)
-        else:
-            passages = self.scan("passages").filter(book_id=book_id).select("passage_id")
-            frame = self.scan(name).join(passages, on="passage_id", how="semi")
-        return self._read(name, frame, self.path(name))
+        return self._read(name, lambda: self._scan_book(name, book_id), self.path(name))
 
-    def _read(self, name: str, frame: pl.LazyFrame, path: Place) -> pl.DataFrame:
+    def _scan_book(self, name: str, book_id: str) -> pl.LazyFrame:
+        if "book_id" in TABLES[name].columns:
+            return self.scan(name).filter(book_id=book_id)
+        passages = self.scan("passages").filter(book_id=book_id).select("passage_id")
+        return self.scan(name).join(passages, on="passage_id", how="semi")
+
+    def _read(self, name: str, scan: Callable[[], pl.LazyFrame], path: Place) -> pl.DataFrame:
         again = f"Make it again with `tripletkit {MAKERS.get(name, 'run')} --force`."
         try:
-            found = frame.collect()
+            found = scan().collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise TableError(f"{path}: not a readable parquet file ({reason})", again) from error
@@ -237,8 +239,7 @@ class Store:
         for name, frame in tables.items():
             self.write(name, frame)
         self.write_dropped(stage, dropped)
-        self._parts_file(stage).unlink(missing_ok=True)
-        self._remove_unnamed(stage, (*tables, DROPPED.name))
+        self._forget_parts(stage, tables)
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
         """Check, sort and write a table as one file, whole or not at all."""
@@ -265,7 +266,7 @@ class Store:
         data = buffer.getvalue()
         sha = hashlib.sha256(data).hexdigest()
         file = f"{_folder_of(name, stage)}/{within}part-{sha[:16]}.parquet"
-        if not self.place(file).is_file():
+        if sha256_if_there(self.place(file)) != sha:  # there from before, and whole
             _write_whole(self.place(file), data)
         return Part(name, book_id, file, frame.height, len(data), sha)
 
@@ -298,6 +299,11 @@ class Store:
             self.write_dropped(stage, [])
         self._remove_unnamed(stage, tables)
 
+    def _forget_parts(self, stage: str, tables: Iterable[str]) -> None:
+        """The stage's tables are files from now on."""
+        self._parts_file(stage).unlink(missing_ok=True)
+        self._remove_unnamed(stage, (*tables, DROPPED.name))
+
     def _remove_unnamed(self, stage: str, tables: Iterable[str]) -> None:
         named = set(self.parts(stage)["file"])
         for folder in (_folder_of(name, stage) for name in tables):
@@ -322,7 +328,8 @@ class Store:
 
     def _stages_in_parts(self) -> list[str]:
         found = self.place("manifests").glob(f"*{_OF_PARTS}")
-        return sorted(place.name.removesuffix(_OF_PARTS) for place in found)
+        stages = sorted(place.name.removesuffix(_OF_PARTS) for place in found)
+        return [stage for stage in stages if self.parts(stage).height]  # a round has manifests of its own
 
     def _parts_file(self, stage: str) -> Place:
         return self.place(f"manifests/{stage}{_OF_PARTS}")
@@ -378,7 +385,7 @@ class Store:
             self._commit(made.stage, parts)
         else:
             self.write_dropped(made.stage, source.read_dropped(made.stage).to_dicts())
-            self._parts_file(made.stage).unlink(missing_ok=True)
+            self._forget_parts(made.stage, [name for name, maker in MAKERS.items() if maker == made.stage])
         self.write_manifest(made)
 
     def manifest(self, stage: str) -> Manifest | None:
