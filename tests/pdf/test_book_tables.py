@@ -123,7 +123,8 @@ def test_labels_in_a_drawing_are_no_headings(tmp_path: Path) -> None:
     ]
     drawing += [Text(60, 260, "Jobs", 14, "b"), Text(130, 280, "Activating threads", 14, "b")]
     pages = [titled(n, Text(60, 220 + 9 * n, name, 14, "b")) for n, name in enumerate(SOILS, 1)]
-    assert headings(write_pdf(tmp_path / "water.pdf", [*pages, [*page(7), *drawing]])) == SOILS
+    pages.append([*page(7), *drawing])
+    assert headings(write_pdf(tmp_path / "water.pdf", pages)) == SOILS
 
 
 @pytest.mark.parametrize(

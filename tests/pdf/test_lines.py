@@ -166,6 +166,59 @@ def test_numbers_are_not_changed_by_raised_signs_and_notes_go(tmp_path: Path, pr
     assert read_texts(tmp_path, *with_signs(printed)) == [read]
 
 
+#: Widths of letters in Times, in thousandths of the size.
+TIMES = {
+    "A": 722, "X": 722, "V": 722, "I": 333, "e": 444, "k": 500, "n": 500, "x": 500, "r": 333, "i": 278, "v": 500, "s": 389,
+    "2": 500, ")": 333, "(": 333, "+": 564, ".": 250,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("base", "letters", "rise", "read"),
+    [
+        ("X", "T", -3.5, "X^T"),
+        ("e", "x", -3.5, "e^x"),
+        ("2", "k", -3.5, "2^k"),
+        ("x", "n", -3.5, "xⁿ"),
+        ("(A+n)", "T", -3.5, "(A+n)^T"),
+        ("x", "i", 2.0, "xᵢ"),
+        ("k", "B", 2.0, "k_B"),
+        ("exes", "a", -3.5, "exesa"),
+    ],
+)
+def test_letters_behind_a_name_of_one_letter_are_signs(
+    tmp_path: Path, base: str, letters: str, rise: float, read: str
+) -> None:
+    end = 60 + sum(TIMES[sign] for sign in base) / 100
+    found = read_texts(
+        tmp_path, Text(50, 100, "n", 10, "R"), Text(60, 100, base, 10, "R"), Text(end, 100 + rise, letters, 6.5, "R")
+    )
+    assert found == [f"n {read}"]
+
+
+@pytest.mark.parametrize(
+    ("base", "mark", "foot", "read"),
+    [
+        ("rivers", "a", "Some rivers", "rivers"),
+        ("rivers.", "b", "Some rivers", "rivers."),
+        ("(rivers)", "c", "Some rivers", "(rivers)"),
+        ("rivers", "a", "", "riversa"),  # no note has this mark
+        ("XVI", "e", "Some rivers", "XVIe"),
+        ("rivers", "k", "Some rivers", "riversk"),  # so far no book counts its notes
+    ],
+)
+def test_marks_of_footnotes_that_are_letters(tmp_path: Path, base: str, mark: str, foot: str, read: str) -> None:
+    end = 60 + sum(TIMES[sign] for sign in base) / 100
+    texts = [Text(60, 100, base, 10, "R"), Text(end, 96.5, mark, 6.5, "R"), Text(end + 9, 100, "in the sea.", 10, "R")]
+    note = (
+        [Text(60, 496.5, mark, 6, "R"), Text(63, 500, foot, 8, "R")] if foot else [Text(60, 500, "All rivers", 10, "R")]
+    )
+    found = read_texts(tmp_path, *texts, *note)
+    assert found[0] == f"{read} in the sea."
+    if read == base:
+        assert found[1] == foot
+
+
 def test_a_footnotes_own_mark_is_one_only_at_a_lines_start(tmp_path: Path) -> None:
     lines = [*with_signs("See it."), *with_signs("^9 Some rivers", 114), *with_signs("^10 B. Ritz", 128)]
     lines += [*with_signs("^11 H_0 is", 142), *with_signs("^12 x is be-", 156), *with_signs("^13 We saw", 170)]
@@ -187,8 +240,9 @@ def test_signs_of_words_that_the_file_sets_apart() -> None:
 
 def test_letters_and_fractions_are_no_signs() -> None:
     assert as_signs("st", "1", up=True) == "st"
-    assert (as_signs("n", "10", up=True), as_signs("n", "x", up=True)) == ("ⁿ", "n")
+    assert (as_signs("n", "10", up=True), as_signs("n", "word", up=True)) == ("ⁿ", "n")
     assert as_signs("5", '"', up=False) == "5"
+    assert [as_signs("th", "n", up=True), as_signs("A", "L", up=True), as_signs("A", "B", up=True)] == ["th", "A", "^A"]
     found = [as_signs(text, base, up=True) for text, base in (("−k", "2"), ("n/2", "x"), ("(l−1)", "h"), ("w", "2"))]
     assert found == ["^(−k)", "^(n/2)", "^(l−1)", "^w"]
     assert [as_signs(text, base, up=True) for text, base in (("o", "20"), ("TM", "3"), ("a", "word"))] == [

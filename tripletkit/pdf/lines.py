@@ -16,7 +16,7 @@ from statistics import median
 
 from tripletkit.language.layout_words import ONE_LETTER_WORDS
 from tripletkit.pdf.glyphs import Frame
-from tripletkit.pdf.raised import as_signs, has_signs, height, is_note
+from tripletkit.pdf.raised import NOTE_LETTERS, as_signs, has_signs, height, is_note
 from tripletkit.pdf.reader import RawPage
 from tripletkit.pdf.words import Word
 
@@ -375,7 +375,8 @@ def _ends_raised(word: Word, base: Word) -> bool:
 def _raised(word: Word, beside: Word, share: float) -> bool:
     """Whether a word is set as a footnote's mark: small, and raised by that ``share`` of the size ``beside`` it."""
     small = word.size < 0.85 * beside.size and beside.baseline - word.baseline > share * beside.size
-    return small and word.text.isdigit() and len(word.text) <= 3
+    letter = word.text in NOTE_LETTERS and beside.text[0].isupper()
+    return small and (letter or (word.text.isdigit() and len(word.text) <= 3))
 
 
 def _opens_note(word: Word, after: Word) -> bool:

@@ -1,7 +1,8 @@
 """Raised and lowered signs: exponents and indices are kept as Unicode's own signs, marks of footnotes are told apart.
 
 10¹² must not become 1012, nor R² become R2. A group such as ¹² or ₙ₋₁ is written with Unicode's raised or lowered
-signs where each of its characters has one; other letters (1st, nth) stand as they are.
+signs where each of its characters has one, else as ^T or _c. Letters are such a group behind a number, a closing bracket
+or a name of one letter (xᵢ, e^x, X^T); others (1st, nth, LaTeX's A) stand as they are.
 """
 
 from __future__ import annotations
@@ -26,8 +27,15 @@ _TAKES_NOTE = re.compile(
     r"(?:[^\W\d_]{3}/?[)\]]?|(?:1[5-9]|20)\d\d[)\]]|[.,;:!?”’'\"][)\]]?|(?:^|[\W_])(?:"
     rf"{'|'.join(SHORT_WORDS)}))$"
 )
-#: A formula, but no ending of an ordinal and no degree: "1st", "20o".
-_EXPONENT = re.compile(r"(?!(?:st|nd|rd|th|o)$)[−-]?[a-z]{1,2}|(?=.*\d)(?=.*[a-z/.,*])[\da-z+−/.,*()-]+")
+#: A note's mark that is a letter stands behind a word of three, the last a small one: no "XVIe" of a French century.
+NOTE_LETTERS = frozenset("abcdefgh")
+_TAKES_LETTER = re.compile(r"[^\W\d_]{2}[a-zß-öø-ÿ][.,;:!?”)\]]?$")
+#: A formula, but no ending of an ordinal, no degree and no mark of a trade: "1st", "20o", "XTM".
+_EXPONENT = re.compile(
+    r"(?!(?:st|nd|rd|th|o|er|re|me|lle|TM|SM)$)[−-]?[^\W\d_]{1,2}|(?=.*\d)(?=.*[a-z/.,*])[\da-z+−/.,*()-]+"
+)
+#: What a raised or lowered letter belongs to: a number, a bracket's end or a name of one letter.
+_TAKES_LETTERS = re.compile(r"(?:[\d)\]}|’′]|(?<![^\W\d_])[^\W\d_])$")
 _ALONE = re.compile(r"[+-]?\w+|\(.*\)")
 _FUNCTION = re.compile(rf"(?:^|[\W\d_])(?:{'|'.join(FUNCTION_NAMES)})$")
 
@@ -43,26 +51,31 @@ def compose(text: str) -> str:
 def as_signs(text: str, before: str, *, up: bool) -> str:
     """A group of raised (``up``) or lowered characters behind ``before``, in Unicode's signs; as it is if it has none.
 
-    Letters alone become signs only as a number's exponent: 10ⁿ. What stands between a formula's tall brackets is not
-    lowered. An exponent for which Unicode has no signs would change a number: it stands as 2^k, 10^(1/2).
+    ``before`` is what they belong to. What stands between a formula's tall brackets is not lowered. A group for which
+    Unicode has no signs would change a number or a name: it stands as 2^k, 10^(1/2), X^T, k_B.
     """
     signs = text.translate(_TO_UP if up else _TO_DOWN)
     whole = (_UP_GROUP if up else _DOWN_GROUP).fullmatch(signs) is not None and _BASE.search(before) is not None
     whole &= text.count("(") == text.count(")")  # else only a part of it is raised
-    if whole:
-        return signs if not text.isalpha() or (up and before[-1:].isdigit()) else text
-    if not up or not _is_exponent(text, before):
+    if whole and (not text.isalpha() or _belongs(text, before)):
+        return signs
+    if whole or not _is_formula(text, before, up=up):
         return text
-    return f"^{text}" if text.isalpha() or text[0] + text[-1] == "()" else f"^({text})"
+    return f"{'^' if up else '_'}{text}" if text.isalpha() or text[0] + text[-1] == "()" else f"^({text})"
 
 
-def _is_exponent(text: str, before: str) -> bool:
-    """Whether raised text would be read as a part of a number or a name that it stands behind: "2k", "101/2", "xn/2"."""
-    if _EXPONENT.fullmatch(text) is None or text.count("(") != text.count(")"):
-        return False
-    if not any(map(str.isdigit, text)):
-        return before[-1:].isdigit()
-    return bool(before) and _BASE.search(before) is not None
+def _belongs(text: str, before: str) -> bool:
+    """Whether letters belong to what they stand behind: "x" and "i", but not "1" and "st", nor "L" and "A" of "LaTeX"."""
+    exponent = _EXPONENT.fullmatch(text) is not None and before + text != "LA"
+    return exponent and _TAKES_LETTERS.search(before) is not None
+
+
+def _is_formula(text: str, before: str, *, up: bool) -> bool:
+    """Whether raised or lowered text would be read as a part of a number or a name: "2k", "101/2", "xn/2"."""
+    if text.isalpha() or text[1:].isalpha():
+        return _belongs(text, before) and (up or text.isalpha())
+    formula = up and _EXPONENT.fullmatch(text) is not None and text.count("(") == text.count(")")
+    return formula and bool(before) and _BASE.search(before) is not None
 
 
 def has_signs(text: str) -> bool:
@@ -83,7 +96,8 @@ def _plain(signs: str) -> str:
 
 def is_note(mark: str, before: str) -> bool:
     """Whether the raised ``mark`` behind ``before`` is that of a footnote or of several ("Galton¹²,¹³"), no exponent."""
-    return _NOTE.fullmatch(mark) is not None and _TAKES_NOTE.search(before) is not None and not _FUNCTION.search(before)
+    behind = _TAKES_LETTER if mark in NOTE_LETTERS else _TAKES_NOTE if _NOTE.fullmatch(mark) else None
+    return behind is not None and behind.search(before) is not None and not _FUNCTION.search(before)
 
 
 def height(size: float, shift: float, beside: float) -> int:

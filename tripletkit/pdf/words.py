@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 import pypdfium2.raw as raw
 
+from tripletkit.language.layout_words import ONE_LETTER_WORDS
 from tripletkit.pdf.glyph_names import END_MARKS, UNREAD_SIGN, font_names, sign_text
 from tripletkit.pdf.glyphs import NOTHING, Glyphs, Run, grounds
-from tripletkit.pdf.raised import as_signs, compose, height, is_note
+from tripletkit.pdf.raised import NOTE_LETTERS, as_signs, compose, height, is_note
 
 #: PDFium marks a hyphen at a line's end, which it undoes, with one of these.
 HYPHEN_MARKS = "\x02\ufffe"
@@ -50,12 +51,18 @@ _INNER = re.compile(r"\d(?<=[^\W\d_]\d)")
 _ODD = re.compile(r"(?<!\S)(?![A-Za-z]{4,}[.,;:?!\x02\ufffe]?(?!\S))\S+|[\x0b\x0c\x1c-\x1f]")
 #: Characters that a word may have to be cleaned of.
 _NOT_PLAIN = re.compile(r"[^\s!-~]")
+#: A note at the page's foot whose mark is a letter, as far as the characters tell.
+_LETTERED = re.compile(rf"(?:^|[\r\n])([{''.join(NOTE_LETTERS)}])[ \r\n]{{0,2}}(?=[A-Z“])")
+#: Letters that may be raised or lowered behind a name of one letter, a number or a bracket.
+_LETTERS_BEHIND = re.compile(r"(?:(?<![^\W_])[^\W_]|\d|[)\]}|’′])[^\W\d_]{1,3}(?![^\W\d_])")
+#: Words of formulas are this long at most: "f(x₁,x₂,y)^T".
+LONGEST_FORMULA = 12
 #: The first code of a private area that no font uses for text.
 _PRIVATE = 0x100000
 #: Words without one of these hold no raised or lowered number and no footnote's mark.
 _MAY_RISE = re.compile("[0-9*∗†‡§]+")
 _MARK, _NOTE_TEXT = (
-    re.compile(r"\d{1,3}|[*∗†‡§]{1,2}"),
+    re.compile(rf"\d{{1,3}}|[*∗†‡§]{{1,2}}|[{''.join(NOTE_LETTERS)}]"),
     re.compile(r"[^\W\d_]{2}|[^\W\d_A-Z]|[AI]\s|[A-Z][.\d(]|[“\"‘'(]"),
 )
 
@@ -322,8 +329,9 @@ def _placed(text: str, longer: dict[int, str]) -> str:
 
 
 def _mixed(string: str, starts: Sequence[int], ends: Sequence[int], glyphs: Glyphs) -> Iterator[tuple[int, list[Run]]]:
-    """Words with a number in which sizes or baselines differ: their indexes, and the run of each character."""
+    """Words with a number or a name in which sizes or baselines differ: their indexes, and the run of each character."""
     found = [match.span() for match in _MAY_RISE.finditer(string)]
+    found += [*_short_mixed(string, starts, ends, glyphs), *_lettered(string, starts, ends)]
     owners = [bisect_right(starts, first) - 1 for first, _ in found]
     # Most words are one text object: asked at the ends of the word and of its numbers.
     edges = [(starts[i], first, end - 1, ends[i] - 1) for i, (first, end) in zip(owners, found, strict=True)]
@@ -336,6 +344,29 @@ def _mixed(string: str, starts: Sequence[int], ends: Sequence[int], glyphs: Glyp
             yield i, held
 
 
+def _short_mixed(string: str, starts: Sequence[int], ends: Sequence[int], glyphs: Glyphs) -> list[tuple[int, int]]:
+    """Places of short words that start and end in different text objects, as "xi" does, on pages with names of a letter."""
+    names = {string[start] for start, end in zip(starts, ends, strict=True) if end - start == 1}
+    if not any(map(str.isalpha, names - ONE_LETTER_WORDS - {"a"})):
+        return []
+    short = [place for place in zip(starts, ends, strict=True) if 1 < place[1] - place[0] <= LONGEST_FORMULA]
+    firsts, lasts = (glyphs.objects(places) for places in ([a for a, _ in short], [b - 1 for _, b in short]))
+    mixed = (place for place, first, last in zip(short, firsts, lasts, strict=True) if first != last)
+    return [place for place in mixed if _LETTERS_BEHIND.search(string, *place)]
+
+
+def _lettered(string: str, starts: Sequence[int], ends: Sequence[int]) -> list[tuple[int, int]]:
+    """Places of words that may hold a note's mark that is a letter: on pages where such a letter starts a line's note."""
+    if not (letters := set(_LETTERED.findall(string))):
+        return []
+    return [
+        (start, end)
+        for start, end in zip(starts, ends, strict=True)
+        if end - start > 2
+        and (string[start] in letters or string[start:end].rstrip(f".,;:!?”){HYPHEN_MARKS}")[-1:] in letters)
+    ]
+
+
 def _raised_parts(
     string: str, span: tuple[int, int], space: bool, runs: Sequence[Run], signs: list[tuple[int, int, str]]
 ) -> Iterator[_Part]:
@@ -346,6 +377,7 @@ def _raised_parts(
     heights = [levels[run] for run in runs]
     main = start + heights.index(0)
     first = place = start
+    stem = ""  # what the groups belong to
     for level, group in groupby(heights):
         after = place + len(list(group))
         text, before = string[place:after], string[start:place]
@@ -361,7 +393,8 @@ def _raised_parts(
                 first, space = place, True
             break
         elif level > 0 or (level and before):
-            signs.append((place, len(text), as_signs(text, before, up=level > 0)))
+            signs.append((place, len(text), as_signs(text, stem, up=level > 0)))
+        stem = text if level == 0 else stem
         place = after
     if first < end:
         yield first, end, space, False, runs[max(first, main) - start]
@@ -370,4 +403,6 @@ def _raised_parts(
 def _opens_note(string: str, start: int, end: int) -> bool:
     """Whether a line's first word starts with a footnote's mark; an isotope's number stands before a symbol."""
     at_start = start == 0 or string[start - 1] in f"\r\n{HYPHEN_MARKS}"
+    if string[start:end] in NOTE_LETTERS and not (string[end].isupper() or string[end] == "“"):
+        return False
     return at_start and _MARK.fullmatch(string, start, end) is not None and _NOTE_TEXT.match(string, end) is not None

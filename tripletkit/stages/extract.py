@@ -55,7 +55,7 @@ OWN_VERSION = 2
 #: Which row of the user's files each passage came from, and the id it has there.
 PASSAGE_IDS = "passage_ids.csv"
 
-VERSION = 15
+VERSION = 17
 #: The longest passage for an encoder that reads texts of any length.
 UNBOUNDED_PASSAGE = 512
 _PARTS: dict[str, Table] = {"pages": PAGES, "lines": LINES, "passages": PASSAGES, "dropped": DROPPED}
