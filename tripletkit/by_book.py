@@ -120,9 +120,9 @@ class BookResults:
         self._job, self._folder = job, job.results / step
 
     def read(self, book_id: str) -> Json:
-        """A book's part, written by ``make`` now or before."""
-        part: Json = json.loads(_file(self._folder, book_id).read_bytes())
-        return part
+        """What the step made of a book, now or before."""
+        result: Json = json.loads(_file(self._folder, book_id).read_bytes())
+        return result
 
     def make(
         self,
@@ -132,7 +132,7 @@ class BookResults:
         books: Sequence[str],
         task_of: Callable[[str], Task],
     ) -> dict[str, Failure]:
-        """Do the work (see Work) for every book that has no part yet. Returns why others have none, by book.
+        """Do the work (see Work) for every book that has no result yet. Returns why others have none, by book.
 
         Raises ConfigError where a node of a cluster does not share the output folder.
         """
@@ -158,7 +158,7 @@ class ResultSetup(Generic[Setup, Task]):
     folder: Place
 
 
-#: By whoever does the work for a book: its part lies where it was made.
+#: By whoever does the work for a book: its result is written where it was made.
 KEEP_RESULT: WorkerFunction[Any, Callable[[Any], None]] = WorkerFunction("tripletkit.by_book:result_keeper")
 
 
