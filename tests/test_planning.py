@@ -111,3 +111,8 @@ def test_without_a_book_there_is_a_message(tmp_path: Path, capsys: pytest.Captur
     with pytest.raises(SystemExit):
         main(["plan", "1000", "--output", str(tmp_path / "output")])
     assert "no book was given" in capsys.readouterr().err
+
+
+def test_less_than_a_minute_is_told_in_seconds() -> None:
+    stage = StagePlan("tag", (0.001, 0.02), 10**6, 10**6, "one book")
+    assert "3.6 s to 1.2 min" in stage.line()

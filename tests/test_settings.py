@@ -53,6 +53,10 @@ def test_paths_in_a_file_count_from_the_file(tmp_path: Path) -> None:
         ("seed = true\n", r"seed = true: input should be a valid integer"),
         ("seed = 1.5\n", r"seed = 1\.5: input should be a valid integer"),
         ("encoder = 5\n", r"encoder = 5: input should be a valid string"),
+        (
+            "cluster = 'nowhere'\n",
+            r"cluster = 'nowhere': not one of its values\n  cluster: do the work on a Ray cluster: local",
+        ),
         ("split = 3\n", r"split = 3: "),
         ("[split]\nvalidation = 0.5\ntest = 0.5\n", r"split: validation = 0\.5 and test = 0\.5 leave no passages"),
         ("[tag]\nkinds = ['poem']\n", r"tag\.kinds\.0 = 'poem': input should be 'prose', "),

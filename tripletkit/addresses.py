@@ -298,6 +298,8 @@ def _reached(address: Address) -> Iterator[tuple[Any, str]]:
     except Exception as error:  # each driver has errors of its own
         what = f"{type(error).__name__}: {_first_line(error)}" if str(error) else type(error).__name__
         hint = "Check the address, and the credentials that fsspec's driver finds (docs/storage.md)."
+        if str(error).startswith("Protocol not known"):
+            hint = "Addresses begin with s3://, gs://, hf:// or another protocol of fsspec (docs/storage.md)."
         raise ConfigError(f"{address}: cannot be reached ({what})", hint) from error
 
 

@@ -36,8 +36,8 @@ def find_books(given: Iterable[Place]) -> tuple[Place, ...]:
     if not found:
         raise SourceError(
             "no book was given",
-            "Name a PDF, a file of passages, a folder or a pattern: `tripletkit run BOOK.pdf`, or `books = [...]` in "
-            "tripletkit.toml.",
+            "Name a PDF, a file of passages, a folder or a pattern after the command, as in `tripletkit run BOOK.pdf`, or `books = [...]` "
+            "in tripletkit.toml.",
         )
     return tuple(found.values())
 

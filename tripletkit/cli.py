@@ -40,7 +40,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Textbook PDFs into a triplet dataset and a better sentence encoder.\n\n`tripletkit run BOOK.pdf` does everything. "
+    help="Turn textbook PDFs into a triplet dataset and a better sentence encoder.\n\n`tripletkit run BOOK.pdf` does everything. "
     "Each stage is also a command of its own; a stage is skipped while nothing that it depends on has changed.",
 )
 
@@ -203,7 +203,9 @@ HtmlTo = Annotated[
     Path | None,
     _option("--to", "The same, into this file [default: report.html in the output folder; for several folders, here]."),
 ]
-Folders = Annotated[list[Path] | None, typer.Argument(help="Output folders to show side by side [default: --output].")]
+Folders = Annotated[
+    list[str] | None, typer.Argument(help="Output folders to show side by side [default: --output].", metavar="PATH")
+]
 Encoders = Annotated[
     list[str] | None,
     _option("--encoder", "Folder, Hub id or 'embedded'. Give two or more to compare the others with the first."),
@@ -288,7 +290,7 @@ def mine(call: Call) -> None:
 
 @command(app, "train.teacher", "train.text")
 def teach(call: Call) -> None:
-    """Score passages and terms by a teacher, from which the encoder then learns. `train` does this by itself."""
+    """Score passages and terms by a teacher. The encoder learns these scores; `train` makes them if they are missing."""
     call.run("teach")
 
 
@@ -392,7 +394,7 @@ def review(
 
 @command(app)
 def why(call: Call, term: TermName, passage_id: PassageId) -> None:
-    """Say why a term is a positive or a negative of a passage. Or which guard rejects it, and what would change that."""
+    """Say why a term is a positive or a negative of a passage. Or which guard (a filter) rejects it, and what would change that."""
     from tripletkit.review.folder import OutputFolder
     from tripletkit.review.why import explain
 
@@ -417,7 +419,7 @@ def report(call: Call, folders: Folders = None, html: Html = False, to: HtmlTo =
 
 @command(app)
 def inspect(call: Call, book: Book, page: Page = None, html: Html = False, to: Picture = None) -> None:
-    """Draw a page as it was understood. Lines are coloured by kind; with --html, all pages in one file."""
+    """Draw a page as it was read. Lines are coloured by kind; with --html, all pages in one file."""
     if (page is None) != html:
         given = f"--page {page} and --html" if html else "neither --page nor --html"
         raise ConfigError(f"inspect: {given}", "Give --page N for the picture of a page, or --html for all pages.")

@@ -80,13 +80,13 @@ class Plan:
         """The same as text."""
         of = self.library
         gpus = f", {of.gpus} GPU{'s' * (of.gpus > 1)}" if of.gpus else ""
-        yield f"{of.books:,} books of {of.pages:,.0f} pages on {of.cores} cores{gpus}"
-        yield f"{'stage':9} {'hours':18} {'memory':>9} {'disk':>9}   rests on"
+        yield f"{of.books:,} book{'s' * (of.books > 1)} of {of.pages:,.0f} pages on {of.cores} core{'s' * (of.cores > 1)}{gpus}"
+        yield f"{'stage':9} {'time':18} {'memory':>9} {'disk':>9}   rests on"
         yield from (stage.line() for stage in self.stages)
         low, high = (sum(stage.hours[i] for stage in self.stages) for i in (0, 1))
         yield f"{'all':9} {f'{_hours(low)} to {_hours(high)}':18} {'':9} {_size(sum(s.disk_bytes for s in self.stages)):>9}"
         yield "Memory is that of one worker; for split and teach, of the process that was started."
-        yield "Not included: train and evaluate. Hours are those of busy cores that are as fast as this machine's."
+        yield "Not included: train and evaluate. Times are those of busy cores that are as fast as this machine's."
 
 
 def make_plan(
@@ -194,11 +194,13 @@ class Estimate:
         hours = pool[0] + searched / FURTHER, pool[1] + searched * FURTHER
         vectors = int(terms * self.encoding.dimensions * 8 + self.mean(lambda book: book.table_bytes) * TRAIN_SHARE)
         memory = self.memory.here + vectors + (self.settings.mine.memory_mb << 20)
-        why = f"a synthetic search measured; {pairs:,.0f} pairs × {terms:,.0f} terms on {workers:,} cores"
+        why = f"a synthetic search measured; {pairs:,.0f} pairs × {terms:,.0f} terms on {workers:,} core{'s' * (workers > 1)}"
         return StagePlan("mine", hours, memory, int(pairs * self.settings.mine.negatives * BYTES_PER_TRIPLET), why)
 
 
 def _hours(hours: float) -> str:
+    if hours < 1 / 60:
+        return f"{hours * 3600:.2g} s"
     return f"{hours * 60:.2g} min" if hours < 1 else f"{hours:,.3g} h" if hours < 1000 else f"{hours:,.0f} h"
 
 

@@ -552,6 +552,8 @@ def _explain(error: ValidationError, file: Path | None) -> ConfigError:
     cure = "`tripletkit settings` lists every setting with its meaning and default."
     if isinstance(given, str) and place[-1] in fields and get_origin(fields[place[-1]].annotation) is tuple:
         cure = f"It takes a list: {place[-1]} = [{json.dumps(given, ensure_ascii=False)}]"
-    value = "" if isinstance(given, dict) else f" = {given!r}" if isinstance(given, str) else f" = {json.dumps(given)}"
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch" and place[-1] in fields:  # the description lists the values
+        message, cure = "not one of its values", f"{dotted}: {fields[place[-1]].description}."
+    value = "" if isinstance(given, dict) else f" = {given!r}" if isinstance(given, str) else f" = {json.dumps(given)}"
     return ConfigError(f"{source}{dotted}{value}: {message[:1].lower()}{message[1:]}", cure)

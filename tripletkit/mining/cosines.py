@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,8 +16,11 @@ Indices = npt.NDArray[np.integer]
 #: partial sum, which is at most 1 (Cauchy-Schwarz): float64 holds each exactly. So a cosine has the same bits whatever the size
 #: of the block, the number of threads and the BLAS library, which is true of no product in float32. Rounding costs less than 1e-7.
 GRID = 2.0**26
-#: Bytes that a block takes per text and term: a cosine in float64, the same in float32, and a share of the masks.
-BYTES_PER_COSINE = 16
+#: Bytes that a block takes per text and term: a cosine in float64, the same in float32, that of the block before, which is
+#: still held, and a share of the masks and of BLAS's buffers.
+BYTES_PER_COSINE = 20
+#: Pairs of terms whose cosines are computed together, at most.
+_PAIRS_AT_ONCE = 1024
 #: Texts of a block at most: larger blocks are no faster.
 MOST_TEXTS = 1024
 
@@ -24,7 +29,7 @@ class TermCosines:
     """Cosines with all terms. ``memory_mb`` bounds the blocks, not the vectors themselves."""
 
     def __init__(self, terms: Vectors, memory_mb: float) -> None:
-        self._terms = _on_grid(terms)
+        self._rough, self._terms = terms, _on_grid(terms)
         self._memory = memory_mb * 2**20
         self.texts_at_once = min(max(1, int(self._memory / (BYTES_PER_COSINE * max(len(terms), 1)))), MOST_TEXTS)
 
@@ -34,7 +39,10 @@ class TermCosines:
 
     def of_pairs(self, texts: Vectors, terms: Indices) -> Vectors:
         """Each text with the one term at its place."""
-        return np.asarray(np.einsum("ij,ij->i", _on_grid(texts), self._terms[terms]), dtype=np.float32)
+        return self._products(_on_grid(texts), terms)
+
+    def _products(self, rows: npt.NDArray[np.float64], terms: Indices) -> Vectors:
+        return np.asarray(np.einsum("ij,ij->i", rows, self._terms[terms]), dtype=np.float32)
 
     def between(self, term: int, others: Indices) -> Vectors:
         """One term with each of the others."""
@@ -46,20 +54,36 @@ class TermCosines:
         Raises TableError where an encoder finds so many terms alike that the list of them is larger than the memory allowed.
         """
         count, found, held = len(self._terms), [np.empty(0, dtype=np.int64)], 0
-        for start in range(0, count, self.texts_at_once):
-            block = self._terms[start : start + self.texts_at_once]
-            cosines = (block @ self._terms[start:].T).astype(np.float32)  # two terms meet once
-            one, other = np.nonzero(cosines >= np.float32(threshold))
-            found += [(one + start) * count + other + start, (other + start) * count + one + start]
+        for start, one, other in self._pairs_near(threshold):
+            found += [one * count + other, other * count + one]
             held += found[-1].nbytes
             if held > self._memory:
+                read = min(start + self.texts_at_once, count)
                 raise TableError(
-                    f"mine: {held // 8:,} pairs of terms, those of the first {start + len(block):,} terms, have a cosine of "
+                    f"mine: {held // 8:,} pairs of terms, those of the first {read:,} terms, have a cosine of "
                     f"{threshold:g} or more; the list of them breaks mine.memory_mb",
                     "This encoder cannot tell terms apart: raise mine.synonym_threshold, or choose another encoder.",
                 )
         term, near = np.divmod(np.unique(np.concatenate(found)), max(count, 1))
         return tuple(np.split(near.astype(np.int32), np.searchsorted(term, np.arange(1, count))))
+
+    def _pairs_near(self, threshold: float) -> Iterator[tuple[int, Indices, Indices]]:
+        """For each block its first term, and two terms each with such a cosine; two terms meet once.
+
+        A product in float32, twice as fast as in float64, finds all that may be so near; these are computed exactly.
+        """
+        rough = self._rough
+        # In n dimensions, a product of unit vectors in float32 errs by n u / (1 - n u) at most, u = 2^-24 (Higham, Accuracy
+        # and Stability of Numerical Algorithms, 3.5). The grid, and the rounding of the exact cosine, add less than n u + 8 u.
+        least = np.float32(threshold - (2 * rough.shape[1] + 8) * 2.0**-24)
+        for start in range(0, len(rough), self.texts_at_once):
+            cosines = rough[start : start + self.texts_at_once] @ rough[start:].T
+            one, other = np.divmod(np.flatnonzero(cosines >= least), cosines.shape[1])
+            one, other = one + start, other + start
+            for part in range(0, max(len(one), 1), _PAIRS_AT_ONCE):
+                pair = one[part : part + _PAIRS_AT_ONCE], other[part : part + _PAIRS_AT_ONCE]
+                near = self._products(self._terms[pair[0]], pair[1]) >= np.float32(threshold)
+                yield start, pair[0][near], pair[1][near]
 
 
 def _on_grid(vectors: Vectors) -> npt.NDArray[np.float64]:

@@ -152,16 +152,18 @@ def search_negatives(
     If none of a passage's pairs has a valid negative, its remaining positives are tried, the most salient first. ``mapper``:
     where blocks of anchors are searched if there are several; None for this process. Raises TableError where one cannot be.
     """
-    setup, blocks = SearchSetup(pool, terms, settings, seed), list(_anchor_blocks(pool, pairs, anchors))
-    if mapper is None or len(blocks) == 1:  # one block is sooner searched than sent
+    setup, count = SearchSetup(pool, terms, settings, seed), max(1, -(-len(pairs) // BLOCK_PAIRS))
+    block_of = pool.blocks(count)
+    blocks = _anchor_blocks(pool, pairs, anchors, block_of, count)  # each with a copy of its rows, so one at a time
+    if mapper is None or count == 1:  # one block is sooner searched than sent
         search = _BlockSearch(setup)
         return _joined(search.mine(block, advance) for block in blocks)
-    found = []
-    for number, mined in mapper.map(Work(SEARCH_BLOCK, setup), blocks, total=len(blocks)):
+    found, sizes = [], Counter(block_of[pair.passage] for pair in pairs)
+    for number, mined in mapper.map(Work(SEARCH_BLOCK, setup), blocks, total=count):
         if isinstance(mined, Failure):
-            problem = f"mine: a worker that searches {len(blocks[number].pairs):,} pairs {mined.why}"
+            problem = f"mine: a worker that searches {sizes[number]:,} pairs {mined.why}"
             raise TableError(problem, "Give the nodes of the cluster more memory, or lower mine.memory_mb.")
-        advance(len(blocks[number].pairs))
+        advance(sizes[number])
         found.append((number, mined))
     return _joined(in_order(found))
 
@@ -185,10 +187,11 @@ class AnchorBlock:
     anchors: Anchors
 
 
-def _anchor_blocks(pool: Pool, pairs: Sequence[Candidate], anchors: Anchors) -> Iterator[AnchorBlock]:
+def _anchor_blocks(
+    pool: Pool, pairs: Sequence[Candidate], anchors: Anchors, block_of: Sequence[int], count: int
+) -> Iterator[AnchorBlock]:
     """Passages dealt into blocks by their ids, so that each block is a random sample and none depends on another."""
-    count = max(1, -(-len(pairs) // BLOCK_PAIRS))
-    block_of, tried = pool.blocks(count), {(pair.passage, pair.term) for pair in pairs}
+    tried = {(pair.passage, pair.term) for pair in pairs}
     held, others = defaultdict[int, list[Candidate]](list), defaultdict[int, list[Candidate]](list)
     for pair in pairs:
         held[block_of[pair.passage]].append(pair)
@@ -211,9 +214,9 @@ class _BlockSearch:
     def mine(self, block: AnchorBlock, advance: Callable[[int], None] = lambda _: None) -> Mined:
         """The block's triplets. Each negative's use is capped at a share of the block's (at least 1/number of terms)."""
         pool, settings, seed = self._setup.pool, self._setup.settings, self._setup.seed
-        search = _Search(pool, block.anchors, self._cosines, self._synonyms, settings, seed)
         share = max(settings.max_negative_share, 1 / max(len(self._setup.terms), 1))
-        search.left[:] = max(1, int(share * len(block.pairs) * settings.negatives))
+        most_uses = max(1, int(share * len(block.pairs) * settings.negatives))
+        search = _Search(pool, block.anchors, self._cosines, self._synonyms, settings, seed, most_uses)
         search.run(in_random_order(pool, block.pairs, seed), advance)
         done = {triplet.passage for triplet in search.mined.triplets}
         others = [c for c in block.others if c.passage not in done]
@@ -245,7 +248,8 @@ def nearest_first(cosines: Vectors, allowed: Mask, most: int) -> list[int]:
     if size > 1:  # twenty times as fast as sorting all; threshold: the ``most``-th largest group maximum
         nearest_of_groups = values[: size * GROUPS * most].reshape(size, GROUPS * most).max(axis=0)
         threshold = np.partition(nearest_of_groups, -most)[-most]
-    found = np.flatnonzero((values >= threshold) & allowed)
+    found = np.flatnonzero(values >= threshold)
+    found = found[allowed[found]]
     order: list[int] = found[np.argsort(-values[found], kind="stable")[:most]].tolist()
     return order
 
@@ -307,12 +311,14 @@ class _Search:
         synonyms: Sequence[Numbers],
         settings: MineSettings,
         seed: int,
+        most_uses: int,
     ) -> None:
         self._pool, self._anchors, self._cosines, self._settings, self._seed = pool, anchors, cosines, settings, seed
         self._synonyms = synonyms
         rules = STRATEGIES[settings.strategy] if settings.hard_negatives else ("random",)
         self._rules = [rules[turn % len(rules)] for turn in range(settings.negatives)]
-        self.left = np.zeros(len(pool.term_ids), dtype=np.int64)  # per term: how often it may still be used
+        self.left = np.full(len(pool.term_ids), most_uses, dtype=np.int64)  # per term: how often it may still be used
+        self._usable = self.left > 0
         self.mined = Mined()
 
     def run(self, pairs: Sequence[Candidate], advance: Callable[[int], None], *, one_per_passage: bool = False) -> None:
@@ -343,12 +349,13 @@ class _Search:
         self.mined.rejected.update(counts)
         if doubtful is not None:
             self.mined.review.append(doubtful)
-        chosen = self._choose(pair, cosines, ~rejected & (self.left > 0), draws)
+        chosen = self._choose(pair, cosines, self._usable & ~rejected, draws)
         if not chosen:
             self.mined.without_negatives.append(pair)
             return False
         negatives = np.array([term for term, _ in chosen])
         self.left[negatives] -= 1
+        self._usable[negatives] = self.left[negatives] > 0
         cos_ap, cos_pn = float(cosines[pair.term]), self._cosines.between(pair.term, negatives).tolist()
         for (term, rule), of_anchor, of_positive in zip(chosen, cosines[negatives], cos_pn, strict=True):
             rank = 1 + int(np.count_nonzero(cosines > of_anchor))

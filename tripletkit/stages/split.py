@@ -53,7 +53,11 @@ def run(job: Job) -> StageResult:
     for name in ("train", "test"):
         if not sizes[name] and shares.get(name, 1):
             problem = f"split: no passage is left for {name} ({len(set(units.values()))} units, by {settings.by})"
-            raise TableError("; ".join((problem, *notes)), "Use --set split.by=chapter, other shares, or more books.")
+            if dropped:
+                why = Counter(str(row["reason"]) for row in dropped).most_common()
+                problem += "; left out: " + ", ".join(f"{reason} {n:,}" for reason, n in why)
+            hint = "Use more books, larger shares (split.validation, split.test), or another split.by: book, chapter or pages."
+            raise TableError("; ".join((problem, *notes)), hint)
     held = Counter(sides.values())
     told = ", ".join(f"{name} {sizes[name]:,} ({held[name]})" for name in SPLIT_NAMES)
     whole = "chapters" if isinstance(next(iter(sides)), tuple) else "books"
