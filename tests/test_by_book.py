@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,13 @@ def test_rows_of_a_book_stay_in_order() -> None:
     assert rows("a")["passage_id"].to_list() == ["p2"]
     assert rows("c").is_empty()
     assert by_book(PASSAGES.clear())("a").schema == PASSAGES.schema
+
+
+def test_what_is_sent_of_a_book_holds_no_text_of_another() -> None:
+    texts = [f"a text of more than twelve letters, number {number}" for number in range(1000)]
+    table = pl.DataFrame({"book_id": texts, "forms": [[text] for text in texts]})
+    assert by_book(table)(texts[7]).equals(table[7:8])
+    assert len(pickle.dumps(by_book(table)(texts[7]))) < 3000
 
 
 def test_a_book_gets_its_own_terms_and_those_of_the_user(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -72,13 +73,22 @@ def rows_by_book(job: Job, name: str) -> Callable[[str], Rows]:
 
 
 def by_book(table: pl.DataFrame) -> Callable[[str], pl.DataFrame]:
-    """A function from a book_id to the book's rows, in their order: a view of the table if its books stand together."""
+    """A function from a book_id to the book's rows, in their order."""
     together = table if table["book_id"].is_sorted() else table.sort("book_id", maintain_order=True)
     first, places = 0, dict[str, tuple[int, int]]()
     for run in together["book_id"].rle().to_list():
         places[run["value"]] = (first, run["len"])
         first += run["len"]
-    return lambda book_id: together.slice(*places.get(book_id, (0, 0)))
+    return lambda book_id: apart(together.slice(*places.get(book_id, (0, 0))))
+
+
+def apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """A copy that shares nothing with the table that the rows are from: else all texts of it would be sent with them."""
+    buffer = io.BytesIO()
+    # The older layout holds the texts of these rows only; the newer one refers to the table's.
+    rows.write_ipc_stream(buffer, compat_level=pl.CompatLevel.oldest())
+    buffer.seek(0)
+    return pl.read_ipc_stream(buffer)
 
 
 def books_with_terms(job: Job, terms: pl.DataFrame) -> tuple[list[str], Callable[[str], BookPassages]]:
@@ -87,7 +97,7 @@ def books_with_terms(job: Job, terms: pl.DataFrame) -> tuple[list[str], Callable
     rows = rows_by_book(job, "passages")
 
     def task_of(book: str) -> BookPassages:
-        return BookPassages(book, rows(book), pl.concat([given, own(book)]).sort("term_id"))
+        return BookPassages(book, rows(book), apart(pl.concat([given, own(book)]).sort("term_id")))
 
     return sorted(job.table("books")["book_id"]), task_of
 
@@ -110,9 +120,9 @@ class BookResults:
         self._job, self._folder = job, job.results / step
 
     def read(self, book_id: str) -> Json:
-        """A book's part, written by ``make`` now or before."""
-        part: Json = json.loads(_file(self._folder, book_id).read_bytes())
-        return part
+        """What the step made of a book, now or before."""
+        result: Json = json.loads(_file(self._folder, book_id).read_bytes())
+        return result
 
     def make(
         self,
@@ -122,7 +132,7 @@ class BookResults:
         books: Sequence[str],
         task_of: Callable[[str], Task],
     ) -> dict[str, Failure]:
-        """Do the work (see Work) for every book that has no part yet. Returns why others have none, by book.
+        """Do the work (see Work) for every book that has no result yet. Returns why others have none, by book.
 
         Raises ConfigError where a node of a cluster does not share the output folder.
         """
@@ -148,7 +158,7 @@ class ResultSetup(Generic[Setup, Task]):
     folder: Place
 
 
-#: By whoever does the work for a book: its part lies where it was made.
+#: By whoever does the work for a book: its result is written where it was made.
 KEEP_RESULT: WorkerFunction[Any, Callable[[Any], None]] = WorkerFunction("tripletkit.by_book:result_keeper")
 
 

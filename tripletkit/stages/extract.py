@@ -41,6 +41,7 @@ from tripletkit.pdf.workers import (
     read_books,
     run_bounded,
 )
+from tripletkit.rules import Rules
 from tripletkit.schemas import BOOKS, DROPPED, LINES, PAGES, PASSAGES, Table, make_table
 from tripletkit.stage import Input, Job, Row, Stage, StageResult
 from tripletkit.store import Part, Store, known_sha256, write_atomically, write_parquet
@@ -68,7 +69,7 @@ READ_BOOK: WorkerFunction[BookTask, BookTables | str] = WorkerFunction("tripletk
 ToCheck: TypeAlias = tuple[EncoderFolder | None, str | None, EncoderFolder | None]
 FIND_PROBLEM: WorkerFunction[ToCheck, tuple[str, str] | None] = WorkerFunction("tripletkit.stages.extract:find_problem")
 #: The same on a cluster, where a book's tables are kept by who reads it.
-KEEP_BOOK: WorkerFunction[Bounds, Callable[[BookTask], str | None]] = WorkerFunction(
+KEEP_BOOK: WorkerFunction[tuple[Bounds, Rules], Callable[[BookTask], str | None]] = WorkerFunction(
     "tripletkit.stages.extract:book_keeper"
 )
 #: The part of a table by book is written by who is given the book.
@@ -160,7 +161,9 @@ def _facts_of_all(tasks: list[BookTask], job: Job) -> Iterator[tuple[BookTask, B
         yield from zip(tasks, map(_cached_facts, tasks), strict=True)
         return
     with job.progress.bar("writing", len(tasks), "books") as advance:
-        for number, outcome in job.mapper.map(Work(WRITE_BOOK, job.store), tasks, total=len(tasks)):
+        for number, outcome in job.mapper.map(
+            Work(WRITE_BOOK, job.store), map(_without_rules, tasks), total=len(tasks)
+        ):
             yield tasks[number], outcome
             advance(1)
 
@@ -303,16 +306,23 @@ def _read_here(tasks: list[BookTask], bounds: Bounds, job: Job) -> Iterator[tupl
 
 def _read_on_cluster(tasks: list[BookTask], bounds: Bounds, job: Job) -> Iterator[tuple[int, str | None]]:
     """Raises ConfigError where a node does not share the output folder."""
-    for index, outcome in job.mapper.map(Work(KEEP_BOOK, bounds), tasks, total=len(tasks)):
+    work = Work(KEEP_BOOK, (bounds, job.rules))
+    for index, outcome in job.mapper.map(work, map(_without_rules, tasks), total=len(tasks)):
         if outcome is None and not (tasks[index].part / "done").is_file():
             raise not_shared(str(tasks[index].path), job.store.folder)
         yield index, "\n  ".join(problem_of(tasks[index].path, outcome)) if isinstance(outcome, Failure) else outcome
 
 
-def book_keeper(bounds: Bounds) -> Callable[[BookTask], str | None]:
+def _without_rules(task: BookTask) -> BookTask:
+    """What is sent for each book: the rules take longer to send than all else, and go to each worker once."""
+    return replace(task, rules=Rules({}, ""))
+
+
+def book_keeper(setup: tuple[Bounds, Rules]) -> Callable[[BookTask], str | None]:
     """For a worker of a cluster: the function that reads a book and caches its tables, and returns an error message or None."""
+    bounds, rules = setup
     read = book_reader(READ_BOOK, bounds)
-    return lambda task: _kept(task, read(task))
+    return lambda task: _kept(task, read(replace(task, rules=rules)))
 
 
 def problem_of(path: Place, failure: Failure) -> tuple[str, str]:

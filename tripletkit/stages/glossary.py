@@ -27,7 +27,7 @@ from tripletkit.errors import SourceError
 from tripletkit.language.normalise import normalised_by
 from tripletkit.pdf.workers import Failure, WorkerFunction
 from tripletkit.rules import Rules
-from tripletkit.schemas import TERMS, make_table, section_titles
+from tripletkit.schemas import TERMS, TEXTS, check_table, make_table, section_titles
 from tripletkit.settings import GlossarySettings
 from tripletkit.stage import Input, Job, Stage, StageResult
 from tripletkit.store import write_atomically
@@ -85,7 +85,9 @@ def run(job: Job) -> StageResult:
     write_atomically(job.folder / PROPOSALS, "\n".join(proposals).encode())
     dropped = found.dropped + unknown_aliases(found.terms, job.rules)
     held, joined = with_decisions(found.terms, job.reviews)
-    terms, more_lost = _with_surfaces(make_table(TERMS, held), job)
+    decided = make_table(TERMS, held)
+    del found, held  # as rows they take far more memory than in the table
+    terms, more_lost = _with_surfaces(decided, job)
     dropped += [*joined, *(lost := [*lost, *more_lost])]
     return _result(terms, dropped, (*map(lost_in_words, lost), *notes), tuple(shapes))
 
@@ -159,10 +161,11 @@ def _with_surfaces(terms: pl.DataFrame, job: Job) -> tuple[pl.DataFrame, list[Ro
     results = BookResults(job, "forms")
     failed = results.make("finding forms", FIND_SURFACES, job.rules, books, task_of)
     surfaces = join_surfaces(results.read(book) for book in books if book not in failed)
-    rows = [{**row, "forms": with_surfaces(row["forms"], surfaces.get(row["term_id"], ()))} for row in terms.to_dicts()]
+    held = terms.select("term_id", "forms").iter_rows()
+    forms = [with_surfaces(known, surfaces.get(term_id, ())) for term_id, known in held]
     path = dict(job.table("books").select("book_id", "path").iter_rows())
     lost = [lost_book("glossary", book, path[book], failure) for book, failure in sorted(failed.items())]
-    return make_table(TERMS, rows), lost
+    return check_table(terms.with_columns(pl.Series("forms", forms, TEXTS)), TERMS), lost
 
 
 def surface_finder(rules: Rules) -> Callable[[BookPassages], Json]:
