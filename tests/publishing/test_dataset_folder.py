@@ -7,7 +7,7 @@ from statistics import mean, median
 from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import DatasetCard
 
