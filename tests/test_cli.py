@@ -381,6 +381,21 @@ def test_every_way_of_refusing_hard_negatives_is_heard(
     assert settings_of([command, "--hard-negatives"], monkeypatch).mine.hard_negatives
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    ["report --html --to", "inspect a.pdf -p 1 --to", "fill dataset --to", "review --export", "review --import"],
+)
+def test_an_address_where_only_a_path_can_be_is_refused(
+    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main([*arguments.split(), "s3://bucket/file"])
+    assert end.value.code == 2
+    assert "s3://bucket/file: this option takes no address" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("command", [str(command.name) for command in app.registered_commands])
 def test_a_command_only_parses_calls_and_prints(command: str) -> None:
     source = inspect.getsource(getattr(cli, command))

@@ -55,6 +55,16 @@ def _option(flags: str, text: str, metavar: str | None = None) -> Any:  # noqa: 
     return typer.Option(*flags.split(), help=text, metavar=metavar)
 
 
+def _local_path(text: str | Path) -> Path:  # a default is one already
+    if "://" in str(text):  # else a folder named "s3:" would be made here
+        raise typer.BadParameter(f"{text}: this option takes no address; name a path on this machine.")
+    return Path(text)
+
+
+def _path_option(flags: str, text: str, metavar: str = "PATH") -> Any:  # noqa: ANN401 - typer's
+    return typer.Option(*flags.split(), help=text, metavar=metavar, parser=_local_path)
+
+
 @dataclass(kw_only=True)
 class Call:
     """One call of a command: the options that every command takes, and the settings given as options of their own."""
@@ -197,11 +207,13 @@ ShowPassage = Annotated[
 ]
 Book = Annotated[str, typer.Argument(help="A PDF file, or its address.", metavar="PATH")]
 Page = Annotated[int | None, typer.Option("--page", "-p", min=1, help="Physical page, counted from 1.")]
-Picture = Annotated[Path | None, _option("--to", "File to write [default: BOOK-PAGE.png or BOOK.html].")]
+Picture = Annotated[Path | None, _path_option("--to", "File to write [default: BOOK-PAGE.png or BOOK.html].")]
 Html = Annotated[bool, _option("--html", "Write one page of HTML, which needs no network.")]
 HtmlTo = Annotated[
     Path | None,
-    _option("--to", "The same, into this file [default: report.html in the output folder; for several folders, here]."),
+    _path_option(
+        "--to", "The same, into this file [default: report.html in the output folder; for several folders, here]."
+    ),
 ]
 Folders = Annotated[
     list[str] | None, typer.Argument(help="Output folders to show side by side [default: --output].", metavar="PATH")
@@ -235,15 +247,15 @@ Reviewer = Annotated[
 ]
 Import = Annotated[
     Path | None,
-    _option(
+    _path_option(
         "--import", "Add the verdicts of a file: an export, or filled in with --review-format; no browser.", "FILE"
     ),
 ]
-Export = Annotated[Path | None, _option("--export", "Write all verdicts as JSON lines; no browser.", "FILE")]
+Export = Annotated[Path | None, _path_option("--export", "Write all verdicts as JSON lines; no browser.", "FILE")]
 TermName = Annotated[str, typer.Argument(help="A term: its name, one of its forms, or its id.")]
 PassageId = Annotated[str, typer.Argument(help="A passage's id, or the beginning of it.")]
 Dataset = Annotated[str, typer.Argument(help="A redacted dataset: its folder, or OWNER/NAME on the Hub.")]
-FillTo = Annotated[Path, _option("--to", "Folder for the dataset with its text.")]
+FillTo = Annotated[Path, _path_option("--to", "Folder for the dataset with its text.")]
 
 
 @command(app, "books", "cluster")
