@@ -453,6 +453,7 @@ def test_every_commands_json_parses(
         ["inspect", str(book), "--page", "3"],
         ["audit", str(book)],
         ["doctor"],
+        ["plan", "10", str(book)],
         ["settings"],
     ]
     assert {call[0] for call in calls} == {command.name for command in app.registered_commands}
