@@ -288,6 +288,12 @@ def test_by_book_has_the_rows_of_files(as_files: Project, made: Callable[..., Pr
     assert_equal_rows(by_book, as_files)
     assert not list((tmp_path / "out").glob("*.parquet"))
     assert by_book.report()[0]["counts"] == as_files.report()[0]["counts"]
+    # Another form of tables that nothing else changes is not taken without a word.
+    settings = as_files.settings
+    again = Project(tmp_path / "out", books=settings.books, encoder=settings.encoder).extract()  # type: ignore[arg-type]
+    assert again.fresh
+    assert again.notes == ("extract: its tables keep their form until they are made again: --force",)
+    assert not by_book.extract().notes
 
 
 @pytest.mark.slow

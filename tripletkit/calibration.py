@@ -155,7 +155,8 @@ def measure_encoding(place: EncoderFolder, texts: Sequence[str], settings: Setti
         started = time.process_time()
         encoder.encode(half)
         rates.append((time.process_time() - started) / max(sum(token_counter(place.tokenizer_folder)(half)), 1))
-    weights = sum(file.stat().st_size for file in place.folder.rglob("*") if file.suffix in (".safetensors", ".bin"))
+    # A folder may hold its weights in both formats.
+    weights = max(sum(file.stat().st_size for file in place.folder.rglob(kind)) for kind in ("*.safetensors", "*.bin"))
     return EncodingRate(tuple(rates), int(dimensions), weights)
 
 

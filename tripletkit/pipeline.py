@@ -183,7 +183,14 @@ class Runner:
         made = self._fresh(stage, key)
         if made is not None:
             failed = EncoderError(made.failed) if made.failed else None
-            return self._report(stage, StageResult(counts=made.counts, summary=made.summary, failed=failed), fresh=True)
+            notes = (f"{stage.name}: its tables keep their form until they are made again: --force",)
+            kept = StageResult(
+                counts=made.counts,
+                summary=made.summary,
+                failed=failed,
+                notes=notes if self.store.keeps_other_form(stage.name) else (),
+            )
+            return self._report(stage, kept, fresh=True)
         tables = Tables(self.store, stage.reads + stage.also_reads)
         for file in (*stage.files_in, *stage.files_out):
             self.store.local(file)

@@ -26,7 +26,7 @@ from tripletkit.progress import Progress
 from tripletkit.settings import Settings
 
 #: An interval goes from the cheapest sampled book or text to the dearest, and by this factor further on both sides: other books,
-#: and cores that share caches and memory. See docs/cluster.md for how far three books were from others.
+#: and cores that share caches and memory.
 FURTHER = 1.5
 #: Peak of a GPU of 2020 in bfloat16 (NVIDIA A100), and the shares of it that encoding may reach. Arithmetic, not a measurement.
 GPU_FLOPS, GPU_SHARES = 312e12, (0.1, 0.5)

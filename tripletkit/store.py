@@ -135,6 +135,11 @@ class Store:
         """Whether new tables are kept in parts."""
         return self.by_book or isinstance(self.folder, Address)
 
+    def keeps_other_form(self, stage: str) -> bool:
+        """Whether what the stage made is kept as files where new tables are in parts, or the other way round."""
+        tables = [name for name, maker in MAKERS.items() if maker == stage and self.has(name)]
+        return any(self._is_in_parts(name) != self.in_parts for name in tables)
+
     def place(self, file: str) -> Place:
         """Where a table's file, a manifest or another output of a stage is."""
         return self.folder / file
